@@ -1,0 +1,1 @@
+"""The chat: sessions, messages, replies, and everything a person or client touches."""

@@ -1,0 +1,133 @@
+"""Session and message: one set of types for HTTP, WebSocket, documents and storage.
+
+In storage a time is a number of milliseconds since 1970 by Redis' clock; everywhere else it is
+ISO 8601 in UTC. Pydantic reads both.
+"""
+
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_serializer
+from pydantic.functional_serializers import SerializerFunctionWrapHandler
+
+from chat.errors import ErrorCode
+
+FinishReason = Literal["stop", "length", "stop_requested"]
+Source = Literal["human", "bot"]
+
+
+class Value(BaseModel):
+    """A frozen value; what it does not know it ignores, so that stored data may grow."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Failure(Value):
+    """Why a reply failed."""
+
+    code: ErrorCode
+    detail: str = Field(description="One sentence for the person.")
+    retryable: bool = Field(description="Whether `reply.regenerate` can help.")
+
+
+class Usage(Value):
+    """What the model counted, where it says so."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class Timings(Value):
+    """Milliseconds since the message was accepted."""
+
+    queued_ms: int = Field(description="Until a worker took it.")
+    first_token_ms: int | None = Field(default=None, description="Until the first text.")
+    total_ms: int = Field(description="Until the reply was whole.")
+
+
+class Message(Value):
+    """One message of a session. Fields without a value are left out."""
+
+    id: UUID
+    seq: int = Field(ge=1, description="Counts a session's messages from 1 without gaps.")
+    source: Source
+    msg: str
+    timestamp: datetime
+    reply_to: UUID | None = Field(default=None, description="A bot's: the message it answers.")
+    finish_reason: FinishReason | None = None
+    pieces: int | None = Field(default=None, description="Pieces of text the model produced.")
+    usage: Usage | None = None
+    timings: Timings | None = None
+    error: Failure | None = Field(default=None, description="Set where the reply failed.")
+    replaces: UUID | None = Field(default=None, description="The reply this one stands for.")
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in handler(self).items()
+            if value is not None or name == "reply_to"
+        }
+
+
+class Replaced(Value):
+    """What is told of a reply that a newer one replaces."""
+
+    id: UUID
+    seq: int = Field(ge=1)
+    replaced_by: UUID
+
+
+class Record(Value):
+    """What only the operator sees of a reply."""
+
+    attempts: int
+    worker: str
+    model: str
+
+
+class StoredMessage(Message):
+    """A message as the document holds it."""
+
+    replaced_by: UUID | None = None
+    record: Record | None = None
+
+    def told(self) -> Message | Replaced:
+        """Return what clients may know of it."""
+        if self.replaced_by:
+            return Replaced(id=self.id, seq=self.seq, replaced_by=self.replaced_by)
+        return Message.model_construct(
+            **{name: getattr(self, name) for name in Message.model_fields}
+        )
+
+
+stored_messages = TypeAdapter(list[StoredMessage])
+
+
+class Writing(Value):
+    """The reply being written now, with its text so far."""
+
+    reply_to: UUID
+    id: UUID
+    text: str
+
+
+class Session(Value):
+    """A session at one moment, read in one step."""
+
+    id: str
+    name: str
+    session_start: datetime
+    expires_at: datetime
+    messages: tuple[StoredMessage, ...]
+    last_seq: int
+    pending: tuple[UUID, ...] = Field(description="Messages not answered yet, oldest first.")
+    writing: Writing | None = None
+    recovered: bool = True
+
+
+def session_id(token: str) -> str:
+    """Return the name under which a token's session is stored; the token itself never is."""
+    return sha256(token.encode()).hexdigest()[:32]

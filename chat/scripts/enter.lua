@@ -1,0 +1,16 @@
+#!lua
+-- Count a socket in, or say again that it is there. KEYS 10: the address's sockets.
+-- ARGV: socket, most a session, most an address, milliseconds a silent socket counts.
+local by_address = KEYS[10]
+local now = now_ms()
+for key, most in pairs({[sockets] = tonumber(ARGV[2]), [by_address] = tonumber(ARGV[3])}) do
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(now - ARGV[4]))
+  if not redis.call('ZSCORE', key, ARGV[1]) and redis.call('ZCARD', key) >= most then
+    return {'full'}
+  end
+end
+for _, key in ipairs({sockets, by_address}) do
+  redis.call('ZADD', key, whole(now), ARGV[1])
+  redis.call('PEXPIRE', key, ARGV[4])
+end
+return {'entered'}

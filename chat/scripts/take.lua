@@ -1,0 +1,33 @@
+#!lua
+-- Take the lease on a session that has something to answer, and read what the answer needs.
+-- ARGV: session, lease value, lease_ms, reply id, messages to read before the one to answer.
+if not alive() then
+  redis.call('ZREM', due, ARGV[1])
+  return {'gone'}
+end
+local head = redis.call('LINDEX', mailbox, 0)
+if not head then
+  redis.call('ZREM', due, ARGV[1])
+  return {'idle'}
+end
+local holder = redis.call('GET', lease)
+if holder and holder ~= ARGV[2] then
+  return {'held'}
+end
+local now = now_ms()
+redis.call('SET', lease, ARGV[2], 'PX', ARGV[3])
+redis.call('ZADD', due, whole(now + ARGV[3]), ARGV[1])
+redis.call('DEL', partial)
+redis.call('HSET', work, 'reply', ARGV[4])
+local attempts = redis.call('HINCRBY', work, 'attempts:' .. head, 1)
+end_with_document(work)
+local seq = tonumber(redis.call('HGET', ids, 'human:' .. head))
+local from = math.max(seq - 1 - ARGV[5], 0)
+return {
+  'taken', head, whole(seq),
+  redis.call('JSON.GET', document, '$.messages[' .. whole(from) .. ':]'),
+  whole(now - redis.call('HGET', work, 'due:' .. head)),
+  whole(attempts),
+  redis.call('HGET', work, 'replaces:' .. head) or '',
+  redis.call('HGET', work, 'stop:' .. head) or '',
+}

@@ -1,0 +1,305 @@
+"""The steps of a session's life, each one Lua script on RedisJSON.
+
+A step is a value: which script, which keys, which arguments, and how to read the answer. `chat.store`
+runs steps, blocking or awaited, so that the worker and the consumer share this one implementation.
+Every script may run twice with the same arguments and then tells what the first run did, which makes a
+retry after a lost answer safe. This is the only module that knows key names.
+
+    chat:{ID}:document   RedisJSON: name, session_start, messages
+    chat:{ID}:ids        hash: "human:<id>" and "bot:<id>" → seq, "answer:<human id>" → reply id
+    chat:{ID}:mailbox    list: ids of messages to answer, oldest first
+    chat:{ID}:work       hash: the reply being written; per waiting message its due time, attempts, stop
+    chat:{ID}:partial    string: that reply's text so far
+    chat:{ID}:lease      string: random value of the worker that writes, with a time of its own
+    chat:{ID}:rate       string: when the next message would be on time (generic cell rate)
+    chat:{ID}:sockets    sorted set: open sockets by their last sign of life
+    chat:due             sorted set: sessions with something to answer, by when to look at them again
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from math import ceil
+from pathlib import Path
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from chat.errors import RateLimited, SessionBusy, SessionUnknown
+from chat.schemas import Session, StoredMessage, Writing, stored_messages
+
+T = TypeVar("T")
+Answer = Sequence[str]
+
+LEASE_MS = 3_000
+GRACE_MS = 1_500
+SWEEP_AGAIN_MS = 5_000
+SOCKET_SILENT_MS = 90_000
+MARGIN_MESSAGES = 40
+
+DUE_KEY = "chat:due"
+SESSION_KEYS = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets")
+
+
+@dataclass(frozen=True)
+class Step(Generic[T]):
+    """One script run: `read` turns its answer into a value or raises a ChatError."""
+
+    script: str
+    keys: tuple[str, ...]
+    arguments: tuple[str | int, ...]
+    read: Callable[[Answer], T]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one session, person or address may use."""
+
+    ttl_s: float
+    pending: int
+    messages_per_minute: int
+    tokens_per_minute_per_ip: int
+    sockets_per_session: int
+    sockets_per_ip: int
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A stored message; `new` is false where its id was known."""
+
+    message: StoredMessage
+    new: bool
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A lease on a session and what the answer needs. `waited_s`: since the answer was asked for."""
+
+    session: str
+    lease: str
+    reply: UUID
+    message: StoredMessage
+    history: tuple[StoredMessage, ...]
+    waited_s: float
+    attempts: int
+    replaces: UUID | None
+    stop_requested: bool
+
+
+@dataclass(frozen=True)
+class Held:
+    """The lease is still ours."""
+
+    stop_requested: bool
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The stored outcome, and how many messages still wait."""
+
+    message: StoredMessage
+    pending: int
+
+
+class LeaseLost(Exception):
+    """Another worker holds the session now, or its answer is already stored."""
+
+
+@cache
+def source(script: str) -> str:
+    """Return a script's text: its flags line, the prelude, its body."""
+    folder = Path(__file__).parent / "scripts"
+    flags, _, body = (folder / f"{script}.lua").read_text().partition("\n")
+    return "\n".join([flags, (folder / "prelude.lua").read_text(), body])
+
+
+def create(session: str, name: str, *, address: str, limits: Limits) -> Step[Session]:
+    """Begin a session; raises RateLimited where the address began too many."""
+
+    def read(answer: Answer) -> Session:
+        _refuse(answer)
+        return Session(
+            id=session,
+            name=name,
+            session_start=_instant(answer[1]),
+            expires_at=_instant(answer[2]),
+            messages=(),
+            last_seq=0,
+            pending=(),
+        )
+
+    keys = list(_keys(session))
+    keys[SESSION_KEYS.index("rate")] = _address_key("rate", address)
+    document = json.dumps({"name": name, "messages": []})
+    arguments = (document, _ms(limits.ttl_s), limits.tokens_per_minute_per_ip)
+    return Step("create", tuple(keys), arguments, read)
+
+
+def accept(session: str, message: UUID, text: str, *, limits: Limits) -> Step[Accepted]:
+    """Store a human's message once; raises SessionUnknown, SessionBusy or RateLimited."""
+
+    def read(answer: Answer) -> Accepted:
+        _refuse(answer)
+        return Accepted(StoredMessage.model_validate_json(answer[1]), new=answer[2] == "1")
+
+    body = {"id": str(message), "source": "human", "msg": text, "reply_to": None}
+    return Step(
+        "accept",
+        _keys(session),
+        (
+            session,
+            str(message),
+            json.dumps(body),
+            _ms(limits.ttl_s),
+            limits.pending,
+            limits.messages_per_minute,
+            GRACE_MS,
+        ),
+        read,
+    )
+
+
+def take(session: str, lease: str, reply: UUID, *, history: int) -> Step[Taken | None]:
+    """Take the lease and read the oldest unanswered message; None where there is nothing to do.
+
+    `history` is how many messages the answer wants to see; some more are read, because
+    failed and replaced ones will be left out.
+    """
+
+    def read(answer: Answer) -> Taken | None:
+        if answer[0] != "taken":
+            return None
+        messages = stored_messages.validate_json(answer[3])
+        seq = int(answer[2])
+        return Taken(
+            session=session,
+            lease=lease,
+            reply=reply,
+            message=next(message for message in messages if message.seq == seq),
+            history=tuple(messages),
+            waited_s=int(answer[4]) / 1000,
+            attempts=int(answer[5]),
+            replaces=UUID(answer[6]) if answer[6] else None,
+            stop_requested=bool(answer[7]),
+        )
+
+    back = 2 * history + MARGIN_MESSAGES
+    return Step("take", _keys(session), (session, lease, LEASE_MS, str(reply), back), read)
+
+
+def progress(
+    session: str, lease: str, reply: UUID, offset_bytes: int = 0, text: str = ""
+) -> Step[Held]:
+    """Append to the reply's text and renew the lease; raises LeaseLost or SessionUnknown."""
+
+    def read(answer: Answer) -> Held:
+        _refuse(answer)
+        return Held(stop_requested=bool(answer[1]))
+
+    arguments = (session, lease, LEASE_MS, str(reply), offset_bytes, text)
+    return Step("progress", _keys(session), arguments, read)
+
+
+def commit(
+    session: str,
+    lease: str,
+    reply: UUID,
+    reply_to: UUID,
+    body: str,
+    replaces: UUID | None,
+    ttl_s: float,
+) -> Step[Committed]:
+    """Store the one outcome of a message and give the lease back.
+
+    `body` is the reply as JSON without `seq` and `timestamp`. Raises LeaseLost or SessionUnknown.
+    """
+
+    def read(answer: Answer) -> Committed:
+        _refuse(answer)
+        return Committed(StoredMessage.model_validate_json(answer[1]), pending=int(answer[2]))
+
+    replaced = str(replaces) if replaces else ""
+    arguments = (session, lease, str(reply), str(reply_to), body, _ms(ttl_s), GRACE_MS, replaced)
+    return Step("commit", _keys(session), arguments, read)
+
+
+def release(session: str, lease: str) -> Step[None]:
+    """Give the lease back unanswered, for the next sweep to hand on."""
+    return Step("release", _keys(session), (session, lease), lambda answer: None)
+
+
+def read(session: str, after: int = 0) -> Step[Session]:
+    """Read a session at one moment, with its messages after `after`; raises SessionUnknown."""
+
+    def read_answer(answer: Answer) -> Session:
+        _refuse(answer)
+        head = json.loads(answer[1])
+        pending = tuple(UUID(message) for message in answer[8:])
+        writing = answer[6] and Writing(reply_to=pending[0], id=UUID(answer[6]), text=answer[7])
+        return Session(
+            id=session,
+            name=head["$.name"][0],
+            session_start=head["$.session_start"][0],
+            expires_at=_instant(answer[3]),
+            messages=tuple(stored_messages.validate_json(answer[2])),
+            last_seq=int(answer[4]),
+            recovered=bool(answer[5]),
+            pending=pending,
+            writing=writing or None,
+        )
+
+    return Step("read", _keys(session), (after,), read_answer)
+
+
+def erase(session: str) -> Step[bool]:
+    """Remove a session and everything about it; False where there was none."""
+    return Step("erase", _keys(session), (session,), lambda answer: answer[0] == "erased")
+
+
+def sweep(most: int) -> Step[tuple[str, ...]]:
+    """Find sessions that wait for an answer and that no worker holds."""
+    keys = (*_keys("sweep")[:-1], DUE_KEY)
+    return Step("sweep", keys, (most, SWEEP_AGAIN_MS), lambda answer: tuple(answer[1:]))
+
+
+def enter(session: str, socket: str, *, address: str, limits: Limits) -> Step[bool]:
+    """Count a socket in, or renew it; False where session or address have too many."""
+    arguments = (socket, limits.sockets_per_session, limits.sockets_per_ip, SOCKET_SILENT_MS)
+    keys = (*_keys(session), _address_key("sockets", address))
+    return Step("enter", keys, arguments, lambda answer: answer[0] == "entered")
+
+
+def leave(session: str, socket: str, *, address: str) -> Step[None]:
+    """Count a socket out."""
+    keys = (*_keys(session), _address_key("sockets", address))
+    return Step("leave", keys, (socket,), lambda answer: None)
+
+
+def _keys(session: str) -> tuple[str, ...]:
+    return (*(f"chat:{{{session}}}:{name}" for name in SESSION_KEYS), DUE_KEY)
+
+
+def _address_key(name: str, address: str) -> str:
+    return f"chat:address:{sha256(address.encode()).hexdigest()[:16]}:{name}"
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _instant(milliseconds: str) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def _refuse(answer: Answer) -> None:
+    match answer[0]:
+        case "unknown" | "gone":
+            raise SessionUnknown
+        case "busy":
+            raise SessionBusy
+        case "limited":
+            raise RateLimited(ceil(int(answer[1]) / 1000))
+        case "lost":
+            raise LeaseLost

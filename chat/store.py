@@ -1,0 +1,119 @@
+"""Runs the steps of `chat.sessions` on Redis: blocking for workers, awaited for the web process.
+
+Every failure of Redis becomes StoreUnavailable, within a bounded time.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from hashlib import sha1
+from typing import Any, TypeVar, cast
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import NoScriptError, RedisError
+from redis.retry import Retry
+
+from chat.errors import StoreUnavailable
+from chat.sessions import Step, source
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+TIMEOUT_S = 2
+RETRIES = 1
+
+
+def _options(connections: int) -> dict[str, Any]:
+    """Connection options: RESP2 on purpose, bounded waits, a pool that blocks instead of failing."""
+    return {
+        "protocol": 2,
+        "decode_responses": True,
+        "socket_timeout": TIMEOUT_S,
+        "socket_connect_timeout": TIMEOUT_S,
+        "health_check_interval": 15,
+        "max_connections": connections,
+        "timeout": TIMEOUT_S,
+    }
+
+
+class Store:
+    """Runs steps and waits for them. Threads may share it."""
+
+    def __init__(self, url: str, connections: int) -> None:
+        retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES)
+        pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **_options(connections))
+        self.redis = redis.Redis(connection_pool=pool)
+
+    def run(self, step: Step[T]) -> T:
+        """Run one step; raises what the step names, and StoreUnavailable."""
+        with _translated(step.script):
+            try:
+                answer = self.redis.evalsha(*_by_digest(step))
+            except NoScriptError:
+                answer = self.redis.eval(*_by_text(step))
+        return step.read(cast(Sequence[str], answer))
+
+    def run_all(self, steps: Iterable[Step[T]]) -> list[T | Exception]:
+        """Run steps in one round trip; a step that raises gives its exception as its result."""
+        steps = list(steps)
+        with _translated("several"), self.redis.pipeline(transaction=False) as pipeline:
+            for step in steps:
+                pipeline.evalsha(*_by_digest(step))
+            answers = pipeline.execute(raise_on_error=False)
+        return [self._result(step, answer) for step, answer in zip(steps, answers, strict=True)]
+
+    def _result(self, step: Step[T], answer: Any) -> T | Exception:
+        try:
+            if isinstance(answer, NoScriptError):
+                return self.run(step)
+            if isinstance(answer, RedisError):
+                return StoreUnavailable()
+            return step.read(answer)
+        except Exception as error:  # noqa: BLE001 a step's own refusal is its result
+            return error
+
+
+class AsyncStore:
+    """Runs steps without holding up the event loop."""
+
+    def __init__(self, url: str, connections: int) -> None:
+        retry = AsyncRetry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES)
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            url, retry=retry, **_options(connections)
+        )
+        self.redis = redis.asyncio.Redis(connection_pool=pool)
+
+    async def run(self, step: Step[T]) -> T:
+        """Run one step; raises what the step names, and StoreUnavailable."""
+        with _translated(step.script):
+            try:
+                answer = await self.redis.evalsha(*_by_digest(step))
+            except NoScriptError:
+                answer = await self.redis.eval(*_by_text(step))
+        return step.read(cast(Sequence[str], answer))
+
+
+def _by_digest(step: Step[Any]) -> tuple[Any, ...]:
+    return (_digest(step.script), len(step.keys), *step.keys, *step.arguments)
+
+
+def _by_text(step: Step[Any]) -> tuple[Any, ...]:
+    return (source(step.script), len(step.keys), *step.keys, *step.arguments)
+
+
+@cache
+def _digest(script: str) -> str:
+    return sha1(source(script).encode()).hexdigest()  # noqa: S324 Redis names scripts by SHA-1
+
+
+@contextmanager
+def _translated(script: str) -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        logger.warning("Redis refused %s: %s", script, type(error).__name__)
+        raise StoreUnavailable from error
