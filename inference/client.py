@@ -1,0 +1,100 @@
+"""The interface: a conversation's turns in, the pieces of the reply to the last one out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol, assert_never
+
+from inference.call import Call
+from inference.dialect import Dialect, Usage
+from inference.generation import Generation
+from inference.huggingface import HuggingFace
+from inference.openai import Chat, Completions
+from inference.prompt import Turn
+from inference.transport import Transport
+from inference.watchdog import Watchdog
+
+__all__ = ["Generation", "ModelClient", "ModelSettings", "Turn", "Usage", "build_client"]
+
+MIN_PROMPT_TOKENS: Final = 32
+MAX_ANSWER_BYTES: Final = 1_000_000
+# An event with one token is about a quarter of this; a reply of many tokens must fit the limit.
+MAX_BYTES_PER_TOKEN: Final = 1024
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Where the model is and what may be asked of it.
+
+    `url` is the full endpoint. `timeout_s` bounds each silence: connecting, waiting for the first
+    byte and for the next one. ValueError if the numbers leave no room for a prompt.
+    """
+
+    api: Literal["huggingface", "completions", "chat"]
+    url: str
+    name: str
+    token: str | None = field(repr=False)
+    context_tokens: int
+    max_new_tokens: int
+    timeout_s: float
+    max_connections: int = 100
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1 or self.timeout_s <= 0 or self.max_connections < 1:
+            raise ValueError("Limits of the model must be above zero")
+        if self.context_tokens - self.max_new_tokens < MIN_PROMPT_TOKENS:
+            raise ValueError("The model's context leaves no room for a prompt beside the reply")
+
+
+class ModelClient(Protocol):
+    """Something that can continue a conversation; threads may share it."""
+
+    def generate(self, turns: Sequence[Turn], *, deadline_s: float | None = None) -> Generation:
+        """Ask for the reply to the last of `turns`, oldest first.
+
+        Nothing is sent before the first piece is asked for. `deadline_s`: seconds that the call
+        may take in all, counted from here; then iterating raises `ModelTimeout`.
+        """
+
+
+class HttpModelClient:
+    """Asks one HTTP server in one dialect over kept connections. Build it after a fork."""
+
+    def __init__(self, dialect: Dialect, transport: Transport) -> None:
+        self._dialect = dialect
+        self._transport = transport
+        self._watchdog = Watchdog()
+
+    def generate(self, turns: Sequence[Turn], *, deadline_s: float | None = None) -> Generation:
+        """Ask for the reply to the last of `turns`, see `ModelClient`."""
+        call = Call(deadline_s)
+        ask = self._dialect.ask(turns)
+        return Generation(self._transport, self._dialect, ask, call, self._watchdog)
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._transport.close()
+
+
+def build_client(settings: ModelSettings) -> HttpModelClient:
+    """Build the client for one server, without connecting. ValueError for a useless address."""
+    transport = Transport(
+        settings.url,
+        token=settings.token,
+        timeout_s=settings.timeout_s,
+        max_connections=settings.max_connections,
+        max_bytes=max(MAX_ANSWER_BYTES, settings.max_new_tokens * MAX_BYTES_PER_TOKEN),
+    )
+    return HttpModelClient(_build_dialect(settings), transport)
+
+
+def _build_dialect(settings: ModelSettings) -> Dialect:
+    name, context, new = settings.name, settings.context_tokens, settings.max_new_tokens
+    match settings.api:
+        case "huggingface":
+            return HuggingFace(context, new)
+        case "completions":
+            return Completions(name, context, new)
+        case "chat":
+            return Chat(name, context, new)
+        case _:
+            assert_never(settings.api)

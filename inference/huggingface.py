@@ -1,0 +1,68 @@
+"""The dialect of Hugging Face inference endpoints and text-generation-inference's `/generate`.
+
+https://huggingface.co/docs/text-generation-inference/reference/api_reference
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from inference.dialect import Ask, Chunk, FinishReason, Usage
+from inference.json_fields import as_count, as_object, as_text, first_object
+from inference.prompt import HUMAN, Turn, build_prompt
+
+
+@dataclass(frozen=True)
+class HuggingFace:
+    """A prompt in; tokens as events, or `generated_text` in an array or an object, out."""
+
+    context_tokens: int
+    max_new_tokens: int
+    stop: str = HUMAN
+
+    def ask(self, turns: Sequence[Turn]) -> Ask:
+        """Write the prompt and the sampling parameters.
+
+        `use_cache` is off because the same question may get another answer, `wait_for_model`
+        because a waiting request would hide from the visitor that the model is loading.
+        """
+        prompt = build_prompt(turns, self.context_tokens - self.max_new_tokens)
+        payload: dict[str, object] = {
+            "inputs": prompt,
+            "parameters": {
+                "return_full_text": False,
+                "max_new_tokens": self.max_new_tokens,
+                "stop": [self.stop],
+                "temperature": 0.7,
+                "top_p": 0.9,
+                "repetition_penalty": 1.1,
+            },
+            "options": {"use_cache": False, "wait_for_model": False},
+            "stream": True,
+        }
+        return Ask(payload, prompt)
+
+    def read(self, document: object) -> Chunk:
+        """Read a token's event, the last event, or a whole answer."""
+        answer = first_object(document)
+        token = as_object(answer.get("token"))
+        details = as_object(answer.get("details"))
+        whole = answer.get("generated_text")
+        return Chunk(
+            # The end-of-text token is written out, too, and marked as special.
+            text="" if token.get("special") else as_text(token.get("text")),
+            whole=None if whole is None else as_text(whole),
+            finish_reason=_finish_reason(details, is_last=whole is not None),
+            usage=_usage(details),
+        )
+
+
+def _finish_reason(details: Mapping[str, object], *, is_last: bool) -> FinishReason | None:
+    reason = as_text(details.get("finish_reason"))
+    if reason == "length":
+        return "length"
+    return "stop" if reason or is_last else None
+
+
+def _usage(details: Mapping[str, object]) -> Usage | None:
+    generated = as_count(details.get("generated_tokens"))
+    return None if generated is None else Usage(as_count(details.get("input_length")), generated)

@@ -1,0 +1,91 @@
+"""The two OpenAI dialects, as vLLM, text-generation-inference and llama.cpp serve them.
+
+https://platform.openai.com/docs/api-reference/completions and `/chat`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from inference.dialect import Ask, Chunk, FinishReason, Usage
+from inference.json_fields import as_count, as_object, as_text, first_object
+from inference.prompt import HUMAN, Turn, build_messages, build_prompt
+
+# Only what every one of these servers accepts: some refuse parameters that they do not know.
+_SAMPLING: Final[Mapping[str, object]] = {
+    "temperature": 0.7,
+    "top_p": 0.9,
+    "frequency_penalty": 0.3,
+    "stream": True,
+    "stream_options": {"include_usage": True},
+}
+
+
+@dataclass(frozen=True)
+class Completions:
+    """`/v1/completions`: the same prompt as for GPT-J."""
+
+    name: str
+    context_tokens: int
+    max_new_tokens: int
+    stop: str = HUMAN
+
+    def ask(self, turns: Sequence[Turn]) -> Ask:
+        """Write the prompt as one text."""
+        prompt = build_prompt(turns, self.context_tokens - self.max_new_tokens)
+        payload = {"model": self.name, "prompt": prompt, "max_tokens": self.max_new_tokens}
+        return Ask({**payload, "stop": [self.stop], **_SAMPLING}, prompt)
+
+    def read(self, document: object) -> Chunk:
+        """Read a piece or a whole completion; both have the text in the same place."""
+        choice = first_object(as_object(document).get("choices"))
+        return Chunk(
+            text=as_text(choice.get("text")),
+            finish_reason=_finish_reason(choice),
+            usage=_usage(document),
+        )
+
+
+@dataclass(frozen=True)
+class Chat:
+    """`/v1/chat/completions`: roles, for models that were taught a chat template."""
+
+    name: str
+    context_tokens: int
+    max_new_tokens: int
+    # An instruct model may well write "Human:" in a sentence; only a line of its own is a turn.
+    stop: str = f"\n{HUMAN}"
+
+    def ask(self, turns: Sequence[Turn]) -> Ask:
+        """Write the turns as roles."""
+        messages = build_messages(turns, self.context_tokens - self.max_new_tokens)
+        payload = {
+            "model": self.name,
+            "messages": [asdict(message) for message in messages],
+            "max_tokens": self.max_new_tokens,
+        }
+        return Ask({**payload, **_SAMPLING})
+
+    def read(self, document: object) -> Chunk:
+        """Read a `delta` of a stream or the `message` of a whole answer."""
+        choice = first_object(as_object(document).get("choices"))
+        said = as_object(choice.get("delta") or choice.get("message"))
+        return Chunk(
+            text=as_text(said.get("content")),
+            finish_reason=_finish_reason(choice),
+            usage=_usage(document),
+        )
+
+
+def _finish_reason(choice: Mapping[str, object]) -> FinishReason | None:
+    reason = as_text(choice.get("finish_reason"))
+    if reason == "length":
+        return "length"
+    return "stop" if reason else None
+
+
+def _usage(document: object) -> Usage | None:
+    usage = as_object(as_object(document).get("usage"))
+    if not usage:
+        return None
+    return Usage(as_count(usage.get("prompt_tokens")), as_count(usage.get("completion_tokens")))
