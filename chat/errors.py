@@ -77,6 +77,13 @@ class RateLimited(ChatError):
         super().__init__(f"That was too fast. Try again in {retry_after_s} s.")
 
 
+class TooManySockets(ChatError):
+    """The session or the address has as many open sockets as it may."""
+
+    code = ErrorCode.RATE_LIMITED
+    detail = "Too many windows are open on this chat. Close one and reload."
+
+
 class MessageInvalid(ChatError):
     """A frame that is not what the protocol describes."""
 

@@ -4,18 +4,38 @@ In storage a time is a number of milliseconds since 1970 by Redis' clock; everyw
 ISO 8601 in UTC. Pydantic reads both.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_serializer
-from pydantic.functional_serializers import SerializerFunctionWrapHandler
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    WithJsonSchema,
+    model_serializer,
+)
 
 from chat.errors import ErrorCode
 
 FinishReason = Literal["stop", "length", "stop_requested"]
 Source = Literal["human", "bot"]
+
+
+def iso(instant: datetime) -> str:
+    """Return ISO 8601 in UTC, to the millisecond."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Instant = Annotated[
+    datetime,
+    PlainSerializer(iso, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 
 
 class Value(BaseModel):
@@ -54,7 +74,7 @@ class Message(Value):
     seq: int = Field(ge=1, description="Counts a session's messages from 1 without gaps.")
     source: Source
     msg: str
-    timestamp: datetime
+    timestamp: Instant
     reply_to: UUID | None = Field(default=None, description="A bot's: the message it answers.")
     finish_reason: FinishReason | None = None
     pieces: int | None = Field(default=None, description="Pieces of text the model produced.")
@@ -98,9 +118,49 @@ class StoredMessage(Message):
         """Return what clients may know of it."""
         if self.replaced_by:
             return Replaced(id=self.id, seq=self.seq, replaced_by=self.replaced_by)
+        return self.public()
+
+    def public(self) -> Message:
+        """Return it without what is the operator's."""
         return Message.model_construct(
             **{name: getattr(self, name) for name in Message.model_fields}
         )
+
+
+class HistoryMessage(Message):
+    """A message with its tag, `Human: …` or `Bot: …`, in `msg`."""
+
+    @classmethod
+    def tagged(cls, message: Message) -> "HistoryMessage":
+        """Return a message as the HTTP API tells it."""
+        values = {name: getattr(message, name) for name in Message.model_fields}
+        tag = "Human" if message.source == "human" else "Bot"
+        return cls.model_construct(**values | {"msg": f"{tag}: {message.msg}"})
+
+
+class History(Value):
+    """A session as the HTTP API tells it."""
+
+    token: UUID
+    name: str
+    session_start: Instant
+    messages: list[HistoryMessage]
+
+
+class NewReply(Value):
+    """A reply on its way into the document, which gives it `seq` and `timestamp`."""
+
+    id: UUID
+    source: Literal["bot"] = "bot"
+    msg: str
+    reply_to: UUID
+    finish_reason: FinishReason | None
+    pieces: int
+    usage: Usage | None
+    timings: Timings
+    error: Failure | None
+    replaces: UUID | None
+    record: Record
 
 
 stored_messages = TypeAdapter(list[StoredMessage])
@@ -119,8 +179,9 @@ class Session(Value):
 
     id: str
     name: str
-    session_start: datetime
-    expires_at: datetime
+    session_start: Instant
+    expires_at: Instant
+    left_s: float = Field(description="Seconds until then, by Redis' clock.")
     messages: tuple[StoredMessage, ...]
     last_seq: int
     pending: tuple[UUID, ...] = Field(description="Messages not answered yet, oldest first.")

@@ -1,19 +1,20 @@
 """The steps of a session's life, each one Lua script on RedisJSON.
 
-A step is a value: which script, which keys, which arguments, and how to read the answer. `chat.store`
-runs steps, blocking or awaited, so that the worker and the consumer share this one implementation.
-Every script may run twice with the same arguments and then tells what the first run did, which makes a
-retry after a lost answer safe. This is the only module that knows key names.
+A step is a value: which script, which keys, which arguments, and how to read the answer.
+`chat.store` runs steps, blocking or awaited, so that the worker and the consumer share this one
+implementation. Every script may run twice with the same arguments and then tells what the first
+run did, which makes a retry after a lost answer safe. Only this module knows key names.
 
     chat:{ID}:document   RedisJSON: name, session_start, messages
-    chat:{ID}:ids        hash: "human:<id>" and "bot:<id>" → seq, "answer:<human id>" → reply id
+    chat:{ID}:ids        hash: "human:<id>", "bot:<id>" → seq; "answer:<human id>", "last" → reply
     chat:{ID}:mailbox    list: ids of messages to answer, oldest first
-    chat:{ID}:work       hash: the reply being written; per waiting message its due time, attempts, stop
+    chat:{ID}:work       hash: the reply being written; due time, attempts, stop of who waits
     chat:{ID}:partial    string: that reply's text so far
     chat:{ID}:lease      string: random value of the worker that writes, with a time of its own
     chat:{ID}:rate       string: when the next message would be on time (generic cell rate)
     chat:{ID}:sockets    sorted set: open sockets by their last sign of life
-    chat:due             sorted set: sessions with something to answer, by when to look at them again
+    chat:workers         sorted set: workers by when they last did the sweep
+    chat:due             sorted set: sessions with something to answer, by when to look again
 """
 
 import json
@@ -27,8 +28,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from chat.errors import RateLimited, SessionBusy, SessionUnknown
-from chat.schemas import Session, StoredMessage, Writing, stored_messages
+from chat.errors import MessageInvalid, RateLimited, SessionBusy, SessionUnknown, TooManySockets
+from chat.schemas import NewReply, Session, StoredMessage, Writing, stored_messages
 
 T = TypeVar("T")
 Answer = Sequence[str]
@@ -40,6 +41,7 @@ SOCKET_SILENT_MS = 90_000
 MARGIN_MESSAGES = 40
 
 DUE_KEY = "chat:due"
+WORKERS_KEY = "chat:workers"
 SESSION_KEYS = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets")
 
 
@@ -75,7 +77,10 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Taken:
-    """A lease on a session and what the answer needs. `waited_s`: since the answer was asked for."""
+    """A lease on a session and what the answer needs.
+
+    `waited_s` is the time since the answer was asked for.
+    """
 
     session: str
     lease: str
@@ -125,6 +130,7 @@ def create(session: str, name: str, *, address: str, limits: Limits) -> Step[Ses
             name=name,
             session_start=_instant(answer[1]),
             expires_at=_instant(answer[2]),
+            left_s=limits.ttl_s,
             messages=(),
             last_seq=0,
             pending=(),
@@ -202,26 +208,26 @@ def progress(
     return Step("progress", _keys(session), arguments, read)
 
 
-def commit(
-    session: str,
-    lease: str,
-    reply: UUID,
-    reply_to: UUID,
-    body: str,
-    replaces: UUID | None,
-    ttl_s: float,
-) -> Step[Committed]:
+def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Step[Committed]:
     """Store the one outcome of a message and give the lease back.
 
-    `body` is the reply as JSON without `seq` and `timestamp`. Raises LeaseLost or SessionUnknown.
+    Raises LeaseLost or SessionUnknown.
     """
 
     def read(answer: Answer) -> Committed:
         _refuse(answer)
         return Committed(StoredMessage.model_validate_json(answer[1]), pending=int(answer[2]))
 
-    replaced = str(replaces) if replaces else ""
-    arguments = (session, lease, str(reply), str(reply_to), body, _ms(ttl_s), GRACE_MS, replaced)
+    arguments = (
+        session,
+        lease,
+        str(reply.id),
+        str(reply.reply_to),
+        reply.model_dump_json(exclude_none=True),
+        _ms(ttl_s),
+        GRACE_MS,
+        str(reply.replaces or ""),
+    )
     return Step("commit", _keys(session), arguments, read)
 
 
@@ -236,16 +242,17 @@ def read(session: str, after: int = 0) -> Step[Session]:
     def read_answer(answer: Answer) -> Session:
         _refuse(answer)
         head = json.loads(answer[1])
-        pending = tuple(UUID(message) for message in answer[8:])
-        writing = answer[6] and Writing(reply_to=pending[0], id=UUID(answer[6]), text=answer[7])
+        pending = tuple(UUID(message) for message in answer[9:])
+        writing = answer[7] and Writing(reply_to=pending[0], id=UUID(answer[7]), text=answer[8])
         return Session(
             id=session,
             name=head["$.name"][0],
             session_start=head["$.session_start"][0],
             expires_at=_instant(answer[3]),
+            left_s=int(answer[4]) / 1000,
             messages=tuple(stored_messages.validate_json(answer[2])),
-            last_seq=int(answer[4]),
-            recovered=bool(answer[5]),
+            last_seq=int(answer[5]),
+            recovered=bool(answer[6]),
             pending=pending,
             writing=writing or None,
         )
@@ -253,22 +260,70 @@ def read(session: str, after: int = 0) -> Step[Session]:
     return Step("read", _keys(session), (after,), read_answer)
 
 
+def stop(session: str, message: UUID) -> Step[StoredMessage | None]:
+    """Ask that a reply be written no further; returns it where it is already stored.
+
+    Raises SessionUnknown, and MessageInvalid where there is no such message to answer.
+    """
+
+    def read_answer(answer: Answer) -> StoredMessage | None:
+        _refuse(answer)
+        stored = answer[0] == "answered"
+        return StoredMessage.model_validate_json(answer[1]) if stored else None
+
+    return Step("stop", _keys(session), (str(message),), read_answer)
+
+
+def regenerate(session: str, message: UUID, *, limits: Limits) -> Step[None]:
+    """Ask for another reply in place of the last, or of a failed one.
+
+    Raises SessionUnknown, SessionBusy, RateLimited, and MessageInvalid where there is no such
+    reply.
+    """
+    arguments = (
+        session,
+        str(message),
+        _ms(limits.ttl_s),
+        limits.pending,
+        limits.messages_per_minute,
+        GRACE_MS,
+    )
+    return Step("regenerate", _keys(session), arguments, _refuse)
+
+
+def extend(session: str, ttl_s: float) -> Step[None]:
+    """Start the session's time again; raises SessionUnknown."""
+    return Step("extend", _keys(session), (_ms(ttl_s),), _refuse)
+
+
 def erase(session: str) -> Step[bool]:
     """Remove a session and everything about it; False where there was none."""
     return Step("erase", _keys(session), (session,), lambda answer: answer[0] == "erased")
 
 
-def sweep(most: int) -> Step[tuple[str, ...]]:
-    """Find sessions that wait for an answer and that no worker holds."""
-    keys = (*_keys("sweep")[:-1], DUE_KEY)
-    return Step("sweep", keys, (most, SWEEP_AGAIN_MS), lambda answer: tuple(answer[1:]))
+def sweep(worker: str, most: int) -> Step[tuple[str, ...]]:
+    """Find sessions that wait for an answer and that no worker holds; note who looked."""
+    arguments = (most, SWEEP_AGAIN_MS, worker)
+    return Step("sweep", _service_keys(), arguments, lambda answer: tuple(answer[1:]))
 
 
-def enter(session: str, socket: str, *, address: str, limits: Limits) -> Step[bool]:
-    """Count a socket in, or renew it; False where session or address have too many."""
+def signs_of_life() -> Step[dict[str, float]]:
+    """Return the seconds since each worker last did the sweep."""
+
+    def read_answer(answer: Answer) -> dict[str, float]:
+        return {
+            worker: int(age_ms) / 1000
+            for worker, age_ms in zip(answer[1::2], answer[2::2], strict=True)
+        }
+
+    return Step("signs", _service_keys(), (), read_answer)
+
+
+def enter(session: str, socket: str, *, address: str, limits: Limits) -> Step[None]:
+    """Count a socket in, or renew it; raises TooManySockets where there is no room."""
     arguments = (socket, limits.sockets_per_session, limits.sockets_per_ip, SOCKET_SILENT_MS)
     keys = (*_keys(session), _address_key("sockets", address))
-    return Step("enter", keys, arguments, lambda answer: answer[0] == "entered")
+    return Step("enter", keys, arguments, _refuse)
 
 
 def leave(session: str, socket: str, *, address: str) -> Step[None]:
@@ -279,6 +334,10 @@ def leave(session: str, socket: str, *, address: str) -> Step[None]:
 
 def _keys(session: str) -> tuple[str, ...]:
     return (*(f"chat:{{{session}}}:{name}" for name in SESSION_KEYS), DUE_KEY)
+
+
+def _service_keys() -> tuple[str, ...]:
+    return (*_keys("service"), WORKERS_KEY)
 
 
 def _address_key(name: str, address: str) -> str:
@@ -303,3 +362,9 @@ def _refuse(answer: Answer) -> None:
             raise RateLimited(ceil(int(answer[1]) / 1000))
         case "lost":
             raise LeaseLost
+        case "full":
+            raise TooManySockets
+        case "absent":
+            raise MessageInvalid("There is no such message in this session.")
+        case "not_last":
+            raise MessageInvalid("Only the last reply, or a failed one, can be written again.")

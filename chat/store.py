@@ -4,7 +4,7 @@ Every failure of Redis becomes StoreUnavailable, within a bounded time.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha1
@@ -28,7 +28,7 @@ RETRIES = 1
 
 
 def _options(connections: int) -> dict[str, Any]:
-    """Connection options: RESP2 on purpose, bounded waits, a pool that blocks instead of failing."""
+    """RESP2 on purpose, bounded waits, a pool that blocks instead of failing."""
     return {
         "protocol": 2,
         "decode_responses": True,
@@ -57,14 +57,17 @@ class Store:
                 answer = self.redis.eval(*_by_text(step))
         return step.read(cast(Sequence[str], answer))
 
-    def run_all(self, steps: Iterable[Step[T]]) -> list[T | Exception]:
+    def run_all(self, steps: Sequence[Step[T]]) -> list[T | Exception]:
         """Run steps in one round trip; a step that raises gives its exception as its result."""
-        steps = list(steps)
         with _translated("several"), self.redis.pipeline(transaction=False) as pipeline:
             for step in steps:
                 pipeline.evalsha(*_by_digest(step))
             answers = pipeline.execute(raise_on_error=False)
-        return [self._result(step, answer) for step, answer in zip(steps, answers, strict=True)]
+        results: list[T | Exception] = []
+        for step, answer in zip(steps, answers, strict=True):
+            result = self._result(step, answer)
+            results.append(result)
+        return results
 
     def _result(self, step: Step[T], answer: Any) -> T | Exception:
         try:

@@ -1,9 +1,15 @@
-"""The ASGI application."""
+"""The ASGI application: Django for HTTP, the chat consumer for WebSockets."""
 
 import os
 
-from django.core.asgi import get_asgi_application
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatproject.settings")
 
-application = get_asgi_application()
+from django.core.asgi import get_asgi_application
+
+http_application = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter  # noqa: E402 Django is set up first
+
+from chat.routing import websocket_application  # noqa: E402
+
+application = ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})

@@ -15,7 +15,7 @@ if redis.call('GET', lease) ~= ARGV[2] or redis.call('LINDEX', mailbox, 0) ~= AR
 end
 local now = now_ms()
 local seq, message = append(ARGV[5], now)
-redis.call('HSET', ids, 'bot:' .. ARGV[3], seq, 'answer:' .. ARGV[4], ARGV[3])
+redis.call('HSET', ids, 'bot:' .. ARGV[3], seq, 'answer:' .. ARGV[4], ARGV[3], 'last', ARGV[3])
 if ARGV[8] ~= '' then
   local replaced = redis.call('HGET', ids, 'bot:' .. ARGV[8])
   redis.call('JSON.SET', document, '$.messages[' .. (replaced - 1) .. '].replaced_by', '"' .. ARGV[3] .. '"')

@@ -13,6 +13,7 @@ return {
   redis.call('JSON.GET', document, '$.name', '$.session_start'),
   redis.call('JSON.GET', document, '$.messages[' .. whole(recovered and after or 0) .. ':]'),
   whole(redis.call('PEXPIRETIME', document)),
+  whole(redis.call('PTTL', document)),
   whole(length),
   recovered and '1' or '',
   writing or '',

@@ -1,0 +1,54 @@
+"""Hand sessions to the workers from the event loop, without ever holding it up.
+
+Publishing is a blocking call that may hang on a sick broker. It runs in a few threads of its own;
+when they are all stuck, nothing more is piled up behind them: the sweep finds the session.
+"""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+from chat.errors import QueueUnavailable
+from chat.tasks import answer
+
+logger = logging.getLogger(__name__)
+
+THREADS = 4
+MAX_WAITING = 200
+TIMEOUT_S = 5
+
+
+class Broker:
+    """Publishes answer tasks in the background."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="publish")
+        self._waiting = 0
+
+    async def enqueue_answer(self, session: str) -> None:
+        """Enqueue the session's next answer; raises QueueUnavailable within TIMEOUT_S."""
+        if self._waiting >= MAX_WAITING:
+            raise QueueUnavailable
+        self._waiting += 1
+        publishing = asyncio.get_running_loop().run_in_executor(
+            self._threads, answer.delay, session
+        )
+        publishing.add_done_callback(self._done)
+        try:
+            await asyncio.wait_for(asyncio.shield(publishing), TIMEOUT_S)
+        except Exception as error:
+            logger.warning("The broker took no task: %s", type(error).__name__)
+            raise QueueUnavailable from error
+
+    def _done(self, publishing: "asyncio.Future[Any]") -> None:
+        self._waiting -= 1
+        if not publishing.cancelled():
+            publishing.exception()
+
+
+@cache
+def broker() -> Broker:
+    """Return this process' broker, built on first use."""
+    return Broker()

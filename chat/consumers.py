@@ -1,0 +1,266 @@
+"""ChatConsumer: authorise, parse, accept, forward. It decides nothing.
+
+On connect it joins the session's group first, then reads the document, then passes live events on,
+dropping what the document already told. Where an event is missing it reads the document again.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from chat import sessions
+from chat.authorisation import identify
+from chat.broker import broker
+from chat.cursor import Cursor, Verdict
+from chat.delivery import deliver, deliver_change, group_name
+from chat.deployment import async_store, limits, told_limits
+from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
+from chat.protocol import (
+    ClientFrame,
+    Error,
+    MessageAccepted,
+    MessageSend,
+    ReplyRegenerate,
+    ReplyStop,
+    ServerFrame,
+    SessionExpired,
+    SessionExpiring,
+    SessionExtend,
+    SessionReady,
+    SessionSync,
+    check_message,
+    check_size,
+    frame_reference,
+    reply_frame,
+    server_frames,
+)
+from chat.schemas import Session
+from chat.watch import WARNINGS_S, Due, Watch
+
+logger = logging.getLogger(__name__)
+
+POLICY_VIOLATION = 1008
+TRY_AGAIN_LATER = 1013
+END_REASON = "Session not authenticated or expired token"
+
+
+class ChatConsumer(AsyncWebsocketConsumer):
+    """One socket of one session."""
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Call the handler named after the message's type.
+
+        Channels' own goes through a thread each time to close old database connections; a socket
+        never touches the database.
+        """
+        await getattr(self, message["type"].replace(".", "_"))(message)
+
+    async def connect(self) -> None:
+        """Admit the socket, join its group, tell it the document, and watch over it."""
+        self.caller = identify(self.scope)
+        self.dialect = self.caller.dialect
+        self.turn = asyncio.Lock()
+        self.background: set[asyncio.Task[None]] = set()
+        try:
+            if self.caller.session is None:
+                raise SessionUnknown
+            self.session = self.caller.session
+            session = await self._join()
+        except ChatError as error:
+            await self._turn_away(error)
+            return
+        self.cursor = Cursor.at(session)
+        self.watch = Watch(session)
+        await self.accept(self.dialect.subprotocol)
+        await self._tell(self._ready(session))
+        self._begin(self._keep_watch())
+
+    async def disconnect(self, code: int) -> None:
+        """Leave the group and the count of open sockets."""
+        for task in self.background:
+            task.cancel()
+        if self.caller.session:
+            await self.channel_layer.group_discard(
+                group_name(self.caller.session), self.channel_name
+            )
+            with contextlib.suppress(StoreUnavailable):
+                await async_store().run(
+                    sessions.leave(
+                        self.caller.session, self.channel_name, address=self.caller.address
+                    )
+                )
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Read one frame of the client; what is wrong with it is an error frame, never a close."""
+        ref = None
+        try:
+            if text_data is None:
+                raise MessageInvalid("Binary frames are not read. Send text.")
+            check_size(text_data)
+            frame = self.dialect.parse(text_data)
+            ref = frame_reference(frame.model_dump(mode="json"))
+            async with self.turn:
+                await self._act(frame)
+        except SessionUnknown:
+            await self._end()
+        except ChatError as error:
+            await self._tell_error(error, ref or getattr(error, "ref", None))
+
+    async def session_event(self, event: dict[str, Any]) -> None:
+        """Pass on what a worker or another tab tells the session, once and without gaps."""
+        if self._is_ours(event):
+            async with self.turn:
+                await self._pass_on(server_frames.validate_json(event["frame"]))
+
+    async def session_changed(self, event: dict[str, Any]) -> None:
+        """Read the document again: its time started again, or it is gone."""
+        if self._is_ours(event):
+            async with self.turn:
+                await self._read_again(tell_anyway=True)
+
+    async def _act(self, frame: ClientFrame) -> None:
+        match frame:
+            case MessageSend():
+                await self._message_send(frame)
+            case ReplyStop():
+                await self._reply_stop(frame)
+            case ReplyRegenerate():
+                await self._reply_regenerate(frame)
+            case SessionSync():
+                await self._read_again(after=frame.after, tell_anyway=True)
+            case SessionExtend():
+                await async_store().run(sessions.extend(self.session, settings.SESSION_TTL_S))
+                await deliver_change(self.session)
+
+    async def _message_send(self, frame: MessageSend) -> None:
+        check_message(frame.msg, settings.MAX_MESSAGE_CHARS)
+        step = sessions.accept(self.session, frame.id, frame.msg, limits=limits())
+        accepted = await async_store().run(step)
+        told = MessageAccepted(message=accepted.message.public())
+        if await self._catch_up(told) is not Verdict.KNOWN or not accepted.new:
+            await self._tell(told)
+        if accepted.new:
+            await deliver(self.session, told)
+            self._begin(self._enqueue(str(frame.id)))
+
+    async def _reply_stop(self, frame: ReplyStop) -> None:
+        stored = await async_store().run(sessions.stop(self.session, frame.reply_to))
+        if stored:
+            await self._tell(reply_frame(stored.public()))
+
+    async def _reply_regenerate(self, frame: ReplyRegenerate) -> None:
+        await async_store().run(sessions.regenerate(self.session, frame.reply_to, limits=limits()))
+        await deliver_change(self.session)
+        self._begin(self._enqueue(None))
+
+    async def _enqueue(self, ref: str | None) -> None:
+        try:
+            await broker().enqueue_answer(self.session)
+        except ChatError as error:
+            await self._tell_error(error, ref)
+
+    async def _pass_on(self, frame: ServerFrame) -> None:
+        if await self._catch_up(frame) is Verdict.TELL:
+            await self._tell(frame)
+
+    async def _catch_up(self, frame: ServerFrame) -> Verdict:
+        """Count a frame as told; where one before it is missing, tell the document instead."""
+        self.watch.hear()
+        verdict = self.cursor.see(frame)
+        if verdict is Verdict.GAP:
+            await self._read_again()
+        return verdict
+
+    async def _read_again(self, after: int | None = None, tell_anyway: bool = False) -> None:
+        since = self.cursor.last_seq if after is None else after
+        session = await async_store().run(sessions.read(self.session, since))
+        self.watch.renew(session)
+        if tell_anyway or Cursor.at(session) != self.cursor:
+            self.cursor = Cursor.at(session)
+            for frame in self.dialect.catch_up(self._ready(session)):
+                await self._tell(frame)
+
+    async def _keep_watch(self) -> None:
+        """Do by the clock what no event asks for, as long as the socket is open."""
+        while True:
+            due = await self.watch.next(lambda: bool(self.cursor.waiting))
+            try:
+                async with self.turn:
+                    await self._do_what_is_due(due)
+            except StoreUnavailable:
+                continue
+            except SessionUnknown:
+                await self._end()
+                return
+
+    async def _do_what_is_due(self, due: Due) -> None:
+        match due:
+            case Due.SIGN_OF_LIFE:
+                await self._count_in()
+            case Due.SILENCE | Due.END:
+                await self._read_again()
+            case Due.WARNING:
+                session = await async_store().run(sessions.read(self.session, self.cursor.last_seq))
+                self.watch.renew(session)
+                if session.left_s <= WARNINGS_S[0]:
+                    await self._tell(SessionExpiring(expires_at=session.expires_at))
+
+    async def _join(self) -> Session:
+        await self.channel_layer.group_add(group_name(self.session), self.channel_name)
+        session = await async_store().run(sessions.read(self.session, self.caller.after))
+        await self._count_in()
+        return session
+
+    async def _count_in(self) -> None:
+        await async_store().run(
+            sessions.enter(
+                self.session, self.channel_name, address=self.caller.address, limits=limits()
+            )
+        )
+
+    async def _turn_away(self, error: ChatError) -> None:
+        """Refuse: a plain client by the handshake, chat.v1 by a frame, as browsers see no 403."""
+        if self.dialect.subprotocol is None and isinstance(error, SessionUnknown):
+            await self.close()
+            return
+        await self.accept(self.dialect.subprotocol)
+        await self._tell_error(error)
+        await self.close(TRY_AGAIN_LATER if not error.permanent else POLICY_VIOLATION, error.detail)
+
+    async def _end(self) -> None:
+        await self._tell(SessionExpired(expires_at=self.watch.expires_at))
+        await self.close(POLICY_VIOLATION, END_REASON)
+
+    def _ready(self, session: Session) -> SessionReady:
+        return SessionReady(
+            name=session.name,
+            session_start=session.session_start,
+            expires_at=session.expires_at,
+            messages=tuple(message.told() for message in session.messages),
+            reply=session.writing,
+            recovered=session.recovered,
+            limits=told_limits(),
+        )
+
+    async def _tell(self, frame: ServerFrame) -> None:
+        if text := self.dialect.render(frame):
+            await self.send(text_data=text)
+
+    async def _tell_error(self, error: ChatError, ref: str | None = None) -> None:
+        await self._tell(Error(code=error.code, detail=error.detail, ref=ref))
+
+    def _is_ours(self, event: dict[str, Any]) -> bool:
+        if event["session"] == self.caller.session:
+            return True
+        logger.error("An event of another session reached this socket")
+        return False
+
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)

@@ -1,0 +1,64 @@
+"""The one way to a session's sockets: an event on the session's group of the channel layer.
+
+An event is a hint. It may be lost; the consumer then reads the document.
+"""
+
+import asyncio
+import logging
+import threading
+from typing import Any, cast
+
+from channels.layers import BaseChannelLayer, get_channel_layer
+
+from chat.protocol import Frame
+
+logger = logging.getLogger(__name__)
+
+MAX_UNSENT = 10_000
+
+
+def group_name(session: str) -> str:
+    """Return the name of the group that holds a session's sockets."""
+    return f"session.{session}"
+
+
+async def deliver(session: str, frame: Frame) -> None:
+    """Tell every socket of a session a frame."""
+    await _send(session, {"type": "session.event", "frame": frame.model_dump_json()})
+
+
+async def deliver_change(session: str) -> None:
+    """Tell every socket of a session that its document is to be read again."""
+    await _send(session, {"type": "session.changed"})
+
+
+async def _send(session: str, event: dict[str, Any]) -> None:
+    """Send an event that names its session, so that a consumer can compare.
+
+    A layer that fails is logged, not raised: the document has what the event told.
+    """
+    try:
+        layer = cast(BaseChannelLayer, get_channel_layer())
+        await layer.group_send(group_name(session), event | {"session": session})
+    except Exception as error:  # noqa: BLE001 layers raise what their servers raise
+        logger.warning("%s not delivered: %s", event["type"], type(error).__name__)
+
+
+class Delivery:
+    """Delivers from threads, in the order asked, without waiting for the layer.
+
+    One thread with one event loop is kept: a loop for each call would open a connection for each.
+    """
+
+    def __init__(self) -> None:
+        self._unsent = threading.BoundedSemaphore(MAX_UNSENT)
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="delivery", daemon=True).start()
+
+    def deliver(self, session: str, frame: Frame) -> None:
+        """Tell every socket of a session, soon; dropped where too much is unsent already."""
+        if not self._unsent.acquire(blocking=False):
+            logger.warning("Event %s dropped: the channel layer is stuck", type(frame).__name__)
+            return
+        sending = asyncio.run_coroutine_threadsafe(deliver(session, frame), self._loop)
+        sending.add_done_callback(lambda _: self._unsent.release())

@@ -1,0 +1,107 @@
+"""Answer one message: lease, history, inference, commit.
+
+Commit first, then tell. Whatever happens here, the message ends with one stored outcome: this
+worker's, or that of the worker the sweep finds after this one's lease ran out.
+"""
+
+import logging
+import secrets
+import time
+from dataclasses import dataclass
+from uuid import uuid4
+
+from chat import sessions
+from chat.delivery import Delivery
+from chat.errors import SessionUnknown
+from chat.history import window
+from chat.keeper import Ending, Hold, Keeper
+from chat.protocol import reply_frame
+from chat.schemas import NewReply, Record
+from chat.sessions import LeaseLost, Taken
+from chat.store import Store
+from chat.writing import Outcome, ReplyWriter
+from inference.client import ModelClient
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ReplySettings:
+    """The figures an answer needs. `worker` and `model` are for the operator's record."""
+
+    history_messages: int
+    deadline_s: float
+    ttl_s: float
+    worker: str
+    model: str
+
+
+class Replies:
+    """The use-case. Threads may share it."""
+
+    def __init__(
+        self, store: Store, delivery: Delivery, model: ModelClient, settings: ReplySettings
+    ) -> None:
+        self._store = store
+        self._delivery = delivery
+        self._model = model
+        self._settings = settings
+        self._keeper = Keeper(store)
+
+    def answer_next(self, session: str) -> bool:
+        """Answer a session's oldest waiting message; return whether another one waits.
+
+        Does nothing where nothing waits or another worker is at it. Raises StoreUnavailable.
+        """
+        lease = secrets.token_hex(16)
+        step = sessions.take(session, lease, uuid4(), history=self._settings.history_messages)
+        taken = self._store.run(step)
+        if taken is None:
+            return False
+        deadline = time.monotonic() + self._settings.deadline_s - taken.waited_s
+        with self._keeper.keeping(Hold(session, lease, taken.reply, deadline)) as hold:
+            outcome = self._write(taken, hold)
+            if outcome:
+                return self._commit(taken, outcome)
+        if hold.ending is Ending.HANDOVER:
+            self._store.run(sessions.release(session, lease))
+        return False
+
+    def hand_over(self) -> None:
+        """Give every reply back unfinished, for other workers: this process is told to go."""
+        self._keeper.end_all(Ending.HANDOVER)
+
+    def _write(self, taken: Taken, hold: Hold) -> Outcome | None:
+        turns = window(taken.history, taken.message, self._settings.history_messages)
+        writer = ReplyWriter(self._store, self._delivery, self._model, taken, hold)
+        return writer.write(turns)
+
+    def _commit(self, taken: Taken, outcome: Outcome) -> bool:
+        step = sessions.commit(
+            taken.session,
+            taken.lease,
+            self._reply(taken, outcome),
+            ttl_s=self._settings.ttl_s,
+        )
+        try:
+            committed = self._store.run(step)
+        except (LeaseLost, SessionUnknown):
+            return False
+        self._delivery.deliver(taken.session, reply_frame(committed.message.public()))
+        return committed.pending > 0
+
+    def _reply(self, taken: Taken, outcome: Outcome) -> NewReply:
+        return NewReply(
+            id=outcome.reply,
+            msg=outcome.text,
+            reply_to=taken.message.id,
+            finish_reason=outcome.finish_reason,
+            pieces=outcome.pieces,
+            usage=outcome.usage,
+            timings=outcome.timings,
+            error=outcome.failure,
+            replaces=taken.replaces,
+            record=Record(
+                attempts=taken.attempts, worker=self._settings.worker, model=self._settings.model
+            ),
+        )

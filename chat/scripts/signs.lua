@@ -1,0 +1,8 @@
+#!lua flags=no-writes
+-- Tell how many milliseconds ago each worker last did the sweep. KEYS 10: the workers.
+local now = now_ms()
+local found = redis.call('ZRANGE', KEYS[10], 0, -1, 'WITHSCORES')
+for i = 2, #found, 2 do
+  found[i] = whole(now - found[i])
+end
+return {'signs', unpack(found)}

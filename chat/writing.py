@@ -1,0 +1,199 @@
+"""Write one reply: ask the model, store and tell its text as it comes, try again where it helps."""
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from chat import sessions
+from chat.delivery import Delivery
+from chat.errors import ErrorCode, SessionUnknown
+from chat.keeper import Ending, Hold
+from chat.protocol import Frame, ModelLoading, ReplyDelta, ReplyStarted
+from chat.schemas import Failure, FinishReason, Timings, Usage
+from chat.sessions import LeaseLost, Taken
+from chat.store import Store
+from inference.client import Generation, ModelClient, Turn
+from inference.errors import GenerationCancelled, ModelError
+from inference.errors import ModelLoading as ModelIsLoading
+from inference.retry import retry_delay_s
+
+DELTA_INTERVAL_S = 0.04
+DEADLINE = Failure(
+    code=ErrorCode.REPLY_DEADLINE,
+    detail="The reply was not ready in time. Try again.",
+    retryable=True,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a message ends with: a text and why it ended, or a failure with the text so far."""
+
+    reply: UUID
+    text: str
+    pieces: int
+    timings: Timings
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    failure: Failure | None = None
+
+
+class ReplyWriter:
+    """Writes the reply to one taken message while its lease is held."""
+
+    def __init__(
+        self, store: Store, delivery: Delivery, model: ModelClient, taken: Taken, hold: Hold
+    ) -> None:
+        self._store = store
+        self._delivery = delivery
+        self._model = model
+        self._taken = taken
+        self._hold = hold
+        self._taken_at = time.monotonic()
+        self._first_text_at: float | None = None
+        self._retries = 0
+        self._begin_text()
+
+    def write(self, turns: Sequence[Turn]) -> Outcome | None:
+        """Return the outcome, or None where it is not this worker's to commit any more."""
+        if self._taken.stop_requested:
+            return self._outcome(finish_reason="stop_requested")
+        self._deliver(ReplyStarted(reply_to=self._taken.message.id, id=self._hold.reply))
+        while True:
+            try:
+                return self._ask(turns)
+            except GenerationCancelled:
+                return self._ended()
+            except (LeaseLost, SessionUnknown):
+                return None
+            except ModelError as error:
+                if not self._try_again_after(error):
+                    return self._ended() if self._hold.ending else self._failed(error)
+
+    def _ask(self, turns: Sequence[Turn]) -> Outcome:
+        left_s = self._hold.left_s()
+        if left_s <= 0:
+            return self._outcome(failure=DEADLINE)
+        generation = self._model.generate(turns, deadline_s=left_s)
+        with generation, self._hold.calling(generation):
+            for piece in generation:
+                self._add(piece)
+        return self._outcome(
+            finish_reason="length" if generation.finish_reason == "length" else "stop",
+            usage=_usage(generation),
+        )
+
+    def _try_again_after(self, error: ModelError) -> bool:
+        """Wait as long as this error asks for; False where trying again is no use."""
+        delay_s = retry_delay_s(error, self._retries, spread=random.random())  # noqa: S311
+        if delay_s is None or delay_s >= self._hold.left_s():
+            return False
+        if isinstance(error, ModelIsLoading):
+            self._deliver(ModelLoading(reply_to=self._taken.message.id, retry_in_s=delay_s))
+        else:
+            self._retries += 1
+        if self._hold.wait(delay_s):
+            return False
+        if self._text:
+            self._start_over()
+        return True
+
+    def _start_over(self) -> None:
+        """Begin the text again under a new id, so that no client joins two attempts."""
+        self._hold.reply = uuid4()
+        self._begin_text()
+        self._store_progress("")
+        self._deliver(ReplyStarted(reply_to=self._taken.message.id, id=self._hold.reply))
+
+    def _begin_text(self) -> None:
+        self._text = ""
+        self._pieces = 0
+        self._stored_chars = 0
+        self._stored_bytes = 0
+        self._stored_at = 0.0
+
+    def _add(self, piece: str) -> None:
+        self._text += piece
+        self._pieces += 1
+        now = time.monotonic()
+        self._first_text_at = self._first_text_at or now
+        if now - self._stored_at >= DELTA_INTERVAL_S:
+            self._flush(now)
+
+    def _flush(self, now: float) -> None:
+        """Store what came since the last time, then tell it."""
+        text = self._text[self._stored_chars :]
+        offset = self._stored_chars
+        self._store_progress(text)
+        self._stored_at = now
+        self._stored_chars += len(text)
+        self._stored_bytes += len(text.encode())
+        self._deliver(
+            ReplyDelta(
+                reply_to=self._taken.message.id, id=self._hold.reply, offset=offset, text=text
+            )
+        )
+
+    def _store_progress(self, text: str) -> None:
+        hold = self._hold
+        step = sessions.progress(hold.session, hold.lease, hold.reply, self._stored_bytes, text)
+        hold.read(self._store.run(step))
+
+    def _ended(self) -> Outcome | None:
+        match self._hold.ending:
+            case Ending.STOP:
+                return self._outcome(finish_reason="stop_requested")
+            case Ending.DEADLINE:
+                return self._outcome(failure=DEADLINE)
+            case _:
+                return None
+
+    def _failed(self, error: ModelError) -> Outcome:
+        if not error.permanent and self._hold.left_s() <= 0:
+            return self._outcome(failure=DEADLINE)
+        failure = Failure(
+            code=ErrorCode(error.code), detail=error.detail, retryable=not error.permanent
+        )
+        return self._outcome(failure=failure)
+
+    def _outcome(
+        self,
+        finish_reason: FinishReason | None = None,
+        usage: Usage | None = None,
+        failure: Failure | None = None,
+    ) -> Outcome:
+        return Outcome(
+            reply=self._hold.reply,
+            text=self._text,
+            pieces=self._pieces,
+            timings=self._timings(),
+            finish_reason=finish_reason,
+            usage=usage,
+            failure=failure,
+        )
+
+    def _timings(self) -> Timings:
+        queued_s, first = self._taken.waited_s, self._first_text_at
+
+        def since_accepted_ms(instant: float) -> int:
+            return round((queued_s + instant - self._taken_at) * 1000)
+
+        return Timings(
+            queued_ms=round(queued_s * 1000),
+            first_token_ms=since_accepted_ms(first) if first else None,
+            total_ms=since_accepted_ms(time.monotonic()),
+        )
+
+    def _deliver(self, frame: Frame) -> None:
+        self._delivery.deliver(self._taken.session, frame)
+
+
+def _usage(generation: Generation) -> Usage | None:
+    if generation.usage is None:
+        return None
+    return Usage(
+        prompt_tokens=generation.usage.prompt_tokens,
+        completion_tokens=generation.usage.completion_tokens,
+    )
