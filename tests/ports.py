@@ -1,0 +1,25 @@
+"""Ports nobody listens on."""
+
+import random
+import socket
+
+# Below the range from which the kernel takes the ports of outgoing connections.
+CANDIDATES = range(20_000, 32_000)
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nothing uses now."""
+    while True:
+        port = random.choice(CANDIDATES)
+        if can_listen_on(port):
+            return port
+
+
+def can_listen_on(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
