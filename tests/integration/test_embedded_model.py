@@ -1,0 +1,130 @@
+"""`manage.py runmodel`: the embedded model is a real one behind OpenAI's chat API."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.conftest import NewStack
+from tests.ports import free_port
+from tests.processes import Running, Stack, wait_for
+
+MARK = "xylophone"
+LONG = [{"role": "user", "content": f"Tell me a long story about a {MARK}."}]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The embedded model with two slots."""
+    environment = {"EMBEDDED_MODEL_PORT": str(free_port()), "EMBEDDED_MODEL_SLOTS": "2"}
+    with Stack(tmp_path_factory.mktemp("model"), environment) as stack:
+        process = stack.run("model", "python manage.py runmodel", {})
+        process.wait_until(lambda: "answers on" in process.text(), "to load")
+        yield process
+
+
+@pytest.fixture(scope="module")
+def address(model: Running) -> str:
+    return f"http://127.0.0.1:{model.environment['EMBEDDED_MODEL_PORT']}"
+
+
+def ask(address: str, messages: list[dict[str, str]], **options: Any) -> requests.Response:
+    payload = {"messages": messages, "stream": True, "max_tokens": 1000, **options}
+    return requests.post(f"{address}/v1/chat/completions", json=payload, stream=True, timeout=60)
+
+
+def pieces(response: requests.Response) -> Iterator[str]:
+    """Yield the texts of a streamed answer as they come."""
+    for line in response.iter_lines():
+        data = line.removeprefix(b"data: ")
+        if data.startswith(b"{"):
+            yield json.loads(data)["choices"][0]["delta"].get("content") or ""
+
+
+def busy_slots(address: str) -> int:
+    slots = requests.get(f"{address}/slots", timeout=10).json()
+    return sum(slot["is_processing"] for slot in slots)
+
+
+def test_a_question_is_answered_in_pieces(address: str) -> None:
+    question = [{"role": "user", "content": "What is the capital of France?"}]
+    with ask(address, question, temperature=0) as response:
+        answer = list(pieces(response))
+    assert len(answer) > 3
+    assert "Paris" in "".join(answer)
+
+
+def test_every_slot_has_the_whole_context(address: str) -> None:
+    slots = requests.get(f"{address}/slots", timeout=10).json()
+    assert [slot["n_ctx"] for slot in slots] == [2048, 2048]
+
+
+def test_sessions_stream_at_the_same_time(address: str) -> None:
+    def sees_both_busy(_: int) -> bool:
+        with ask(address, LONG, ignore_eos=True) as response:
+            return any(busy_slots(address) == 2 for _ in pieces(response))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(sees_both_busy, range(2))) == [True, True]
+    wait_for(lambda: busy_slots(address) == 0, "the slots to be free")
+
+
+def test_closing_the_connection_frees_the_slot(address: str) -> None:
+    response = ask(address, LONG, max_tokens=100_000, ignore_eos=True)
+    next(pieces(response))
+    assert busy_slots(address) == 1
+    response.close()
+    wait_for(lambda: busy_slots(address) == 0, "the slot to be free", timeout_s=5)
+
+
+def test_what_is_said_is_not_logged(model: Running, address: str) -> None:
+    with ask(address, LONG, max_tokens=20) as response:
+        text = "".join(pieces(response))
+    assert text
+    assert MARK not in model.text()
+    assert text not in model.text()
+
+
+def test_no_web_page_may_read_its_answers(address: str) -> None:
+    response = requests.get(
+        f"{address}/v1/models", headers={"Origin": "http://elsewhere.example"}, timeout=10
+    )
+    assert response.headers.get("Access-Control-Allow-Origin", "") == ""
+
+
+def refusal(stack: Stack, **environment: str) -> str:
+    """Run runmodel, which must refuse; return the last line it writes."""
+    process = stack.run("refused", "python manage.py runmodel", environment)
+    assert process.process.wait(30) == 1
+    assert "Traceback" not in process.text()
+    return process.text().splitlines()[-1]
+
+
+def test_a_file_that_is_not_there_is_a_sentence(new_stack: NewStack) -> None:
+    sentence = refusal(new_stack(), MODEL_FILE="/nowhere/model.gguf")
+    assert "MODEL_FILE /nowhere/model.gguf cannot be read" in sentence
+
+
+def test_a_file_of_another_kind_is_a_sentence(new_stack: NewStack, tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_text("not a model")
+    assert "is not a GGUF file" in refusal(new_stack(), MODEL_FILE=str(tmp_path / "model.gguf"))
+
+
+def test_a_broken_model_is_a_sentence(new_stack: NewStack, tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF" + bytes(100))
+    assert "could not be started" in refusal(new_stack(), MODEL_FILE=str(tmp_path / "model.gguf"))
+
+
+def test_a_used_port_is_a_sentence_that_names_the_variable(
+    new_stack: NewStack, model: Running
+) -> None:
+    port = model.environment["EMBEDDED_MODEL_PORT"]
+    assert "EMBEDDED_MODEL_PORT" in refusal(new_stack(), EMBEDDED_MODEL_PORT=port)
+
+
+def test_no_embedded_model_beside_a_named_one(new_stack: NewStack) -> None:
+    assert "MODEL_URL" in refusal(new_stack(), MODEL_URL="http://127.0.0.1:9/")

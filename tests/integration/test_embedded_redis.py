@@ -1,0 +1,131 @@
+"""`manage.py runredis`: the embedded Redis is a real one that keeps what it was told."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from tests.conftest import NewStack
+from tests.processes import Stack, wait_for
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("site"), {}) as stack:
+        stack.start_redis()
+        yield stack
+
+
+@pytest.fixture
+def client(site: Stack) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(site.redis_url, decode_responses=True, protocol=2) as client:
+        yield client
+
+
+def test_json_commands_answer(client: redis.Redis) -> None:
+    client.execute_command("JSON.SET", "doc", "$", '{"messages": []}')
+    client.execute_command("JSON.ARRAPPEND", "doc", "$.messages", '{"msg": "hello"}')
+    assert client.execute_command("JSON.GET", "doc", "$.messages[-1:].msg") == '["hello"]'
+
+
+def test_search_commands_find_json(client: redis.Redis) -> None:
+    client.execute_command("JSON.SET", "doc:1", "$", '{"name": "Ada"}')
+    schema = ["ON", "JSON", "PREFIX", "1", "doc:", "SCHEMA", "$.name", "AS", "name", "TEXT"]
+    client.execute_command("FT.CREATE", "names", *schema)
+
+    def found() -> bool:
+        return client.execute_command("FT.SEARCH", "names", "@name:ada", "NOCONTENT") == [
+            1,
+            "doc:1",
+        ]
+
+    wait_for(found, "the index to hold the document")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_documents_are_there_after_a_restart(
+    site: Stack, client: redis.Redis, number: signal.Signals
+) -> None:
+    client.execute_command("JSON.SET", number.name, "$", '{"msg": "kept"}')
+    site.of("redis")[0].kill(number)
+    site.start_redis()
+    assert client.execute_command("JSON.GET", number.name, "$.msg") == '["kept"]'
+
+
+def test_nothing_is_told_without_the_password(site: Stack) -> None:
+    port = int(site.environment["EMBEDDED_REDIS_PORT"])
+    with (
+        redis.Redis(port=port, retry=None) as stranger,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        stranger.ping()
+
+
+def test_only_the_loopback_interface_is_listened_on(site: Stack) -> None:
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.Process(site.of("redis")[0].pid).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening == ["127.0.0.1"]
+
+
+def test_no_secret_shows_in_the_command_line_or_the_log(site: Stack) -> None:
+    server = site.of("redis")[0]
+    password = redis.Redis.from_url(site.redis_url).get_connection_kwargs()["password"]
+    shown = " ".join(psutil.Process(server.pid).cmdline()) + server.text()
+    assert password not in shown
+
+
+def test_what_it_keeps_is_readable_by_its_owner_only(site: Stack) -> None:
+    folder = Path(site.environment["DATA_DIR"], "redis")
+    assert folder.stat().st_mode & 0o077 == 0
+    assert (folder / "password").stat().st_mode & 0o077 == 0
+
+
+def test_memory_is_never_freed_by_forgetting(client: redis.Redis) -> None:
+    assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+    assert client.config_get("append*") == {
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "appendfilename": "appendonly.aof",
+        "appenddirname": "appendonlydir",
+    }
+
+
+def refusal(stack: Stack, **environment: str) -> str:
+    """Run runredis, which must refuse in one sentence; return it."""
+    process = stack.run("refused", "python manage.py runredis", environment)
+    assert process.process.wait(30) == 1
+    assert process.text().count("\n") == 1, process.text()
+    return process.text()
+
+
+def test_a_second_server_on_the_same_files_is_refused(site: Stack) -> None:
+    assert "Another server is running on" in refusal(site)
+
+
+def test_a_used_port_is_a_sentence_that_names_the_variable(new_stack: NewStack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        sentence = refusal(new_stack(), EMBEDDED_REDIS_PORT=port)
+    assert f"port {port}" in sentence
+    assert "EMBEDDED_REDIS_PORT" in sentence
+
+
+def test_no_embedded_server_beside_a_named_one(new_stack: NewStack) -> None:
+    assert "REDIS_URL" in refusal(new_stack(), REDIS_URL="redis://127.0.0.1:6379/0")
+
+
+def test_a_missing_wheel_is_a_sentence_that_asks_for_redis_url(new_stack: NewStack) -> None:
+    stack = new_stack()
+    hide = "import sys, importlib.metadata as m; m.files = lambda name: None; sys.argv[1:] = "
+    run = "['runredis']; import runpy; runpy.run_path('manage.py', run_name='__main__')"
+    process = stack.run("refused", f'python -c "{hide}{run}"', {})
+    assert process.process.wait(30) == 1
+    assert "REDIS_URL" in process.text()
+    assert "Traceback" not in process.text()
