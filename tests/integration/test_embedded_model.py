@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +63,11 @@ def test_every_slot_has_the_whole_context(address: str) -> None:
 
 
 def test_sessions_stream_at_the_same_time(address: str) -> None:
-    def sees_both_busy(_: int) -> bool:
-        with ask(address, LONG, ignore_eos=True) as response:
-            return any(busy_slots(address) == 2 for _ in pieces(response))
-
-    with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(sees_both_busy, range(2))) == [True, True]
+    with ask(address, LONG, ignore_eos=True) as one, ask(address, LONG, ignore_eos=True) as two:
+        streams = pieces(one), pieces(two)
+        assert all(next(stream) is not None for stream in streams)
+        assert busy_slots(address) == 2
+        assert all(next(stream) is not None for stream in streams)
     wait_for(lambda: busy_slots(address) == 0, "the slots to be free")
 
 

@@ -4,6 +4,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,40 +27,41 @@ def client(site: Stack) -> Iterator[redis.Redis]:
         yield client
 
 
+def command(client: redis.Redis, *arguments: str) -> Any:
+    return client.execute_command(*arguments)  # type: ignore[no-untyped-call]
+
+
 def test_json_commands_answer(client: redis.Redis) -> None:
-    client.execute_command("JSON.SET", "doc", "$", '{"messages": []}')
-    client.execute_command("JSON.ARRAPPEND", "doc", "$.messages", '{"msg": "hello"}')
-    assert client.execute_command("JSON.GET", "doc", "$.messages[-1:].msg") == '["hello"]'
+    command(client, "JSON.SET", "doc", "$", '{"messages": []}')
+    command(client, "JSON.ARRAPPEND", "doc", "$.messages", '{"msg": "hello"}')
+    assert command(client, "JSON.GET", "doc", "$.messages[-1:].msg") == '["hello"]'
 
 
 def test_search_commands_find_json(client: redis.Redis) -> None:
-    client.execute_command("JSON.SET", "doc:1", "$", '{"name": "Ada"}')
+    command(client, "JSON.SET", "doc:1", "$", '{"name": "Ada"}')
     schema = ["ON", "JSON", "PREFIX", "1", "doc:", "SCHEMA", "$.name", "AS", "name", "TEXT"]
-    client.execute_command("FT.CREATE", "names", *schema)
+    command(client, "FT.CREATE", "names", *schema)
 
-    def found() -> bool:
-        return client.execute_command("FT.SEARCH", "names", "@name:ada", "NOCONTENT") == [
-            1,
-            "doc:1",
-        ]
-
-    wait_for(found, "the index to hold the document")
+    wait_for(
+        lambda: command(client, "FT.SEARCH", "names", "@name:ada", "NOCONTENT") == [1, "doc:1"],
+        "the index to hold the document",
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_documents_are_there_after_a_restart(
     site: Stack, client: redis.Redis, number: signal.Signals
 ) -> None:
-    client.execute_command("JSON.SET", number.name, "$", '{"msg": "kept"}')
+    command(client, "JSON.SET", number.name, "$", '{"msg": "kept"}')
     site.of("redis")[0].kill(number)
     site.start_redis()
-    assert client.execute_command("JSON.GET", number.name, "$.msg") == '["kept"]'
+    assert command(client, "JSON.GET", number.name, "$.msg") == '["kept"]'
 
 
 def test_nothing_is_told_without_the_password(site: Stack) -> None:
     port = int(site.environment["EMBEDDED_REDIS_PORT"])
     with (
-        redis.Redis(port=port, retry=None) as stranger,
+        redis.Redis.from_url(f"redis://127.0.0.1:{port}", retry=None) as stranger,
         pytest.raises(redis.AuthenticationError),
     ):
         stranger.ping()
