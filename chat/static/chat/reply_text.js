@@ -1,0 +1,51 @@
+// <reply-text>: the text of a bot's message. It renders Markdown once the renderer is loaded, plain text until then.
+
+/** @type {Promise<typeof import("./markdown.js") | null> | undefined} */
+let loading;
+
+/** Load the Markdown renderer; null where that fails. */
+export function loadMarkdown() {
+  loading ??= import("./markdown.js").catch(() => { loading = undefined; return null; });
+  return loading;
+}
+
+class ReplyText extends HTMLElement {
+  #text = "";
+  #isFinal = false;
+  #scheduled = false;
+  /** @type {import("./markdown.js").Blocks | null} */ #blocks = null;
+
+  /** @param {{text: string, isFinal: boolean}} content */
+  set content({ text, isFinal }) {
+    if (text === this.#text && isFinal === this.#isFinal) return;
+    this.#text = text;
+    this.#isFinal = isFinal;
+    void this.#show();
+  }
+
+  get text() { return this.#text; }
+
+  async #show() {
+    if (this.#blocks) return this.#blocks.update(this.#text, this.#isFinal);
+    if (markdown) return this.#render(markdown);
+    this.textContent = this.#text;
+    this.classList.add("plain");
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    markdown = await loadMarkdown();
+    if (markdown) this.#render(markdown);
+    this.#scheduled = false;
+  }
+
+  #render(/** @type {typeof import("./markdown.js")} */ { Blocks }) {
+    this.replaceChildren();
+    this.classList.remove("plain");
+    this.#blocks = new Blocks(this);
+    this.#blocks.update(this.#text, this.#isFinal);
+  }
+}
+
+/** @type {typeof import("./markdown.js") | null} */
+let markdown = null;
+
+customElements.define("reply-text", ReplyText);

@@ -1,0 +1,92 @@
+"""The chat page: a name form that works by itself, and the frame that the page's script fills."""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from csp.constants import HEADER
+from csp.utils import build_policy
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+from pydantic import ValidationError
+
+from chat import sessions
+from chat.api import MAX_NAME_CHARS, names
+from chat.authorisation import COOKIE
+from chat.deployment import async_store, limits
+from chat.errors import ChatError
+from chat.schemas import session_id
+
+# The page's script makes HTML only where it has been sanitised; the browser holds it to that.
+TRUSTED_TYPES = {
+    "require-trusted-types-for": ["'script'"],
+    "trusted-types": ["lit-html", "dompurify"],
+}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+async def page(request: HttpRequest) -> HttpResponse:
+    """Return the page; a POST with `name` begins a session and comes back with its cookie."""
+    if request.method == "POST":
+        return await _begin_session(request)
+    return await _page(request)
+
+
+async def _begin_session(request: HttpRequest) -> HttpResponse:
+    name = request.POST.get("name", "")
+    try:
+        token = await _create_session(names.validate_python(name), request.META["REMOTE_ADDR"])
+    except ValidationError:
+        return await _page(request, name=name, error=_("Enter a valid name."), status=400)
+    except ChatError as error:
+        return await _page(request, name=name, error=error.detail, status=503)
+    response = HttpResponseRedirect(reverse("page"))
+    response.set_cookie(
+        COOKIE,
+        str(token),
+        max_age=int(settings.SESSION_TTL_S),
+        secure=request.is_secure(),
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+async def _create_session(name: str, address: str) -> UUID:
+    token = uuid4()
+    step = sessions.create(session_id(str(token)), name, address=address, limits=limits())
+    await async_store().run(step)
+    return token
+
+
+async def _page(
+    request: HttpRequest, *, name: str = "", error: str = "", status: int = 200
+) -> HttpResponse:
+    cookie = request.COOKIES.get(COOKIE)
+    session = await _session(cookie) if cookie else None
+    context = {
+        "name": name,
+        "error": error,
+        "name_max_chars": MAX_NAME_CHARS,
+        "bootstrap": {"now": datetime.now(UTC).isoformat(), "session": session},
+    }
+    response = render(request, "chat/page.html", context, status=status)
+    response[HEADER] = build_policy(update=TRUSTED_TYPES)
+    if cookie and session is None:
+        response.delete_cookie(COOKIE, samesite="Lax")
+    return response
+
+
+async def _session(token: str) -> dict[str, str] | None:
+    """Return the token and name behind the form's cookie, if that session lives.
+
+    The page's script takes the token over from there: it cannot read the cookie.
+    """
+    try:
+        session = await async_store().run(sessions.read(session_id(str(UUID(token)))))
+    except (ValueError, ChatError):
+        return None
+    return {"token": token, "name": session.name}
