@@ -212,7 +212,7 @@ def parse_frame(text: str) -> ClientFrame:
     """Return the client frame in `text`; raises MessageInvalid with the frame's id in `ref`."""
     try:
         value = from_json(text)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # TypeError: text that is not Unicode
         raise InvalidFrame("The frame is not JSON.") from error
     ref = frame_reference(value)
     try:

@@ -46,7 +46,7 @@ class Store:
     def __init__(self, url: str, connections: int) -> None:
         retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES)
         pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **_options(connections))
-        self.redis = redis.Redis(connection_pool=pool)
+        self.redis = redis.Redis.from_pool(pool)
 
     def run(self, step: Step[T]) -> T:
         """Run one step; raises what the step names, and StoreUnavailable."""
@@ -88,7 +88,7 @@ class AsyncStore:
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             url, retry=retry, **_options(connections)
         )
-        self.redis = redis.asyncio.Redis(connection_pool=pool)
+        self.redis = redis.asyncio.Redis.from_pool(pool)
 
     async def run(self, step: Step[T]) -> T:
         """Run one step; raises what the step names, and StoreUnavailable."""
