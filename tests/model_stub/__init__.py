@@ -1,0 +1,108 @@
+"""A real HTTP server in the place of a model, whose good and bad behaviour is scripted.
+
+In a test: `with ModelStub() as stub: stub.script(loading(2), Behaviour(text="hello"))`.
+As a process: `python -m tests.model_stub --port N`, scripted over HTTP: `PUT /script` with a JSON
+list of behaviours (fields as in `Behaviour`), `PUT /default` with one, `GET`, `DELETE /requests`.
+Each request uses up one behaviour; afterwards the default answers `You said: <last human text>`.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Self
+
+from tests.model_stub.behaviour import Behaviour, failing, loading, overloaded
+from tests.model_stub.record import Record, RecordedRequest
+from tests.model_stub.server import Connection
+
+__all__ = ["Behaviour", "ModelStub", "RecordedRequest", "failing", "loading", "overloaded", "serve"]
+
+PATHS = {
+    "huggingface": "/generate",
+    "completions": "/v1/completions",
+    "chat": "/v1/chat/completions",
+}
+
+
+async def serve(
+    record: Record, host: str, port: int, connected: set[asyncio.Transport] | None = None
+) -> asyncio.Server:
+    """Start to listen; port 0 takes a free one. `connected` is kept up to date."""
+    clients = set() if connected is None else connected
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(lambda: Connection(record, clients), host, port, backlog=1024)
+
+
+class ModelStub:
+    """The stub in a thread of this process, from `with` to its end."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
+        self._record = Record()
+        self._connected: set[asyncio.Transport] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="model-stub")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        start = asyncio.run_coroutine_threadsafe(
+            serve(self._record, "127.0.0.1", self._port, self._connected), self._loop
+        )
+        self._server = start.result(timeout=5)
+        self._port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(timeout=5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+        self._loop.close()
+
+    @property
+    def url(self) -> str:
+        """The address without a path."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The requests so far, oldest first."""
+        return self._record.requests()
+
+    def endpoint(self, api: str) -> str:
+        """Return the full address for a dialect: huggingface, completions or chat."""
+        return self.url + PATHS[api]
+
+    def script(self, *behaviours: Behaviour) -> None:
+        """Replace what is to come."""
+        self._record.set_script(behaviours)
+
+    def always(self, behaviour: Behaviour) -> None:
+        """Replace what is done when the script is used up."""
+        self._record.default = behaviour
+
+    def forget_requests(self) -> None:
+        """Forget the requests so far."""
+        self._record.clear()
+
+    def wait_for(
+        self, condition: Callable[[list[RecordedRequest]], bool], timeout_s: float = 5.0
+    ) -> list[RecordedRequest]:
+        """Wait until the requests fulfil `condition` and return them; AssertionError if not."""
+        return self._record.wait_for(condition, timeout_s)
+
+    def drop_connections(self) -> None:
+        """Close all connections, kept ones too, as a server does that restarts."""
+        asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(timeout=5)
+
+    async def _drop(self) -> None:
+        for transport in list(self._connected):
+            transport.close()
+
+    async def _stop(self) -> None:
+        self._server.close()
+        for transport in list(self._connected):
+            transport.abort()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,87 @@
+"""What the stub does with one request: a value that a script is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How one request is answered; the parts can be combined.
+
+    Content. `text` or `pieces` is the reply (default: `You said: <the last human text>`, word by
+    word), `finish_reason` is `stop` or `length`, None leaves the end out, `done` sends `[DONE]`.
+    `shape` is a stream of events, or one JSON `array` or `object`. `echo_prompt` repeats the prompt
+    first. `error` with `error_fields` beside it is reported instead of a reply, or after
+    `error_after` pieces. `raw` replaces the whole body, `filler_bytes` is a body of so many bytes.
+    `endless` repeats the pieces for ever.
+
+    Time. `delay_s` passes before the headers, `piece_delay_s` before each piece, `byte_delay_s`
+    after each byte, headers too. `split_bytes` sends each byte of a body in a chunk of its own.
+
+    Faults, each after so many pieces, 0 being before the headers: `reset_after` (RST),
+    `close_after` (FIN without an end), `hang_after` (until the client goes).
+    `hang_at_end` does so when all is said. `truncate` leaves out the body's second half, in good
+    framing.
+
+    `times`: for how many requests; None means for all that follow.
+    """
+
+    text: str | None = None
+    pieces: tuple[str, ...] | None = None
+    finish_reason: str | None = "stop"
+    done: bool = True
+    shape: Literal["stream", "array", "object"] = "stream"
+    echo_prompt: bool = False
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    error: Any = None
+    error_fields: Mapping[str, Any] = field(default_factory=dict)
+    error_after: int | None = None
+    raw: str | None = None
+    filler_bytes: int | None = None
+    endless: bool = False
+    delay_s: float = 0.0
+    piece_delay_s: float = 0.0
+    byte_delay_s: float = 0.0
+    split_bytes: bool = False
+    reset_after: int | None = None
+    close_after: int | None = None
+    hang_after: int | None = None
+    hang_at_end: bool = False
+    truncate: bool = False
+    times: int | None = 1
+
+    @classmethod
+    def from_json(cls, document: Any) -> "Behaviour":
+        """Build one from a JSON object with the same names; ValueError for an unknown one."""
+        known = {one.name for one in fields(cls)}
+        if not isinstance(document, dict) or not document.keys() <= known:
+            raise ValueError(f"A behaviour is an object with fields out of {sorted(known)}")
+        if isinstance(document.get("pieces"), list):
+            document = {**document, "pieces": tuple(document["pieces"])}
+        return cls(**document)
+
+
+def loading(estimated_time_s: float = 20.0) -> Behaviour:
+    """Build the answer of an endpoint whose model is not in memory yet."""
+    return Behaviour(
+        status=503,
+        error="Model EleutherAI/gpt-j-6b is currently loading",
+        error_fields={"estimated_time": estimated_time_s},
+    )
+
+
+def overloaded(retry_after_s: float = 1) -> Behaviour:
+    """Build the answer of a server that limits its rate."""
+    return Behaviour(
+        status=429,
+        headers={"Retry-After": f"{retry_after_s:g}"},
+        error="Model is overloaded",
+        error_fields={"error_type": "overloaded"},
+    )
+
+
+def failing(status: int, error: Any = "It failed") -> Behaviour:
+    """Build an answer with a status of one's own choice."""
+    return Behaviour(status=status, error=error)

@@ -1,0 +1,96 @@
+"""What the stub was asked, and what it is to answer next; shared by its thread and the tests."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tests.model_stub.behaviour import Behaviour
+
+MAX_RECORDS = 10_000
+
+
+@dataclass
+class RecordedRequest:
+    """One request as the stub saw it; times are seconds since the epoch.
+
+    `finished_at_s` is when the answer's last byte was written (or its fault done),
+    `disconnected_at_s` when the client closed the connection before that.
+    """
+
+    path: str
+    headers: dict[str, str]
+    payload: Any
+    received_at_s: float
+    finished_at_s: float | None = None
+    disconnected_at_s: float | None = None
+
+
+class Record:
+    """The script and the requests; every change wakes those who wait for one."""
+
+    def __init__(self) -> None:
+        self.default = Behaviour(times=None)
+        self._script: deque[tuple[Behaviour, int | None]] = deque()
+        self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDS)
+        self._changed = threading.Condition()
+
+    def set_script(self, behaviours: Iterable[Behaviour]) -> None:
+        """Replace what is to come; when it is used up, `default` follows."""
+        with self._changed:
+            self._script = deque((one, one.times) for one in behaviours)
+
+    def next_behaviour(self) -> Behaviour:
+        """Take the behaviour for the next request."""
+        with self._changed:
+            if not self._script:
+                return self.default
+            behaviour, left = self._script.popleft()
+            if left is None or left > 1:
+                self._script.appendleft((behaviour, None if left is None else left - 1))
+            return behaviour
+
+    def add(self, request: RecordedRequest) -> None:
+        """Remember a request."""
+        with self._changed:
+            self._requests.append(request)
+            self._changed.notify_all()
+
+    def finish(self, request: RecordedRequest) -> None:
+        """Note that the answer is out."""
+        with self._changed:
+            request.finished_at_s = time.time()
+            self._changed.notify_all()
+
+    def disconnect(self, request: RecordedRequest) -> None:
+        """Note that the client has gone before the answer was out."""
+        with self._changed:
+            if request.finished_at_s is None and request.disconnected_at_s is None:
+                request.disconnected_at_s = time.time()
+                self._changed.notify_all()
+
+    def requests(self) -> list[RecordedRequest]:
+        """Return the requests so far, oldest first."""
+        with self._changed:
+            return list(self._requests)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return the requests as JSON objects."""
+        with self._changed:
+            return [asdict(request) for request in self._requests]
+
+    def clear(self) -> None:
+        """Forget the requests so far."""
+        with self._changed:
+            self._requests.clear()
+
+    def wait_for(
+        self, condition: Callable[[list[RecordedRequest]], bool], timeout_s: float
+    ) -> list[RecordedRequest]:
+        """Wait until the requests fulfil `condition` and return them; AssertionError if not."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition(list(self._requests)), timeout_s):
+                raise AssertionError(f"Not seen within {timeout_s} s: {list(self._requests)}")
+            return list(self._requests)
