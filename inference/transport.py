@@ -210,11 +210,14 @@ def _template(url: str, token: str | None) -> requests.PreparedRequest:
     }
     if token:
         headers["Authorization"] = f"Bearer {token}"
+    unusable = ValueError("The model's address or access token cannot be sent")
+    if not url.lower().startswith(("http://", "https://")):
+        raise unusable
     try:
         return requests.Request("POST", url, headers=headers).prepare()
     except lib.RequestException:
         # The library's own sentence would show the token.
-        raise ValueError("The model's address or access token cannot be sent") from None
+        raise unusable from None
 
 
 def _protocol_cause(error: Exception) -> object:
