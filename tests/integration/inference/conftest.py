@@ -38,7 +38,7 @@ def build(stub: ModelStub) -> Iterator[BuildClient]:
             "token": "hf_secret",
             "context_tokens": 2048,
             "max_new_tokens": 25,
-            "timeout_s": 5.0,
+            "timeout_s": 30.0,
         }
         built.append(build_client(ModelSettings(**{**settings, **changes})))  # type: ignore[arg-type]
         return built[-1]
