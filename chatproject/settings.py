@@ -4,6 +4,7 @@
 with a sentence that names the variable.
 """
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -57,6 +58,10 @@ try:
     EMBEDDED_MODEL = not (MODEL_API or MODEL_URL)
     EMBEDDED_MODEL_PORT = env.int("EMBEDDED_MODEL_PORT", PORT + 2)
     EMBEDDED_MODEL_SLOTS = env.int("EMBEDDED_MODEL_SLOTS", 4, validate=validate.Range(1, 64))
+    # Half the cores: threads that wait for one another stand still where one has to share its core.
+    EMBEDDED_MODEL_THREADS = env.int(
+        "EMBEDDED_MODEL_THREADS", max(1, (os.cpu_count() or 2) // 2), validate=at_least(1)
+    )
     MODEL_FILE = env.str("MODEL_FILE", "")
     if EMBEDDED_MODEL:
         MODEL_API = "chat"

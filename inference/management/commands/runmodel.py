@@ -98,6 +98,8 @@ def start_server(weights: Path) -> Any:
     params.port = settings.EMBEDDED_MODEL_PORT
     params.n_parallel = settings.EMBEDDED_MODEL_SLOTS
     params.n_ctx = settings.EMBEDDED_MODEL_SLOTS * settings.MODEL_CONTEXT_TOKENS
+    params.cpuparams.n_threads = settings.EMBEDDED_MODEL_THREADS
+    params.cpuparams_batch.n_threads = settings.EMBEDDED_MODEL_THREADS
     params.n_predict = settings.MAX_NEW_TOKENS
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.verbosity = ERRORS_ONLY
