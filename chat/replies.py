@@ -53,7 +53,7 @@ class Replies:
 
         Does nothing where nothing waits or another worker is at it. Raises StoreUnavailable.
         """
-        lease = secrets.token_hex(16)
+        lease = f"{self._settings.worker} {secrets.token_hex(16)}"
         step = sessions.take(session, lease, uuid4(), history=self._settings.history_messages)
         taken = self._store.run(step)
         if taken is None:

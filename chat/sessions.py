@@ -13,8 +13,10 @@ run did, which makes a retry after a lost answer safe. Only this module knows ke
     chat:{ID}:lease      string: random value of the worker that writes, with a time of its own
     chat:{ID}:rate       string: when the next message would be on time (generic cell rate)
     chat:{ID}:sockets    sorted set: open sockets by their last sign of life
-    chat:workers         sorted set: workers by when they last did the sweep
     chat:due             sorted set: sessions with something to answer, by when to look again
+    chat:minute:<n>      hash: what happened in the n-th minute since 1970; kept for two hours
+    chat:sockets         sorted set: all open sockets by their last sign of life
+    chat:workers         sorted set: workers by when they last did the sweep
 """
 
 import json
@@ -29,6 +31,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from chat.errors import MessageInvalid, RateLimited, SessionBusy, SessionUnknown, TooManySockets
+from chat.minutes import outcome_figures
 from chat.schemas import NewReply, Session, StoredMessage, Writing, stored_messages
 
 T = TypeVar("T")
@@ -41,6 +44,8 @@ SOCKET_SILENT_MS = 90_000
 MARGIN_MESSAGES = 40
 
 DUE_KEY = "chat:due"
+MINUTE_KEY = "chat:minute"
+SOCKETS_KEY = "chat:sockets"
 WORKERS_KEY = "chat:workers"
 SESSION_KEYS = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets")
 
@@ -138,7 +143,7 @@ def create(session: str, name: str, *, address: str, limits: Limits) -> Step[Ses
 
     keys = list(_keys(session))
     keys[SESSION_KEYS.index("rate")] = _address_key("rate", address)
-    document = json.dumps({"name": name, "messages": []})
+    document = json.dumps({"id": session, "name": name, "messages": []})
     arguments = (document, _ms(limits.ttl_s), limits.tokens_per_minute_per_ip)
     return Step("create", tuple(keys), arguments, read)
 
@@ -227,6 +232,7 @@ def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Step[C
         _ms(ttl_s),
         GRACE_MS,
         str(reply.replaces or ""),
+        *outcome_figures(reply),
     )
     return Step("commit", _keys(session), arguments, read)
 
@@ -303,8 +309,13 @@ def erase(session: str) -> Step[bool]:
 
 def sweep(worker: str, most: int) -> Step[tuple[str, ...]]:
     """Find sessions that wait for an answer and that no worker holds; note who looked."""
-    arguments = (most, SWEEP_AGAIN_MS, worker)
+    arguments = (most, SWEEP_AGAIN_MS, worker, SOCKET_SILENT_MS)
     return Step("sweep", _service_keys(), arguments, lambda answer: tuple(answer[1:]))
+
+
+def note(figure: str) -> Step[None]:
+    """Count something in this minute's figures and note when it last happened."""
+    return Step("note", _service_keys(), (figure,), lambda answer: None)
 
 
 def signs_of_life() -> Step[dict[str, float]]:
@@ -322,22 +333,24 @@ def signs_of_life() -> Step[dict[str, float]]:
 def enter(session: str, socket: str, *, address: str, limits: Limits) -> Step[None]:
     """Count a socket in, or renew it; raises TooManySockets where there is no room."""
     arguments = (socket, limits.sockets_per_session, limits.sockets_per_ip, SOCKET_SILENT_MS)
-    keys = (*_keys(session), _address_key("sockets", address))
-    return Step("enter", keys, arguments, _refuse)
+    return Step("enter", _socket_keys(session, address), arguments, _refuse)
 
 
 def leave(session: str, socket: str, *, address: str) -> Step[None]:
     """Count a socket out."""
-    keys = (*_keys(session), _address_key("sockets", address))
-    return Step("leave", keys, (socket,), lambda answer: None)
+    return Step("leave", _socket_keys(session, address), (socket,), lambda answer: None)
 
 
 def _keys(session: str) -> tuple[str, ...]:
-    return (*(f"chat:{{{session}}}:{name}" for name in SESSION_KEYS), DUE_KEY)
+    return (*(f"chat:{{{session}}}:{name}" for name in SESSION_KEYS), DUE_KEY, MINUTE_KEY)
 
 
 def _service_keys() -> tuple[str, ...]:
-    return (*_keys("service"), WORKERS_KEY)
+    return (*_keys("service"), WORKERS_KEY, SOCKETS_KEY)
+
+
+def _socket_keys(session: str, address: str) -> tuple[str, ...]:
+    return (*_keys(session), _address_key("sockets", address), SOCKETS_KEY)
 
 
 def _address_key(name: str, address: str) -> str:

@@ -3,12 +3,13 @@
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from chat import sessions
 from chat.delivery import Delivery
-from chat.errors import ErrorCode, SessionUnknown
+from chat.errors import ErrorCode, SessionUnknown, StoreUnavailable
 from chat.keeper import Ending, Hold
 from chat.protocol import Frame, ModelLoading, ReplyDelta, ReplyStarted
 from chat.schemas import Failure, FinishReason, Timings, Usage
@@ -91,6 +92,7 @@ class ReplyWriter:
         if delay_s is None or delay_s >= self._hold.left_s():
             return False
         if isinstance(error, ModelIsLoading):
+            self._note_loading()
             self._deliver(ModelLoading(reply_to=self._taken.message.id, retry_in_s=delay_s))
         else:
             self._retries += 1
@@ -99,6 +101,11 @@ class ReplyWriter:
         if self._text:
             self._start_over()
         return True
+
+    def _note_loading(self) -> None:
+        """Let the operator see it; a Redis that does not answer just now is no reason to stop."""
+        with suppress(StoreUnavailable):
+            self._store.run(sessions.note("loading"))
 
     def _start_over(self) -> None:
         """Begin the text again under a new id, so that no client joins two attempts."""

@@ -22,4 +22,5 @@ redis.call('HSET', work, 'due:' .. ARGV[2], whole(now))
 redis.call('RPUSH', mailbox, ARGV[2])
 redis.call('ZADD', due, 'NX', whole(now + ARGV[7]), ARGV[1])
 end_at(now + ARGV[4])
+tally('accepted', now)
 return {'accepted', message, '1'}

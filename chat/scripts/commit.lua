@@ -1,6 +1,7 @@
 #!lua
 -- Store the one outcome of the mailbox's head and give the lease back, for its holder only.
--- ARGV: session, lease value, reply id, reply to, body, ttl_ms, grace_ms, replaced reply or ''.
+-- ARGV: session, lease value, reply id, reply to, body, ttl_ms, grace_ms, replaced reply or '',
+-- what became of it (replied, or failed and the code), other figures to count.
 -- A second run with the same reply id tells what the first one did.
 if not alive() then
   redis.call('ZREM', due, ARGV[1])
@@ -30,4 +31,8 @@ else
   redis.call('ZREM', due, ARGV[1])
 end
 end_at(now + ARGV[6])
+for i = 9, #ARGV do
+  tally(ARGV[i], now)
+end
+redis.call('HSET', this_minute(now), 'at:' .. ARGV[9], whole(now))
 return {'committed', message, whole(pending)}

@@ -8,4 +8,5 @@ if wait > 0 then
 end
 redis.call('JSON.SET', document, '$', '{"session_start":' .. whole(now) .. ',' .. string.sub(ARGV[1], 2))
 end_at(now + ARGV[2])
+tally('begun', now)
 return {'created', whole(now), whole(now + ARGV[2])}

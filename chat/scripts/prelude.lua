@@ -1,6 +1,6 @@
 -- Put before every script: the session's keys by name, the clock, the session's time.
-local document, ids, mailbox, work, partial, lease, rate, sockets, due =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local document, ids, mailbox, work, partial, lease, rate, sockets, due, minute =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 
 -- Redis' own clock, in milliseconds: the only one that leases, due times and timestamps know.
 local function now_ms()
@@ -57,4 +57,15 @@ local function throttle(key, limit, now)
   end
   redis.call('SET', key, whole(arrival + interval), 'PX', 60000 + math.ceil(interval))
   return 0
+end
+
+-- The figures of the service, a hash for each minute. Those of the last hour are read.
+local function this_minute(now)
+  return minute .. ':' .. whole(math.floor(now / 60000))
+end
+
+local function tally(figure, now)
+  local key = this_minute(now)
+  redis.call('HINCRBY', key, figure, 1)
+  redis.call('EXPIRE', key, 7200)
 end
