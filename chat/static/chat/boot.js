@@ -7,4 +7,7 @@
   root.dataset.theme = stored("chat.theme") ?? "auto";
   root.dataset.script = "on";
   if (stored("chat.current")) root.dataset.view = "talk";
+  try {
+    if (Object.keys(localStorage).some((key) => key.startsWith("chat.session."))) root.dataset.side = "closed";
+  } catch { /* no storage, no list */ }
 }

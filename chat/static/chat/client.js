@@ -10,8 +10,7 @@
 /** @typedef {{type: string, [field: string]: any}} Frame a JSON object of the protocol */
 /** @typedef {{phase: "connecting"|"open"|"waiting"|"closed", retryAt?: number, attempt?: number}} Connection */
 
-const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 30_000;
+const RETRY_MS = { first: 500, longest: 30_000 };
 const ANSWER_WITHIN_MS = 10_000;
 const RESEND_MS = 3000;
 const SESSION_OVER = 1008;
@@ -42,7 +41,9 @@ export class ChatClient {
    *   pending: messages that an earlier run never saw accepted; token: none where a cookie carries it
    */
   constructor({ url, token, pending = [], onFrame = () => {}, onConnection = () => {} }) {
-    [this.url, this.onFrame, this.onConnection] = [url, onFrame, onConnection];
+    this.url = url;
+    this.onFrame = onFrame;
+    this.onConnection = onConnection;
     this.protocols = token ? ["chat.v1", `token.${token}`] : ["chat.v1"];
     for (const { id, msg } of pending) this.#outbox.set(id, msg);
   }
@@ -142,7 +143,7 @@ export class ChatClient {
     this.#ready = this.#syncing = false;
     for (const timer of [this.#patience, this.#retry]) clearTimeout(timer);
     if (over) return this.onConnection({ phase: "closed" });
-    const wait = Math.min(FIRST_RETRY_MS * 2 ** this.#attempt++, LONGEST_RETRY_MS) * (0.5 + Math.random() / 2);
+    const wait = Math.min(RETRY_MS.first * 2 ** this.#attempt++, RETRY_MS.longest) * (0.5 + Math.random() / 2);
     this.#retry = Number(setTimeout(() => this.open(), wait));
     this.onConnection({ phase: "waiting", retryAt: Date.now() + wait, attempt: this.#attempt });
   }

@@ -7,7 +7,8 @@ export class Composer {
 
   /**
    * @param {HTMLFormElement} form
-   * @param {{send: (text: string) => boolean, keep: (text: string) => void}} actions send returns whether it took the text
+   * @param {{send: (text: string) => boolean, keep: (text: string) => void, changed: (text: string) => void}} actions
+   *   send returns whether it took the text
    */
   constructor(form, actions) {
     this.box = /** @type {HTMLTextAreaElement} */ (form.querySelector("textarea"));
@@ -44,6 +45,7 @@ export class Composer {
   #changed() {
     clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => this.settle(), SETTLE_MS);
+    this.actions.changed(this.box.value);
     if (!CSS.supports("field-sizing", "content")) this.#grow();
   }
 

@@ -13,7 +13,8 @@ class CountDown extends HTMLElement {
   }
 
   connectedCallback() {
-    this.setAttribute("role", "timer");
+    this.role = "timer";
+    this.ariaLive = "off";
     this.#timer = window.setInterval(() => this.#tell(), 1000);
     this.#tell();
   }

@@ -1,4 +1,4 @@
-// The three HTTP calls of the page. A token travels in a header or a body, never in a URL.
+// The HTTP calls of the page. A token travels in a header or a body, never in a URL.
 
 const at = (/** @type {string} */ path) => new URL(path, document.baseURI);
 
@@ -30,6 +30,15 @@ export async function eraseSession(token) {
   if (!answer.ok && answer.status !== 400 && answer.status !== 404) {
     throw new Refused(gettext("The server could not erase this conversation. Try again shortly."));
   }
+}
+
+/** What was said in a session. The server tags each text with who said it.
+ * @type {(token: string) => Promise<import("./exporting.js").Said[]>} */
+export async function fetchHistory(token) {
+  const answer = await call("refresh_token", { headers: { Authorization: `Bearer ${token}` } });
+  if (!answer.ok) throw new Refused(gettext("The server does not have this conversation any more."));
+  const { messages } = await answer.json();
+  return messages.map((/** @type {any} */ said) => ({ ...said, msg: said.msg.replace(/^(Human|Bot): /, "") }));
 }
 
 /** @returns {string} the address of the WebSocket */

@@ -88,3 +88,9 @@ export function theme() { return shared.get("chat.theme") ?? "auto"; }
 
 /** @type {(theme: string) => void} */
 export function setTheme(value) { shared.set("chat.theme", value === "auto" ? null : value); }
+
+/** @type {() => boolean} */
+export function singleKeys() { return shared.get("chat.singleKeys") !== "off"; }
+
+/** @type {(on: boolean) => void} */
+export function setSingleKeys(on) { shared.set("chat.singleKeys", on ? null : "off"); }

@@ -1,18 +1,24 @@
-// The page: which session is shown, and what happens where.
+// The page: which session is shown, and what each action does.
 
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { copy } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
-import { createSession, eraseSession } from "./http.js";
-import { ICONS } from "./icons.js";
+import { openSessionDialog, openSettings } from "./dialogs.js";
 import * as local from "./local.js";
-import { LAST_MINUTES_MS, noticesTemplate } from "./notices.js";
+import { LAST_MINUTES_MS } from "./notices.js";
+import { beingWritten, paint, paintRoom } from "./painting.js";
 import { loadMarkdown } from "./reply_text.js";
 import { Follower } from "./scrolling.js";
+import * as sessions from "./sessions.js";
+import { commandOf } from "./shortcuts.js";
 import { EMPTY } from "./state.js";
-import { talkTemplate } from "./talk.js";
 import { turns } from "./turns.js";
 import { faultSentence } from "./words.js";
+
+/** @typedef {import("./turns.js").Turn} Turn */
+
+const TURNS_AT_ONCE = 24;
+const NO_LIMIT = Infinity;
 
 /** @type {(id: string) => any} */
 const element = (id) => document.getElementById(id);
@@ -23,26 +29,104 @@ const skewMs = Date.parse(bootstrap.now) - Date.now();
 
 /** @type {Conversation | null} */
 let shown = null;
-let isMarkdownReady = false;
-let frameRequested = false;
+let isTextReady = false;
+let isListOpen = false;
+let isRequested = false;
+let unread = 0;
+/** How many turns are drawn, counted from the end: the older ones follow when there is time. */
+let drawn = TURNS_AT_ONCE;
 
 element("bar").replaceChildren();
-const follower = new Follower(element("talk"), element("turns"), requestRender);
+const follower = new Follower(element("talk"), element("turns"), requestPaint);
 const composer = new Composer(element("composer"), {
   send(text) {
-    if (!shown || shown.state.ended) return false;
+    if (!shown || shown.state.ended || !fits(text)) return false;
     shown.send(text);
     follower.jump();
     return true;
   },
   keep: (text) => { if (shown) local.setDraft(shown.token, text); },
+  changed: (text) => paintRoom(text, mostChars()),
 });
+
+const mostChars = () => shown?.state.session?.limits.max_message_chars ?? NO_LIMIT;
+const fits = (/** @type {string} */ text) => [...text].length <= mostChars();
+const state = () => shown?.state ?? EMPTY;
+const lastTurn = () => turns(state()).at(-1);
+
+export const actions = {
+  show,
+  jump: () => follower.jump(),
+  stop() {
+    const turn = beingWritten(turns(state()));
+    if (turn) shown?.stop(turn.id);
+  },
+  regenerate: (/** @type {Turn} */ turn) => shown?.regenerate(turn.id),
+  discard: (/** @type {Turn} */ turn) => shown?.discard(turn.id),
+  edit(/** @type {Turn} */ turn) {
+    if (turn.phase === "waiting" || turn.phase === "refused") shown?.discard(turn.id);
+    composer.text = [turn.msg, composer.text].filter(Boolean).join("\n\n");
+    composer.focus();
+  },
+  copy,
+  reconnect: () => shown?.open(),
+  extend: () => shown?.extend(),
+  dismiss: () => shown?.dismiss(),
+  async restart() {
+    const old = shown && local.session(shown.token);
+    if (!old) return show(null);
+    composer.settle();
+    try {
+      show(await sessions.beginAgain(old));
+    } catch (error) {
+      shown?.dispatch({ type: "error", code: "", detail: error instanceof Error ? error.message : String(error) });
+    }
+  },
+  begin: () => show(null),
+  toggle: () => openList(!isListOpen),
+  close: () => openList(false),
+  manage: (/** @type {import("./local.js").Known} */ session) => openSessionDialog(session, sessionActions),
+  settings: () => openSettings({
+    theme: local.theme(),
+    singleKeys: local.singleKeys(),
+    setTheme(theme) { local.setTheme(theme); root.dataset.theme = theme; },
+    setSingleKeys: local.setSingleKeys,
+  }),
+};
+
+/** @type {import("./dialogs.js").SessionActions} */
+const sessionActions = {
+  rename(session, label) { sessions.rename(session, label); requestPaint(); },
+  save: (session, kind) => sessions.save(session, kind, session.token === shown?.token ? state() : null),
+  async erase(session) {
+    const isShown = session.token === shown?.token;
+    if (isShown) shown?.close();
+    await sessions.erase(session);
+    if (isShown) { shown = null; show(local.sessions()[0]?.token ?? null); }
+    requestPaint();
+  },
+};
+
+/** @type {Record<import("./shortcuts.js").Command, () => void>} */
+const commands = {
+  stop: () => { if (isListOpen) openList(false); else actions.stop(); },
+  box: () => composer.focus(),
+  edit: () => { const turn = lastTurn(); if (turn) actions.edit(turn); },
+  jump: actions.jump,
+  again: () => { const turn = lastTurn(); if (turn?.phase === "done" || turn?.phase === "failed") actions.regenerate(turn); },
+  copy: () => { const reply = turns(state()).findLast((turn) => turn.reply?.msg)?.reply; if (reply?.msg) void copy(reply.msg, element("announcer")); },
+  begin: actions.begin,
+  list: () => { openList(!isListOpen); element("sessions").querySelector("[aria-current=true], button:not(.narrow-only)")?.focus(); },
+  settings: actions.settings,
+};
 
 /** Show a session, or the name form. @param {string | null} token */
 function show(token) {
   composer.settle();
   shown?.close();
   shown = null;
+  drawn = TURNS_AT_ONCE;
+  openList(false);
   local.setCurrent(token);
   root.dataset.view = token ? "talk" : "welcome";
   if (token) {
@@ -51,119 +135,104 @@ function show(token) {
     follower.jump();
     shown.open();
   }
-  requestRender();
+  requestPaint();
   if (token) composer.focus();
   else element("name").focus();
 }
 
+/** @param {boolean} open */
+function openList(open) {
+  const wasOpen = isListOpen;
+  isListOpen = open;
+  const isOver = open && matchMedia("(width < 60rem)").matches;
+  element("page").inert = isOver;
+  requestPaint();
+  if (isOver) requestAnimationFrame(() => element("sessions").querySelector("button")?.focus());
+  else if (wasOpen) requestAnimationFrame(() => element("open-sessions")?.focus());
+}
+
 /** @type {(state: import("./state.js").State, before: import("./state.js").State, event: import("./state.js").Event) => void} */
-function changed(state, before, event) {
-  if (shown) rememberSession(shown.token, state);
-  if (event.type === "reply.completed" || event.type === "reply.failed") announce(event.message);
-  requestRender();
+function changed(state, _before, event) {
+  if (shown && event.type !== "reply.delta") sessions.keepUp(shown.token, state, skewMs);
+  if (event.type === "session.ready") paintRoom(composer.text, mostChars());
+  if (event.type === "reply.completed" || event.type === "reply.failed") tell(event.message);
+  requestPaint();
 }
 
-/** @type {(token: string, state: import("./state.js").State) => void} */
-function rememberSession(token, { session, ended, messages }) {
-  const known = local.session(token);
-  if (!known) return;
-  if (ended) return local.remember({ ...known, ended: true });
-  if (!session) return;
-  const last = [...messages.values()].at(-1);
-  local.remember({
-    ...known,
-    name: session.name,
-    lastWords: last?.msg?.slice(0, 80) ?? known.lastWords,
-    at: Date.parse(last?.timestamp ?? session.session_start),
-    expiresAt: Date.parse(session.expires_at) - skewMs,
-  });
+/** Tell of a finished reply: once to a screen reader, in the title to who looks elsewhere.
+ * @type {(message: import("./state.js").Message) => void} */
+function tell(message) {
+  const line = document.createElement("p");
+  line.textContent = message.error ? faultSentence(message.error) : (message.msg ?? "");
+  element("announcer").replaceChildren(line);
+  if (document.hidden) unread += 1;
 }
 
-/** @type {(message: import("./state.js").Message) => void} */
-function announce(message) {
-  element("announcer").textContent = message.error ? faultSentence(message.error) : (message.msg ?? "");
-}
-
-function requestRender() {
-  if (frameRequested) return;
-  frameRequested = true;
-  const draw = () => { frameRequested = false; paint(); };
+function requestPaint() {
+  if (isRequested) return;
+  isRequested = true;
+  const draw = () => { isRequested = false; paintNow(); };
   if (document.hidden) setTimeout(draw); else requestAnimationFrame(draw);
 }
 
-function paint() {
-  const state = shown?.state ?? EMPTY;
-  const list = turns(state);
-  const busy = list.find((turn) => turn.writing && !turn.writing.stopping);
-  render(html`<h1 class="bar-title">${state.session?.name ?? gettext("Chat")}</h1>`, element("bar"));
-  if (isMarkdownReady || !list.some((turn) => turn.reply)) render(talkTemplate(list, turnActions), element("turns"));
-  render(noticesTemplate(state, endsAt(state), follower.isAtEnd, noticeActions), element("notices"));
-  render(composerButtons(busy), element("composer-buttons"));
+function paintNow() {
+  const list = turns(state());
+  const session = shown && local.session(shown.token);
+  const from = Math.max(0, list.length - drawn);
+  paint({ state: state(), session, turns: list, from, isTextReady, isAtEnd: follower.isAtEnd, isListOpen, unread, endsAt: endsAt() }, actions);
   follower.follow();
+  if (from > 0) whenIdle(() => { drawn += TURNS_AT_ONCE; requestPaint(); });
 }
 
-/** The session's end by this clock. @type {(state: import("./state.js").State) => number} */
-function endsAt({ session }) {
+/** @type {(action: () => void) => void} */
+function whenIdle(action) {
+  if ("requestIdleCallback" in window) requestIdleCallback(action, { timeout: 500 });
+  else setTimeout(action, 50);
+}
+
+/** The session's end by this clock. */
+function endsAt() {
+  const session = shown?.state.session;
   return session ? Date.parse(session.expires_at) - skewMs : Infinity;
 }
 
-/** @type {(busy: import("./turns.js").Turn | undefined) => unknown} */
-function composerButtons(busy) {
-  return html`
-    ${busy
-      ? html`<button type="button" class="round-button" aria-label=${gettext("Stop the reply")} title=${gettext("Stop the reply")}
-          @click=${() => shown?.stop(busy.id)}>${ICONS.stop}</button>`
-      : nothing}
-    <button class="round-button primary" aria-label=${gettext("Send")} title=${gettext("Send")}>${ICONS.send}</button>`;
-}
-
-const turnActions = {
-  stop: (/** @type {import("./turns.js").Turn} */ turn) => shown?.stop(turn.id),
-  regenerate: (/** @type {import("./turns.js").Turn} */ turn) => shown?.regenerate(turn.id),
-  discard: (/** @type {import("./turns.js").Turn} */ turn) => shown?.discard(turn.id),
-  edit(/** @type {import("./turns.js").Turn} */ turn) {
-    if (turn.phase === "waiting" || turn.phase === "refused") shown?.discard(turn.id);
-    composer.text = turn.msg;
-    composer.focus();
-  },
-  async copy(/** @type {string} */ text, /** @type {HTMLElement} */ button) {
-    await navigator.clipboard.writeText(text);
-    button.classList.add("done");
-    setTimeout(() => button.classList.remove("done"), 1500);
-  },
-};
-
-const noticeActions = {
-  reconnect: () => shown?.open(),
-  extend: () => shown?.extend(),
-  dismiss: () => shown?.dismiss(),
-  jump: () => follower.jump(),
-  restart: () => show(null),
-};
-
-/** @param {SubmitEvent} event */
-async function begin(event) {
+element("welcome").addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
-  const form = element("welcome");
   try {
-    const { token, name } = await createSession(new FormData(form).get("name")?.toString() ?? "");
-    local.remember({ token, name, at: Date.now() });
-    show(token);
+    show(await sessions.begin(element("name").value));
   } catch (error) {
     element("name-error").textContent = error instanceof Error ? error.message : String(error);
   }
-}
-
-element("welcome").addEventListener("submit", begin);
+});
+element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => {
+  const button = /** @type {HTMLElement} */ (event.target).closest("[data-copy-code]");
+  const code = button?.closest("figure")?.querySelector("code")?.textContent;
+  if (code) void copy(code, /** @type {HTMLElement} */ (button));
+});
+document.addEventListener("click", (event) => {
+  const isInside = /** @type {Element} */ (event.target).closest("#sessions, #open-sessions, dialog");
+  if (isListOpen && !isInside) openList(false);
+});
+document.addEventListener("keydown", (event) => {
+  const command = commandOf(event, local.singleKeys());
+  if (!command) return;
+  event.preventDefault();
+  commands[command]();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  unread = 0;
+  shown?.client.sync();
+  requestPaint();
+});
 addEventListener("online", () => shown?.open());
-document.addEventListener("visibilitychange", () => { if (!document.hidden) shown?.client.sync(); });
-void loadMarkdown().then(() => { isMarkdownReady = true; requestRender(); });
-setInterval(() => { if (shown && endsAt(shown.state) - Date.now() < LAST_MINUTES_MS) requestRender(); }, 1000);
+addEventListener("storage", requestPaint);
+setInterval(() => { if (shown && endsAt() - Date.now() < LAST_MINUTES_MS) requestPaint(); }, 1000);
+void loadMarkdown().then(() => { isTextReady = true; requestPaint(); });
 
 if (bootstrap.session && !local.session(bootstrap.session.token)) {
-  const { token, name } = bootstrap.session;
-  local.remember({ token, name, at: Date.now() });
-  local.setCurrent(token);
+  sessions.adopt(bootstrap.session);
+  local.setCurrent(bootstrap.session.token);
 }
 const current = local.current();
 show(current && local.session(current) ? current : null);

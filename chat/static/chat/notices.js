@@ -15,34 +15,27 @@ export const LAST_MINUTES_MS = 5 * 60_000;
  * @property {() => void} extend
  * @property {() => void} restart
  * @property {() => void} dismiss
- * @property {() => void} jump
  */
 
-/** @type {(state: import("./state.js").State, endsAt: number, isAtEnd: boolean, actions: NoticeActions) => unknown} */
-export function noticesTemplate(state, endsAt, isAtEnd, actions) {
+/** @type {(state: import("./state.js").State, endsAt: number, actions: NoticeActions) => unknown} */
+export function noticesTemplate(state, endsAt, actions) {
   return html`
-    ${isAtEnd ? nothing : jumpTemplate(actions)}
     ${state.ended ? endTemplate(state.ended, actions) : [connectionTemplate(state, actions), timeTemplate(state, endsAt, actions)]}
     ${state.notice ? faultTemplate(state.notice, actions) : nothing}`;
 }
 
-/** @type {(actions: NoticeActions) => unknown} */
-function jumpTemplate(actions) {
-  return html`<button type="button" class="jump" @click=${actions.jump}>${ICONS.down}${gettext("Jump to latest")}</button>`;
-}
-
 /** @type {(ended: string, actions: NoticeActions) => unknown} */
 function endTemplate(ended, actions) {
-  return html`<p class="notice" role="status">${faultSentence({ code: ended, detail: "" })}
+  return html`<p class="notice">${faultSentence({ code: ended, detail: "" })}
     <button type="button" class="button small" @click=${actions.restart}>${gettext("New conversation")}</button></p>`;
 }
 
 /** @type {(state: import("./state.js").State, actions: NoticeActions) => unknown} */
 function connectionTemplate({ connection }, actions) {
-  if ((connection.attempt ?? 0) < TELL_AFTER_TRIES) return nothing;
+  if (connection.phase === "open" || (connection.attempt ?? 0) < TELL_AFTER_TRIES) return nothing;
   if (connection.phase === "connecting") return html`<p class="notice">${gettext("Connecting…")}</p>`;
   if (connection.phase !== "waiting") return nothing;
-  return html`<p class="notice" role="status">${gettext("No connection. Next try in")}
+  return html`<p class="notice">${gettext("No connection. Next try in")}
     <count-down .until=${connection.retryAt ?? 0}></count-down>
     <button type="button" class="button small" @click=${actions.reconnect}>${gettext("Try now")}</button></p>`;
 }
@@ -50,7 +43,7 @@ function connectionTemplate({ connection }, actions) {
 /** @type {(state: import("./state.js").State, endsAt: number, actions: NoticeActions) => unknown} */
 function timeTemplate({ session }, endsAt, actions) {
   if (!session || endsAt - Date.now() > LAST_MINUTES_MS) return nothing;
-  return html`<p class="notice" role="status">${gettext("This conversation ends in")}
+  return html`<p class="notice">${gettext("This conversation ends in")}
     <count-down .until=${endsAt}></count-down>
     <button type="button" class="button small" @click=${actions.extend}>${gettext("Stay")}</button></p>`;
 }

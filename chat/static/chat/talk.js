@@ -11,7 +11,6 @@ import "./reply_text.js";
 /** @typedef {import("./turns.js").Turn} Turn */
 /**
  * @typedef {object} TurnActions
- * @property {(turn: Turn) => void} stop
  * @property {(turn: Turn) => void} regenerate
  * @property {(turn: Turn) => void} edit
  * @property {(turn: Turn) => void} discard
@@ -19,12 +18,14 @@ import "./reply_text.js";
  */
 
 /**
+ * The turns from number `from` on.
  * @param {Turn[]} turns
+ * @param {number} from
  * @param {TurnActions} actions
  */
-export function talkTemplate(turns, actions) {
-  return repeat(turns, (turn) => turn.id, (turn, at) => {
-    const isBoundary = turn.forgotten && at + 1 < turns.length && !turns[at + 1].forgotten;
+export function talkTemplate(turns, from, actions) {
+  return repeat(turns.slice(from), (turn) => turn.id, (turn, at) => {
+    const isBoundary = turn.forgotten && turns[from + at + 1]?.forgotten === false;
     return guard(
       [turn.phase, turn.reply, turn.writing, turn.fault, turn.isLast, turn.forgotten, isBoundary, turn.msg],
       () => turnTemplate(turn, isBoundary, actions),
@@ -41,7 +42,7 @@ function turnTemplate(turn, isBoundary, actions) {
         <div class="human-text" dir="auto">${turn.msg}</div>
         <div class="under">${humanButtons(turn, actions)}${humanState(turn)}</div>
       </div>
-      ${turn.reply || turn.writing ? botTemplate(turn, actions) : nothing}
+      ${turn.reply || (turn.writing && turn.phase !== "queued") ? botTemplate(turn, actions) : nothing}
     </article>
     ${isBoundary ? html`<p class="boundary"><span>${gettext("The model no longer sees what is above")}</span></p>` : nothing}`;
 }

@@ -1,0 +1,106 @@
+// Two dialogs: what can be done with a session, and the settings with the list of shortcuts.
+
+import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { ICONS } from "./icons.js";
+import { SHORTCUTS } from "./shortcuts.js";
+import { isOver, title } from "./side.js";
+import { fill } from "./words.js";
+
+/** @typedef {import("./local.js").Known} Known */
+/**
+ * @typedef {object} SessionActions
+ * @property {(session: Known, label: string) => void} rename
+ * @property {(session: Known, kind: "markdown" | "json") => Promise<void>} save
+ * @property {(session: Known) => Promise<void>} erase
+ */
+/**
+ * @typedef {object} Choices
+ * @property {string} theme
+ * @property {boolean} singleKeys
+ * @property {(theme: string) => void} setTheme
+ * @property {(on: boolean) => void} setSingleKeys
+ */
+
+/** Open a modal dialog; it is removed when it closes.
+ * @type {(heading: string, body: (close: () => void) => unknown) => void} */
+function open(heading, body) {
+  const dialog = document.createElement("dialog");
+  dialog.className = "dialog";
+  dialog.setAttribute("aria-labelledby", "dialog-title");
+  const close = () => dialog.close();
+  render(html`
+    <div class="dialog-head"><h2 id="dialog-title">${heading}</h2>
+      <button type="button" class="icon-button" aria-label=${gettext("Close")} @click=${close}>${ICONS.close}</button></div>
+    ${body(close)}`, dialog);
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** @type {(session: Known, actions: SessionActions) => void} */
+export function openSessionDialog(session, actions) {
+  open(title(session), (close) => {
+    const trying = (/** @type {() => Promise<void>} */ action) => async (/** @type {Event} */ event) => {
+      const dialog = /** @type {HTMLElement} */ (event.target).closest("dialog");
+      try {
+        await action();
+        close();
+      } catch (error) {
+        const fault = dialog?.querySelector(".fault");
+        if (fault) fault.textContent = error instanceof Error ? error.message : String(error);
+      }
+    };
+    const rename = (/** @type {SubmitEvent} */ event) => {
+      event.preventDefault();
+      const label = new FormData(/** @type {HTMLFormElement} */ (event.target)).get("label");
+      actions.rename(session, String(label).trim());
+      close();
+    };
+    return html`
+      <form class="field-row" @submit=${rename}>
+        <label class="visually-hidden" for="label">${gettext("Title")}</label>
+        <input id="label" name="label" class="field" maxlength="100" dir="auto" autocomplete="off" .value=${title(session)}>
+        <button class="button">${gettext("Rename")}</button>
+      </form>
+      ${isOver(session, Date.now()) ? nothing : html`
+        <div class="dialog-row">
+          <button type="button" class="button" @click=${trying(() => actions.save(session, "markdown"))}>${gettext("Export as Markdown")}</button>
+          <button type="button" class="button" @click=${trying(() => actions.save(session, "json"))}>${gettext("Export as JSON")}</button>
+        </div>`}
+      <details class="erase">
+        <summary>${gettext("Delete…")}</summary>
+        <p>${gettext("It is erased here and on the server, at once and for good.")}</p>
+        <button type="button" class="button danger" @click=${trying(() => actions.erase(session))}>${gettext("Delete for good")}</button>
+      </details>
+      <p class="fault" role="alert"></p>`;
+  });
+}
+
+/** @type {(choices: Choices) => void} */
+export function openSettings(choices) {
+  const themes = [["auto", gettext("As the system")], ["light", gettext("Light")], ["dark", gettext("Dark")]];
+  const csrf = /** @type {HTMLInputElement | null} */ (document.querySelector("[name=csrfmiddlewaretoken]"));
+  const languages = document.getElementById("languages");
+  open(gettext("Settings and shortcuts"), () => html`
+    <fieldset class="choices"><legend>${gettext("Colours")}</legend>
+      ${themes.map(([value, label]) => html`<label><input type="radio" name="theme" value=${value}
+        ?checked=${choices.theme === value} @change=${() => choices.setTheme(value)}>${label}</label>`)}
+    </fieldset>
+    <form method="post" action=${languages?.dataset.action ?? ""} class="choices">
+      <fieldset class="choices"><legend>${gettext("Language")}</legend>
+        <input type="hidden" name="csrfmiddlewaretoken" value=${csrf?.value ?? ""}>
+        <input type="hidden" name="next" value=${location.pathname}>
+        ${JSON.parse(languages?.textContent ?? "[]").map((/** @type {string[]} */ [code, name]) => html`
+          <button class="button small" name="language" value=${code} lang=${code}
+            aria-pressed=${document.documentElement.lang === code ? "true" : "false"}>${name}</button>`)}
+      </fieldset>
+    </form>
+    <h3>${gettext("Shortcuts")}</h3>
+    <dl class="shortcuts">
+      ${SHORTCUTS().map(({ keys, does }) => html`<div><dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${does}</dd></div>`)}
+    </dl>
+    <label class="choice"><input type="checkbox" ?checked=${choices.singleKeys}
+      @change=${(/** @type {Event} */ event) => choices.setSingleKeys(/** @type {HTMLInputElement} */ (event.target).checked)}>
+      ${fill(gettext("Single keys (%(keys)s) work outside of text fields"), { keys: "? /" })}</label>`);
+}
