@@ -219,6 +219,7 @@ CHANNEL_LAYERS = {
 
 # Celery: tasks are hints, the sweep finds again what was lost, so nothing is acknowledged late and
 # nothing waits for a broker's time-out. Threads, because a worker spends its time waiting on HTTP.
+CELERY_TASK_DEFAULT_QUEUE = "chat:tasks"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY
@@ -230,7 +231,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 2,
     "socket_connect_timeout": 2,
     "max_connections": WORKER_CONCURRENCY + 20,
-    "global_keyprefix": "chat:celery:",
+    "priority_steps": [0],
+    # No copy of each task is kept until it is done: a lost task is found again by the sweep.
+    "ack_emulation": False,
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 SWEEP_INTERVAL_S = 1
