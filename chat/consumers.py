@@ -115,7 +115,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """Pass on what a worker or another tab tells the session, once and without gaps."""
         if self._is_ours(event):
             async with self.turn:
-                await self._pass_on(server_frames.validate_json(event["frame"]))
+                self.watch.hear()
+                if self.dialect.follows(event["kind"]):
+                    await self._pass_on(server_frames.validate_json(event["frame"]))
 
     async def session_changed(self, event: dict[str, Any]) -> None:
         """Read the document again: its time started again, or it is gone."""
@@ -145,8 +147,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if await self._catch_up(told) is not Verdict.KNOWN or not accepted.new:
             await self._tell(told)
         if accepted.new:
-            await deliver(self.session, told)
             self._begin(self._enqueue(str(frame.id)))
+            await deliver(self.session, told)
 
     async def _reply_stop(self, frame: ReplyStop) -> None:
         stored = await async_store().run(sessions.stop(self.session, frame.reply_to))

@@ -24,7 +24,8 @@ def group_name(session: str) -> str:
 
 async def deliver(session: str, frame: Frame) -> None:
     """Tell every socket of a session a frame."""
-    await _send(session, {"type": "session.event", "frame": frame.model_dump_json()})
+    event = {"type": "session.event", "kind": frame.type, "frame": frame.model_dump_json()}
+    await _send(session, event)
 
 
 async def deliver_change(session: str) -> None:

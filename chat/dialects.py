@@ -21,6 +21,9 @@ from chat.protocol import (
 )
 from chat.schemas import Message, iso
 
+# The frames that carry a message, by which a client knows where it is in the history.
+MESSAGE_FRAMES = frozenset({"message.accepted", "reply.completed", "reply.failed"})
+
 
 class Dialect(Protocol):
     """How a client's text is read and what it is told."""
@@ -29,6 +32,9 @@ class Dialect(Protocol):
 
     def parse(self, text: str) -> ClientFrame:
         """Return the frame a client's text stands for; raises InvalidFrame."""
+
+    def follows(self, kind: str) -> bool:
+        """Return whether events of this type concern the dialect at all."""
 
     def render(self, frame: ServerFrame) -> str | None:
         """Return the text for a frame, or None where this dialect does not tell it."""
@@ -45,6 +51,9 @@ class ChatV1:
     def parse(self, text: str) -> ClientFrame:
         return parse_frame(text)
 
+    def follows(self, kind: str) -> bool:
+        return True
+
     def render(self, frame: ServerFrame) -> str | None:
         return frame.model_dump_json()
 
@@ -59,6 +68,9 @@ class Plain:
 
     def parse(self, text: str) -> ClientFrame:
         return MessageSend(id=uuid4(), msg=text)
+
+    def follows(self, kind: str) -> bool:
+        return kind in MESSAGE_FRAMES
 
     def render(self, frame: ServerFrame) -> str | None:
         match frame:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from chat.errors import ErrorCode, MessageEmpty, MessageInvalid, MessageTooLong
-from chat.schemas import Instant, Message, Replaced, Writing
+from chat.schemas import Instant, Message, Replaced, Value, Writing
 
 SUBPROTOCOL = "chat.v1"
 MAX_FRAME_BYTES = 64 * 1024
@@ -21,6 +21,8 @@ class Frame(BaseModel):
     """One JSON object on the socket."""
 
     model_config = ConfigDict(frozen=True)
+
+    type: str
 
 
 class MessageSend(Frame):
@@ -64,7 +66,7 @@ ClientFrame = Annotated[
 ]
 
 
-class SessionLimits(Frame):
+class SessionLimits(Value):
     """What the session may use, for a client to show before it is refused."""
 
     max_message_chars: int

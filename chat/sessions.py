@@ -223,7 +223,7 @@ def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Step[C
         _refuse(answer)
         return Committed(StoredMessage.model_validate_json(answer[1]), pending=int(answer[2]))
 
-    arguments = (
+    arguments: tuple[str | int, ...] = (
         session,
         lease,
         str(reply.id),
