@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import HTTPResponse
 from urllib3.util.wait import wait_for_write
@@ -67,6 +67,7 @@ class _SocketHandle:
 class _InterruptibleHttp(HTTPConnection):
     _exchange: Exchange | None = None
     _answers_here = 0
+    _unsent: bytearray | None = None
 
     def _new_conn(self) -> socket.socket:
         exchange: Exchange = _running.exchange
@@ -93,7 +94,17 @@ class _InterruptibleHttp(HTTPConnection):
         exchange.is_reused = self.sock is not None and self._answers_here > 0
         if self.sock is not None:
             exchange.attach(self.sock)
+        self._unsent = bytearray()
         super().request(*args, **options)
+        whole, self._unsent = bytes(self._unsent), None
+        self.send(whole)
+
+    def send(self, data: Any) -> None:
+        # Headers and body in one packet: the server wakes once, not twice.
+        if self._unsent is None:
+            super().send(data)
+        else:
+            self._unsent += data
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3's own
         exchange: Exchange = _running.exchange
@@ -117,12 +128,20 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 class InterruptibleAdapter(HTTPAdapter):
-    """Keeps connections that end as soon as the call that uses them does."""
+    """Keeps connections to one server that end as soon as the call that uses them does."""
+
+    _pool: ConnectionPool | None = None
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Build the pools out of the connections above."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> ConnectionPool:
+        """Return the one server's pool; finding it anew costs more than using it."""
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **options)
+        return self._pool
 
 
 def _connect_first(

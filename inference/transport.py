@@ -1,12 +1,12 @@
 """The one place that speaks HTTP: a POST whose answer can be read as it arrives.
 
-Everything that `requests` and urllib3 raise becomes a `ModelError` here.
+Everything that `requests` and urllib3 raise becomes a `ModelError` here, see `library_errors`.
 """
 
+import copy
 import json
 import time
 from collections.abc import Iterator, Mapping
-from http.client import HTTPException, RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Final, Self
@@ -18,57 +18,11 @@ from urllib3 import exceptions as wire
 
 from inference.call import Call
 from inference.connection import Exchange, InterruptibleAdapter
-from inference.errors import (
-    ModelBadReply,
-    ModelError,
-    ModelRejected,
-    ModelTimeout,
-    ModelUnavailable,
-)
+from inference.errors import ModelBadReply
+from inference.library_errors import as_model_error, protocol_cause
 
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_BYTES: Final = 65_536
-
-_MEANINGS: Final[dict[type[Exception], type[ModelError]]] = {
-    lib.RequestException: ModelUnavailable,
-    lib.ConnectionError: ModelUnavailable,
-    lib.ProxyError: ModelUnavailable,
-    lib.SSLError: ModelUnavailable,
-    lib.RetryError: ModelUnavailable,
-    lib.Timeout: ModelTimeout,
-    lib.ConnectTimeout: ModelTimeout,
-    lib.ReadTimeout: ModelTimeout,
-    lib.HTTPError: ModelRejected,
-    lib.TooManyRedirects: ModelRejected,
-    lib.URLRequired: ModelRejected,
-    lib.MissingSchema: ModelRejected,
-    lib.InvalidSchema: ModelRejected,
-    lib.InvalidURL: ModelRejected,
-    lib.InvalidProxyURL: ModelRejected,
-    lib.InvalidHeader: ModelRejected,
-    lib.UnrewindableBodyError: ModelRejected,
-    lib.InvalidJSONError: ModelBadReply,
-    lib.JSONDecodeError: ModelBadReply,
-    lib.ChunkedEncodingError: ModelBadReply,
-    lib.ContentDecodingError: ModelBadReply,
-    lib.StreamConsumedError: ModelBadReply,
-    wire.TimeoutError: ModelTimeout,
-    wire.ReadTimeoutError: ModelTimeout,
-    wire.LocationValueError: ModelRejected,
-    wire.DecodeError: ModelBadReply,
-    wire.IncompleteRead: ModelBadReply,
-    wire.InvalidChunkLength: ModelBadReply,
-    wire.HTTPError: ModelUnavailable,
-}
-
-
-def as_model_error(error: Exception) -> ModelError:
-    """Say what an exception of `requests` or urllib3 means; its nearest known class decides."""
-    cause = _protocol_cause(error)
-    if isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected):
-        return ModelBadReply()
-    known = next(kind for kind in type(error).__mro__ if kind in _MEANINGS)
-    return _MEANINGS[known]()
 
 
 class Answer:
@@ -144,10 +98,10 @@ class Transport:
         Raises `ModelError`, or what ended the call, which its owner then detaches.
         """
         exchange = Exchange(call)
-        request = self._template.copy()
-        body = json.dumps(payload, separators=(",", ":")).encode()
-        request.body = body
-        request.headers["Content-Length"] = str(len(body))
+        request = copy.copy(self._template)
+        request.body = json.dumps(payload, separators=(",", ":")).encode()
+        request.headers = self._template.headers.copy()
+        request.headers["Content-Length"] = str(len(request.body))
         try:
             response = self._send(request, exchange)
         except (lib.RequestException, wire.HTTPError) as error:
@@ -163,7 +117,7 @@ class Transport:
         try:
             return self._send_once(request, exchange)
         except lib.ConnectionError as error:
-            if not (exchange.is_reused and isinstance(_protocol_cause(error), ConnectionError)):
+            if not (exchange.is_reused and isinstance(protocol_cause(error), ConnectionError)):
                 raise
         # The server had closed the kept connection while nobody used it: that is no failure.
         exchange.call.check()
@@ -218,11 +172,3 @@ def _template(url: str, token: str | None) -> requests.PreparedRequest:
     except lib.RequestException:
         # The library's own sentence would show the token.
         raise unusable from None
-
-
-def _protocol_cause(error: Exception) -> object:
-    """Return what urllib3 wrapped in its ProtocolError, and requests perhaps once more."""
-    if isinstance(error, lib.ConnectionError) and error.args:
-        error = error.args[0]
-    is_wrapper = isinstance(error, wire.ProtocolError) and len(error.args) > 1
-    return error.args[1] if is_wrapper else None

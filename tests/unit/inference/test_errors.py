@@ -9,7 +9,7 @@ import requests.exceptions
 import urllib3.exceptions
 
 from inference.errors import ModelError
-from inference.transport import _MEANINGS, as_model_error
+from inference.library_errors import MEANINGS, as_model_error
 
 KINDS = ModelError.__subclasses__()
 
@@ -37,7 +37,7 @@ def test_no_exception_of_requests_is_forgotten() -> None:
         for _, kind in inspect.getmembers(requests.exceptions, inspect.isclass)
         if issubclass(kind, requests.exceptions.RequestException)
     }
-    assert raised <= _MEANINGS.keys()
+    assert raised <= MEANINGS.keys()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,55 @@
+"""The stub as a process of its own, scripted over HTTP."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+ASK = {"inputs": "Human: hi\nBot:", "stream": True}
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.model_stub", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[-1]
+        process.terminate()
+        assert process.wait(timeout=5) == 0
+
+
+def test_a_script_is_played_once_and_then_the_default(url: str) -> None:
+    script = [{"status": 500, "error": "x"}, {"text": "twice", "times": 2, "shape": "object"}]
+    assert requests.put(f"{url}/script", json=script, timeout=5).status_code == 200
+    answers = [requests.post(f"{url}/generate", json=ASK, timeout=5) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [500, 200, 200, 200]
+    assert answers[2].json() == {"generated_text": "twice"}
+    assert '"text": " hi"' in answers[3].text
+
+
+def test_requests_are_told_and_forgotten(url: str) -> None:
+    requests.post(f"{url}/generate", json=ASK, timeout=5)
+    (seen,) = requests.get(f"{url}/requests", timeout=5).json()
+    assert seen["payload"] == ASK
+    assert seen["finished_at_s"] >= seen["received_at_s"]
+    assert seen["disconnected_at_s"] is None
+    requests.delete(f"{url}/requests", timeout=5)
+    assert requests.get(f"{url}/requests", timeout=5).json() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("script", '[{"tetx": "typo"}]', 400),
+        ("script", "{", 400),
+        ("generate", '{"prompt": "of another dialect"}', 422),
+        ("elsewhere", "{}", 404),
+    ],
+)
+def test_a_mistake_in_a_test_is_told(url: str, path: str, body: str, status: int) -> None:
+    method = "PUT" if path == "script" else "POST"
+    answer = requests.request(method, f"{url}/{path}", data=body, timeout=5)
+    assert answer.status_code == status
+    assert answer.json()["error"]
