@@ -22,11 +22,8 @@ def run(new_stack: NewStack) -> Run:
     """Start the runner on ports and files of its own, with the embedded Redis and model."""
 
     def start(**environment: str) -> Running:
-        stack = new_stack()
-        for name in ("MODEL_URL", "MODEL_API"):
-            stack.environment.pop(name, None)
-        ports = {"EMBEDDED_MODEL_PORT": str(free_port())}
-        return stack.run("run", RUN, ports | environment)
+        site = {"MODEL_URL": "", "EMBEDDED_MODEL_PORT": str(free_port())}
+        return new_stack().run("run", RUN, site | environment)
 
     return start
 

@@ -103,25 +103,29 @@ def refusal(stack: Stack, **environment: str) -> str:
 
 
 def test_a_file_that_is_not_there_is_a_sentence(new_stack: NewStack) -> None:
-    sentence = refusal(new_stack(), MODEL_FILE="/nowhere/model.gguf")
+    sentence = refusal(new_stack(MODEL_URL=""), MODEL_FILE="/nowhere/model.gguf")
     assert "MODEL_FILE /nowhere/model.gguf cannot be read" in sentence
 
 
 def test_a_file_of_another_kind_is_a_sentence(new_stack: NewStack, tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_text("not a model")
-    assert "is not a GGUF file" in refusal(new_stack(), MODEL_FILE=str(tmp_path / "model.gguf"))
+    assert "is not a GGUF file" in refusal(
+        new_stack(MODEL_URL=""), MODEL_FILE=str(tmp_path / "model.gguf")
+    )
 
 
 def test_a_broken_model_is_a_sentence(new_stack: NewStack, tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"GGUF" + bytes(100))
-    assert "could not be started" in refusal(new_stack(), MODEL_FILE=str(tmp_path / "model.gguf"))
+    assert "could not be started" in refusal(
+        new_stack(MODEL_URL=""), MODEL_FILE=str(tmp_path / "model.gguf")
+    )
 
 
 def test_a_used_port_is_a_sentence_that_names_the_variable(
     new_stack: NewStack, model: Running
 ) -> None:
     port = model.environment["EMBEDDED_MODEL_PORT"]
-    assert "EMBEDDED_MODEL_PORT" in refusal(new_stack(), EMBEDDED_MODEL_PORT=port)
+    assert "EMBEDDED_MODEL_PORT" in refusal(new_stack(MODEL_URL=""), EMBEDDED_MODEL_PORT=port)
 
 
 def test_no_embedded_model_beside_a_named_one(new_stack: NewStack) -> None:
