@@ -10,7 +10,7 @@ from ninja import NinjaAPI
 from ninja.params.functions import Query
 from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
 
-from chat import sessions
+from chat import metrics, sessions
 from chat.delivery import deliver_change
 from chat.deployment import async_store, limits
 from chat.errors import ChatError, RateLimited, SessionUnknown
@@ -154,6 +154,7 @@ def tell_invalid_name(request: HttpRequest, error: InvalidName) -> HttpResponse:
 @api.exception_handler(ChatError)
 def tell_error(request: HttpRequest, error: ChatError) -> HttpResponse:
     """Answer with the error's sentence: 429 with Retry-After, 503 where it passes, else 400."""
+    metrics.error_told(error.code)
     if isinstance(error, RateLimited):
         response = api.create_response(request, Refused(detail=error.detail), status=429)
         response["Retry-After"] = str(error.retry_after_s)

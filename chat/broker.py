@@ -6,10 +6,12 @@ when they are all stuck, nothing more is piled up behind them: the sweep finds t
 
 import asyncio
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
+from chat import metrics
 from chat.errors import QueueUnavailable
 from chat.tasks import answer
 
@@ -30,15 +32,19 @@ class Broker:
     async def enqueue_answer(self, session: str) -> None:
         """Enqueue the session's next answer; raises QueueUnavailable within TIMEOUT_S."""
         if self._waiting >= MAX_WAITING:
+            metrics.task_refused()
             raise QueueUnavailable
         self._waiting += 1
         publishing = asyncio.get_running_loop().run_in_executor(
             self._threads, answer.delay, session
         )
         publishing.add_done_callback(self._done)
+        started_at = time.perf_counter()
         try:
             await asyncio.wait_for(asyncio.shield(publishing), TIMEOUT_S)
+            metrics.task_published(time.perf_counter() - started_at)
         except Exception as error:
+            metrics.task_refused()
             logger.warning("The broker took no task: %s", type(error).__name__)
             raise QueueUnavailable from error
 

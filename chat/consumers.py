@@ -13,7 +13,7 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from chat import sessions
+from chat import metrics, sessions
 from chat.authorisation import identify
 from chat.broker import broker
 from chat.cursor import Cursor, Verdict
@@ -66,6 +66,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.dialect = self.caller.dialect
         self.turn = asyncio.Lock()
         self.background: set[asyncio.Task[None]] = set()
+        self.admitted = False
         try:
             if self.caller.session is None:
                 raise SessionUnknown
@@ -77,11 +78,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.cursor = Cursor.at(session)
         self.watch = Watch(session)
         await self.accept(self.dialect.subprotocol)
+        self.admitted = True
+        metrics.socket_admitted(self.dialect.name)
         await self._tell(self._ready(session))
         self._begin(self._keep_watch())
 
     async def disconnect(self, code: int) -> None:
         """Leave the group and the count of open sockets."""
+        if self.admitted:
+            metrics.socket_closed(self.dialect.name)
         for task in self.background:
             task.cancel()
         if self.caller.session:
@@ -103,6 +108,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 raise MessageInvalid("Binary frames are not read. Send text.")
             check_size(text_data)
             frame = self.dialect.parse(text_data)
+            metrics.frame_received(frame.type)
             ref = frame_reference(frame.model_dump(mode="json"))
             async with self.turn:
                 await self._act(frame)
@@ -147,6 +153,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if await self._catch_up(told) is not Verdict.KNOWN or not accepted.new:
             await self._tell(told)
         if accepted.new:
+            metrics.message_accepted()
             self._begin(self._enqueue(str(frame.id)))
             await deliver(self.session, told)
 
@@ -175,6 +182,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.watch.hear()
         verdict = self.cursor.see(frame)
         if verdict is Verdict.GAP:
+            metrics.document_reread()
             await self._read_again()
         return verdict
 
@@ -227,6 +235,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _turn_away(self, error: ChatError) -> None:
         """Refuse: a plain client by the handshake, chat.v1 by a frame, as browsers see no 403."""
+        metrics.socket_refused(self.dialect.name, error.code)
         if self.dialect.subprotocol is None and isinstance(error, SessionUnknown):
             await self.close()
             return
@@ -254,6 +263,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.send(text_data=text)
 
     async def _tell_error(self, error: ChatError, ref: str | None = None) -> None:
+        metrics.error_told(error.code)
         await self._tell(Error(code=error.code, detail=error.detail, ref=ref))
 
     def _is_ours(self, event: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from channels.layers import BaseChannelLayer, get_channel_layer
 
+from chat import metrics
 from chat.protocol import Frame
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ async def _send(session: str, event: dict[str, Any]) -> None:
         layer = cast(BaseChannelLayer, get_channel_layer())
         await layer.group_send(group_name(session), event | {"session": session})
     except Exception as error:  # noqa: BLE001 layers raise what their servers raise
+        metrics.event_undelivered()
         logger.warning("%s not delivered: %s", event["type"], type(error).__name__)
 
 
@@ -59,6 +61,7 @@ class Delivery:
     def deliver(self, session: str, frame: Frame) -> None:
         """Tell every socket of a session, soon; dropped where too much is unsent already."""
         if not self._unsent.acquire(blocking=False):
+            metrics.event_undelivered()
             logger.warning("Event %s dropped: the channel layer is stuck", type(frame).__name__)
             return
         sending = asyncio.run_coroutine_threadsafe(deliver(session, frame), self._loop)

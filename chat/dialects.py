@@ -28,6 +28,7 @@ MESSAGE_FRAMES = frozenset({"message.accepted", "reply.completed", "reply.failed
 class Dialect(Protocol):
     """How a client's text is read and what it is told."""
 
+    name: str
     subprotocol: str | None
 
     def parse(self, text: str) -> ClientFrame:
@@ -46,6 +47,7 @@ class Dialect(Protocol):
 class ChatV1:
     """Typed frames both ways."""
 
+    name = SUBPROTOCOL
     subprotocol: str | None = SUBPROTOCOL
 
     def parse(self, text: str) -> ClientFrame:
@@ -64,6 +66,7 @@ class ChatV1:
 class Plain:
     """Text in, one JSON object with `id`, `msg`, `timestamp` for every answer or failure."""
 
+    name = "plain"
     subprotocol: str | None = None
 
     def parse(self, text: str) -> ClientFrame:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from uuid import uuid4
 
-from chat import sessions
+from chat import metrics, sessions
 from chat.delivery import Delivery
 from chat.errors import SessionUnknown
 from chat.history import window
@@ -58,11 +58,17 @@ class Replies:
         taken = self._store.run(step)
         if taken is None:
             return False
+        metrics.reply_taken(taken.waited_s, taken.attempts)
         deadline = time.monotonic() + self._settings.deadline_s - taken.waited_s
-        with self._keeper.keeping(Hold(session, lease, taken.reply, deadline)) as hold:
+        with (
+            metrics.writing(),
+            self._keeper.keeping(Hold(session, lease, taken.reply, deadline)) as hold,
+        ):
             outcome = self._write(taken, hold)
             if outcome:
                 return self._commit(taken, outcome)
+            if hold.ending is Ending.LOST:
+                metrics.lease_lost()
         if hold.ending is Ending.HANDOVER:
             self._store.run(sessions.release(session, lease))
         return False
@@ -77,16 +83,16 @@ class Replies:
         return writer.write(turns)
 
     def _commit(self, taken: Taken, outcome: Outcome) -> bool:
-        step = sessions.commit(
-            taken.session,
-            taken.lease,
-            self._reply(taken, outcome),
-            ttl_s=self._settings.ttl_s,
-        )
+        reply = self._reply(taken, outcome)
+        step = sessions.commit(taken.session, taken.lease, reply, ttl_s=self._settings.ttl_s)
         try:
             committed = self._store.run(step)
-        except (LeaseLost, SessionUnknown):
+        except LeaseLost:
+            metrics.lease_lost()
             return False
+        except SessionUnknown:
+            return False
+        metrics.reply_committed(reply)
         self._delivery.deliver(taken.session, reply_frame(committed.message.public()))
         return committed.pending > 0
 

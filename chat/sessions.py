@@ -16,7 +16,8 @@ run did, which makes a retry after a lost answer safe. Only this module knows ke
     chat:due             sorted set: sessions with something to answer, by when to look again
     chat:minute:<n>      hash: what happened in the n-th minute since 1970; kept for two hours
     chat:sockets         sorted set: all open sockets by their last sign of life
-    chat:workers         sorted set: workers by when they last did the sweep
+    chat:swept           string: when the last sweep was
+    chat:workers         sorted set: workers by their last sign of life
 """
 
 import json
@@ -42,11 +43,13 @@ GRACE_MS = 1_500
 SWEEP_AGAIN_MS = 5_000
 SOCKET_SILENT_MS = 90_000
 MARGIN_MESSAGES = 12
+WORKER_SILENT_S = 10.0
 
 DUE_KEY = "chat:due"
 MINUTE_KEY = "chat:minute"
 SOCKETS_KEY = "chat:sockets"
 WORKERS_KEY = "chat:workers"
+SWEPT_KEY = "chat:swept"
 SESSION_KEYS = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets")
 
 
@@ -111,6 +114,24 @@ class Committed:
 
     message: StoredMessage
     pending: int
+
+
+@dataclass(frozen=True)
+class Service:
+    """How the whole service stands.
+
+    `overdue_s` is how long ago the sweep should have looked at the oldest waiting session.
+    """
+
+    waiting: int
+    overdue_s: float
+    swept_ago_s: float | None
+    workers: dict[str, float]
+
+    @property
+    def alive(self) -> list[str]:
+        """The workers with a recent sign of life."""
+        return [name for name, silent_s in self.workers.items() if silent_s < WORKER_SILENT_S]
 
 
 class LeaseLost(Exception):
@@ -307,9 +328,9 @@ def erase(session: str) -> Step[bool]:
     return Step("erase", _keys(session), (session,), lambda answer: answer[0] == "erased")
 
 
-def sweep(worker: str, most: int) -> Step[tuple[str, ...]]:
-    """Find sessions that wait for an answer and that no worker holds; note who looked."""
-    arguments = (most, SWEEP_AGAIN_MS, worker, SOCKET_SILENT_MS)
+def sweep(most: int) -> Step[tuple[str, ...]]:
+    """Find sessions that wait for an answer and that no worker holds."""
+    arguments = (most, SWEEP_AGAIN_MS, SOCKET_SILENT_MS)
     return Step("sweep", _service_keys(), arguments, lambda answer: tuple(answer[1:]))
 
 
@@ -319,7 +340,7 @@ def note(figure: str) -> Step[None]:
 
 
 def signs_of_life() -> Step[dict[str, float]]:
-    """Return the seconds since each worker last did the sweep."""
+    """Return the seconds since each worker's last sign of life."""
 
     def read_answer(answer: Answer) -> dict[str, float]:
         return {
@@ -328,6 +349,28 @@ def signs_of_life() -> Step[dict[str, float]]:
         }
 
     return Step("signs", _service_keys(), (), read_answer)
+
+
+def pulse(worker: str) -> Step[None]:
+    """Give a worker's sign of life."""
+    return Step("pulse", _service_keys(), (worker,), lambda answer: None)
+
+
+def service() -> Step[Service]:
+    """Read how the whole service stands."""
+
+    def read_answer(answer: Answer) -> Service:
+        return Service(
+            waiting=int(answer[1]),
+            overdue_s=int(answer[2]) / 1000,
+            swept_ago_s=int(answer[3]) / 1000 if answer[3] else None,
+            workers={
+                worker: int(silent_ms) / 1000
+                for worker, silent_ms in zip(answer[4::2], answer[5::2], strict=True)
+            },
+        )
+
+    return Step("service", _service_keys(), (), read_answer)
 
 
 def enter(session: str, socket: str, *, address: str, limits: Limits) -> Step[None]:
@@ -346,7 +389,7 @@ def _keys(session: str) -> tuple[str, ...]:
 
 
 def _service_keys() -> tuple[str, ...]:
-    return (*_keys("service"), WORKERS_KEY, SOCKETS_KEY)
+    return (*_keys("service"), WORKERS_KEY, SOCKETS_KEY, SWEPT_KEY)
 
 
 def _socket_keys(session: str, address: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ Every failure of Redis becomes StoreUnavailable, within a bounded time.
 """
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -17,6 +18,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
+from chat import metrics
 from chat.errors import StoreUnavailable
 from chat.sessions import Step, source
 
@@ -115,8 +117,11 @@ def _digest(script: str) -> str:
 
 @contextmanager
 def _translated(script: str) -> Iterator[None]:
+    started_at = time.perf_counter()
     try:
         yield
+        metrics.step_done(script, time.perf_counter() - started_at)
     except RedisError as error:
+        metrics.step_failed(script)
         logger.warning("Redis refused %s: %s", script, type(error).__name__)
         raise StoreUnavailable from error

@@ -1,12 +1,9 @@
 """Celery tasks: one call each."""
 
-from typing import Any
-
 from celery import shared_task
-from celery.signals import worker_shutting_down
 
-from chat import sessions
-from chat.deployment import replies, store, worker_name
+from chat import metrics, sessions
+from chat.deployment import replies, store
 
 SWEEP_AT_MOST = 500
 
@@ -21,11 +18,7 @@ def answer(session: str) -> None:
 @shared_task
 def sweep() -> None:
     """Enqueue the sessions that wait for an answer and that no worker holds."""
-    for session in store().run(sessions.sweep(worker_name(), SWEEP_AT_MOST)):
+    found = store().run(sessions.sweep(SWEEP_AT_MOST))
+    metrics.sweep_done(len(found))
+    for session in found:
         answer.delay(session)
-
-
-@worker_shutting_down.connect
-def hand_over(**_: Any) -> None:
-    """Give unfinished replies back when this worker is told to go."""
-    replies().hand_over()

@@ -5,6 +5,7 @@ from django.views.i18n import JavaScriptCatalog
 
 from chat.api import api
 from chat.health import healthz, readyz
+from chat.scrape import metrics
 from chat.views import page
 
 urlpatterns = [
@@ -13,5 +14,6 @@ urlpatterns = [
     path("words.js", JavaScriptCatalog.as_view(packages=["chat"]), name="javascript-catalog"),
     path("healthz", healthz),
     path("readyz", readyz),
+    path("metrics", metrics),
     path("", api.urls),
 ]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from chat import sessions
+from chat import metrics, sessions
 from chat.delivery import Delivery
 from chat.errors import ErrorCode, SessionUnknown, StoreUnavailable
 from chat.keeper import Ending, Hold
@@ -70,6 +70,7 @@ class ReplyWriter:
             except (LeaseLost, SessionUnknown):
                 return None
             except ModelError as error:
+                metrics.model_failed(error.code)
                 if not self._try_again_after(error):
                     return self._ended() if self._hold.ending else self._failed(error)
 
@@ -78,7 +79,7 @@ class ReplyWriter:
         if left_s <= 0:
             return self._outcome(failure=DEADLINE)
         generation = self._model.generate(turns, deadline_s=left_s)
-        with generation, self._hold.calling(generation):
+        with metrics.model_call(), generation, self._hold.calling(generation):
             for piece in generation:
                 self._add(piece)
         return self._outcome(

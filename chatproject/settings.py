@@ -5,6 +5,7 @@ with a sentence that names the variable.
 """
 
 import os
+import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -97,6 +98,14 @@ try:
     CORS_ALLOWED_ORIGINS = env.list(
         "CORS_ALLOWED_ORIGINS", [] if APP_ENV == "production" else ["http://localhost:3000"]
     )
+    # Metrics: a folder for all processes of this host, which the library knows by the environment.
+    WORKER_METRICS_ADDRESS = env.str("WORKER_METRICS_ADDRESS", "")
+    if WORKER_METRICS_ADDRESS and not WORKER_METRICS_ADDRESS.rpartition(":")[2].isdigit():
+        raise EnvError('Environment variable "WORKER_METRICS_ADDRESS" must be host:port')
+    METRICS_DIR = DATA_DIR / "metrics" / socket.gethostname()
+    METRICS_DIR.mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
+
     SECRET_KEY = env.str("SECRET_KEY", "")
     DATABASE_URL = env.str("DATABASE_URL", f"sqlite:///{DATA_DIR}/database.sqlite3")
     if APP_ENV == "production":
@@ -136,6 +145,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "chat.middleware.count",
     "chat.middleware.no_store",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

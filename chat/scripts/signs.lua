@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Tell how many milliseconds ago each worker last did the sweep. KEYS 11: the workers.
+-- Tell how many milliseconds ago each worker last gave a sign of life. KEYS 11: the workers.
 local now = now_ms()
 local found = redis.call('ZRANGE', KEYS[11], 0, -1, 'WITHSCORES')
 for i = 2, #found, 2 do

@@ -213,7 +213,7 @@ def test_time_starts_again_with_every_message(store: Store, session: str) -> Non
 
 def test_the_sweep_finds_a_lost_message_and_a_dead_workers(store: Store, session: str) -> None:
     def found() -> bool:
-        return session in store.run(sessions.sweep("test", 500))
+        return session in store.run(sessions.sweep(500))
 
     say(store, session)
     assert not found(), "its task is on the way"
@@ -237,14 +237,33 @@ def test_a_lease_given_back_is_found_at_once(store: Store, session: str) -> None
     take(store, session)
     store.run(sessions.release(session, "ours"))
 
-    assert session in store.run(sessions.sweep("test", 500))
+    assert session in store.run(sessions.sweep(500))
     assert take(store, session, "theirs").attempts == 2
 
 
-def test_who_does_the_sweep_gives_a_sign_of_life(store: Store) -> None:
-    store.run(sessions.sweep("worker-7", 1))
+def test_a_pulse_is_a_workers_sign_of_life(store: Store) -> None:
+    store.run(sessions.pulse("worker-7"))
 
     assert store.run(sessions.signs_of_life())["worker-7"] < 5
+    assert "worker-7" in store.run(sessions.service()).alive
+
+
+def test_the_service_tells_who_waits_and_when_the_last_sweep_was(
+    store: Store, session: str
+) -> None:
+    before = store.run(sessions.service()).waiting
+    say(store, session)
+    store.redis.zadd("chat:due", {session: 1_000})
+
+    late = store.run(sessions.service())
+    store.run(sessions.sweep(500))
+    swept = store.run(sessions.service())
+
+    assert late.waiting == before + 1
+    assert late.overdue_s > 1_000
+    assert swept.overdue_s < 5
+    assert swept.swept_ago_s is not None
+    assert swept.swept_ago_s < 5
 
 
 def test_a_stop_reaches_the_worker_with_its_next_progress(store: Store, session: str) -> None:

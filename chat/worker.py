@@ -1,0 +1,48 @@
+"""The life of a worker process: signs of life, its metrics' address, and giving back at the end."""
+
+import logging
+import threading
+from typing import Any
+
+from celery import signals
+from django.conf import settings
+
+from chat import metrics, sessions
+from chat.deployment import replies, store, worker_name
+from chat.errors import StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+PULSE_INTERVAL_S = 2.0
+
+
+def listen() -> None:
+    """Connect to Celery's signals; processes that are no workers get none of them."""
+    signals.worker_ready.connect(begin)
+    signals.worker_shutting_down.connect(hand_over)
+
+
+def begin(**_: Any) -> None:
+    """Show that this worker is there, for as long as it is."""
+    # Imported late: it asks for the Celery app, which is not there when this module is loaded.
+    from chat.scrape import serve
+
+    metrics.worker_started(settings.WORKER_CONCURRENCY)
+    if settings.WORKER_METRICS_ADDRESS:
+        serve(settings.WORKER_METRICS_ADDRESS)
+    threading.Thread(target=_pulse, name="pulse", daemon=True).start()
+
+
+def hand_over(**_: Any) -> None:
+    """Give unfinished replies back when this worker is told to go."""
+    replies().hand_over()
+
+
+def _pulse() -> None:
+    waiting = threading.Event()
+    while True:
+        try:
+            store().run(sessions.pulse(worker_name()))
+        except StoreUnavailable:
+            logger.debug("No sign of life could be given")
+        waiting.wait(PULSE_INTERVAL_S)
