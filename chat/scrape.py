@@ -40,7 +40,7 @@ class HostCollector:
             yield from collector.collect()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ServiceCollector:
     """The service as Redis has it; None where a server did not answer."""
 

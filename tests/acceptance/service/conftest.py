@@ -1,0 +1,70 @@
+"""One site for the tests of what it tells its operator: two web servers, a worker, beat."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+from websockets.sync.client import connect
+
+from tests.model_stub import ModelStub
+from tests.ports import free_port
+from tests.processes import WEB_SERVERS, Running, Stack, wait_for
+
+MODEL_TOKEN = f"hf_{uuid4().hex}"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The running site, its model, and what must never be seen of its conversations."""
+
+    stack: Stack
+    model: ModelStub
+    uvicorn: Running
+    worker_metrics: str
+
+
+@pytest.fixture(scope="package")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    port = free_port()
+    with ModelStub() as model:
+        environment = {
+            "MODEL_URL": model.endpoint("huggingface"),
+            "HUGGINGFACE_INFERENCE_TOKEN": MODEL_TOKEN,
+            "LOG_LEVEL": "DEBUG",
+            "WORKER_METRICS_ADDRESS": f"127.0.0.1:{port}",
+        }
+        with Stack(tmp_path_factory.mktemp("service"), environment) as stack:
+            stack.start()
+            uvicorn = stack.run("web", WEB_SERVERS["uvicorn"], {"PORT": str(free_port())})
+            wait_for(lambda: _answers(uvicorn.port), "uvicorn to serve")
+            wait_for(lambda: requests.get(f"{stack.url}/readyz", timeout=5).ok, "readiness")
+            yield Site(stack, model, uvicorn, f"http://127.0.0.1:{port}/metrics")
+
+
+def begin(url: str, name: str = "Ada") -> str:
+    """Begin a session and return its token."""
+    answer = requests.post(f"{url}/token", params={"name": name}, timeout=5)
+    return str(answer.json()["token"])
+
+
+def converse(port: int, token: str, text: str) -> list[dict[str, Any]]:
+    """Send one message by chat.v1 and return all frames up to the reply's end."""
+    protocols: Any = ["chat.v1", f"token.{token}"]
+    frames: list[dict[str, Any]] = []
+    with connect(f"ws://127.0.0.1:{port}/chat", subprotocols=protocols) as socket:
+        frames.append(json.loads(socket.recv(5)))
+        socket.send(json.dumps({"type": "message.send", "id": str(uuid4()), "msg": text}))
+        while frames[-1]["type"] not in {"reply.completed", "reply.failed", "error"}:
+            frames.append(json.loads(socket.recv(10)))
+    return frames
+
+
+def _answers(port: int) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok
+    except requests.RequestException:
+        return False
