@@ -4,7 +4,7 @@
 RUN = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run chromium test check format bench faults
+.PHONY: help install install-dev run chromium test check format bench faults conformance
 
 help:
 	@echo "make run      serve the chat on http://127.0.0.1:$${PORT:-3500} (Ctrl-C ends it)"
@@ -12,6 +12,7 @@ help:
 	@echo "make check    style, types and the walls between modules"
 	@echo "make format   rewrite the code in the project's style"
 	@echo "make bench    measure the speed"
+	@echo "make conformance   hold both servers against every Autobahn case (ten minutes)"
 	@echo "make faults   break the processes on purpose and count what is lost"
 
 install:
@@ -44,3 +45,6 @@ bench: install-dev
 
 faults: install-dev
 	@$(RUN) -m tests.faults $(ARGS)
+
+conformance: install-dev
+	@$(RUN) -m tests.conformance $(ARGS)

@@ -1,0 +1,68 @@
+"""`make conformance`: every Autobahn case against both servers, as tables; some ten minutes.
+
+SERVERS (arguments): daphne, uvicorn; both where none is given. The exit status is 1 where a case
+of the protocol's rules fails that is not known.
+"""
+
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from tests.conformance.servers import (
+    ECHO,
+    GROUPS,
+    KNOWN_FAILURES,
+    failures,
+    is_serving,
+    start,
+    verdicts,
+)
+from tests.processes import WEB_SERVERS, Stack, wait_for
+
+TIMEOUT_S = 1200
+BEYOND_THE_RULES = {9, 12, 13}
+
+
+def group(case: str) -> int:
+    return int(case.partition(".")[0])
+
+
+def run(server: str) -> dict[str, str]:
+    """Return the verdicts of all cases."""
+    with Stack(Path(tempfile.mkdtemp()), {}) as stack:
+        stack.start_redis()
+        web = start(stack, server, ECHO)
+        wait_for(lambda: is_serving(web), f"{server} to serve")
+        return verdicts(f"ws://127.0.0.1:{web.port}/chat", ["*"], TIMEOUT_S)
+
+
+def show(server: str, found: dict[str, str]) -> None:
+    print(f"\n{server}\n\n| group | cases | passed | not offered | failed |\n|---|---|---|---|---|")
+    for number, title in GROUPS.items():
+        cases = {case: verdict for case, verdict in found.items() if group(case) == number}
+        counts = Counter(cases.values())
+        failed = sorted(failures(cases), key=lambda case: [int(part) for part in case.split(".")])
+        passed = len(cases) - len(failed) - counts["UNIMPLEMENTED"]
+        print(
+            f"| {number} {title} | {len(cases)} | {passed} | {counts['UNIMPLEMENTED']} "
+            f"| {', '.join(failed)} |"
+        )
+
+
+def unknown_failures(server: str, found: dict[str, str]) -> set[str]:
+    rules = {case for case in failures(found) if group(case) not in BEYOND_THE_RULES}
+    return rules - KNOWN_FAILURES[server]
+
+
+def main(servers: list[str]) -> int:
+    unknown: set[str] = set()
+    for server in servers or list(WEB_SERVERS):
+        found = run(server)
+        show(server, found)
+        unknown |= unknown_failures(server, found)
+    return 1 if unknown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,42 @@
+"""The application with one change: its socket sends back what it gets, as Autobahn's cases want it.
+
+The Origin check, the routing and the consumer's own dispatch stay as they are.
+"""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatproject.settings")
+
+from typing import Any, cast
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
+http_application = get_asgi_application()
+
+from chat.consumers import ChatConsumer  # noqa: E402 Django is set up first
+from chat.origins import OriginCheck  # noqa: E402
+
+
+class EchoConsumer(ChatConsumer):
+    """The chat's consumer without the chat."""
+
+    async def connect(self) -> None:
+        await self.accept()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        await self.send(text_data=text_data, bytes_data=bytes_data)
+
+    async def disconnect(self, code: int) -> None:
+        """Nothing was begun that must be ended."""
+
+
+route: Any = path("chat", cast(Any, EchoConsumer.as_asgi()))
+application = ProtocolTypeRouter(
+    {
+        "http": http_application,
+        "websocket": OriginCheck(URLRouter([route]), settings.CORS_ALLOWED_ORIGINS),
+    }
+)

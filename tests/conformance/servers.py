@@ -1,0 +1,58 @@
+"""Both servers the project runs on, with the chat's route and with a route that echoes."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import requests
+
+from tests.processes import ROOT, WEB_SERVERS, Running, Stack
+
+ECHO = "tests.conformance.echo:application"
+CHAT = "chatproject.asgi:application"
+GROUPS = {
+    1: "messages",
+    2: "ping and pong",
+    3: "reserved bits",
+    4: "opcodes",
+    5: "fragments",
+    6: "UTF-8",
+    7: "closing",
+    9: "size and speed",
+    10: "automatic fragments",
+    12: "compression",
+    13: "compression with options",
+}
+# daphne cannot send an empty frame or empty text, which these cases want back; the chat sends none.
+# uvicorn answers a close in the middle of a message with a code of its own.
+KNOWN_FAILURES = {"daphne": {"1.1.1", "1.2.1", "6.1.1", "6.1.2"}, "uvicorn": {"7.1.5"}}
+
+
+def start(stack: Stack, server: str, application: str) -> Running:
+    """Start `server` with the command the project runs it with; does not wait for it."""
+    return stack.run(server, WEB_SERVERS[server].replace(CHAT, application), {})
+
+
+def is_serving(web: Running) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{web.port}/test", timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def verdicts(url: str, cases: Sequence[str], timeout_s: float) -> dict[str, str]:
+    """Return case → verdict; `cases` are numbers or patterns."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.conformance.autobahn", url, *cases],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+    assert run.returncode == 0, run.stderr
+    return dict(json.loads(run.stdout))
+
+
+def failures(found: dict[str, str]) -> set[str]:
+    return {case for case, verdict in found.items() if verdict in {"FAILED", "ERROR"}}
