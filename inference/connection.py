@@ -173,7 +173,6 @@ def _connect(sock: socket.socket, address: Any, exchange: Exchange, timeout_s: f
     if code == errno.EINPROGRESS:
         if not wait_for_write(sock, exchange.call.within(timeout_s)):
             raise TimeoutError
-        exchange.call.check()
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))

@@ -50,8 +50,6 @@ class Answer:
         self._hurries_until_s = time.monotonic() + timeout_s
         if self._exchange.socket is not None:
             self._exchange.socket.settimeout(timeout_s)
-        if self._exchange.socket is not None:
-            self._exchange.socket.settimeout(timeout_s)
 
     def _read(self) -> bytes:
         call = self._exchange.call
@@ -135,7 +133,6 @@ class Transport:
                 stream=True,
                 timeout=(connect_s, call.within(self._timeout_s)),
                 allow_redirects=False,
-                proxies={},
             )
 
 

@@ -106,8 +106,11 @@ def test_cancelled_between_pieces(
     stub.wait_for(is_disconnected)
 
 
-def test_cancelled_while_pieces_are_still_in_the_buffer(client: HttpModelClient) -> None:
-    generation = client.generate(TURNS)
+def test_cancelled_while_pieces_are_still_in_the_buffer(
+    build: BuildClient, stub: ModelStub
+) -> None:
+    stub.script(Behaviour(raw='data: {"token": {"text": "You"}}\n\n' * 9))
+    generation = build().generate(TURNS)
     assert next(generation) == "You"
     generation.cancel()
     with pytest.raises(GenerationCancelled):
@@ -176,6 +179,18 @@ def test_one_call_is_cancelled_and_the_others_go_on(
     cancel_and_join(doomed, reader)
     survivor.join()
     assert "".join(survivor.pieces) == "You said: go on"
+
+
+def test_a_call_whose_connection_has_moved_on_cannot_harm_its_next_owner(
+    client: HttpModelClient, stub: ModelStub
+) -> None:
+    stub.script(Behaviour(shape="object"), Behaviour(pieces=("still", " here"), piece_delay_s=0.1))
+    read_whole = client.generate(TURNS)
+    next(read_whole)
+    owner = client.generate(TURNS)
+    assert next(owner) == "still"
+    read_whole.cancel()
+    assert list(owner) == [" here"]
 
 
 def test_cancelling_at_random_moments_never_harms_another_call(

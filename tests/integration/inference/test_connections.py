@@ -83,6 +83,19 @@ def test_a_kept_connection_that_breaks_unanswered_is_tried_once_more(
     assert len(connects) == 2
 
 
+def test_it_is_tried_once_more_on_a_new_connection(
+    client: HttpModelClient, stub: ModelStub, connects: list[object]
+) -> None:
+    together = [client.generate(TURNS), client.generate(TURNS)]
+    for generation in together:
+        next(generation)
+    for generation in together:
+        list(generation)
+    stub.script(Behaviour(reset_after=0))
+    assert ask(client) == "You said: Hello"
+    assert len(connects) == 3
+
+
 def test_it_is_tried_once_more_only_once(client: HttpModelClient, stub: ModelStub) -> None:
     ask(client)
     stub.script(Behaviour(reset_after=0, times=5))
