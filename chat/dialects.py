@@ -1,10 +1,11 @@
 """The two ways to speak on the socket: chat.v1, and plain for any WebSocket tool."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID, uuid4
+
+from pydantic import Field
 
 from chat.errors import ErrorCode
 from chat.protocol import (
@@ -19,10 +20,19 @@ from chat.protocol import (
     parse_frame,
     reply_frame,
 )
-from chat.schemas import Message, iso
+from chat.schemas import Instant, Message, Value
 
 # The frames that carry a message, by which a client knows where it is in the history.
 MESSAGE_FRAMES = frozenset({"message.accepted", "reply.completed", "reply.failed"})
+
+
+class PlainAnswer(Value):
+    """What a plain client is sent: a reply, or why there is none."""
+
+    id: UUID
+    msg: str = Field(description="The reply, or a sentence that says what is wrong.")
+    timestamp: Instant
+    error: ErrorCode | None = Field(default=None, description="Only where something is wrong.")
 
 
 class Dialect(Protocol):
@@ -98,5 +108,5 @@ class Plain:
 
 
 def _answer(id_: UUID, msg: str, timestamp: datetime, error: ErrorCode | None = None) -> str:
-    answer = {"id": str(id_), "msg": msg, "timestamp": iso(timestamp)}
-    return json.dumps(answer | ({"error": error} if error else {}), ensure_ascii=False)
+    answer = PlainAnswer(id=id_, msg=msg, timestamp=timestamp, error=error)
+    return answer.model_dump_json(exclude_none=True)

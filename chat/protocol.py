@@ -20,7 +20,7 @@ MAX_FRAME_BYTES = 64 * 1024
 class Frame(BaseModel):
     """One JSON object on the socket."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
     type: str
 
@@ -30,21 +30,21 @@ class MessageSend(Frame):
 
     type: Literal["message.send"] = "message.send"
     id: UUID = Field(description="Chosen by the client.")
-    msg: str
+    msg: str = Field(description="At most `limits.max_message_chars` characters.")
 
 
 class ReplyStop(Frame):
     """Stop writing; what is written so far is kept."""
 
     type: Literal["reply.stop"] = "reply.stop"
-    reply_to: UUID
+    reply_to: UUID = Field(description="The message whose reply is meant.")
 
 
 class ReplyRegenerate(Frame):
     """Replace the last reply, or a failed one, by a new one."""
 
     type: Literal["reply.regenerate"] = "reply.regenerate"
-    reply_to: UUID
+    reply_to: UUID = Field(description="The message whose reply is meant.")
 
 
 class SessionSync(Frame):
@@ -70,17 +70,17 @@ class SessionLimits(Value):
     """What the session may use, for a client to show before it is refused."""
 
     max_message_chars: int
-    max_pending: int
+    max_pending: int = Field(description="How many messages may wait for an answer.")
     messages_per_minute: int
     history_messages: int = Field(description="How many messages the model sees.")
-    session_ttl_s: float
+    session_ttl_s: float = Field(description="Counted from the last message.")
 
 
 class SessionReady(Frame):
     """The session as the document has it: the first frame, and the answer to `session.sync`."""
 
     type: Literal["session.ready"] = "session.ready"
-    name: str
+    name: str = Field(description="The visitor's.")
     session_start: Instant
     expires_at: Instant
     messages: tuple[Message | Replaced, ...] = Field(description="All, or those after `after`.")
@@ -102,7 +102,7 @@ class ReplyQueued(Frame):
     """The message waits for a worker."""
 
     type: Literal["reply.queued"] = "reply.queued"
-    reply_to: UUID
+    reply_to: UUID = Field(description="The message that waits.")
     ahead: int = Field(ge=0, description="Messages that are answered before it.")
     eta_s: float | None = Field(description="Estimated wait, where there is anything to go by.")
 
@@ -111,16 +111,16 @@ class ReplyStarted(Frame):
     """A worker asks the model. A new `id` for the same message starts the text again."""
 
     type: Literal["reply.started"] = "reply.started"
-    reply_to: UUID
-    id: UUID
+    reply_to: UUID = Field(description="The message it answers.")
+    id: UUID = Field(description="The reply's own, from now on.")
 
 
 class ReplyDelta(Frame):
     """A piece of the reply."""
 
     type: Literal["reply.delta"] = "reply.delta"
-    reply_to: UUID
-    id: UUID
+    reply_to: UUID = Field(description="The message it answers.")
+    id: UUID = Field(description="The reply's own.")
     offset: int = Field(ge=0, description="Unicode code points before it.")
     text: str
 
@@ -143,8 +143,8 @@ class ModelLoading(Frame):
     """The model is starting; the reply comes without asking again."""
 
     type: Literal["model.loading"] = "model.loading"
-    reply_to: UUID
-    retry_in_s: float
+    reply_to: UUID = Field(description="The message that waits.")
+    retry_in_s: float = Field(description="Seconds until the model is asked again.")
 
 
 class SessionExpiring(Frame):
@@ -166,7 +166,7 @@ class Error(Frame):
 
     type: Literal["error"] = "error"
     code: ErrorCode
-    detail: str
+    detail: str = Field(description="One sentence for the person.")
     ref: str | None = Field(default=None, description="The client frame's `id`, where it had one.")
 
 

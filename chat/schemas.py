@@ -13,12 +13,15 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     SerializerFunctionWrapHandler,
     TypeAdapter,
     WithJsonSchema,
     model_serializer,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from chat.errors import ErrorCode
 
@@ -70,13 +73,15 @@ class Timings(Value):
 class Message(Value):
     """One message of a session. Fields without a value are left out."""
 
-    id: UUID
+    id: UUID = Field(description="A human's: chosen by the client. A bot's: by the server.")
     seq: int = Field(ge=1, description="Counts a session's messages from 1 without gaps.")
     source: Source
-    msg: str
-    timestamp: Instant
+    msg: str = Field(description="The text; of a failed reply, what was written before.")
+    timestamp: Instant = Field(description="When it was stored.")
     reply_to: UUID | None = Field(default=None, description="A bot's: the message it answers.")
-    finish_reason: FinishReason | None = None
+    finish_reason: FinishReason | None = Field(
+        default=None, description="Why a reply ends: by itself, at its longest, or stopped."
+    )
     pieces: int | None = Field(default=None, description="Pieces of text the model produced.")
     usage: Usage | None = None
     timings: Timings | None = None
@@ -90,6 +95,28 @@ class Message(Value):
             for name, value in handler(self).items()
             if value is not None or name == "reply_to"
         }
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe the fields: of what a serializer returns, pydantic knows nothing."""
+        fields: Any = {key: value for key, value in core_schema.items() if key != "serialization"}
+        schema = handler.resolve_ref_schema(handler(fields))
+        if handler.mode == "serialization":
+            for name, field in schema["properties"].items():
+                if name == "reply_to":
+                    schema["required"].append(name)
+                else:
+                    _drop_null(field)
+        return schema
+
+
+def _drop_null(field: dict[str, Any]) -> None:
+    options = [option for option in field.get("anyOf", []) if option != {"type": "null"}]
+    if len(options) == 1:
+        del field["anyOf"], field["default"]
+        field.update(options[0])
 
 
 class Replaced(Value):
@@ -169,8 +196,8 @@ stored_messages = TypeAdapter(list[StoredMessage])
 class Writing(Value):
     """The reply being written now, with its text so far."""
 
-    reply_to: UUID
-    id: UUID
+    reply_to: UUID = Field(description="The message it answers.")
+    id: UUID = Field(description="The reply's own.")
     text: str
 
 
