@@ -119,17 +119,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def session_event(self, event: dict[str, Any]) -> None:
         """Pass on what a worker or another tab tells the session, once and without gaps."""
-        if self._is_ours(event):
-            async with self.turn:
-                self.watch.hear()
-                if self.dialect.follows(event["kind"]):
-                    await self._pass_on(server_frames.validate_json(event["frame"]))
+        if not self._is_ours(event):
+            return
+        self.watch.hear()
+        if self.dialect.follows(event["kind"]):
+            await self._follow(self._pass_on(server_frames.validate_json(event["frame"])))
 
     async def session_changed(self, event: dict[str, Any]) -> None:
         """Read the document again: its time started again, or it is gone."""
         if self._is_ours(event):
-            async with self.turn:
-                await self._read_again(tell_anyway=True)
+            await self._follow(self._read_again(tell_anyway=True))
 
     async def _act(self, frame: ClientFrame) -> None:
         match frame:
@@ -199,14 +198,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """Do by the clock what no event asks for, as long as the socket is open."""
         while True:
             due = await self.watch.next(lambda: bool(self.cursor.waiting))
-            try:
-                async with self.turn:
-                    await self._do_what_is_due(due)
-            except StoreUnavailable:
-                continue
-            except SessionUnknown:
-                await self._end()
-                return
+            await self._follow(self._do_what_is_due(due))
 
     async def _do_what_is_due(self, due: Due) -> None:
         match due:
@@ -242,6 +234,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self.accept(self.dialect.subprotocol)
         await self._tell_error(error)
         await self.close(TRY_AGAIN_LATER if not error.permanent else POLICY_VIOLATION, error.detail)
+
+    async def _follow(self, telling: Coroutine[Any, Any, None]) -> None:
+        """Do what no client asked for: where Redis does not answer, the watch does it again."""
+        try:
+            async with self.turn:
+                await telling
+        except SessionUnknown:
+            await self._end()
+        except ChatError as error:
+            logger.warning("A socket could not be told: %s", error.code)
 
     async def _end(self) -> None:
         await self._tell(SessionExpired(expires_at=self.watch.expires_at))

@@ -11,5 +11,8 @@ http_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter  # noqa: E402 Django is set up first
 
 from chat.routing import websocket_application  # noqa: E402
+from chatproject.daphne_close import send_standard_close_codes  # noqa: E402
+
+send_standard_close_codes()
 
 application = ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})

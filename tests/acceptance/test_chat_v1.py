@@ -1,0 +1,258 @@
+"""chat.v1 against real processes: frames, resends, reloads, and every kind of bad input."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.acceptance.clients import begin, chat_v1, history, plain
+from tests.model_stub import Behaviour, ModelStub, failing, loading
+from tests.processes import Stack
+
+ID = str(uuid4())
+
+
+def slow(*pieces: str, delay_s: float = 0.15) -> Behaviour:
+    return Behaviour(pieces=pieces, piece_delay_s=delay_s)
+
+
+def test_a_message_is_accepted_written_and_completed(stack: Stack, model_stub: ModelStub) -> None:
+    model_stub.script(slow(" Good", " morning", "!"))
+    with chat_v1(stack, begin(stack)) as socket:
+        ready = socket.next()
+        message = socket.say("hello")
+        reply = socket.reply_to(message)
+
+    assert socket.connection.subprotocol == "chat.v1"
+    assert (ready["type"], ready["messages"], ready["reply"]) == ("session.ready", [], None)
+    kinds = [frame["type"] for frame in socket.seen[1:]]
+    assert kinds == [
+        "message.accepted",
+        "reply.started",
+        *["reply.delta"] * (len(kinds) - 3),
+        "reply.completed",
+    ]
+    deltas = [frame for frame in socket.seen if frame["type"] == "reply.delta"]
+    assert len(deltas) >= 2
+    assert "".join(delta["text"] for delta in deltas).strip() == "Good morning!"
+    assert [delta["offset"] for delta in deltas] == [
+        len("".join(delta["text"] for delta in deltas[:count])) for count in range(len(deltas))
+    ]
+    assert reply["msg"].strip() == "Good morning!"
+    assert reply["finish_reason"] == "stop"
+    assert reply["timings"]["total_ms"] >= 400
+
+
+def test_the_same_id_is_never_a_second_message(stack: Stack, model_stub: ModelStub) -> None:
+    token = begin(stack)
+    with chat_v1(stack, token) as socket:
+        message = socket.say("hello")
+        socket.reply_to(message)
+        socket.say("hello again", id_=message)
+        again = socket.until("message.accepted")["message"]
+
+    assert (again["id"], again["msg"], again["seq"]) == (message, "hello", 1)
+    assert len(history(stack, token)) == 2
+    assert len(model_stub.requests) == 1
+
+
+def test_another_tab_sees_everything_once(stack: Stack, model_stub: ModelStub) -> None:
+    model_stub.script(slow(" one", " two"))
+    token = begin(stack)
+    with chat_v1(stack, token) as first, chat_v1(stack, token) as second:
+        second.until("session.ready")
+        message = first.say("hello")
+        assert first.reply_to(message) == second.reply_to(message)
+
+    assert [frame["type"] for frame in first.seen] == ["session.ready"] + [
+        frame["type"] for frame in second.seen[1:]
+    ]
+
+
+def test_a_reload_in_mid_reply_goes_on_where_it_was(stack: Stack, model_stub: ModelStub) -> None:
+    model_stub.script(slow(*(f" {number}" for number in range(12)), delay_s=0.1))
+    token = begin(stack)
+    with chat_v1(stack, token) as before:
+        message = before.say("count")
+        before.until("reply.delta")
+        before.until("reply.delta")
+
+    with chat_v1(stack, token) as after:
+        ready = after.until("session.ready")
+        reply = after.reply_to(message)
+
+    assert [one["id"] for one in ready["messages"]] == [message]
+    assert ready["reply"]["reply_to"] == message
+    text = ready["reply"]["text"]
+    assert text
+    for frame in after.seen:
+        if frame["type"] == "reply.delta":
+            assert frame["offset"] == len(text)
+            text += frame["text"]
+    assert reply["msg"].startswith(text)
+    assert reply["msg"].split() == [str(number) for number in range(12)]
+
+
+def test_a_reply_that_came_while_away_is_told_on_return(stack: Stack) -> None:
+    token = begin(stack)
+    with chat_v1(stack, token) as socket:
+        message = socket.say("hello")
+        socket.reply_to(message)
+
+    with chat_v1(stack, token, after=1) as socket:
+        ready = socket.until("session.ready")
+    assert [one["reply_to"] for one in ready["messages"]] == [message]
+    assert ready["recovered"] is True
+
+    with chat_v1(stack, token, after=7) as socket:
+        ready = socket.until("session.ready")
+    assert len(ready["messages"]) == 2
+    assert ready["recovered"] is False
+
+
+def test_sync_tells_what_came_after(stack: Stack) -> None:
+    with chat_v1(stack, begin(stack)) as socket:
+        socket.until("session.ready")
+        socket.reply_to(socket.say("hello"))
+        socket.send_frame("session.sync", after=1)
+        assert [one["seq"] for one in socket.until("session.ready")["messages"]] == [2]
+
+
+def test_a_failed_reply_keeps_what_was_written(stack: Stack, model_stub: ModelStub) -> None:
+    model_stub.always(
+        Behaviour(pieces=(" half", " a"), error="CUDA went away", error_after=2, times=None)
+    )
+    token = begin(stack)
+    with chat_v1(stack, token) as socket:
+        failed = socket.reply_to(socket.say("hello"))
+
+    assert failed["error"]["code"] in {"model.unavailable", "model.bad_reply"}
+    assert failed["error"]["retryable"] is True
+    assert "CUDA" not in json.dumps(failed)
+    assert len(model_stub.requests) == 3
+    assert history(stack, token)[1]["error"] == failed["error"]
+
+
+def test_a_hiccup_of_the_model_is_not_seen(stack: Stack, model_stub: ModelStub) -> None:
+    model_stub.script(failing(500), Behaviour(reset_after=2, piece_delay_s=0.05))
+    with chat_v1(stack, begin(stack)) as socket:
+        reply = socket.reply_to(socket.say("hello"))
+
+    assert reply["msg"] == "You said: hello"
+    started = [frame["id"] for frame in socket.seen if frame["type"] == "reply.started"]
+    assert started[-1] == reply["id"]
+    assert len(set(started)) == len(started)
+
+
+def test_a_loading_model_is_waited_for_and_told(stack: Stack, model_stub: ModelStub) -> None:
+    model_stub.script(loading(1), loading(1))
+    with chat_v1(stack, begin(stack)) as socket:
+        message = socket.say("hello")
+        told = socket.until("model.loading")
+        reply = socket.reply_to(message)
+
+    assert (told["reply_to"], told["retry_in_s"]) == (message, 1)
+    assert reply["msg"] == "You said: hello"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ("{", "message.invalid"),
+        ("hello", "message.invalid"),
+        ("[]", "message.invalid"),
+        ("[" * 20_000, "message.invalid"),
+        ('{"a":' * 5_000, "message.invalid"),
+        ('{"type":"message.shout"}', "message.invalid"),
+        ('{"type":"message.send","msg":"no id"}', "message.invalid"),
+        (f'{{"type":"message.send","id":"{ID}","msg":"\\ud800"}}', "message.invalid"),
+        (f'{{"type":"message.send","id":"{ID}","msg":" "}}', "message.empty"),
+        (f'{{"type":"message.send","id":"{ID}","msg":"{"x" * 2_001}"}}', "message.too_long"),
+        (f'{{"type":"reply.stop","reply_to":"{ID}"}}', "message.invalid"),
+        (f'{{"type":"reply.regenerate","reply_to":"{ID}"}}', "message.invalid"),
+        ("x" * (64 * 1024 + 1), "message.too_long"),
+        (b"{}", "message.invalid"),
+    ],
+)
+def test_bad_frames_are_answered_and_the_socket_lives(
+    stack: Stack, sent: str | bytes, code: str
+) -> None:
+    with chat_v1(stack, begin(stack)) as socket:
+        socket.until("session.ready")
+        socket.send(sent)
+        error = socket.next()
+        assert (error["type"], error["code"]) == ("error", code)
+        assert error["detail"]
+        assert socket.reply_to(socket.say("still there?"))["msg"] == "You said: still there?"
+
+
+def test_an_error_refers_to_its_frame(stack: Stack) -> None:
+    with chat_v1(stack, begin(stack)) as socket:
+        message = socket.say(" ")
+        assert socket.until("error")["ref"] == message
+
+
+@pytest.mark.parametrize("token", ["", "x", str(uuid4())])
+def test_an_unknown_session_is_told_and_closed(stack: Stack, token: str) -> None:
+    with chat_v1(stack, token) as socket:
+        assert socket.next()["code"] == "session.unknown"
+        assert socket.close_code()[0] == 1008
+
+
+def test_a_full_mailbox_is_told(stack: Stack, model_stub: ModelStub) -> None:
+    model_stub.always(Behaviour(delay_s=0.5, times=None))
+    with chat_v1(stack, begin(stack)) as socket:
+        sent = [socket.say(f"message {number}") for number in range(11)]
+        refused = socket.until("error")
+        model_stub.always(Behaviour())
+        answered = [socket.reply_to(message)["msg"] for message in sent[:10]]
+
+    assert (refused["code"], refused["ref"]) == ("session.busy", sent[10])
+    assert answered == [f"You said: message {number}" for number in range(10)]
+
+
+def test_an_erased_session_ends_for_every_tab(stack: Stack) -> None:
+    token = begin(stack)
+    with chat_v1(stack, token) as modern, plain(stack, token) as naive:
+        modern.until("session.ready")
+        assert (
+            requests.delete(
+                f"{stack.url}/token", headers={"Authorization": f"Bearer {token}"}, timeout=10
+            ).status_code
+            == 204
+        )
+
+        assert modern.until("session.expired")
+        end = (1008, "Session not authenticated or expired token")
+        assert modern.close_code() == end
+        assert naive.close_code() == end
+        assert naive.seen == []
+    gone = requests.get(f"{stack.url}/refresh_token", params={"token": token}, timeout=10)
+    assert (gone.status_code, gone.json()) == (
+        400,
+        {"detail": "Session expired or does not exist"},
+    )
+
+
+@pytest.mark.parametrize("origin", [None, "http://localhost:3000", "its own"])
+def test_known_sites_and_programs_may_open_a_socket(stack: Stack, origin: str | None) -> None:
+    known: Any = stack.url if origin == "its own" else origin
+    with connect(f"{stack.ws_url}?token={begin(stack)}", origin=known, proxy=None) as connection:
+        connection.send("hello")
+        assert "You said: hello" in connection.recv(timeout=10)
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://localhost.evil.example:3000"]
+)
+def test_other_sites_may_not(stack: Stack, origin: Any) -> None:
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        connect(f"{stack.ws_url}?token={begin(stack)}", origin=origin, proxy=None),
+    ):
+        pass
+    assert refused.value.response.status_code == 403

@@ -1,0 +1,114 @@
+"""The HTTP API as the tutorial's clients know it."""
+
+import re
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import requests
+
+from tests.acceptance.clients import begin
+from tests.conftest import NewStack
+from tests.processes import Stack
+
+INVALID_NAME = {"detail": {"loc": "name", "msg": "Enter a valid name"}}
+
+
+def post(stack: Stack, **request: Any) -> requests.Response:
+    return requests.post(f"{stack.url}/token", timeout=10, **request)
+
+
+def test_the_api_is_online(stack: Stack) -> None:
+    assert requests.get(f"{stack.url}/test", timeout=10).json() == {"msg": "API is Online"}
+
+
+@pytest.mark.parametrize(
+    "request_", [{"params": {"name": "Ada"}}, {"data": {"name": "Ada"}}, {"json": {"name": "Ada"}}]
+)
+def test_a_name_gets_a_token(stack: Stack, request_: dict[str, Any]) -> None:
+    response = post(stack, **request_)
+
+    assert response.status_code == 200
+    body = response.json()
+    assert set(body) == {"token", "name", "session_start", "messages"}
+    assert (body["name"], body["messages"]) == ("Ada", [])
+    assert UUID(body["token"]).version == 4
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body["session_start"])
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"params": {"name": ""}},
+        {"params": {"name": " \t\u3000"}},
+        {"params": {"name": "x" * 10_000}},
+        {"json": {"name": None}},
+        {"json": {"name": 7}},
+        {"json": ["Ada"]},
+        {"data": "{", "headers": {"Content-Type": "application/json"}},
+        {"data": "[" * 50_000, "headers": {"Content-Type": "application/json"}},
+        {"data": b'{"name":"\\ud800"}', "headers": {"Content-Type": "application/json"}},
+        {"data": b"\xff\xfe", "headers": {"Content-Type": "application/json"}},
+    ],
+)
+def test_a_bad_name_is_told(stack: Stack, request_: dict[str, Any]) -> None:
+    response = post(stack, **request_)
+
+    assert (response.status_code, response.json()) == (400, INVALID_NAME)
+
+
+@pytest.mark.parametrize("token", ["", "x", str(uuid4()), "0" * 5_000])
+def test_an_unknown_session_is_told(stack: Stack, token: str) -> None:
+    for method in ("GET", "DELETE"):
+        path = "/refresh_token" if method == "GET" else "/token"
+        response = requests.request(method, stack.url + path, params={"token": token}, timeout=10)
+        assert response.status_code == 400
+        assert response.json() == {"detail": "Session expired or does not exist"}
+
+
+def test_a_token_may_travel_in_a_header(stack: Stack) -> None:
+    token = begin(stack)
+    response = requests.get(
+        f"{stack.url}/refresh_token", headers={"Authorization": f"Bearer {token}"}, timeout=10
+    )
+    assert response.json()["token"] == token
+
+
+def test_other_origins_are_allowed_by_the_list(stack: Stack) -> None:
+    for origin, allowed in (("http://localhost:3000", True), ("http://evil.example", False)):
+        response = requests.options(
+            f"{stack.url}/token",
+            headers={"Origin": origin, "Access-Control-Request-Method": "POST"},
+            timeout=10,
+        )
+        assert (response.headers.get("Access-Control-Allow-Origin") == origin) is allowed
+
+
+def test_an_address_gets_so_many_tokens_a_minute(new_stack: NewStack) -> None:
+    stack = new_stack(TOKENS_PER_MINUTE_PER_IP="3")
+    stack.start_redis()
+    stack.start_web()
+
+    answers = [post(stack, params={"name": "Ada"}) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert 1 <= int(answers[3].headers["Retry-After"]) <= 60
+    assert "Try again in" in answers[3].json()["detail"]
+
+
+def test_without_redis_the_answer_is_clear(new_stack: NewStack) -> None:
+    stack = new_stack()
+    redis = stack.start_redis()
+    stack.start_web()
+    redis.kill()
+
+    response = post(stack, params={"name": "Ada"})
+
+    assert response.status_code == 503
+    assert "Nothing was stored" in response.json()["detail"]
+    ready = requests.get(f"{stack.url}/readyz", timeout=10)
+    assert ready.status_code == 503
+    assert ready.json()["checks"]["redis"] == "unreachable"
+    assert requests.get(f"{stack.url}/healthz", timeout=10).status_code == 200

@@ -1,0 +1,85 @@
+"""Redis, the broker or the worker away while somebody talks; a session that ends in mid-reply."""
+
+from pathlib import Path
+
+from tests.acceptance.clients import begin, chat_v1, plain
+from tests.conftest import NewStack
+from tests.model_stub import Behaviour, ModelStub
+from tests.ports import free_port
+from tests.processes import Stack
+
+
+def test_without_redis_nothing_is_half_stored(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.start()
+    token = begin(stack)
+    with chat_v1(stack, token) as socket:
+        socket.until("session.ready")
+        stack.of("redis")[0].kill()
+        message = socket.say("hello")
+        refused = socket.until("error")
+        assert (refused["code"], refused["ref"]) == ("store.unavailable", message)
+
+        stack.start_redis()
+        assert socket.say("hello", id_=message) == message
+        assert socket.reply_to(message)["msg"] == "You said: hello"
+        socket.send_frame("session.sync", after=0)
+        ready = socket.until("session.ready")
+    assert [one["msg"] for one in ready["messages"]] == ["hello", "You said: hello"]
+
+
+def test_a_message_stored_without_a_broker_is_answered_afterwards(
+    new_stack: NewStack, tmp_path: Path
+) -> None:
+    broker_port = str(free_port())
+    broker_data = str(tmp_path / "broker")
+    stack = new_stack(CELERY_BROKER_URL="redis://127.0.0.1:1/0")
+    stack.start_redis()
+    stack.start_web()
+    broker = Stack(tmp_path, {"DATA_DIR": broker_data, "EMBEDDED_REDIS_PORT": broker_port})
+    with broker, chat_v1(stack, begin(stack)) as socket:
+        message = socket.say("hello")
+        assert socket.until("message.accepted")["message"]["id"] == message
+        told = socket.until("error")
+        assert (told["code"], told["ref"]) == ("queue.unavailable", message)
+        assert "saved" in told["detail"]
+
+        broker.start_redis()
+        stack.start_worker(CELERY_BROKER_URL=broker.redis_url)
+        stack.start_beat(CELERY_BROKER_URL=broker.redis_url)
+        assert socket.reply_to(message)["msg"] == "You said: hello"
+
+
+def test_a_killed_workers_reply_is_written_by_another(
+    new_stack: NewStack, model_stub: ModelStub
+) -> None:
+    stack = new_stack()
+    stack.start()
+    model_stub.script(Behaviour(pieces=(" half",), hang_after=1))
+    with chat_v1(stack, begin(stack)) as socket:
+        message = socket.say("hello")
+        socket.until("reply.delta")
+        first = socket.seen[-1]["id"]
+        stack.of("worker")[0].kill()
+        stack.start_worker()
+        reply = socket.reply_to(message)
+
+    assert reply["msg"] == "You said: hello"
+    assert reply["id"] != first
+    assert [frame["type"] for frame in socket.seen].count("reply.completed") == 1
+
+
+def test_a_session_that_ends_in_mid_reply_is_told(
+    new_stack: NewStack, model_stub: ModelStub
+) -> None:
+    stack = new_stack(SESSION_TTL_S="2")
+    stack.start()
+    model_stub.script(Behaviour(pieces=(" word",), endless=True, piece_delay_s=0.1))
+    token = begin(stack)
+    with chat_v1(stack, token) as modern, plain(stack, token) as naive:
+        modern.say("talk for ever")
+        modern.until("reply.delta")
+        assert modern.until("session.expired")
+        assert modern.close_code()[0] == 1008
+        assert naive.close_code() == (1008, "Session not authenticated or expired token")
+    model_stub.wait_for(lambda seen: seen[0].disconnected_at_s is not None)

@@ -1,0 +1,138 @@
+"""A client that knows nothing of us: text in, one JSON object for every answer."""
+
+import re
+from uuid import UUID
+
+import pytest
+import requests
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.acceptance.clients import begin, history, plain
+from tests.model_stub import Behaviour, ModelStub, failing
+from tests.processes import Stack
+
+
+def test_two_messages_sent_at_once_get_two_replies_in_order(stack: Stack) -> None:
+    token = begin(stack)
+
+    with plain(stack, token) as socket:
+        socket.send("one")
+        socket.send("two")
+        replies = [socket.next(), socket.next()]
+
+    assert [reply["msg"] for reply in replies] == ["You said: one", "You said: two"]
+    assert all(set(reply) == {"id", "msg", "timestamp"} for reply in replies)
+    stored = history(stack, token)
+    assert [(one["source"], one["msg"]) for one in stored if one["source"] == "human"] == [
+        ("human", "Human: one"),
+        ("human", "Human: two"),
+    ]
+    bots = [one for one in stored if one["source"] == "bot"]
+    assert [one["msg"] for one in bots] == ["Bot: You said: one", "Bot: You said: two"]
+    assert [one["id"] for one in bots] == [reply["id"] for reply in replies]
+    assert [one["seq"] for one in stored] == [1, 2, 3, 4]
+    humans = [one["id"] for one in stored if one["source"] == "human"]
+    assert [one["reply_to"] for one in bots] == humans
+
+
+def test_the_history_is_in_the_tutorials_shape(stack: Stack) -> None:
+    token = begin(stack, "Grace")
+    with plain(stack, token) as socket:
+        socket.send("hello")
+        socket.next()
+
+    response = requests.get(f"{stack.url}/refresh_token", params={"token": token}, timeout=10)
+
+    body = response.json()
+    assert set(body) == {"token", "name", "session_start", "messages"}
+    assert (body["token"], body["name"]) == (token, "Grace")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body["session_start"])
+    assert {"id", "seq", "source", "msg", "timestamp", "reply_to"} <= set(body["messages"][0])
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?token=", "?token=x", "?token=00000000-0000-4000-8000-000000000000"]
+)
+def test_without_a_session_the_handshake_is_refused(stack: Stack, query: str) -> None:
+    with pytest.raises(InvalidStatus) as refused, connect(stack.ws_url + query, proxy=None):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_a_failure_has_the_same_shape(stack: Stack, model_stub: ModelStub) -> None:
+    model_stub.script(failing(401))
+    token = begin(stack)
+
+    with plain(stack, token) as socket:
+        socket.send("hello")
+        answer = socket.next()
+
+    assert answer["error"] == "model.unauthorized"
+    assert set(answer) == {"id", "msg", "timestamp", "error"}
+    assert UUID(answer["id"])
+    assert history(stack, token)[1]["error"]["code"] == "model.unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ("", "message.empty"),
+        (" \n\t", "message.empty"),
+        ("x" * 2_001, "message.too_long"),
+        ("x" * (64 * 1024 + 1), "message.too_long"),
+        (b"\x00\xff", "message.invalid"),
+    ],
+)
+def test_bad_input_is_answered_and_the_socket_lives(
+    stack: Stack, sent: str | bytes, code: str
+) -> None:
+    with plain(stack, begin(stack)) as socket:
+        socket.send(sent)
+        assert socket.next()["error"] == code
+        socket.send("still there?")
+        assert socket.next()["msg"] == "You said: still there?"
+
+
+def test_the_longest_message_is_accepted(stack: Stack) -> None:
+    with plain(stack, begin(stack)) as socket:
+        socket.send("é" * 2_000)
+        assert "error" not in socket.next()
+
+
+def test_json_is_only_text_to_it(stack: Stack) -> None:
+    with plain(stack, begin(stack)) as socket:
+        socket.send('{"type":"reply.stop"}')
+        assert socket.next()["msg"] == 'You said: {"type":"reply.stop"}'
+
+
+def test_replies_go_to_their_own_session(stack: Stack, model_stub: ModelStub) -> None:
+    model_stub.always(Behaviour(delay_s=0.05, times=None))
+    tokens = [begin(stack) for _ in range(5)]
+
+    with plain(stack, tokens[0]) as first, plain(stack, tokens[1]) as second:
+        for number in range(3):
+            first.send(f"first {number}")
+            second.send(f"second {number}")
+        told = {socket: [socket.next()["msg"] for _ in range(3)] for socket in (first, second)}
+
+    assert told[first] == [f"You said: first {number}" for number in range(3)]
+    assert told[second] == [f"You said: second {number}" for number in range(3)]
+
+
+def test_the_model_sees_a_window_of_four_messages(stack: Stack, model_stub: ModelStub) -> None:
+    with plain(stack, begin(stack)) as socket:
+        for text in ("first", "second", "third"):
+            socket.send(text)
+            socket.next()
+
+    payload = model_stub.requests[-1].payload
+    assert payload["inputs"] == (
+        "Bot: You said: first\nHuman: second\nBot: You said: second\nHuman: third\nBot:"
+    )
+    assert payload["stream"] is True
+    assert payload["options"] == {"use_cache": False, "wait_for_model": False}
+    assert payload["parameters"]["max_new_tokens"] == 25
+    assert payload["parameters"]["return_full_text"] is False
+    assert payload["parameters"]["stop"] == ["Human:"]
