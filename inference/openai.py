@@ -11,13 +11,15 @@ from inference.dialect import Ask, Chunk, FinishReason, Usage
 from inference.json_fields import as_count, as_object, as_text, first_object
 from inference.prompt import HUMAN, Turn, build_messages, build_prompt
 
+_STREAM: Final[Mapping[str, object]] = {
+    "stream": True,
+    "stream_options": {"include_usage": True},
+}
 # Only what every one of these servers accepts: some refuse parameters that they do not know.
 _SAMPLING: Final[Mapping[str, object]] = {
     "temperature": 0.7,
     "top_p": 0.9,
     "frequency_penalty": 0.3,
-    "stream": True,
-    "stream_options": {"include_usage": True},
 }
 
 
@@ -34,7 +36,7 @@ class Completions:
         """Write the prompt as one text."""
         prompt = build_prompt(turns, self.context_tokens - self.max_new_tokens)
         payload = {"model": self.name, "prompt": prompt, "max_tokens": self.max_new_tokens}
-        return Ask({**payload, "stop": [self.stop], **_SAMPLING}, prompt)
+        return Ask({**payload, "stop": [self.stop], **_SAMPLING, **_STREAM}, prompt)
 
     def read(self, document: object) -> Chunk:
         """Read a piece or a whole completion; both have the text in the same place."""
@@ -57,14 +59,14 @@ class Chat:
     stop: str = f"\n{HUMAN}"
 
     def ask(self, turns: Sequence[Turn]) -> Ask:
-        """Write the turns as roles."""
+        """Write the turns as roles; the server knows best how to sample its instruct model."""
         messages = build_messages(turns, self.context_tokens - self.max_new_tokens)
         payload = {
             "model": self.name,
             "messages": [asdict(message) for message in messages],
             "max_tokens": self.max_new_tokens,
         }
-        return Ask({**payload, **_SAMPLING})
+        return Ask({**payload, **_STREAM})
 
     def read(self, document: object) -> Chunk:
         """Read a `delta` of a stream or the `message` of a whole answer."""

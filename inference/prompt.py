@@ -71,6 +71,8 @@ def estimate_tokens(text: str) -> int:
     there are UTF-8 bytes. So everything that is not an English-looking word counts its bytes: that
     is nearly right for digits and symbols, and on the safe side for emoji and other scripts.
     A word counts one token for each three letters begun; English prose really takes one for four.
+    Only letters at random are worth more than that, up to twice as many: such a prompt may be
+    rejected, and a message whose reply failed is not in the next one.
     """
     return sum(_piece_tokens(piece) for piece in _PIECE.findall(text))
 

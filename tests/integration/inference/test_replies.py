@@ -114,6 +114,7 @@ def test_chat_gets_roles(build: BuildClient, stub: ModelStub) -> None:
         {"role": "assistant", "content": "Hi"},
         {"role": "user", "content": "Who are you?"},
     ]
+    assert "temperature" not in stub.requests[0].payload
 
 
 def test_without_a_token_nothing_is_authorised(build: BuildClient, stub: ModelStub) -> None:
