@@ -16,9 +16,8 @@ from django.conf import settings
 from chat import metrics, sessions
 from chat.authorisation import identify
 from chat.broker import broker
-from chat.cursor import Cursor, Verdict
-from chat.delivery import deliver, deliver_change, group_name
-from chat.deployment import async_store, limits, told_limits
+from chat.delivery import deliver, deliver_change, deliver_queued, group_name
+from chat.deployment import async_store, limits
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
 from chat.protocol import (
     ClientFrame,
@@ -28,19 +27,16 @@ from chat.protocol import (
     ReplyRegenerate,
     ReplyStop,
     ServerFrame,
-    SessionExpired,
-    SessionExpiring,
     SessionExtend,
-    SessionReady,
     SessionSync,
     check_message,
     check_size,
     frame_reference,
     reply_frame,
-    server_frames,
 )
 from chat.schemas import Session
-from chat.watch import WARNINGS_S, Due, Watch
+from chat.updates import Updates
+from chat.watch import Due
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +62,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.dialect = self.caller.dialect
         self.turn = asyncio.Lock()
         self.background: set[asyncio.Task[None]] = set()
-        self.admitted = False
+        self.admitted = self.is_open = False
         try:
             if self.caller.session is None:
                 raise SessionUnknown
@@ -75,12 +71,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except ChatError as error:
             await self._turn_away(error)
             return
-        self.cursor = Cursor.at(session)
-        self.watch = Watch(session)
+        self.updates = Updates(session, self.dialect, self._tell)
+        self.admitted = self.is_open = True
         await self.accept(self.dialect.subprotocol)
-        self.admitted = True
         metrics.socket_admitted(self.dialect.name)
-        await self._tell(self._ready(session))
+        await self.updates.begin(session)
         self._begin(self._keep_watch())
 
     async def disconnect(self, code: int) -> None:
@@ -102,6 +97,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Read one frame of the client; what is wrong with it is an error frame, never a close."""
+        if not self.is_open:
+            return
         ref = None
         try:
             if text_data is None:
@@ -119,16 +116,19 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def session_event(self, event: dict[str, Any]) -> None:
         """Pass on what a worker or another tab tells the session, once and without gaps."""
-        if not self._is_ours(event):
-            return
-        self.watch.hear()
-        if self.dialect.follows(event["kind"]):
-            await self._follow(self._pass_on(server_frames.validate_json(event["frame"])))
+        if self._is_ours(event):
+            frame = event["frame"] if self.dialect.follows(event["kind"]) else None
+            await self._in_turn(self.updates.hear(frame))
 
     async def session_changed(self, event: dict[str, Any]) -> None:
         """Read the document again: its time started again, or it is gone."""
         if self._is_ours(event):
-            await self._follow(self._read_again(tell_anyway=True))
+            await self._in_turn(self.updates.tell_all())
+
+    async def session_queued(self, event: dict[str, Any]) -> None:
+        """Read what waits: a reply is to be written again."""
+        if self._is_ours(event):
+            await self._in_turn(self.updates.look())
 
     async def _act(self, frame: ClientFrame) -> None:
         match frame:
@@ -139,7 +139,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             case ReplyRegenerate():
                 await self._reply_regenerate(frame)
             case SessionSync():
-                await self._read_again(after=frame.after, tell_anyway=True)
+                await self.updates.tell_all(frame.after)
             case SessionExtend():
                 await async_store().run(sessions.extend(self.session, settings.SESSION_TTL_S))
                 await deliver_change(self.session)
@@ -149,21 +149,26 @@ class ChatConsumer(AsyncWebsocketConsumer):
         step = sessions.accept(self.session, frame.id, frame.msg, limits=limits())
         accepted = await async_store().run(step)
         told = MessageAccepted(message=accepted.message.public())
-        if await self._catch_up(told) is not Verdict.KNOWN or not accepted.new:
-            await self._tell(told)
+        await self.updates.pass_on(told, anyway=not accepted.new)
         if accepted.new:
             metrics.message_accepted()
             self._begin(self._enqueue(str(frame.id)))
             await deliver(self.session, told)
 
     async def _reply_stop(self, frame: ReplyStop) -> None:
-        stored = await async_store().run(sessions.stop(self.session, frame.reply_to))
-        if stored:
-            await self._tell(reply_frame(stored.public()))
+        step = sessions.stop(self.session, frame.reply_to, ttl_s=settings.SESSION_TTL_S)
+        if stopped := await async_store().run(step):
+            told = reply_frame(stopped.message.public())
+            await self.updates.pass_on(told, anyway=not stopped.new)
+            if stopped.new:
+                await deliver(self.session, told)
+                if stopped.pending:
+                    self._begin(self._enqueue(None))
 
     async def _reply_regenerate(self, frame: ReplyRegenerate) -> None:
         await async_store().run(sessions.regenerate(self.session, frame.reply_to, limits=limits()))
-        await deliver_change(self.session)
+        await self.updates.look()
+        await deliver_queued(self.session)
         self._begin(self._enqueue(None))
 
     async def _enqueue(self, ref: str | None) -> None:
@@ -172,45 +177,24 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except ChatError as error:
             await self._tell_error(error, ref)
 
-    async def _pass_on(self, frame: ServerFrame) -> None:
-        if await self._catch_up(frame) is Verdict.TELL:
-            await self._tell(frame)
-
-    async def _catch_up(self, frame: ServerFrame) -> Verdict:
-        """Count a frame as told; where one before it is missing, tell the document instead."""
-        self.watch.hear()
-        verdict = self.cursor.see(frame)
-        if verdict is Verdict.GAP:
-            metrics.document_reread()
-            await self._read_again()
-        return verdict
-
-    async def _read_again(self, after: int | None = None, tell_anyway: bool = False) -> None:
-        since = self.cursor.last_seq if after is None else after
-        session = await async_store().run(sessions.read(self.session, since))
-        self.watch.renew(session)
-        if tell_anyway or Cursor.at(session) != self.cursor:
-            self.cursor = Cursor.at(session)
-            for frame in self.dialect.catch_up(self._ready(session)):
-                await self._tell(frame)
+    async def _in_turn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what an event or the clock asks for; what fails now is looked at again."""
+        try:
+            async with self.turn:
+                await work
+        except SessionUnknown:
+            await self._end()
+        except ChatError as error:
+            logger.warning("A socket could not be kept up to date: %s", error.code)
+            self.updates.doubt()
 
     async def _keep_watch(self) -> None:
         """Do by the clock what no event asks for, as long as the socket is open."""
-        while True:
-            due = await self.watch.next(lambda: bool(self.cursor.waiting))
-            await self._follow(self._do_what_is_due(due))
-
-    async def _do_what_is_due(self, due: Due) -> None:
-        match due:
-            case Due.SIGN_OF_LIFE:
-                await self._count_in()
-            case Due.SILENCE | Due.END:
-                await self._read_again()
-            case Due.WARNING:
-                session = await async_store().run(sessions.read(self.session, self.cursor.last_seq))
-                self.watch.renew(session)
-                if session.left_s <= WARNINGS_S[0]:
-                    await self._tell(SessionExpiring(expires_at=session.expires_at))
+        while self.is_open:
+            due = await self.updates.next_due()
+            if due is Due.SIGN_OF_LIFE:
+                await self._in_turn(self._count_in())
+            await self._in_turn(self.updates.do(due))
 
     async def _join(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
@@ -235,30 +219,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self._tell_error(error)
         await self.close(TRY_AGAIN_LATER if not error.permanent else POLICY_VIOLATION, error.detail)
 
-    async def _follow(self, telling: Coroutine[Any, Any, None]) -> None:
-        """Do what no client asked for: where Redis does not answer, the watch does it again."""
-        try:
-            async with self.turn:
-                await telling
-        except SessionUnknown:
-            await self._end()
-        except ChatError as error:
-            logger.warning("A socket could not be told: %s", error.code)
-
     async def _end(self) -> None:
-        await self._tell(SessionExpired(expires_at=self.watch.expires_at))
-        await self.close(POLICY_VIOLATION, END_REASON)
-
-    def _ready(self, session: Session) -> SessionReady:
-        return SessionReady(
-            name=session.name,
-            session_start=session.session_start,
-            expires_at=session.expires_at,
-            messages=tuple(message.told() for message in session.messages),
-            reply=session.writing,
-            recovered=session.recovered,
-            limits=told_limits(),
-        )
+        if self.is_open:
+            self.is_open = False
+            await self.updates.tell_end()
+            await self.close(POLICY_VIOLATION, END_REASON)
 
     async def _tell(self, frame: ServerFrame) -> None:
         if text := self.dialect.render(frame):
@@ -270,7 +235,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     def _is_ours(self, event: dict[str, Any]) -> bool:
         if event["session"] == self.caller.session:
-            return True
+            return self.is_open
         logger.error("An event of another session reached this socket")
         return False
 

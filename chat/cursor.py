@@ -1,6 +1,6 @@
 """What one socket has been told, so that nothing is told twice and a gap is seen."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from enum import Enum, auto
 from uuid import UUID
 
@@ -11,8 +11,11 @@ from chat.protocol import (
     ReplyFailed,
     ReplyStarted,
     ServerFrame,
+    reply_frame,
 )
-from chat.schemas import Message, Session
+from chat.schemas import Message, Session, StoredMessage, Writing
+
+RECENT = 16
 
 
 class Verdict(Enum):
@@ -23,25 +26,31 @@ class Verdict(Enum):
     GAP = auto()
 
 
-@dataclass
 class Cursor:
-    """The place in a session's history up to which a socket knows it."""
+    """The place in a session's history up to which a socket knows it.
 
-    last_seq: int = 0
-    writing: UUID | None = None
-    written_chars: int = 0
-    waiting: set[UUID] = field(default_factory=set)
+    `waiting` holds the messages without a reply, oldest first; the first may be the one whose
+    reply `writing` is.
+    """
 
-    @classmethod
-    def at(cls, session: Session) -> "Cursor":
-        """Return the cursor of a client that was told the whole of `session`."""
-        writing = session.writing
-        return cls(
-            last_seq=session.last_seq,
-            writing=writing.id if writing else None,
-            written_chars=len(writing.text) if writing else 0,
-            waiting=set(session.pending),
-        )
+    def __init__(self, session: Session) -> None:
+        """Begin at what a client knows that was told the whole of `session`."""
+        self.last_seq = session.last_seq
+        self.waiting = list(session.pending)
+        self.writing = session.writing.id if session.writing else None
+        self.written_chars = len(session.writing.text) if session.writing else 0
+        self._recent: dict[int, UUID] = {}
+        self._remember(session.messages)
+
+    @property
+    def last_id(self) -> UUID | None:
+        """The id of the message `last_seq`, where it is known."""
+        return self._recent.get(self.last_seq)
+
+    @property
+    def queued(self) -> int:
+        """How many messages wait without being written."""
+        return len(self.waiting) - (self.writing is not None)
 
     def see(self, frame: ServerFrame) -> Verdict:
         """Decide on an event, and count it as told where the answer is TELL."""
@@ -57,22 +66,57 @@ class Cursor:
             case _:
                 return Verdict.TELL
 
+    def catch_up(self, session: Session) -> list[ServerFrame] | None:
+        """Return the frames this socket missed and count them as told.
+
+        `session` is what the document has after `last_seq`. None where no frames can tell it:
+        what the socket was told is not in the document any more, or was replaced since.
+        """
+        if not session.recovered or any(message.replaced_by for message in session.messages):
+            return None
+        frames = [_frame(message.public()) for message in session.messages]
+        self.last_seq = session.last_seq
+        self._remember(session.messages)
+        self.waiting = list(session.pending)
+        if session.writing is None:
+            self.writing, self.written_chars = None, 0
+            return frames
+        return frames + self._catch_up_text(session.writing)
+
+    def _catch_up_text(self, writing: Writing) -> list[ServerFrame]:
+        frames: list[ServerFrame] = []
+        if writing.id != self.writing:
+            self.writing, self.written_chars = writing.id, 0
+            frames.append(ReplyStarted(reply_to=writing.reply_to, id=writing.id))
+        if text := writing.text[self.written_chars :]:
+            offset = self.written_chars
+            self.written_chars += len(text)
+            frames.append(
+                ReplyDelta(reply_to=writing.reply_to, id=writing.id, offset=offset, text=text)
+            )
+        return frames
+
     def _see_message(self, message: Message) -> Verdict:
         if message.seq <= self.last_seq:
-            return Verdict.KNOWN
+            # The same number for another message: the document has lost what was told.
+            is_ours = self._recent.get(message.seq, message.id) == message.id
+            return Verdict.KNOWN if is_ours else Verdict.GAP
         if message.seq > self.last_seq + 1:
             return Verdict.GAP
         self.last_seq = message.seq
-        if message.reply_to:
-            self.waiting.discard(message.reply_to)
+        self._remember([message])
+        if message.reply_to is None:
+            self.waiting.append(message.id)
+        elif message.reply_to in self.waiting:
+            self.waiting.remove(message.reply_to)
             self.writing, self.written_chars = None, 0
-        else:
-            self.waiting.add(message.id)
         return Verdict.TELL
 
     def _see_start(self, frame: ReplyStarted) -> Verdict:
         if frame.id == self.writing:
             return Verdict.KNOWN
+        if self.waiting[:1] != [frame.reply_to]:
+            return Verdict.GAP
         self.writing, self.written_chars = frame.id, 0
         return Verdict.TELL
 
@@ -84,3 +128,13 @@ class Cursor:
             return Verdict.KNOWN
         self.written_chars = end
         return Verdict.TELL
+
+    def _remember(self, messages: Iterable[Message | StoredMessage]) -> None:
+        for message in messages:
+            self._recent[message.seq] = message.id
+        for seq in sorted(self._recent)[:-RECENT]:
+            del self._recent[seq]
+
+
+def _frame(message: Message) -> ServerFrame:
+    return reply_frame(message) if message.reply_to else MessageAccepted(message=message)

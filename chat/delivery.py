@@ -34,6 +34,11 @@ async def deliver_change(session: str) -> None:
     await _send(session, {"type": "session.changed"})
 
 
+async def deliver_queued(session: str) -> None:
+    """Tell every socket of a session that a message waits that its frames do not tell of."""
+    await _send(session, {"type": "session.queued"})
+
+
 async def _send(session: str, event: dict[str, Any]) -> None:
     """Send an event that names its session, so that a consumer can compare.
 

@@ -21,7 +21,7 @@ from chat.store import Store
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 0.2
+TICK_S = 0.14
 
 
 class Ending(Enum):
@@ -147,7 +147,7 @@ class Keeper:
                 hold.end(Ending.DEADLINE)
         stale = [hold for hold in holds if now - hold.renewed_at >= TICK_S]
         if stale:
-            steps = [sessions.progress(hold.session, hold.lease, hold.reply) for hold in stale]
+            steps = [sessions.renew(hold.session, hold.lease) for hold in stale]
             results = self._store.run_all(steps)
             for hold, result in zip(stale, results, strict=True):
                 hold.read(result)

@@ -34,28 +34,39 @@ class MessageSend(Frame):
 
 
 class ReplyStop(Frame):
-    """Stop writing; what is written so far is kept."""
+    """Stop writing; what is written so far is kept.
+
+    From any tab and at any moment: while it is written, while the model loads, while it waits.
+    The answer, to every tab, is the message's `reply.completed` with `finish_reason`
+    `stop_requested` and the `pieces` produced. A message behind others keeps its turn, and its
+    empty reply comes then. For a reply that was stored already, this tab is told it again.
+    """
 
     type: Literal["reply.stop"] = "reply.stop"
     reply_to: UUID = Field(description="The message whose reply is meant.")
 
 
 class ReplyRegenerate(Frame):
-    """Replace the last reply, or a failed one, by a new one."""
+    """Replace the last reply, or a failed one, by a new one.
+
+    The new reply takes its turn behind the messages that wait. Every tab is told `reply.queued`
+    for it, then `reply.started` and all else as for any reply; the new message `replaces` the old
+    one. Asking again while it waits or is written is the same ask.
+    """
 
     type: Literal["reply.regenerate"] = "reply.regenerate"
     reply_to: UUID = Field(description="The message whose reply is meant.")
 
 
 class SessionSync(Frame):
-    """Send what I missed."""
+    """Send what I missed, in a `session.ready`."""
 
     type: Literal["session.sync"] = "session.sync"
     after: int = Field(default=0, ge=0, description="The last `seq` the client knows.")
 
 
 class SessionExtend(Frame):
-    """Start the session's time again."""
+    """Start the session's time again. Every tab is told `session.ready` with the new end."""
 
     type: Literal["session.extend"] = "session.extend"
 
@@ -99,11 +110,16 @@ class MessageAccepted(Frame):
 
 
 class ReplyQueued(Frame):
-    """The message waits for a worker."""
+    """The message waits for its turn.
+
+    Sent while it waits, first after a short moment, then every second or two; at once to a client
+    that comes back, and to every tab where a reply is to be written again. After `reply.started`
+    it means that the worker was lost: drop that text, the reply starts again.
+    """
 
     type: Literal["reply.queued"] = "reply.queued"
     reply_to: UUID = Field(description="The message that waits.")
-    ahead: int = Field(ge=0, description="Messages that are answered before it.")
+    ahead: int = Field(ge=0, description="Messages answered before it: older ones, other chats'.")
     eta_s: float | None = Field(description="Estimated wait, where there is anything to go by.")
 
 
@@ -140,7 +156,10 @@ class ReplyFailed(Frame):
 
 
 class ModelLoading(Frame):
-    """The model is starting; the reply comes without asking again."""
+    """The model is starting; the reply comes without asking again.
+
+    A client that comes back while it starts is told again, with what is left.
+    """
 
     type: Literal["model.loading"] = "model.loading"
     reply_to: UUID = Field(description="The message that waits.")
@@ -148,7 +167,10 @@ class ModelLoading(Frame):
 
 
 class SessionExpiring(Frame):
-    """The session ends soon; `session.extend` starts its time again."""
+    """The session ends soon: told five minutes and one minute before.
+
+    `session.extend` and every message start its time again.
+    """
 
     type: Literal["session.expiring"] = "session.expiring"
     expires_at: Instant

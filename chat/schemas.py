@@ -201,6 +201,18 @@ class Writing(Value):
     text: str
 
 
+class Backlog(Value):
+    """What stands between a session and its next reply."""
+
+    in_front: int = Field(default=0, description="Waiting sessions that come before this one.")
+    waiting: int = Field(default=0, description="Sessions that wait for a worker.")
+    at_work: int = Field(default=0, description="Sessions whose reply is being written.")
+    reply_s: float | None = Field(default=None, description="What a reply takes lately.")
+    since_s: float = Field(
+        default=0, description="Since this session was taken; while it waits, since the last reply."
+    )
+
+
 class Session(Value):
     """A session at one moment, read in one step."""
 
@@ -213,6 +225,8 @@ class Session(Value):
     last_seq: int
     pending: tuple[UUID, ...] = Field(description="Messages not answered yet, oldest first.")
     writing: Writing | None = None
+    retry_in_s: float = Field(default=0, description="Until a model that loads is asked again.")
+    backlog: Backlog = Backlog()
     recovered: bool = True
 
 

@@ -8,12 +8,14 @@ run did, which makes a retry after a lost answer safe. Only this module knows ke
     chat:{ID}:document   RedisJSON: name, session_start, messages
     chat:{ID}:ids        hash: "human:<id>", "bot:<id>" → seq; "answer:<human id>", "last" → reply
     chat:{ID}:mailbox    list: ids of messages to answer, oldest first
-    chat:{ID}:work       hash: the reply being written; due time, attempts, stop of who waits
+    chat:{ID}:work       hash: the reply being written and its pieces; due time, attempts, stop
     chat:{ID}:partial    string: that reply's text so far
     chat:{ID}:lease      string: random value of the worker that writes, with a time of its own
     chat:{ID}:rate       string: when the next message would be on time (generic cell rate)
     chat:{ID}:sockets    sorted set: open sockets by their last sign of life
     chat:due             sorted set: sessions with something to answer, by when to look again
+    chat:waiting         sorted set: those of them that no worker holds, by since when
+    chat:pace            hash: how long replies took lately, and when the last one was stored
     chat:minute:<n>      hash: what happened in the n-th minute since 1970; kept for two hours
     chat:sockets         sorted set: all open sockets by their last sign of life
     chat:swept           string: when the last sweep was
@@ -29,11 +31,11 @@ from hashlib import sha256
 from math import ceil
 from pathlib import Path
 from typing import Generic, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from chat.errors import MessageInvalid, RateLimited, SessionBusy, SessionUnknown, TooManySockets
 from chat.minutes import outcome_figures
-from chat.schemas import NewReply, Session, StoredMessage, Writing, stored_messages
+from chat.schemas import Backlog, NewReply, Session, StoredMessage, Writing, stored_messages
 
 T = TypeVar("T")
 Answer = Sequence[str]
@@ -48,6 +50,8 @@ WORKER_SILENT_S = 10.0
 DUE_KEY = "chat:due"
 MINUTE_KEY = "chat:minute"
 SOCKETS_KEY = "chat:sockets"
+PACE_KEY = "chat:pace"
+WAITING_KEY = "chat:waiting"
 WORKERS_KEY = "chat:workers"
 SWEPT_KEY = "chat:swept"
 SESSION_KEYS = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets")
@@ -87,7 +91,8 @@ class Accepted:
 class Taken:
     """A lease on a session and what the answer needs.
 
-    `waited_s` is the time since the answer was asked for.
+    `waited_s` is the time since the answer was asked for. `text` and `pieces` are what an earlier
+    worker wrote, where a stop was asked for since.
     """
 
     session: str
@@ -99,13 +104,16 @@ class Taken:
     attempts: int
     replaces: UUID | None
     stop_requested: bool
+    text: str
+    pieces: int
 
 
 @dataclass(frozen=True)
 class Held:
-    """The lease is still ours."""
+    """The lease is still ours. `length` is that of the stored text, in bytes."""
 
     stop_requested: bool
+    length: int
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,15 @@ class Committed:
     """The stored outcome, and how many messages still wait."""
 
     message: StoredMessage
+    pending: int
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A reply that was stored before the stop, or by it (`new`), and how many still wait."""
+
+    message: StoredMessage
+    new: bool
     pending: int
 
 
@@ -208,13 +225,15 @@ def take(session: str, lease: str, reply: UUID, *, history: int) -> Step[Taken |
         return Taken(
             session=session,
             lease=lease,
-            reply=reply,
+            reply=UUID(answer[8]),
             message=next(message for message in messages if message.seq == seq),
             history=tuple(messages),
             waited_s=int(answer[4]) / 1000,
             attempts=int(answer[5]),
             replaces=UUID(answer[6]) if answer[6] else None,
             stop_requested=bool(answer[7]),
+            text=answer[9],
+            pieces=int(answer[10]),
         )
 
     back = 2 * history + MARGIN_MESSAGES
@@ -222,16 +241,33 @@ def take(session: str, lease: str, reply: UUID, *, history: int) -> Step[Taken |
 
 
 def progress(
-    session: str, lease: str, reply: UUID, offset_bytes: int = 0, text: str = ""
+    session: str,
+    lease: str,
+    reply: UUID,
+    offset: int = 0,
+    text: str = "",
+    *,
+    pieces: int = 0,
+    retry_in_s: float = 0,
 ) -> Step[Held]:
-    """Append to the reply's text and renew the lease; raises LeaseLost or SessionUnknown."""
+    """Store the reply's text from `offset` (bytes) on, and renew the lease.
 
-    def read(answer: Answer) -> Held:
-        _refuse(answer)
-        return Held(stop_requested=bool(answer[1]))
+    Offset -1 stores the whole text again. `retry_in_s` is when a model that loads is asked again.
+    Raises LeaseLost or SessionUnknown.
+    """
+    arguments = (session, lease, LEASE_MS, str(reply), offset, text, pieces, _ms(retry_in_s))
+    return Step("progress", _keys(session), arguments, _read_held)
 
-    arguments = (session, lease, LEASE_MS, str(reply), offset_bytes, text)
-    return Step("progress", _keys(session), arguments, read)
+
+def renew(session: str, lease: str) -> Step[Held]:
+    """Renew the lease only; raises LeaseLost or SessionUnknown."""
+    arguments = (session, lease, LEASE_MS, "", 0, "", 0, 0)
+    return Step("progress", _keys(session), arguments, _read_held)
+
+
+def _read_held(answer: Answer) -> Held:
+    _refuse(answer)
+    return Held(stop_requested=bool(answer[1]), length=int(answer[2]))
 
 
 def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Step[Committed]:
@@ -263,13 +299,17 @@ def release(session: str, lease: str) -> Step[None]:
     return Step("release", _keys(session), (session, lease), lambda answer: None)
 
 
-def read(session: str, after: int = 0) -> Step[Session]:
-    """Read a session at one moment, with its messages after `after`; raises SessionUnknown."""
+def read(session: str, after: int = 0, *, known: UUID | None = None) -> Step[Session]:
+    """Read a session at one moment, with its messages after `after`; raises SessionUnknown.
+
+    `known` is the id the reader has for that message: where the document has another, or fewer
+    messages, the whole history comes with `recovered` false.
+    """
 
     def read_answer(answer: Answer) -> Session:
         _refuse(answer)
         head = json.loads(answer[1])
-        pending = tuple(UUID(message) for message in answer[9:])
+        pending = tuple(UUID(message) for message in answer[15:])
         writing = answer[7] and Writing(reply_to=pending[0], id=UUID(answer[7]), text=answer[8])
         return Session(
             id=session,
@@ -282,23 +322,43 @@ def read(session: str, after: int = 0) -> Step[Session]:
             recovered=bool(answer[6]),
             pending=pending,
             writing=writing or None,
+            retry_in_s=int(answer[9]) / 1000,
+            backlog=_read_backlog(answer[10:15]),
         )
 
-    return Step("read", _keys(session), (after,), read_answer)
+    return Step("read", _keys(session), (session, after, str(known or "")), read_answer)
 
 
-def stop(session: str, message: UUID) -> Step[StoredMessage | None]:
-    """Ask that a reply be written no further; returns it where it is already stored.
+def _read_backlog(answer: Answer) -> Backlog:
+    in_front, waiting, at_work, reply_ms, since_ms = answer
+    return Backlog(
+        in_front=int(in_front),
+        waiting=int(waiting),
+        at_work=int(at_work),
+        reply_s=int(reply_ms) / 1000 if reply_ms else None,
+        since_s=int(since_ms) / 1000,
+    )
 
+
+def stop(session: str, message: UUID, *, ttl_s: float) -> Step[Stopped | None]:
+    """Ask that a reply be written no further; None where its worker or its turn will end it.
+
+    A message that is next and that no worker writes is settled at once.
     Raises SessionUnknown, and MessageInvalid where there is no such message to answer.
     """
 
-    def read_answer(answer: Answer) -> StoredMessage | None:
+    def read_answer(answer: Answer) -> Stopped | None:
         _refuse(answer)
-        stored = answer[0] == "answered"
-        return StoredMessage.model_validate_json(answer[1]) if stored else None
+        if answer[0] == "stopping":
+            return None
+        return Stopped(
+            StoredMessage.model_validate_json(answer[1]),
+            new=answer[0] == "settled",
+            pending=int(answer[2]),
+        )
 
-    return Step("stop", _keys(session), (str(message),), read_answer)
+    arguments = (session, str(message), str(uuid4()), _ms(ttl_s), GRACE_MS)
+    return Step("stop", _keys(session), arguments, read_answer)
 
 
 def regenerate(session: str, message: UUID, *, limits: Limits) -> Step[None]:
@@ -385,7 +445,8 @@ def leave(session: str, socket: str, *, address: str) -> Step[None]:
 
 
 def _keys(session: str) -> tuple[str, ...]:
-    return (*(f"chat:{{{session}}}:{name}" for name in SESSION_KEYS), DUE_KEY, MINUTE_KEY)
+    own = (f"chat:{{{session}}}:{name}" for name in SESSION_KEYS)
+    return (*own, DUE_KEY, MINUTE_KEY, WAITING_KEY, PACE_KEY)
 
 
 def _service_keys() -> tuple[str, ...]:

@@ -1,15 +1,19 @@
 """The clock of one socket: when to look at the session although no event came."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from enum import Enum, auto
 
+from chat.cursor import Cursor
 from chat.schemas import Session
 
 SIGN_OF_LIFE_S = 30.0
 SILENCE_S = 2.0
+FIRST_PLACE_S = 0.5
+PLACE_AGAIN_S = 1.5
 WARNINGS_S = (300.0, 60.0)
-AFTER_THE_END_S = 0.05
+SLACK_S = 0.05
 AGAIN_S = 1.0
 
 
@@ -17,64 +21,96 @@ class Due(Enum):
     """What the clock asks for."""
 
     SIGN_OF_LIFE = auto()
-    SILENCE = auto()
+    LOOK = auto()
     WARNING = auto()
     END = auto()
 
 
 class Watch:
-    """Times by the loop's monotonic clock; what is left of a session is by Redis'."""
+    """Times by the loop's monotonic clock; what is left of a session is by Redis'.
 
-    def __init__(self, session: Session) -> None:
+    LOOK is due while a message waits for its turn, again and again, and while its reply is written
+    but nothing is heard of it: nobody waits for an event that was lost.
+    """
+
+    def __init__(self, session: Session, cursor: Cursor, tells_places: bool) -> None:
         self._time = asyncio.get_running_loop().time
+        self._tells_places = tells_places
         self._stirred = asyncio.Event()
         self._wakes_at = 0.0
+        self._warned_at_s = 0.0
         self._heard_at = self._signed_at = self._time()
+        self._looked_at = 0.0
+        self._queued, self._queued_at, self._is_waiting = 0, 0.0, False
         self.renew(session)
+        self.hear(cursor)
 
-    def hear(self) -> None:
-        """Note that an event came."""
+    def hear(self, cursor: Cursor) -> None:
+        """Note that an event came, and what the socket knows with it."""
         self._heard_at = self._time()
-        if self._wakes_at > self._heard_at + SILENCE_S:
-            self._stirred.set()
+        queued = cursor.queued if self._tells_places else 0
+        if queued > self._queued:
+            self._queued_at = self._heard_at
+        self._queued = queued
+        self._is_waiting = bool(cursor.waiting)
+        self._stir()
 
     def renew(self, session: Session) -> None:
         """Note how long the session still lasts."""
         self.expires_at = session.expires_at
         self._ends_at = self._time() + session.left_s
-        self._warnings = [warning_s for warning_s in WARNINGS_S if warning_s < session.left_s]
-        self._stirred.set()
+        self._warnings = [mark for mark in WARNINGS_S if mark < session.left_s - SLACK_S]
+        self._stir()
 
-    async def next(self, waiting: Callable[[], bool]) -> Due:
-        """Wait for the next thing to do; silence counts only while `waiting` for a reply."""
+    def ended_at(self) -> datetime:
+        """Return when a session that is gone ended: at its time, or now where it was erased."""
+        return min(self.expires_at, datetime.now(UTC))
+
+    def doubt(self) -> None:
+        """Note that something was missed and could not be read: look again soon."""
+        self._is_waiting = True
+
+    def is_near_the_end(self, session: Session) -> bool:
+        """Return whether the session really ends as soon as the last WARNING supposed."""
+        return session.left_s <= self._warned_at_s + SLACK_S
+
+    async def next(self) -> Due:
+        """Wait for the next thing to do."""
         while True:
-            self._wakes_at, due = min(self._appointments(waiting()), key=lambda one: one[0])
-            self._stirred.clear()
-            try:
-                async with asyncio.timeout_at(self._wakes_at):
-                    await self._stirred.wait()
-            except TimeoutError:
+            at, due = min(self._appointments(), key=lambda one: one[0])
+            if at <= self._time():
                 self._put_off(due)
                 return due
+            self._wakes_at = at
+            self._stirred.clear()
+            try:
+                async with asyncio.timeout_at(at):
+                    await self._stirred.wait()
+            except TimeoutError:
+                pass
 
-    def _appointments(self, waiting: bool) -> list[tuple[float, Due]]:
-        appointments = [
-            (self._signed_at + SIGN_OF_LIFE_S, Due.SIGN_OF_LIFE),
-            (self._ends_at + AFTER_THE_END_S, Due.END),
-        ]
-        if waiting:
-            appointments.append((self._heard_at + SILENCE_S, Due.SILENCE))
+    def _appointments(self) -> Iterator[tuple[float, Due]]:
+        yield self._signed_at + SIGN_OF_LIFE_S, Due.SIGN_OF_LIFE
+        yield self._ends_at + SLACK_S, Due.END
+        if self._queued > 0:
+            first, again = self._queued_at + FIRST_PLACE_S, self._looked_at + PLACE_AGAIN_S
+            yield max(first, again), Due.LOOK
+        elif self._is_waiting:
+            yield max(self._heard_at, self._looked_at) + SILENCE_S, Due.LOOK
         if self._warnings:
-            appointments.append((self._ends_at - self._warnings[0], Due.WARNING))
-        return appointments
+            yield self._ends_at - self._warnings[0], Due.WARNING
+
+    def _stir(self) -> None:
+        if min(self._appointments(), key=lambda one: one[0])[0] < self._wakes_at:
+            self._stirred.set()
 
     def _put_off(self, due: Due) -> None:
         match due:
             case Due.SIGN_OF_LIFE:
                 self._signed_at = self._time()
-            case Due.SILENCE:
-                self._heard_at = self._time()
+            case Due.LOOK:
+                self._looked_at = self._time()
             case Due.WARNING:
-                self._warnings.pop(0)
+                self._warned_at_s = self._warnings.pop(0)
             case Due.END:
                 self._ends_at = self._time() + AGAIN_S

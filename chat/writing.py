@@ -13,7 +13,7 @@ from chat.errors import ErrorCode, SessionUnknown, StoreUnavailable
 from chat.keeper import Ending, Hold
 from chat.protocol import Frame, ModelLoading, ReplyDelta, ReplyStarted
 from chat.schemas import Failure, FinishReason, Timings, Usage
-from chat.sessions import LeaseLost, Taken
+from chat.sessions import Held, LeaseLost, Taken
 from chat.store import Store
 from inference.client import Generation, ModelClient, Turn
 from inference.errors import GenerationCancelled, ModelError
@@ -21,6 +21,7 @@ from inference.errors import ModelLoading as ModelIsLoading
 from inference.retry import retry_delay_s
 
 DELTA_INTERVAL_S = 0.04
+LAST_LOADING_WAIT_S = 0.5
 DEADLINE = Failure(
     code=ErrorCode.REPLY_DEADLINE,
     detail="The reply was not ready in time. Try again.",
@@ -60,15 +61,19 @@ class ReplyWriter:
     def write(self, turns: Sequence[Turn]) -> Outcome | None:
         """Return the outcome, or None where it is not this worker's to commit any more."""
         if self._taken.stop_requested:
-            return self._outcome(finish_reason="stop_requested")
+            return self._kept()
         self._deliver(ReplyStarted(reply_to=self._taken.message.id, id=self._hold.reply))
+        try:
+            return self._ask_until_it_helps(turns)
+        except (LeaseLost, SessionUnknown):
+            return None
+
+    def _ask_until_it_helps(self, turns: Sequence[Turn]) -> Outcome | None:
         while True:
             try:
                 return self._ask(turns)
             except GenerationCancelled:
                 return self._ended()
-            except (LeaseLost, SessionUnknown):
-                return None
             except ModelError as error:
                 metrics.model_failed(error.code)
                 if not self._try_again_after(error):
@@ -90,11 +95,12 @@ class ReplyWriter:
     def _try_again_after(self, error: ModelError) -> bool:
         """Wait as long as this error asks for; False where trying again is no use."""
         delay_s = retry_delay_s(error, self._retries, spread=random.random())  # noqa: S311
+        if isinstance(error, ModelIsLoading) and delay_s is not None:
+            delay_s = max(min(delay_s, self._hold.left_s() / 2), LAST_LOADING_WAIT_S)
         if delay_s is None or delay_s >= self._hold.left_s():
             return False
         if isinstance(error, ModelIsLoading):
-            self._note_loading()
-            self._deliver(ModelLoading(reply_to=self._taken.message.id, retry_in_s=delay_s))
+            self._tell_loading(delay_s)
         else:
             self._retries += 1
         if self._hold.wait(delay_s):
@@ -103,10 +109,15 @@ class ReplyWriter:
             self._start_over()
         return True
 
-    def _note_loading(self) -> None:
-        """Let the operator see it; a Redis that does not answer just now is no reason to stop."""
+    def _tell_loading(self, delay_s: float) -> None:
+        """Tell when the model is asked again, also those who come later and the operator.
+
+        A Redis that does not answer just now is no reason to stop.
+        """
         with suppress(StoreUnavailable):
+            self._store_progress("", retry_in_s=delay_s)
             self._store.run(sessions.note("loading"))
+        self._deliver(ModelLoading(reply_to=self._taken.message.id, retry_in_s=round(delay_s, 3)))
 
     def _start_over(self) -> None:
         """Begin the text again under a new id, so that no client joins two attempts."""
@@ -137,17 +148,34 @@ class ReplyWriter:
         self._store_progress(text)
         self._stored_at = now
         self._stored_chars += len(text)
-        self._stored_bytes += len(text.encode())
         self._deliver(
             ReplyDelta(
                 reply_to=self._taken.message.id, id=self._hold.reply, offset=offset, text=text
             )
         )
 
-    def _store_progress(self, text: str) -> None:
+    def _store_progress(self, text: str, retry_in_s: float = 0) -> None:
+        """Append to the stored text; where Redis lost some of it, store the whole again."""
+        held = self._store_text(text, self._stored_bytes, retry_in_s)
+        self._stored_bytes += len(text.encode())
+        if held.length != self._stored_bytes:
+            self._store_text(self._text, -1, retry_in_s)
+            self._stored_bytes = len(self._text.encode())
+
+    def _store_text(self, text: str, offset: int, retry_in_s: float) -> Held:
         hold = self._hold
-        step = sessions.progress(hold.session, hold.lease, hold.reply, self._stored_bytes, text)
-        hold.read(self._store.run(step))
+        step = sessions.progress(
+            hold.session,
+            hold.lease,
+            hold.reply,
+            offset=offset,
+            text=text,
+            pieces=self._pieces,
+            retry_in_s=retry_in_s,
+        )
+        held = self._store.run(step)
+        hold.read(held)
+        return held
 
     def _ended(self) -> Outcome | None:
         match self._hold.ending:
@@ -157,6 +185,11 @@ class ReplyWriter:
                 return self._outcome(failure=DEADLINE)
             case _:
                 return None
+
+    def _kept(self) -> Outcome:
+        """Return what was there when the stop was asked for, before this worker came."""
+        self._text, self._pieces = self._taken.text, self._taken.pieces
+        return self._outcome(finish_reason="stop_requested")
 
     def _failed(self, error: ModelError) -> Outcome:
         if not error.permanent and self._hold.left_s() <= 0:

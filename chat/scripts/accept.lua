@@ -8,7 +8,8 @@ local known = redis.call('HGET', ids, 'human:' .. ARGV[2])
 if known then
   return {'accepted', message_at(known), '0'}
 end
-if redis.call('LLEN', mailbox) >= tonumber(ARGV[5]) then
+local pending = redis.call('LLEN', mailbox)
+if pending >= tonumber(ARGV[5]) then
   return {'busy'}
 end
 local now = now_ms()
@@ -20,7 +21,9 @@ local seq, message = append(ARGV[3], now)
 redis.call('HSET', ids, 'human:' .. ARGV[2], seq)
 redis.call('HSET', work, 'due:' .. ARGV[2], whole(now))
 redis.call('RPUSH', mailbox, ARGV[2])
-redis.call('ZADD', due, 'NX', whole(now + ARGV[7]), ARGV[1])
+if pending == 0 then
+  wait_for_worker(ARGV[1], now, now + ARGV[7])
+end
 end_at(now + ARGV[4])
 tally('accepted', now)
 return {'accepted', message, '1'}

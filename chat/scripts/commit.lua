@@ -4,7 +4,7 @@
 -- what became of it (replied, or failed and the code), other figures to count.
 -- A second run with the same reply id tells what the first one did.
 if not alive() then
-  redis.call('ZREM', due, ARGV[1])
+  wait_no_more(ARGV[1])
   return {'gone'}
 end
 local known = redis.call('HGET', ids, 'bot:' .. ARGV[3])
@@ -15,22 +15,16 @@ if redis.call('GET', lease) ~= ARGV[2] or redis.call('LINDEX', mailbox, 0) ~= AR
   return {'lost'}
 end
 local now = now_ms()
-local seq, message = append(ARGV[5], now)
-redis.call('HSET', ids, 'bot:' .. ARGV[3], seq, 'answer:' .. ARGV[4], ARGV[3], 'last', ARGV[3])
-if ARGV[8] ~= '' then
-  local replaced = redis.call('HGET', ids, 'bot:' .. ARGV[8])
-  redis.call('JSON.SET', document, '$.messages[' .. (replaced - 1) .. '].replaced_by', '"' .. ARGV[3] .. '"')
+local taken = redis.call('HGET', work, 'taken')
+if taken then
+  -- What replies take lately: a mean that forgets, so that estimates follow the model.
+  local took = now - taken
+  local mean = redis.call('HGET', pace, 'reply_ms') or took
+  redis.call('HSET', pace, 'reply_ms', whole(mean + (took - mean) / 8), 'at', whole(now))
+  redis.call('PEXPIRE', pace, 600000)
 end
-redis.call('LPOP', mailbox)
-redis.call('HDEL', work, 'reply', 'due:' .. ARGV[4], 'attempts:' .. ARGV[4], 'replaces:' .. ARGV[4], 'stop:' .. ARGV[4])
-redis.call('DEL', partial, lease)
-local pending = redis.call('LLEN', mailbox)
-if pending > 0 then
-  redis.call('ZADD', due, whole(now + ARGV[7]), ARGV[1])
-else
-  redis.call('ZREM', due, ARGV[1])
-end
-end_at(now + ARGV[6])
+local message, pending =
+  store_outcome(ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[8], now, ARGV[6], ARGV[7])
 for i = 9, #ARGV do
   tally(ARGV[i], now)
 end

@@ -1,7 +1,7 @@
 #!lua
--- Count a socket in, or say again that it is there. KEYS 11: the address's sockets, 12: all sockets.
+-- Count a socket in, or say again that it is there. KEYS 13: the address's sockets, 14: all sockets.
 -- ARGV: socket, most a session, most an address, milliseconds a silent socket counts.
-local by_address = KEYS[11]
+local by_address = KEYS[13]
 local now = now_ms()
 for key, most in pairs({[sockets] = tonumber(ARGV[2]), [by_address] = tonumber(ARGV[3])}) do
   redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(now - ARGV[4]))
@@ -13,5 +13,5 @@ for _, key in ipairs({sockets, by_address}) do
   redis.call('ZADD', key, whole(now), ARGV[1])
   redis.call('PEXPIRE', key, ARGV[4])
 end
-redis.call('ZADD', KEYS[12], whole(now), ARGV[1])
+redis.call('ZADD', KEYS[14], whole(now), ARGV[1])
 return {'entered'}

@@ -1,6 +1,7 @@
 -- Put before every script: the session's keys by name, the clock, the session's time.
-local document, ids, mailbox, work, partial, lease, rate, sockets, due, minute =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local document, ids, mailbox, work, partial, lease, rate, sockets =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local due, minute, waiting, pace = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 
 -- Redis' own clock, in milliseconds: the only one that leases, due times and timestamps know.
 local function now_ms()
@@ -68,4 +69,37 @@ local function tally(figure, now)
   local key = this_minute(now)
   redis.call('HINCRBY', key, figure, 1)
   redis.call('EXPIRE', key, 7200)
+end
+
+-- Note that a session waits for a worker from now on. The sweep looks at it at `look_at`.
+local function wait_for_worker(session, now, look_at)
+  redis.call('ZADD', due, whole(look_at), session)
+  redis.call('ZADD', waiting, 'NX', whole(now), session)
+end
+
+local function wait_no_more(session)
+  redis.call('ZREM', due, session)
+  redis.call('ZREM', waiting, session)
+end
+
+-- Put an outcome in the place of the mailbox's head. Returns it and how many still wait.
+local function store_outcome(session, reply, head, body, replaced, now, ttl_ms, grace_ms)
+  local seq, message = append(body, now)
+  redis.call('HSET', ids, 'bot:' .. reply, seq, 'answer:' .. head, reply, 'last', reply)
+  if replaced ~= '' then
+    local index = redis.call('HGET', ids, 'bot:' .. replaced) - 1
+    redis.call('JSON.SET', document, '$.messages[' .. index .. '].replaced_by', '"' .. reply .. '"')
+  end
+  redis.call('LPOP', mailbox)
+  redis.call('HDEL', work, 'reply', 'pieces', 'taken', 'retry_at', 'due:' .. head,
+    'attempts:' .. head, 'replaces:' .. head, 'stop:' .. head)
+  redis.call('DEL', partial, lease)
+  local pending = redis.call('LLEN', mailbox)
+  if pending > 0 then
+    wait_for_worker(session, now, now + grace_ms)
+  else
+    wait_no_more(session)
+  end
+  end_at(now + ttl_ms)
+  return message, pending
 end

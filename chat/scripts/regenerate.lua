@@ -16,7 +16,8 @@ local reply = cjson.decode(message_at(redis.call('HGET', ids, 'bot:' .. answer))
 if not reply.error and redis.call('HGET', ids, 'last') ~= answer then
   return {'not_last'}
 end
-if redis.call('LLEN', mailbox) >= tonumber(ARGV[4]) then
+local pending = redis.call('LLEN', mailbox)
+if pending >= tonumber(ARGV[4]) then
   return {'busy'}
 end
 local now = now_ms()
@@ -26,6 +27,8 @@ if wait > 0 then
 end
 redis.call('HSET', work, 'due:' .. ARGV[2], whole(now), 'replaces:' .. ARGV[2], answer)
 redis.call('RPUSH', mailbox, ARGV[2])
-redis.call('ZADD', due, 'NX', whole(now + ARGV[6]), ARGV[1])
+if pending == 0 then
+  wait_for_worker(ARGV[1], now, now + ARGV[6])
+end
 end_at(now + ARGV[3])
 return {'requested'}

@@ -5,5 +5,6 @@ if redis.call('GET', lease) ~= ARGV[2] then
   return {'lost'}
 end
 redis.call('DEL', lease, partial)
-redis.call('ZADD', due, whole(now_ms()), ARGV[1])
+local now = now_ms()
+wait_for_worker(ARGV[1], now, now)
 return {'released'}

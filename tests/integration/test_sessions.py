@@ -83,9 +83,10 @@ def test_a_refused_message_leaves_nothing(store: Store, session: str) -> None:
         store.run(sessions.accept(session, uuid4(), "b", limits=slow))
 
     assert 1 <= refused.value.retry_after_s <= 60
-    assert store.run(sessions.read(session)) == before.model_copy(
-        update={"left_s": pytest.approx(before.left_s, abs=5)}
-    )
+    after = store.run(sessions.read(session))
+    assert after.left_s == pytest.approx(before.left_s, abs=5)
+    passing = {"left_s": after.left_s, "backlog": after.backlog}
+    assert after == before.model_copy(update=passing)
 
 
 def test_steps_on_an_unknown_session_say_so(store: Store) -> None:
@@ -93,7 +94,7 @@ def test_steps_on_an_unknown_session_say_so(store: Store) -> None:
     steps: tuple[sessions.Step[Any], ...] = (
         sessions.accept(UNKNOWN, uuid4(), "a", limits=LIMITS),
         sessions.read(UNKNOWN),
-        sessions.stop(UNKNOWN, uuid4()),
+        sessions.stop(UNKNOWN, uuid4(), ttl_s=60),
         sessions.regenerate(UNKNOWN, uuid4(), limits=LIMITS),
         sessions.extend(UNKNOWN, 60),
         sessions.commit(UNKNOWN, "ours", new, ttl_s=60),
@@ -270,25 +271,78 @@ def test_a_stop_reaches_the_worker_with_its_next_progress(store: Store, session:
     message = say(store, session)
     taken = take(store, session)
 
-    assert store.run(sessions.stop(session, message.id)) is None
+    assert store.run(sessions.stop(session, message.id, ttl_s=60)) is None
 
     assert store.run(sessions.progress(session, "ours", taken.reply)).stop_requested
 
 
 def test_a_stop_reaches_the_worker_that_takes_it_later(store: Store, session: str) -> None:
-    message = say(store, session)
-    store.run(sessions.stop(session, message.id))
+    say(store, session)
+    behind = say(store, session)
+    assert store.run(sessions.stop(session, behind.id, ttl_s=60)) is None
+    answer(store, session)
 
-    assert take(store, session).stop_requested
+    taken = take(store, session)
+    assert taken.message == behind
+    assert taken.stop_requested
+
+
+def test_a_stop_of_what_nobody_writes_needs_no_worker(store: Store, session: str) -> None:
+    first, second = say(store, session, "a"), say(store, session, "b")
+    step = sessions.stop(session, first.id, ttl_s=60)
+
+    stopped = store.run(step)
+
+    assert stopped is not None
+    assert (stopped.new, stopped.pending) == (True, 1)
+    told = stopped.message
+    assert (told.seq, told.msg, told.reply_to, told.pieces) == (3, "", first.id, 0)
+    assert told.finish_reason == "stop_requested"
+    again = store.run(step)
+    assert again is not None
+    assert (again.new, again.message) == (False, told)
+    assert take(store, session).message == second
+
+
+@pytest.mark.parametrize("who", ["the stop", "the next worker"])
+def test_a_stop_keeps_what_a_lost_worker_wrote(store: Store, session: str, who: str) -> None:
+    message = say(store, session)
+    taken = take(store, session)
+    store.run(sessions.progress(session, "ours", taken.reply, 0, 'é"\\ 😀', pieces=3))
+    if who == "the next worker":
+        assert store.run(sessions.stop(session, message.id, ttl_s=60)) is None
+    store.redis.delete(f"chat:{{{session}}}:lease")
+
+    if who == "the next worker":
+        later = take(store, session, "theirs")
+        assert (later.reply, later.text, later.pieces) == (taken.reply, 'é"\\ 😀', 3)
+        return
+    stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
+    assert stopped is not None
+    kept = stopped.message
+    assert (kept.id, kept.msg, kept.pieces) == (taken.reply, 'é"\\ 😀', 3)
+
+
+def test_a_stopped_second_try_replaces_the_first(store: Store, session: str) -> None:
+    message = say(store, session)
+    old = answer(store, session)
+    store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+    stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
+
+    assert stopped is not None
+    assert stopped.message.replaces == old.id
+    assert store.run(sessions.read(session)).messages[1].replaced_by == stopped.message.id
 
 
 def test_a_stop_that_comes_too_late_gets_the_reply(store: Store, session: str) -> None:
     message = say(store, session)
     answered = answer(store, session)
 
-    assert store.run(sessions.stop(session, message.id)) == answered
+    stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
+    assert stopped is not None
+    assert (stopped.message, stopped.new) == (answered, False)
     with pytest.raises(MessageInvalid):
-        store.run(sessions.stop(session, uuid4()))
+        store.run(sessions.stop(session, uuid4(), ttl_s=60))
 
 
 def test_the_last_reply_is_replaced_by_a_new_one(store: Store, session: str) -> None:
@@ -394,15 +448,15 @@ async def test_the_event_loop_runs_the_same_steps(redis_url: str, session: str) 
 def test_steps_in_one_round_trip_fail_one_by_one(store: Store, session: str) -> None:
     store.redis.script_flush()
     say(store, session)
-    taken = take(store, session)
+    take(store, session)
 
     results = store.run_all(
         [
-            sessions.progress(session, "ours", taken.reply),
-            sessions.progress(session, "theirs", taken.reply),
-            sessions.progress(UNKNOWN, "ours", taken.reply),
+            sessions.renew(session, "ours"),
+            sessions.renew(session, "theirs"),
+            sessions.renew(UNKNOWN, "ours"),
         ]
     )
 
-    assert results[0] == sessions.Held(stop_requested=False)
+    assert results[0] == sessions.Held(stop_requested=False, length=0)
     assert [type(result) for result in results[1:]] == [LeaseLost, LeaseLost]

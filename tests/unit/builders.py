@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from chat.schemas import Message, StoredMessage
+from chat.schemas import Message, Session, StoredMessage
 
 NAMESPACE = UUID("00000000-0000-4000-8000-000000000000")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -28,3 +28,20 @@ def bot(name: str, seq: int, reply_to: str, **fields: Any) -> StoredMessage:
 
 def public(message: StoredMessage) -> Message:
     return message.public()
+
+
+def session(*messages: StoredMessage, **fields: Any) -> Session:
+    """Return a session whose `pending` follows from its messages."""
+    answered = {message.reply_to for message in messages}
+    waiting = (message for message in messages if message.source == "human")
+    values: dict[str, Any] = {
+        "id": "s",
+        "name": "Ada",
+        "session_start": NOON,
+        "expires_at": NOON,
+        "left_s": 600,
+        "messages": messages,
+        "last_seq": messages[-1].seq if messages else 0,
+        "pending": tuple(message.id for message in waiting if message.id not in answered),
+    }
+    return Session(**values | fields)

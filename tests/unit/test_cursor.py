@@ -11,7 +11,8 @@ from chat.protocol import (
     ReplyStarted,
     ServerFrame,
 )
-from tests.unit.builders import bot, human, named
+from chat.schemas import Writing
+from tests.unit.builders import bot, human, named, session
 
 
 def accepted(name: str, seq: int) -> MessageAccepted:
@@ -30,8 +31,17 @@ def delta(name: str, offset: int, text: str, reply_to: str = "a") -> ReplyDelta:
     return ReplyDelta(reply_to=named(reply_to), id=named(name), offset=offset, text=text)
 
 
+def written(text: str, name: str = "A", reply_to: str = "a") -> Writing:
+    return Writing(id=named(name), reply_to=named(reply_to), text=text)
+
+
+def asked() -> Cursor:
+    """Return the cursor of a client that waits for the reply to its first message."""
+    return Cursor(session(human("a", 1)))
+
+
 def verdicts(frames: Sequence[ServerFrame], cursor: Cursor | None = None) -> list[str]:
-    cursor = cursor or Cursor()
+    cursor = cursor or Cursor(session())
     return [cursor.see(frame).name for frame in frames]
 
 
@@ -44,7 +54,7 @@ def test_a_whole_exchange_is_told_once() -> None:
         completed("A", 2, "a"),
     ]
 
-    cursor = Cursor()
+    cursor = Cursor(session())
     assert verdicts(frames, cursor) == ["TELL"] * 5
     assert verdicts([frames[0], frames[4]], cursor) == ["KNOWN"] * 2
 
@@ -56,17 +66,17 @@ def test_a_message_that_skips_one_is_a_gap() -> None:
 def test_offsets_count_code_points() -> None:
     frames: list[ServerFrame] = [started("A"), delta("A", 0, "😀é"), delta("A", 2, "!")]
 
-    assert verdicts(frames) == ["TELL", "TELL", "TELL"]
+    assert verdicts(frames, asked()) == ["TELL", "TELL", "TELL"]
 
 
 def test_deltas_told_by_the_document_are_known() -> None:
-    cursor = Cursor(writing=named("A"), written_chars=5)
+    cursor = Cursor(session(human("a", 1), writing=written("Hello")))
 
     assert verdicts([delta("A", 0, "Hello"), delta("A", 3, "lo!")], cursor) == ["KNOWN", "TELL"]
 
 
 def test_a_missing_delta_is_a_gap() -> None:
-    assert verdicts([started("A"), delta("A", 4, "x")]) == ["TELL", "GAP"]
+    assert verdicts([started("A"), delta("A", 4, "x")], asked()) == ["TELL", "GAP"]
 
 
 def test_a_delta_of_a_reply_that_never_started_is_a_gap() -> None:
@@ -81,17 +91,77 @@ def test_a_new_attempt_starts_the_text_again() -> None:
         delta("B", 0, "new"),
     ]
 
-    assert verdicts(frames) == ["TELL"] * 4
+    assert verdicts(frames, asked()) == ["TELL"] * 4
 
 
 def test_waiting_ends_with_the_reply() -> None:
-    cursor = Cursor()
+    cursor = Cursor(session())
     cursor.see(accepted("a", 1))
-    assert cursor.waiting == {named("a")}
+    cursor.see(accepted("b", 2))
+    cursor.see(started("A"))
+    assert cursor.waiting == [named("a"), named("b")]
+    assert cursor.queued == 1
 
-    cursor.see(completed("A", 2, "a"))
-    assert not cursor.waiting
+    cursor.see(completed("A", 3, "a"))
+    assert cursor.waiting == [named("b")]
 
 
 def test_what_has_no_place_in_the_order_is_told() -> None:
-    assert Cursor().see(ModelLoading(reply_to=named("a"), retry_in_s=3)) is Verdict.TELL
+    assert Cursor(session()).see(ModelLoading(reply_to=named("a"), retry_in_s=3)) is Verdict.TELL
+
+
+def test_a_reply_out_of_turn_is_a_gap() -> None:
+    """Its own message, or the end of the reply before it, was not told."""
+    asked_twice = Cursor(session(human("a", 1), human("b", 2)))
+
+    assert verdicts([started("B", "b")], asked_twice) == ["GAP"]
+    assert verdicts([started("A")]) == ["GAP"]
+
+
+def test_another_message_with_a_known_number_is_a_gap() -> None:
+    """The document lost what was told, and grew again."""
+    cursor = Cursor(session(human("a", 1), bot("A", 2, "a")))
+
+    assert verdicts([accepted("b", 2), completed("A", 2, "a")], cursor) == ["GAP", "KNOWN"]
+
+
+def test_what_was_missed_is_told_as_if_it_had_come() -> None:
+    cursor = Cursor(session())
+    document = session(
+        human("a", 1), bot("A", 2, "a"), human("b", 3), writing=written("Hel", "B", "b")
+    )
+
+    assert cursor.catch_up(document) == [
+        accepted("a", 1),
+        completed("A", 2, "a"),
+        accepted("b", 3),
+        started("B", "b"),
+        delta("B", 0, "Hel", "b"),
+    ]
+    assert verdicts([delta("B", 3, "lo", "b"), completed("B", 4, "b")], cursor) == ["TELL"] * 2
+
+
+def test_only_the_missing_text_is_told() -> None:
+    cursor = asked()
+    verdicts([started("A"), delta("A", 0, "Hel")], cursor)
+    document = session(last_seq=1, pending=(named("a"),), writing=written("Hello"))
+
+    assert cursor.catch_up(document) == [delta("A", 3, "lo")]
+    assert cursor.catch_up(document) == []
+
+
+def test_a_lost_worker_ends_its_text() -> None:
+    cursor = asked()
+    verdicts([started("A"), delta("A", 0, "Hel")], cursor)
+
+    assert cursor.catch_up(session(last_seq=1, pending=(named("a"),))) == []
+    assert cursor.queued == 1
+    assert verdicts([started("B"), delta("B", 0, "x")], cursor) == ["TELL"] * 2
+
+
+def test_only_the_whole_session_tells_of_what_is_gone_or_replaced() -> None:
+    told = session(human("a", 1), bot("A", 2, "a"))
+    replaced = session(human("a", 1), bot("A", 2, "a", replaced_by=named("B")), bot("B", 3, "a"))
+
+    assert Cursor(told).catch_up(session(human("b", 1), recovered=False)) is None
+    assert Cursor(session()).catch_up(replaced) is None

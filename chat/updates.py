@@ -1,0 +1,136 @@
+"""Keeps one socket's client up to date with its session's document.
+
+An event is passed on where it is the next thing to tell. Where something is missing before it, the
+document is read and what was missed is told in the same frames, as if no event had been lost.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from chat import metrics, sessions
+from chat.cursor import Cursor, Verdict
+from chat.deployment import async_store, told_limits
+from chat.dialects import Dialect
+from chat.places import places
+from chat.protocol import (
+    ModelLoading,
+    ServerFrame,
+    SessionExpired,
+    SessionExpiring,
+    SessionReady,
+    server_frames,
+)
+from chat.schemas import Session
+from chat.watch import Due, Watch
+
+Tell = Callable[[ServerFrame], Awaitable[None]]
+
+
+class Updates:
+    """What one client was told, and the ways to tell it more. Each may raise a ChatError."""
+
+    def __init__(self, session: Session, dialect: Dialect, tell: Tell) -> None:
+        self._session = session.id
+        self._dialect = dialect
+        self._tell = tell
+        self._cursor = Cursor(session)
+        tells_places = dialect.follows("reply.queued")
+        self._watch = Watch(session, self._cursor, tells_places)
+
+    async def begin(self, session: Session) -> None:
+        """Tell a client that just came."""
+        await self._tell(_ready(session))
+        await self._tell_waiting(session)
+
+    async def hear(self, event: str | None) -> None:
+        """Pass on an event's frame, given as JSON; None for an event that this dialect ignores."""
+        if event is None:
+            self._watch.hear(self._cursor)
+        else:
+            await self.pass_on(server_frames.validate_json(event))
+
+    async def pass_on(self, frame: ServerFrame, anyway: bool = False) -> None:
+        """Tell a frame once; `anyway` also where it was told before."""
+        verdict = self._cursor.see(frame)
+        if verdict is Verdict.GAP:
+            metrics.document_reread()
+            await self._tell_missed()
+        if verdict is Verdict.TELL or anyway:
+            await self._tell(frame)
+        self._watch.hear(self._cursor)
+
+    async def look(self) -> None:
+        """Tell what was missed, and the place of what waits."""
+        session = await self._tell_missed()
+        await self._tell_waiting(session)
+        self._watch.hear(self._cursor)
+
+    async def tell_all(self, after: int | None = None) -> None:
+        """Tell the session with the messages after `after`, or after those that were told."""
+        since = self._cursor.last_seq if after is None else after
+        session = await async_store().run(sessions.read(self._session, since))
+        await self._tell_session(session)
+        await self._tell_waiting(session)
+
+    async def tell_end(self) -> None:
+        """Tell that the session is over."""
+        await self._tell(SessionExpired(expires_at=self._watch.ended_at()))
+
+    async def next_due(self) -> Due:
+        """Wait until the clock asks for something."""
+        return await self._watch.next()
+
+    async def do(self, due: Due) -> None:
+        """Do what the clock asks for."""
+        match due:
+            case Due.LOOK:
+                await self.look()
+            case Due.SIGN_OF_LIFE | Due.END:
+                await self._tell_missed()
+            case Due.WARNING:
+                session = await self._tell_missed()
+                if self._watch.is_near_the_end(session):
+                    await self._tell(SessionExpiring(expires_at=session.expires_at))
+
+    def doubt(self) -> None:
+        """Note that something could not be told: the clock will ask to look again."""
+        self._watch.doubt()
+
+    async def _tell_missed(self) -> Session:
+        cursor = self._cursor
+        session = await async_store().run(
+            sessions.read(self._session, cursor.last_seq, known=cursor.last_id)
+        )
+        frames = cursor.catch_up(session)
+        if frames is None:
+            await self._tell_session(session)
+            return session
+        self._watch.renew(session)
+        for frame in frames:
+            await self._tell(frame)
+        return session
+
+    async def _tell_session(self, session: Session) -> None:
+        self._cursor = Cursor(session)
+        self._watch.renew(session)
+        self._watch.hear(self._cursor)
+        for frame in self._dialect.catch_up(_ready(session)):
+            await self._tell(frame)
+
+    async def _tell_waiting(self, session: Session) -> None:
+        if session.writing and session.retry_in_s:
+            reply_to = session.writing.reply_to
+            await self._tell(ModelLoading(reply_to=reply_to, retry_in_s=session.retry_in_s))
+        for place in places(session):
+            await self._tell(place)
+
+
+def _ready(session: Session) -> SessionReady:
+    return SessionReady(
+        name=session.name,
+        session_start=session.session_start,
+        expires_at=session.expires_at,
+        messages=tuple(message.told() for message in session.messages),
+        reply=session.writing,
+        recovered=session.recovered,
+        limits=told_limits(),
+    )
