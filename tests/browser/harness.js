@@ -1,0 +1,177 @@
+// A server in a few lines and a network that loses, repeats and cuts, for the page's own client and reducer.
+// `play(steps)` runs one history and returns what the reader sees at its end beside what a new tab would see.
+
+/** The document and its events. */
+class Server {
+  messages = [];
+  mailbox = [];
+  writing = null;
+  wire = []; // frames on their way to the client
+  attempts = 0;
+
+  emit(frame) { this.wire.push(frame); }
+
+  ready(after) {
+    const recovered = after <= this.messages.length;
+    const told = this.messages.slice(recovered ? after : 0).map((message) =>
+      message.replaced_by ? { id: message.id, seq: message.seq, replaced_by: message.replaced_by } : { ...message });
+    const reply = this.writing && { reply_to: this.mailbox[0].id, id: this.writing.id, text: this.writing.text };
+    return {
+      type: "session.ready", name: "Ada", session_start: "2030-01-01T00:00:00Z", expires_at: "2030-01-01T01:00:00Z",
+      messages: told, reply, recovered, limits: { history_messages: 4, max_message_chars: 2000, session_ttl_s: 3600 },
+    };
+  }
+
+  store(message) {
+    const stored = { seq: this.messages.length + 1, timestamp: "2030-01-01T00:00:00Z", ...message };
+    this.messages.push(stored);
+    return stored;
+  }
+
+  receive(frame) {
+    if (frame.type === "session.sync") this.emit(this.ready(frame.after));
+    if (frame.type !== "message.send") return;
+    let message = this.messages.find(({ id }) => id === frame.id);
+    if (!message) {
+      message = this.store({ id: frame.id, source: "human", msg: frame.msg, reply_to: null });
+      this.mailbox.push({ id: frame.id });
+    }
+    this.emit({ type: "message.accepted", message: { ...message } });
+    if (this.mailbox.length > 1) this.emit({ type: "reply.queued", reply_to: frame.id, ahead: this.mailbox.length - 1, eta_s: 3 });
+  }
+
+  /** Begin an attempt; while one runs: its worker dies and another begins. */
+  start() {
+    if (!this.mailbox.length) return;
+    this.writing = { id: `bot-${this.attempts += 1}`, text: "" };
+    this.emit({ type: "reply.started", reply_to: this.mailbox[0].id, id: this.writing.id });
+  }
+
+  write(text) {
+    if (!this.writing) return;
+    const offset = [...this.writing.text].length;
+    this.writing.text += text;
+    this.emit({ type: "reply.delta", reply_to: this.mailbox[0].id, id: this.writing.id, offset, text });
+  }
+
+  end(error) {
+    if (!this.writing) return;
+    const { id: reply_to, replaces } = this.mailbox.shift();
+    const message = this.store({ id: this.writing.id, source: "bot", msg: this.writing.text, reply_to });
+    if (error) message.error = { code: "model.timeout", detail: "…", retryable: true };
+    if (replaces) {
+      message.replaces = replaces;
+      this.messages.find(({ id }) => id === replaces).replaced_by = message.id;
+    }
+    this.writing = null;
+    this.emit({ type: error ? "reply.failed" : "reply.completed", message: { ...message } });
+  }
+
+  regenerate() {
+    const last = this.messages.at(-1);
+    if (this.mailbox.length || last?.source !== "bot") return;
+    this.mailbox.push({ id: last.reply_to, replaces: last.id });
+    this.emit({ type: "reply.queued", reply_to: last.reply_to, ahead: 0, eta_s: null });
+  }
+}
+
+/** @param {[string, any?][]} steps */
+export async function play(steps) {
+  const { ChatClient } = await import("/chat/client.js");
+  const { EMPTY, reduce } = await import("/chat/state.js");
+  const { turns } = await import("/chat/turns.js");
+  const real = { WebSocket: globalThis.WebSocket, setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout };
+  const server = new Server();
+  const timers = new Map();
+  let socket = null;
+  let number = 0;
+  let state = EMPTY;
+  const sent = [];
+
+  globalThis.WebSocket = class {
+    readyState = 1;
+    constructor(url) {
+      socket = this;
+      server.wire = [server.ready(Number(new URL(url).searchParams.get("after") ?? 0))];
+    }
+    send(text) { if (socket === this) server.receive(JSON.parse(text)); }
+    close() { this.readyState = 3; if (socket === this) { socket = null; server.wire = []; } }
+  };
+  globalThis.setTimeout = (action, delay) => { timers.set(++number, { action, delay }); return number; };
+  globalThis.clearTimeout = (timer) => timers.delete(timer);
+
+  const dispatch = (event) => { state = reduce(state, event); };
+  const client = new ChatClient({
+    url: "ws://server.test/chat", token: "t", onFrame: dispatch,
+    onConnection: (connection) => dispatch({ type: "local.connection", connection }),
+  });
+  const deliver = (count) => {
+    for (let left = count; left > 0 && socket && server.wire.length; left -= 1) {
+      socket.onmessage?.({ data: JSON.stringify(server.wire.shift()) });
+    }
+  };
+  const cut = () => { const lost = socket; socket = null; server.wire = []; lost?.onclose?.({ code: 1006 }); };
+  const reconnect = () => { if (!socket) client.open(); };
+  // Answers to this client's own frames are lost only with the connection.
+  const events = () => server.wire.filter(({ type }) => !["session.ready", "message.accepted"].includes(type));
+  const does = {
+    say(text) {
+      const id = `human-${sent.length + 1}`;
+      sent.push(text);
+      dispatch({ type: "local.sent", id, msg: text });
+      client.send(text, id);
+    },
+    deliver, cut, reconnect,
+    start: () => server.start(),
+    write: (text) => server.write(text),
+    complete: () => server.end(false),
+    fail: () => server.end(true),
+    regenerate: () => server.regenerate(),
+    sync: () => client.sync(),
+    /** An event is lost on its way. */
+    lose(at) {
+      const event = events()[at % events().length];
+      if (event) server.wire.splice(server.wire.indexOf(event), 1);
+    },
+    /** An event comes twice: a beginning at once, the rest perhaps late. */
+    repeat(at) {
+      const event = events()[at % events().length];
+      if (!event) return;
+      const isBeginning = ["reply.started", "reply.queued"].includes(event.type);
+      server.wire.splice(isBeginning ? server.wire.indexOf(event) : server.wire.length, 0, structuredClone(event));
+    },
+  };
+
+  // The place in the queue is told by events only; everything else stands in the document.
+  const seen = (of) => turns(of).map(({ id, msg, phase, reply, writing }) => ({
+    id, msg, phase: ["queued", "asked", "loading"].includes(phase) ? (reply ? "done" : "accepted") : phase,
+    reply: reply?.id ?? null, text: writing?.id ? writing.text : (reply?.msg ?? ""),
+  }));
+  const moments = [];
+  const compare = () => {
+    deliver(Infinity);
+    const fresh = [{ type: "local.connection", connection: { phase: "open" } }, server.ready(0)].reduce(reduce, EMPTY);
+    moments.push({ seen: seen(state), fresh: seen(fresh) });
+  };
+
+  client.open();
+  try {
+    for (const [step, value] of steps) does[step](value);
+    reconnect();
+    deliver(Infinity);
+    // From here on nothing is lost, and nobody tells the client to sync: it must notice by itself.
+    does.say("last");
+    deliver(Infinity);
+    while (server.mailbox.length) {
+      if (!server.writing) server.start();
+      server.write("¾😀");
+      compare();
+      server.end(false);
+      compare();
+    }
+  } finally {
+    Object.assign(globalThis, real);
+  }
+  const accepted = server.messages.filter(({ source }) => source === "human").map(({ msg }) => msg);
+  return { moments, accepted, sent };
+}

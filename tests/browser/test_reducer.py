@@ -1,0 +1,209 @@
+"""The page's state: frames in, turns out."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Page
+
+from tests.browser.frames import (
+    accepted,
+    bot,
+    completed,
+    delta,
+    failed,
+    human,
+    queued,
+    ready,
+    started,
+)
+
+Frame = dict[str, Any]
+
+SEE = """async (events) => {
+  const { EMPTY, reduce } = await import("/chat/state.js");
+  const { turns } = await import("/chat/turns.js");
+  const open = { type: "local.connection", connection: { phase: "open" } };
+  const state = [open, ...events].reduce(reduce, EMPTY);
+  return turns(state).map(({ msg, phase, reply, writing, fault, forgotten }) => ({
+    msg, phase, forgotten, fault: fault?.code ?? null,
+    text: writing?.id ? writing.text : (reply?.msg ?? null),
+  }));
+}"""
+PLAY = 'async (steps) => (await import("/harness.js")).play(steps)'
+
+
+def seen(page: Page, events: list[Frame]) -> list[Any]:
+    """Return phase and shown text of each turn."""
+    return [(turn["phase"], turn["text"]) for turn in page.evaluate(SEE, events)]
+
+
+ONE = ready([human(1, "hi")])
+TABLE = {
+    "an accepted message has no text yet": ([ONE], [("accepted", None)]),
+    "a place in the queue is shown": ([ONE, queued(1, 2)], [("queued", None)]),
+    "a loading model is shown": (
+        [ONE, {"type": "model.loading", "reply_to": "human-1", "retry_in_s": 20, "at": 0}],
+        [("loading", None)],
+    ),
+    "pieces are put together": (
+        [ONE, started(1), delta(1, 0, "a"), delta(1, 1, "b")],
+        [("writing", "ab")],
+    ),
+    "a piece twice counts once": (
+        [ONE, started(1), delta(1, 0, "ab"), delta(1, 0, "ab")],
+        [("writing", "ab")],
+    ),
+    "an overlapping piece adds its new end": (
+        [ONE, started(1), delta(1, 0, "ab"), delta(1, 1, "bc")],
+        [("writing", "abc")],
+    ),
+    "a piece after a gap waits for the document": (
+        [ONE, started(1), delta(1, 2, "c")],
+        [("writing", "")],
+    ),
+    "offsets count code points, not UTF-16 units": (
+        [ONE, started(1), delta(1, 0, "👩‍🚀"), delta(1, 3, "!")],
+        [("writing", "👩‍🚀!")],
+    ),
+    "a new attempt drops the old text": (
+        [ONE, started(1), delta(1, 0, "old"), started(1, 2), delta(1, 0, "new", 2)],
+        [("writing", "new")],
+    ),
+    "a piece of an old attempt is left out": (
+        [ONE, started(1), started(1, 2), delta(1, 0, "old", 1)],
+        [("writing", "")],
+    ),
+    "the committed reply stands for its pieces": (
+        [ONE, started(1), delta(1, 0, "a"), completed(bot(2, 1, "all"))],
+        [("done", "all")],
+    ),
+    "a failed reply keeps what was written": (
+        [ONE, started(1), failed(bot(2, 1, "par"))],
+        [("failed", "par")],
+    ),
+    "what comes after the commit changes nothing": (
+        [ONE, completed(bot(2, 1, "all")), started(1, 2), delta(1, 0, "x", 2), queued(1, 0)],
+        [("done", "all")],
+    ),
+    "replies stand beneath their own questions": (
+        [
+            ready([human(1, "a"), human(2, "b")]),
+            completed(bot(3, 1, "to a")),
+            completed(bot(4, 2, "to b")),
+        ],
+        [("done", "to a"), ("done", "to b")],
+    ),
+    "a new reply stands for the one it replaces": (
+        [
+            ready([human(1, "a"), bot(2, 1, "old")]),
+            completed({**bot(3, 1, "new"), "replaces": "bot-2"}),
+        ],
+        [("done", "new")],
+    ),
+    "a replaced reply told without its text stays away": (
+        [
+            ready(
+                [
+                    human(1, "a"),
+                    {"id": "bot-2", "seq": 2, "replaced_by": "bot-3"},
+                    bot(3, 1, "new"),
+                ]
+            )
+        ],
+        [("done", "new")],
+    ),
+    "a reply in mid-stream is there after a reload": (
+        [
+            ready([human(1, "a")], reply={"reply_to": "human-1", "id": "bot-1", "text": "so f"}),
+            delta(1, 4, "ar"),
+        ],
+        [("writing", "so far")],
+    ),
+    "an attempt the server gave up is not shown": (
+        [ONE, started(1), delta(1, 0, "lost"), ready([])],
+        [("accepted", None)],
+    ),
+    "a server that knows less replaces all that was known": (
+        [ready([human(1, "a"), human(2, "b")]), ready([human(1, "a")], recovered=False)],
+        [("accepted", None)],
+    ),
+    "a typed message is shown at once": (
+        [ready([]), {"type": "local.sent", "id": "human-1", "msg": "hi"}],
+        [("sending", None)],
+    ),
+    "a typed message becomes the accepted one": (
+        [ready([]), {"type": "local.sent", "id": "human-1", "msg": "hi"}, accepted(1, "hi")],
+        [("accepted", None)],
+    ),
+    "a message the server will never take is refused": (
+        [
+            ready([]),
+            {"type": "local.sent", "id": "human-1", "msg": "hi"},
+            {"type": "error", "code": "message.too_long", "detail": "…", "ref": "human-1"},
+        ],
+        [("refused", None)],
+    ),
+    "a message the server may take later waits": (
+        [
+            ready([]),
+            {"type": "local.sent", "id": "human-1", "msg": "hi"},
+            {"type": "error", "code": "rate.limited", "detail": "…", "ref": "human-1"},
+        ],
+        [("waiting", None)],
+    ),
+    "without a connection a typed message waits": (
+        [
+            ready([]),
+            {"type": "local.connection", "connection": {"phase": "waiting"}},
+            {"type": "local.sent", "id": "human-1", "msg": "hi"},
+        ],
+        [("waiting", None)],
+    ),
+    "an unknown frame changes nothing": ([ONE, {"type": "later.invention"}], [("accepted", None)]),
+}
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_what_is_seen_after_frames(modules: Page, case: str) -> None:
+    events, expected = TABLE[case]
+
+    assert seen(modules, events) == expected
+
+
+def test_the_turns_the_model_no_longer_sees_are_marked(modules: Page) -> None:
+    talk = [
+        message
+        for n in range(3)
+        for message in (human(2 * n + 1, "q"), bot(2 * n + 2, 2 * n + 1, "a"))
+    ]
+
+    marked = [turn["forgotten"] for turn in modules.evaluate(SEE, [ready(talk)])]
+
+    assert marked == [True, True, False]
+
+
+OFTEN = ["start"] * 4 + ["complete"] * 3 + ["regenerate"] * 2 + ["reconnect"] * 2
+SELDOM = ["fail", "cut", "sync"]
+STEPS = st.one_of(
+    st.tuples(st.just("say"), st.text(min_size=1, max_size=4)),
+    st.tuples(st.just("write"), st.text("ab€😀", min_size=1, max_size=5)),
+    st.tuples(st.just("deliver"), st.integers(1, 4)),
+    st.tuples(st.sampled_from(["lose", "repeat"]), st.integers(0, 5)),
+    st.tuples(st.sampled_from(OFTEN + SELDOM), st.none()),
+    st.tuples(st.just("write"), st.just("…")),
+)
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+)
+@given(steps=st.lists(STEPS, min_size=8, max_size=50))
+def test_any_network_ends_in_what_a_new_tab_sees(modules: Page, steps: list[Any]) -> None:
+    result = modules.evaluate(PLAY, steps)
+
+    for moment in result["moments"]:
+        assert moment["seen"] == moment["fresh"]
+    assert result["accepted"] == result["sent"]
