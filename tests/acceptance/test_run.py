@@ -11,7 +11,7 @@ import requests
 
 from tests.conftest import NewStack
 from tests.ports import can_listen_on, free_port
-from tests.processes import Running, wait_for
+from tests.processes import END_TIMEOUT_S, START_TIMEOUT_S, Running, wait_for
 
 RUN = "python manage.py runall"
 Run = Callable[..., Running]
@@ -40,7 +40,7 @@ def family(runner: Running) -> list[psutil.Process]:
 
 
 def assert_nothing_is_left(runner: Running, processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=10)
+    _, alive = psutil.wait_procs(processes, timeout=END_TIMEOUT_S)
     assert not alive, runner.text()
     for name in ("PORT", "EMBEDDED_REDIS_PORT", "EMBEDDED_MODEL_PORT"):
         port = int(runner.environment[name])
@@ -60,7 +60,7 @@ def test_site_answers_when_its_address_is_shown_and_one_ctrl_c_ends_all(run: Run
 
     os.kill(runner.pid, signal.SIGINT)
 
-    assert runner.process.wait(15) == 128 + signal.SIGINT
+    assert runner.process.wait(END_TIMEOUT_S) == 128 + signal.SIGINT
     assert_nothing_is_left(runner, processes)
 
 
@@ -74,7 +74,7 @@ def test_nothing_outlives_a_runner_that_is_told_to_end_or_killed(
 
     os.kill(runner.pid, number)
 
-    runner.process.wait(15)
+    runner.process.wait(END_TIMEOUT_S)
     assert_nothing_is_left(runner, processes)
 
 
@@ -84,7 +84,7 @@ def test_ctrl_c_while_the_processes_start_ends_them_too(run: Run) -> None:
 
     os.kill(runner.pid, signal.SIGINT)
 
-    runner.process.wait(20)
+    runner.process.wait(END_TIMEOUT_S)
     assert_nothing_is_left(runner, [])
 
 
@@ -96,7 +96,7 @@ def test_the_end_of_one_process_is_the_end_of_all(run: Run) -> None:
 
     beat.kill()
 
-    assert runner.process.wait(15) != 0
+    assert runner.process.wait(END_TIMEOUT_S) != 0
     assert_nothing_is_left(runner, processes)
 
 
@@ -112,7 +112,7 @@ def test_a_used_port_is_one_sentence_that_says_what_to_change(run: Run, variable
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         runner = run(**{variable: port})
-        assert runner.process.wait(30) == 1
+        assert runner.process.wait(START_TIMEOUT_S) == 1
     assert runner.text().count("\n") == 1, runner.text()
     assert f"Port {port} cannot be used" in runner.text()
     assert runner.text().endswith(f"choose another with {variable}.\n")

@@ -10,7 +10,7 @@ import requests
 
 from tests.conftest import NewStack
 from tests.ports import free_port
-from tests.processes import Running, Stack, wait_for
+from tests.processes import START_TIMEOUT_S, Running, Stack, wait_for
 
 MARK = "xylophone"
 LONG = [{"role": "user", "content": f"Tell me a long story about a {MARK}."}]
@@ -97,7 +97,7 @@ def test_no_web_page_may_read_its_answers(address: str) -> None:
 def refusal(stack: Stack, **environment: str) -> str:
     """Run runmodel, which must refuse; return the last line it writes."""
     process = stack.run("refused", "python manage.py runmodel", environment)
-    assert process.process.wait(30) == 1
+    assert process.process.wait(START_TIMEOUT_S) == 1
     assert "Traceback" not in process.text()
     return process.text().splitlines()[-1]
 

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from tests.conftest import NewStack
-from tests.processes import Stack, wait_for
+from tests.processes import START_TIMEOUT_S, Stack, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_memory_is_never_freed_by_forgetting(client: redis.Redis) -> None:
 def refusal(stack: Stack, **environment: str) -> str:
     """Run runredis, which must refuse in one sentence; return it."""
     process = stack.run("refused", "python manage.py runredis", environment)
-    assert process.process.wait(30) == 1
+    assert process.process.wait(START_TIMEOUT_S) == 1
     assert process.text().count("\n") == 1, process.text()
     return process.text()
 
@@ -128,6 +128,6 @@ def test_a_missing_wheel_is_a_sentence_that_asks_for_redis_url(new_stack: NewSta
     hide = "import sys, importlib.metadata as m; m.files = lambda name: None; sys.argv[1:] = "
     run = "['runredis']; import runpy; runpy.run_path('manage.py', run_name='__main__')"
     process = stack.run("refused", f'python -c "{hide}{run}"', {})
-    assert process.process.wait(30) == 1
+    assert process.process.wait(START_TIMEOUT_S) == 1
     assert "REDIS_URL" in process.text()
     assert "Traceback" not in process.text()
