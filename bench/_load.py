@@ -1,0 +1,99 @@
+"""Clients that talk as fast as they are answered, and the site they talk to."""
+
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.ports import free_port
+from tests.processes import WEB_SERVERS, Running, Stack
+
+ROOMY = {
+    "MESSAGES_PER_MINUTE": "1000000",
+    "TOKENS_PER_MINUTE_PER_IP": "1000000",
+    "SOCKETS_PER_IP": "100000",
+}
+
+
+@contextmanager
+def site(server: str, **environment: str) -> Iterator[tuple[Stack, str]]:
+    """Start a whole site with a model that answers at once; yields it and the model's address."""
+    with tempfile.TemporaryDirectory(prefix="chat-bench-") as folder:
+        port = free_port()
+        model = f"http://127.0.0.1:{port}"
+        settings = ROOMY | {"MODEL_API": "huggingface", "MODEL_URL": f"{model}/generate"}
+        with Stack(Path(folder), settings | environment) as stack:
+            stack.start_redis()
+            stub = stack.run("model", f"python -m tests.model_stub --port {port}", {})
+            stub.wait_until(lambda: _answers(f"{model}/requests"), "to answer")
+            begin_web(stack, server, "chatproject.asgi:application", stack.environment["PORT"])
+            stack.start_worker()
+            stack.start_beat()
+            yield stack, model
+
+
+def begin_web(stack: Stack, server: str, application: str, port: str) -> Running:
+    """Start a web server with an application and wait until it answers."""
+    command = WEB_SERVERS[server].replace("chatproject.asgi:application", application)
+    process = stack.run("web", command, {"PORT": port})
+    process.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/test"), "to answer")
+    return process
+
+
+def script(model: str, **behaviour: object) -> None:
+    """Tell the model how to answer from now on."""
+    requests.put(f"{model}/default", json=behaviour, timeout=10).raise_for_status()
+
+
+async def open_sessions(stack: Stack, count: int) -> list[ClientConnection]:
+    """Begin sessions and open a plain socket on each."""
+    with requests.Session() as http:
+        tokens = [
+            http.post(f"{stack.url}/token", params={"name": "Bench"}, timeout=30).json()["token"]
+            for _ in range(count)
+        ]
+    return [await connect(f"{stack.ws_url}?token={token}", proxy=None) for token in tokens]
+
+
+async def close_all(sockets: Sequence[ClientConnection]) -> None:
+    await asyncio.gather(*(socket.close() for socket in sockets))
+
+
+async def round_trips_ms(socket: ClientConnection, count: int) -> list[float]:
+    """Send messages one after the other; return what each took."""
+    took = []
+    for number in range(count):
+        start = time.perf_counter()
+        await socket.send(f"message {number}")
+        answer = await socket.recv()
+        took.append((time.perf_counter() - start) * 1000)
+        if f"message {number}" not in str(answer):
+            raise RuntimeError(f"a wrong answer: {answer}")
+    return took
+
+
+async def replies_per_second(sockets: Sequence[ClientConnection], each: int) -> float:
+    """Let all sessions talk at once, each waiting for its own replies."""
+    start = time.perf_counter()
+    await asyncio.gather(*(round_trips_ms(socket, each) for socket in sockets))
+    return len(sockets) * each / (time.perf_counter() - start)
+
+
+def spread(took_ms: Sequence[float]) -> str:
+    """Return p50, p95 and p99 as text."""
+    cuts = statistics.quantiles(took_ms, n=100, method="inclusive")
+    return f"p50 {cuts[49]:.1f} ms, p95 {cuts[94]:.1f} ms, p99 {cuts[98]:.1f} ms"
+
+
+def _answers(address: str) -> bool:
+    try:
+        return requests.get(address, timeout=2).ok
+    except (requests.RequestException, json.JSONDecodeError):
+        return False
