@@ -1,8 +1,8 @@
 """Traces: one tree of spans from a client's frame over the worker to the reply's frame.
 
-Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set; then nothing of OpenTelemetry is even imported. The
-tree holds together because a message keeps the trace it came with in its document, whoever takes
-it, and however often.
+Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set; then this project imports nothing of OpenTelemetry.
+The tree holds together because a message keeps the trace it came with in its document, whoever
+takes it, and however often.
 """
 
 from contextlib import AbstractContextManager, nullcontext
