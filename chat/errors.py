@@ -35,6 +35,35 @@ class ErrorCode(StrEnum):
     REPLY_DEADLINE = "reply.deadline"
 
 
+# What a client should know of each code; the documents show these sentences.
+MEANINGS = {
+    ErrorCode.MESSAGE_EMPTY: "There is nothing in the message. Nothing was stored.",
+    ErrorCode.MESSAGE_TOO_LONG: "The message has more characters than `limits.max_message_chars`,"
+    " or the frame more than 64 KiB. Nothing was stored.",
+    ErrorCode.MESSAGE_INVALID: "The frame is not one of those described here, or what it asks for"
+    " cannot be done. Nothing was stored.",
+    ErrorCode.SESSION_UNKNOWN: "No such session, or its time is over. The socket closes with 1008:"
+    " begin a new session.",
+    ErrorCode.SESSION_BUSY: "`limits.max_pending` messages wait for an answer already. Nothing was"
+    " stored: send it again, with the same id, after the next reply.",
+    ErrorCode.RATE_LIMITED: "Too many messages within a minute, or too many open sockets. Nothing"
+    " was stored: send it again later, with the same id.",
+    ErrorCode.QUEUE_UNAVAILABLE: "The message is stored, but no worker could be told at once. The"
+    " reply comes by itself: do not send it again.",
+    ErrorCode.STORE_UNAVAILABLE: "The server cannot reach its storage. Send it again shortly, with"
+    " the same id.",
+    ErrorCode.MODEL_LOADING: "The model was still loading when the reply's time was over.",
+    ErrorCode.MODEL_UNAVAILABLE: "The model's server cannot be reached, or fails.",
+    ErrorCode.MODEL_TIMEOUT: "The model said nothing for too long.",
+    ErrorCode.MODEL_OVERLOADED: "The model's server has too much to do.",
+    ErrorCode.MODEL_UNAUTHORIZED: "The model's server wants another access token: the operator's"
+    " to repair.",
+    ErrorCode.MODEL_REJECTED: "The model's server refuses the request: the operator's to repair.",
+    ErrorCode.MODEL_BAD_REPLY: "What the model's server answered cannot be understood.",
+    ErrorCode.REPLY_DEADLINE: "The reply was not ready in time.",
+}
+
+
 class ChatError(Exception):
     """What a person or client is told: a code and a sentence that holds no secret."""
 

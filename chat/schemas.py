@@ -44,7 +44,7 @@ Instant = Annotated[
 class Value(BaseModel):
     """A frozen value; what it does not know it ignores, so that stored data may grow."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True)
 
 
 class Failure(Value):
@@ -115,7 +115,8 @@ class Message(Value):
 def _drop_null(field: dict[str, Any]) -> None:
     options = [option for option in field.get("anyOf", []) if option != {"type": "null"}]
     if len(options) == 1:
-        del field["anyOf"], field["default"]
+        del field["anyOf"]
+        field.pop("default", None)
         field.update(options[0])
 
 
@@ -140,7 +141,6 @@ class StoredMessage(Message):
 
     replaced_by: UUID | None = None
     record: Record | None = None
-    trace: str | None = Field(default=None, description="A human's: the trace it came with.")
 
     def told(self) -> Message | Replaced:
         """Return what clients may know of it."""

@@ -4,6 +4,7 @@ from django.urls import include, path
 from django.views.i18n import JavaScriptCatalog
 
 from chat.api import api
+from chat.documents import asyncapi_json, websocket_page
 from chat.health import healthz, readyz
 from chat.scrape import metrics
 from chat.views import page
@@ -15,5 +16,7 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics),
+    path("asyncapi.json", asyncapi_json, name="asyncapi"),
+    path("docs/websocket", websocket_page, name="websocket-page"),
     path("", api.urls),
 ]

@@ -1,0 +1,169 @@
+"""Every example in the WebSocket documents is what a real client sends and gets.
+
+`UPDATE_EXAMPLES=1 make test ARGS=tests/acceptance/test_documented_frames.py` writes them anew
+from what was sent and received.
+"""
+
+import json
+import os
+import re
+from typing import Any
+from uuid import UUID
+
+import pytest
+import requests
+from websockets.sync.client import connect
+
+from chat.asyncapi import CLIENT_FRAMES, EXAMPLES, SERVER_FRAMES, type_of
+from tests.acceptance.clients import Frame, Socket, begin, chat_v1, plain
+from tests.conftest import NewStack
+from tests.model_stub import Behaviour, ModelStub, failing, loading
+from tests.processes import Stack
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+MEASURED = {"queued_ms", "first_token_ms", "total_ms", "eta_s"}
+NAMES = [
+    *(type_of(frame) for frame in (*CLIENT_FRAMES, *SERVER_FRAMES)),
+    "plain.text",
+    "plain.answer",
+    "plain.failure",
+]
+FIRST = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d001"
+SECOND = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d002"
+THIRD = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d003"
+GREETING = Behaviour(pieces=("Good", " morning", ", Ada!"), piece_delay_s=0.2)
+ENDLESS = Behaviour(pieces=("Once", " upon", " a", " time"), piece_delay_s=0.1, hang_after=4)
+
+
+def send(recorded: dict[str, Any], socket: Socket, **frame: Any) -> None:
+    recorded.setdefault(frame["type"], frame)
+    socket.send(json.dumps(frame))
+
+
+def say_and_get_an_answer(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
+    model.script(GREETING)
+    send(recorded, socket, type="message.send", id=FIRST, msg="Good morning!")
+    recorded["message.accepted"] = socket.until("message.accepted")
+    recorded["reply.started"] = socket.until("reply.started")
+    recorded["reply.delta"] = socket.until("reply.delta")
+    recorded["reply.completed"] = socket.until("reply.completed")
+
+
+def come_back_and_stop(
+    recorded: dict[str, Any], socket: Socket, model: ModelStub, site: Stack, token: str
+) -> None:
+    model.script(ENDLESS, GREETING)
+    send(recorded, socket, type="message.send", id=SECOND, msg="Tell me a story.")
+    text = ""
+    while text != "Once upon a time":
+        text += socket.until("reply.delta")["text"]
+    with chat_v1(site, token, after=2) as second:
+        recorded["session.ready"] = second.next()
+    send(recorded, socket, type="message.send", id=THIRD, msg="And a greeting.")
+    recorded["reply.queued"] = socket.until("reply.queued")
+    send(recorded, socket, type="reply.stop", reply_to=SECOND)
+    assert socket.reply_to(SECOND)["finish_reason"] == "stop_requested"
+    assert socket.reply_to(THIRD)["finish_reason"] == "stop"
+
+
+def write_it_again(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
+    model.script(loading(0.5), GREETING)
+    send(recorded, socket, type="reply.regenerate", reply_to=THIRD)
+    recorded["model.loading"] = socket.until("model.loading")
+    assert socket.reply_to(THIRD)["replaces"]
+
+
+def fail(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
+    model.script(failing(400))
+    socket.say("What does this cost?")
+    recorded["reply.failed"] = socket.until("reply.failed")
+    send(recorded, socket, type="message.send", id=FIRST, msg=" ")
+    recorded["error"] = socket.until("error")
+
+
+def ask_for_the_session(recorded: dict[str, Any], socket: Socket) -> None:
+    send(recorded, socket, type="session.sync", after=2)
+    assert socket.until("session.ready")["messages"][0]["seq"] == 3
+    send(recorded, socket, type="session.extend")
+    assert socket.until("session.ready")["recovered"]
+    recorded["session.expiring"] = socket.until("session.expiring")
+
+
+def outlive_it(recorded: dict[str, Any], site: Stack) -> None:
+    address = f"127.0.0.1:{site.start_web(SESSION_TTL_S='1').port}"
+    begun = requests.post(f"http://{address}/token", params={"name": "Ada"}, timeout=5).json()
+    protocols: Any = ["chat.v1", f"token.{begun['token']}"]
+    with connect(f"ws://{address}/chat", subprotocols=protocols, proxy=None) as connection:
+        recorded["session.expired"] = Socket(connection).until("session.expired")
+
+
+def speak_plainly(recorded: dict[str, Any], model: ModelStub, site: Stack, token: str) -> None:
+    model.script(GREETING, failing(400))
+    recorded["plain.text"] = "Good morning!"
+    with plain(site, token) as socket:
+        socket.send(recorded["plain.text"])
+        recorded["plain.answer"] = socket.next()
+        socket.send(recorded["plain.text"])
+        recorded["plain.failure"] = socket.next()
+
+
+@pytest.fixture
+def recorded(new_stack: NewStack, model_stub: ModelStub) -> dict[str, Any]:
+    """One frame of each type as it was on the wire."""
+    site = new_stack(SESSION_TTL_S="302", MESSAGES_PER_MINUTE="20")
+    site.start()
+    frames: dict[str, Any] = {}
+    token = begin(site)
+    with chat_v1(site, token) as socket:
+        say_and_get_an_answer(frames, socket, model_stub)
+        come_back_and_stop(frames, socket, model_stub, site, token)
+        write_it_again(frames, socket, model_stub)
+        fail(frames, socket, model_stub)
+        ask_for_the_session(frames, socket)
+    speak_plainly(frames, model_stub, site, begin(site))
+    outlive_it(frames, site)
+    return frames
+
+
+class Likeness:
+    """Compares frames; ids may differ, but then always in the same way."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, str] = {}
+
+    def same(self, name: str, shown: Any, real: Any) -> bool:
+        match shown, real:
+            case dict(), dict():
+                return shown.keys() == real.keys() and all(
+                    self.same(key, shown[key], real[key]) for key in shown
+                )
+            case list(), list():
+                return len(shown) == len(real) and all(
+                    self.same(name, one, other) for one, other in zip(shown, real, strict=True)
+                )
+            case str(), str() if is_uuid(shown) and is_uuid(real):
+                return self.ids.setdefault(real, shown) == shown
+            case str(), str() if TIME.fullmatch(shown):
+                return bool(TIME.fullmatch(real))
+            case _ if name in MEASURED:
+                return type(shown) is type(real)
+        return bool(shown == real)
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def test_every_documented_frame_is_one_that_was_sent_or_received(recorded: dict[str, Any]) -> None:
+    if os.environ.get("UPDATE_EXAMPLES"):
+        written = json.dumps({name: recorded[name] for name in NAMES}, indent=2, ensure_ascii=False)
+        EXAMPLES.write_text(written + "\n")
+    frames: dict[str, Frame] = json.loads(EXAMPLES.read_text())
+    assert list(frames) == NAMES
+
+    likeness = Likeness()
+    for name, shown in frames.items():
+        assert likeness.same(name, shown, recorded[name]), (shown, recorded[name])
