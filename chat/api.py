@@ -2,11 +2,11 @@
 
 import json
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, cast
 from uuid import UUID, uuid4
 
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI
+from ninja.errors import AuthenticationError
 from ninja.params.functions import Query
 from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
 
@@ -14,6 +14,20 @@ from chat import metrics, sessions
 from chat.delivery import deliver_change
 from chat.deployment import async_store, limits
 from chat.errors import ChatError, RateLimited, SessionUnknown
+from chat.openapi import (
+    DESCRIPTION,
+    HISTORY,
+    INVALID_NAME,
+    NAME_BODY,
+    NO_STORE,
+    TOO_FAST,
+    UNKNOWN,
+    BearerToken,
+    DescribedApi,
+    QueryToken,
+    answers,
+    said,
+)
 from chat.schemas import History, HistoryMessage, Value, session_id
 
 MAX_NAME_CHARS = 100
@@ -61,30 +75,22 @@ class InvalidName(Exception):
     """The name is missing, blank or longer than MAX_NAME_CHARS."""
 
 
-api = NinjaAPI(
+api = DescribedApi(
     title="Chat",
     version="1.0.0",
-    description="Tokens and histories. Messages travel over the WebSocket `/chat`.",
+    description=DESCRIPTION,
     urls_namespace="api",
 )
-
-TOKEN_QUERY: str = Query("", description="The session's token; or send `Authorization: Bearer`.")
-NAME_BODY: dict[str, Any] = {
-    "requestBody": {
-        "description": "The name, where it is not in the query.",
-        "content": {
-            content_type: {"schema": {"type": "object", "properties": {"name": {"type": "string"}}}}
-            for content_type in (
-                "application/json",
-                "application/x-www-form-urlencoded",
-                "multipart/form-data",
-            )
-        },
-    }
-}
+TOKEN = [QueryToken(), BearerToken()]
 
 
-@api.get("/test", response=Online, tags=["service"])
+@api.get(
+    "/test",
+    summary="Tell that the API is there",
+    response=Online,
+    openapi_extra=answers({200: said("It is.", {"msg": "API is Online"})}),
+    tags=["service"],
+)
 async def test(request: HttpRequest) -> Online:
     """Tell that the API is there."""
     return Online(msg="API is Online")
@@ -92,8 +98,17 @@ async def test(request: HttpRequest) -> Online:
 
 @api.post(
     "/token",
+    summary="Begin a session",
     response={200: History, 400: InvalidRequest, 429: Refused, 503: Refused},
-    openapi_extra=NAME_BODY,
+    openapi_extra=answers(
+        {
+            200: said("The session with its token.", HISTORY | {"messages": []}),
+            400: INVALID_NAME,
+            429: TOO_FAST,
+            503: NO_STORE,
+        },
+        requestBody=NAME_BODY,
+    ),
     tags=["sessions"],
 )
 async def create_token(
@@ -115,15 +130,20 @@ async def create_token(
 
 @api.get(
     "/refresh_token",
+    summary="Read a session",
     response={200: History, 400: Refused, 503: Refused},
+    auth=TOKEN,
+    openapi_extra=answers(
+        {200: said("The session.", HISTORY), 400: UNKNOWN, 503: NO_STORE},
+    ),
     tags=["sessions"],
 )
-async def refresh_token(request: HttpRequest, token: str = TOKEN_QUERY) -> History:
+async def refresh_token(request: HttpRequest) -> History:
     """Return a session with all its messages."""
-    valid = _valid_token(request, token)
-    session = await async_store().run(sessions.read(session_id(str(valid))))
+    token = token_of(request)
+    session = await async_store().run(sessions.read(session_id(str(token))))
     return History(
-        token=valid,
+        token=token,
         name=session.name,
         session_start=session.session_start,
         messages=[
@@ -134,10 +154,17 @@ async def refresh_token(request: HttpRequest, token: str = TOKEN_QUERY) -> Histo
     )
 
 
-@api.delete("/token", response={204: None, 400: Refused, 503: Refused}, tags=["sessions"])
-async def delete_token(request: HttpRequest, token: str = TOKEN_QUERY) -> tuple[HTTPStatus, None]:
+@api.delete(
+    "/token",
+    summary="Erase a session",
+    response={204: None, 400: Refused, 503: Refused},
+    auth=TOKEN,
+    openapi_extra=answers({204: said("It is gone."), 400: UNKNOWN, 503: NO_STORE}),
+    tags=["sessions"],
+)
+async def delete_token(request: HttpRequest) -> tuple[HTTPStatus, None]:
     """Erase a session and everything about it, and close its sockets."""
-    session = session_id(str(_valid_token(request, token)))
+    session = session_id(str(token_of(request)))
     if not await async_store().run(sessions.erase(session)):
         raise SessionUnknown
     await deliver_change(session)
@@ -151,6 +178,12 @@ def tell_invalid_name(request: HttpRequest, error: InvalidName) -> HttpResponse:
     return api.create_response(request, InvalidRequest(detail=detail), status=400)
 
 
+@api.exception_handler(AuthenticationError)
+def tell_missing_token(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    """Answer a request without a token like one with a token nobody knows."""
+    return tell_error(request, SessionUnknown())
+
+
 @api.exception_handler(ChatError)
 def tell_error(request: HttpRequest, error: ChatError) -> HttpResponse:
     """Answer with the error's sentence: 429 with Retry-After, 503 where it passes, else 400."""
@@ -161,6 +194,11 @@ def tell_error(request: HttpRequest, error: ChatError) -> HttpResponse:
         return response
     status = 400 if error.permanent else 503
     return api.create_response(request, Refused(detail=error.detail), status=status)
+
+
+def token_of(request: HttpRequest) -> UUID:
+    """Return the token that the request's authentication found."""
+    return cast(UUID, request.auth)  # type: ignore[attr-defined]
 
 
 def _valid_name(name: object) -> str:
@@ -178,11 +216,3 @@ def _name_in_body(request: HttpRequest) -> object:
     except (ValueError, RecursionError):
         return ""
     return body.get("name", "") if isinstance(body, dict) else ""
-
-
-def _valid_token(request: HttpRequest, token: str) -> UUID:
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    try:
-        return UUID(token or (bearer if scheme.lower() == "bearer" else ""))
-    except ValueError as error:
-        raise SessionUnknown from error

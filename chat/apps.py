@@ -1,7 +1,5 @@
 """Django's handle on the chat app."""
 
-import logging
-
 from django.apps import AppConfig
 from django.conf import settings
 
@@ -11,10 +9,8 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        """Begin to count and to trace, and listen to what Celery says of a worker's life."""
-        from chat import metric_files, tracing, worker
+        """Begin to count, and listen to what Celery says of a worker's life."""
+        from chat import metric_files, worker
 
-        logging.captureWarnings(settings.LOG_FORMAT == "json")
         metric_files.begin(settings.METRICS_DIR)
         worker.listen()
-        tracing.start()

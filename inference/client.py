@@ -48,18 +48,11 @@ class ModelSettings:
 class ModelClient(Protocol):
     """Something that can continue a conversation; threads may share it."""
 
-    def generate(
-        self,
-        turns: Sequence[Turn],
-        *,
-        deadline_s: float | None = None,
-        request_id: str | None = None,
-    ) -> Generation:
+    def generate(self, turns: Sequence[Turn], *, deadline_s: float | None = None) -> Generation:
         """Ask for the reply to the last of `turns`, oldest first.
 
         Nothing is sent before the first piece is asked for. `deadline_s`: seconds that the call
-        may take in all, counted from here; then iterating raises `ModelTimeout`. `request_id` is
-        what the server may write into its log, sent as `X-Request-ID`.
+        may take in all, counted from here; then iterating raises `ModelTimeout`.
         """
 
 
@@ -71,15 +64,9 @@ class HttpModelClient:
         self._transport = transport
         self._watchdog = Watchdog()
 
-    def generate(
-        self,
-        turns: Sequence[Turn],
-        *,
-        deadline_s: float | None = None,
-        request_id: str | None = None,
-    ) -> Generation:
+    def generate(self, turns: Sequence[Turn], *, deadline_s: float | None = None) -> Generation:
         """Ask for the reply to the last of `turns`, see `ModelClient`."""
-        call = Call(deadline_s, request_id)
+        call = Call(deadline_s)
         ask = self._dialect.ask(turns)
         return Generation(self._transport, self._dialect, ask, call, self._watchdog)
 
