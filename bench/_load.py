@@ -75,7 +75,7 @@ async def round_trips_ms(socket: ClientConnection, count: int) -> list[float]:
         answer = await socket.recv()
         took.append((time.perf_counter() - start) * 1000)
         if f"message {number}" not in str(answer):
-            raise RuntimeError(f"a wrong answer: {answer}")
+            raise RuntimeError(f"a wrong answer: {answer!r}")
     return took
 
 

@@ -1,5 +1,7 @@
 """Django's handle on the chat app."""
 
+import logging
+
 from django.apps import AppConfig
 from django.conf import settings
 
@@ -9,8 +11,10 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        """Begin to count, and listen to what Celery says of a worker's life."""
-        from chat import metric_files, worker
+        """Begin to count and to trace, and listen to what Celery says of a worker's life."""
+        from chat import metric_files, tracing, worker
 
+        logging.captureWarnings(settings.LOG_FORMAT == "json")
         metric_files.begin(settings.METRICS_DIR)
         worker.listen()
+        tracing.start()

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 from typing import Any
 
@@ -36,7 +37,7 @@ class Broker:
             raise QueueUnavailable
         self._waiting += 1
         publishing = asyncio.get_running_loop().run_in_executor(
-            self._threads, answer.delay, session
+            self._threads, copy_context().run, answer.delay, session
         )
         publishing.add_done_callback(self._done)
         started_at = time.perf_counter()

@@ -13,12 +13,13 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from chat import metrics, sessions
+from chat import metrics, sessions, tracing
 from chat.authorisation import identify
 from chat.broker import broker
 from chat.delivery import deliver, deliver_change, deliver_queued, group_name
 from chat.deployment import async_store, limits
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
+from chat.logs import about, stay_about
 from chat.protocol import (
     ClientFrame,
     Error,
@@ -67,6 +68,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             if self.caller.session is None:
                 raise SessionUnknown
             self.session = self.caller.session
+            stay_about(self.session)
             session = await self._join()
         except ChatError as error:
             await self._turn_away(error)
@@ -107,8 +109,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             frame = self.dialect.parse(text_data)
             metrics.frame_received(frame.type)
             ref = frame_reference(frame.model_dump(mode="json"))
-            async with self.turn:
-                await self._act(frame)
+            with about(message=ref), tracing.frame(frame.type, self.session):
+                async with self.turn:
+                    await self._act(frame)
         except SessionUnknown:
             await self._end()
         except ChatError as error:
@@ -118,7 +121,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """Pass on what a worker or another tab tells the session, once and without gaps."""
         if self._is_ours(event):
             frame = event["frame"] if self.dialect.follows(event["kind"]) else None
-            await self._in_turn(self.updates.hear(frame))
+            with tracing.told(event["kind"], event.get("trace") if frame else None):
+                await self._in_turn(self.updates.hear(frame))
 
     async def session_changed(self, event: dict[str, Any]) -> None:
         """Read the document again: its time started again, or it is gone."""
@@ -146,12 +150,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _message_send(self, frame: MessageSend) -> None:
         check_message(frame.msg, settings.MAX_MESSAGE_CHARS)
-        step = sessions.accept(self.session, frame.id, frame.msg, limits=limits())
+        step = sessions.accept(
+            self.session, frame.id, frame.msg, limits=limits(), trace=tracing.current()
+        )
         accepted = await async_store().run(step)
         told = MessageAccepted(message=accepted.message.public())
         await self.updates.pass_on(told, anyway=not accepted.new)
         if accepted.new:
             metrics.message_accepted()
+            logger.info("Message accepted", extra={"facts": {"seq": accepted.message.seq}})
             self._begin(self._enqueue(str(frame.id)))
             await deliver(self.session, told)
 

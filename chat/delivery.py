@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from channels.layers import BaseChannelLayer, get_channel_layer
 
-from chat import metrics
+from chat import metrics, tracing
 from chat.protocol import Frame
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ def group_name(session: str) -> str:
 async def deliver(session: str, frame: Frame) -> None:
     """Tell every socket of a session a frame."""
     event = {"type": "session.event", "kind": frame.type, "frame": frame.model_dump_json()}
+    event |= {"trace": trace} if (trace := tracing.current()) else {}
     await _send(session, event)
 
 

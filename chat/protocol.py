@@ -20,7 +20,9 @@ MAX_FRAME_BYTES = 64 * 1024
 class Frame(BaseModel):
     """One JSON object on the socket."""
 
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        frozen=True, hide_input_in_errors=True, json_schema_serialization_defaults_required=True
+    )
 
     type: str
 

@@ -10,11 +10,12 @@ import time
 from dataclasses import dataclass
 from uuid import uuid4
 
-from chat import metrics, sessions
+from chat import metrics, sessions, tracing
 from chat.delivery import Delivery
 from chat.errors import SessionUnknown
 from chat.history import window
 from chat.keeper import Ending, Hold, Keeper
+from chat.logs import about
 from chat.protocol import reply_frame
 from chat.schemas import NewReply, Record
 from chat.sessions import LeaseLost, Taken
@@ -53,12 +54,27 @@ class Replies:
 
         Does nothing where nothing waits or another worker is at it. Raises StoreUnavailable.
         """
+        with about(session=session):
+            taken = self._take(session)
+            if taken is None:
+                return False
+            message = taken.message
+            with about(message=str(message.id)), tracing.reply(str(message.id), message.trace):
+                return self._answer(taken)
+
+    def hand_over(self) -> None:
+        """Give every reply back unfinished, for other workers: this process is told to go."""
+        self._keeper.end_all(Ending.HANDOVER)
+
+    def _take(self, session: str) -> Taken | None:
         lease = f"{self._settings.worker} {secrets.token_hex(16)}"
         step = sessions.take(session, lease, uuid4(), history=self._settings.history_messages)
-        taken = self._store.run(step)
-        if taken is None:
-            return False
+        return self._store.run(step)
+
+    def _answer(self, taken: Taken) -> bool:
+        session, lease = taken.session, taken.lease
         metrics.reply_taken(taken.waited_s, taken.attempts)
+        logger.debug("Message taken", extra={"facts": {"attempt": taken.attempts}})
         deadline = time.monotonic() + self._settings.deadline_s - taken.waited_s
         with (
             metrics.writing(),
@@ -71,11 +87,8 @@ class Replies:
                 metrics.lease_lost()
         if hold.ending is Ending.HANDOVER:
             self._store.run(sessions.release(session, lease))
+        logger.info("Reply given up", extra={"facts": {"why": str(hold.ending)}})
         return False
-
-    def hand_over(self) -> None:
-        """Give every reply back unfinished, for other workers: this process is told to go."""
-        self._keeper.end_all(Ending.HANDOVER)
 
     def _write(self, taken: Taken, hold: Hold) -> Outcome | None:
         turns = window(taken.history, taken.message, self._settings.history_messages)
@@ -93,6 +106,7 @@ class Replies:
         except SessionUnknown:
             return False
         metrics.reply_committed(reply)
+        logger.info("Reply stored", extra={"facts": _facts(reply)})
         self._delivery.deliver(taken.session, reply_frame(committed.message.public()))
         return committed.pending > 0
 
@@ -111,3 +125,13 @@ class Replies:
                 attempts=taken.attempts, worker=self._settings.worker, model=self._settings.model
             ),
         )
+
+
+def _facts(reply: NewReply) -> dict[str, object]:
+    """Return what a log line tells of a reply: all but its text."""
+    return {
+        "reply": str(reply.id),
+        "outcome": reply.error.code if reply.error else reply.finish_reason,
+        "attempts": reply.record.attempts,
+        **reply.timings.model_dump(exclude_none=True),
+    }

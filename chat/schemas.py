@@ -44,7 +44,7 @@ Instant = Annotated[
 class Value(BaseModel):
     """A frozen value; what it does not know it ignores, so that stored data may grow."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class Failure(Value):
@@ -141,6 +141,7 @@ class StoredMessage(Message):
 
     replaced_by: UUID | None = None
     record: Record | None = None
+    trace: str | None = Field(default=None, description="A human's: the trace it came with.")
 
     def told(self) -> Message | Replaced:
         """Return what clients may know of it."""

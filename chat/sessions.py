@@ -186,7 +186,9 @@ def create(session: str, name: str, *, address: str, limits: Limits) -> Step[Ses
     return Step("create", tuple(keys), arguments, read)
 
 
-def accept(session: str, message: UUID, text: str, *, limits: Limits) -> Step[Accepted]:
+def accept(
+    session: str, message: UUID, text: str, *, limits: Limits, trace: str | None = None
+) -> Step[Accepted]:
     """Store a human's message once; raises SessionUnknown, SessionBusy or RateLimited."""
 
     def read(answer: Answer) -> Accepted:
@@ -194,6 +196,7 @@ def accept(session: str, message: UUID, text: str, *, limits: Limits) -> Step[Ac
         return Accepted(StoredMessage.model_validate_json(answer[1]), new=answer[2] == "1")
 
     body = {"id": str(message), "source": "human", "msg": text, "reply_to": None}
+    body |= {"trace": trace} if trace else {}
     return Step(
         "accept",
         _keys(session),

@@ -1,5 +1,6 @@
 """Write one reply: ask the model, store and tell its text as it comes, try again where it helps."""
 
+import logging
 import random
 import time
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from inference.client import Generation, ModelClient, Turn
 from inference.errors import GenerationCancelled, ModelError
 from inference.errors import ModelLoading as ModelIsLoading
 from inference.retry import retry_delay_s
+
+logger = logging.getLogger(__name__)
 
 DELTA_INTERVAL_S = 0.04
 LAST_LOADING_WAIT_S = 0.5
@@ -76,6 +79,7 @@ class ReplyWriter:
                 return self._ended()
             except ModelError as error:
                 metrics.model_failed(error.code)
+                logger.info("The model gave no reply", extra={"facts": {"code": error.code}})
                 if not self._try_again_after(error):
                     return self._ended() if self._hold.ending else self._failed(error)
 
@@ -83,7 +87,9 @@ class ReplyWriter:
         left_s = self._hold.left_s()
         if left_s <= 0:
             return self._outcome(failure=DEADLINE)
-        generation = self._model.generate(turns, deadline_s=left_s)
+        logger.debug("Asking the model", extra={"facts": {"turns": len(turns)}})
+        request_id = str(self._taken.message.id)
+        generation = self._model.generate(turns, deadline_s=left_s, request_id=request_id)
         with metrics.model_call(), generation, self._hold.calling(generation):
             for piece in generation:
                 self._add(piece)

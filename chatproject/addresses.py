@@ -25,6 +25,20 @@ def complete_redis_url(
     return f"redis://{_credentials(user, password)}{address}"
 
 
+def checked_redis_url(variable: str, url: str) -> str:
+    """Return `url`; ValueError where its port cannot be read.
+
+    The libraries would say so later and show a part of the password.
+    """
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ValueError(
+            f'Environment variable "{variable}" is no address: percent-encode its password'
+        ) from None
+    return url
+
+
 def _credentials(user: str | None, password: str | None) -> str:
     if not (user or password):
         return ""

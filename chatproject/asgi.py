@@ -10,9 +10,12 @@ http_application = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402 Django is set up first
 
+from chat.farewell import Farewell  # noqa: E402
 from chat.routing import websocket_application  # noqa: E402
 from chatproject.daphne_close import send_standard_close_codes  # noqa: E402
 
 send_standard_close_codes()
 
-application = ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})
+application = Farewell(
+    ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})
+)

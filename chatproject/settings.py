@@ -13,7 +13,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, validate
 
-from chatproject.addresses import complete_redis_url
+from chatproject.addresses import checked_redis_url, complete_redis_url
 from chatproject.local_files import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -33,6 +33,12 @@ try:
     DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
     DEBUG = env.bool("DEBUG", False)
     LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
+    if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise EnvError('Environment variable "LOG_LEVEL" must be DEBUG, INFO, WARNING or ERROR')
+    LOG_FORMAT = env.str("LOG_FORMAT", "json" if APP_ENV == "production" else "text")
+    if LOG_FORMAT not in {"json", "text"}:
+        raise EnvError('Environment variable "LOG_FORMAT" must be json or text')
+    OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 
     # Redis: the store, the broker and the channel layer may be one server or three.
     REDIS_URL = (
@@ -50,8 +56,11 @@ try:
     if EMBEDDED_REDIS:
         EMBEDDED_REDIS_PASSWORD = read_or_create_secret(DATA_DIR / "redis" / "password")
         REDIS_URL = f"redis://:{EMBEDDED_REDIS_PASSWORD}@127.0.0.1:{EMBEDDED_REDIS_PORT}/0"
+    checked_redis_url("REDIS_URL", REDIS_URL)
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "") or REDIS_URL
     CHANNEL_REDIS_URL = env.str("CHANNEL_REDIS_URL", "") or REDIS_URL
+    checked_redis_url("CELERY_BROKER_URL", CELERY_BROKER_URL)
+    checked_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL)
 
     # The model.
     MODEL_URL = env.str("MODEL_URL", "")
@@ -123,7 +132,7 @@ try:
     elif not SECRET_KEY:
         SECRET_KEY = read_or_create_secret(DATA_DIR / "secret_key")
 except (EnvError, ValueError, OSError) as error:
-    raise ImproperlyConfigured(str(error)) from error
+    raise ImproperlyConfigured(str(error)) from None
 
 
 # Django
@@ -256,20 +265,36 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
+# Libraries never log below INFO, whatever LOG_LEVEL says: on DEBUG they write frames, headers and
+# addresses as they are. Access logs are the proxy's; uvicorn's would show a token in the query.
+LIBRARY_LOG_LEVEL = "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    # A probe's answer is for the one who asked.
     "filters": {
+        "about": {"()": "chat.logs.About"},
+        # A probe's answer is for the one who asked.
         "no_probes": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: not record.getMessage().endswith(": /readyz"),
+        },
+    },
+    "formatters": {
+        "json": {"()": "chat.logs.JsonLines"},
+        "text": {"()": "chat.logs.ReadableLines"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["about"],
         }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "root": {"handlers": ["console"], "level": LIBRARY_LOG_LEVEL},
     "loggers": {
+        **{name: {"level": LOG_LEVEL} for name in ("chat", "chatproject", "inference")},
+        **{name: {"handlers": [], "propagate": True} for name in ("django", "uvicorn")},
+        "uvicorn.access": {"handlers": [], "propagate": False},
         "django.request": {"filters": ["no_probes"]},
         # A line or two for every task, and the sweep is one every second.
         "celery.beat": {"level": "WARNING"},

@@ -24,7 +24,8 @@ class Call:
     thread may `cancel` or `expire` it: attached or not, before, after or in between.
     """
 
-    def __init__(self, deadline_s: float | None = None) -> None:
+    def __init__(self, deadline_s: float | None = None, request_id: str | None = None) -> None:
+        self.request_id = request_id
         self.ends_at_s = None if deadline_s is None else time.monotonic() + deadline_s
         self._lock = threading.Lock()
         self._end: type[GenerationCancelled | ModelTimeout] | None = None

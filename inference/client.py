@@ -48,11 +48,18 @@ class ModelSettings:
 class ModelClient(Protocol):
     """Something that can continue a conversation; threads may share it."""
 
-    def generate(self, turns: Sequence[Turn], *, deadline_s: float | None = None) -> Generation:
+    def generate(
+        self,
+        turns: Sequence[Turn],
+        *,
+        deadline_s: float | None = None,
+        request_id: str | None = None,
+    ) -> Generation:
         """Ask for the reply to the last of `turns`, oldest first.
 
         Nothing is sent before the first piece is asked for. `deadline_s`: seconds that the call
-        may take in all, counted from here; then iterating raises `ModelTimeout`.
+        may take in all, counted from here; then iterating raises `ModelTimeout`. `request_id` is
+        what the server may write into its log, sent as `X-Request-ID`.
         """
 
 
@@ -64,9 +71,15 @@ class HttpModelClient:
         self._transport = transport
         self._watchdog = Watchdog()
 
-    def generate(self, turns: Sequence[Turn], *, deadline_s: float | None = None) -> Generation:
+    def generate(
+        self,
+        turns: Sequence[Turn],
+        *,
+        deadline_s: float | None = None,
+        request_id: str | None = None,
+    ) -> Generation:
         """Ask for the reply to the last of `turns`, see `ModelClient`."""
-        call = Call(deadline_s)
+        call = Call(deadline_s, request_id)
         ask = self._dialect.ask(turns)
         return Generation(self._transport, self._dialect, ask, call, self._watchdog)
 

@@ -100,6 +100,8 @@ class Transport:
         request.body = json.dumps(payload, separators=(",", ":")).encode()
         request.headers = self._template.headers.copy()
         request.headers["Content-Length"] = str(len(request.body))
+        if call.request_id:
+            request.headers["X-Request-ID"] = call.request_id
         try:
             response = self._send(request, exchange)
         except (lib.RequestException, wire.HTTPError) as error:

@@ -10,7 +10,7 @@ stamp=.venv/.installed-$kind
 wanted() {
     "$python" -V 2>/dev/null || return 1
     cat requirements.txt requirements-embedded.txt
-    [ "$kind" = run ] || cat requirements-dev.txt
+    [ "$kind" = run ] || cat requirements-dev.txt requirements-tracing.txt
 }
 
 fail() {

@@ -10,6 +10,7 @@ import pytest
 import requests
 from websockets.sync.client import connect
 
+from tests.conftest import ROOMY
 from tests.model_stub import ModelStub
 from tests.ports import free_port
 from tests.processes import WEB_SERVERS, Running, Stack, wait_for
@@ -31,10 +32,11 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     port = free_port()
     with ModelStub() as model:
-        environment = {
+        environment = ROOMY | {
             "MODEL_URL": model.endpoint("huggingface"),
             "HUGGINGFACE_INFERENCE_TOKEN": MODEL_TOKEN,
             "LOG_LEVEL": "DEBUG",
+            "LOG_FORMAT": "json",
             "WORKER_METRICS_ADDRESS": f"127.0.0.1:{port}",
         }
         with Stack(tmp_path_factory.mktemp("service"), environment) as stack:

@@ -1,0 +1,97 @@
+"""Many clients at once, in mid-conversation."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from tests.faults.client import Client, Sent
+from tests.faults.site import Site
+
+SETTLE_S = 60.0
+
+
+class Crowd:
+    """The clients of a site."""
+
+    def __init__(self, site: Site, size: int, address: Callable[[], str] | None = None) -> None:
+        self.site = site
+        self.size = size
+        self.clients: list[Client] = []
+        self._address = address or (lambda: site.stack.ws_url)
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> "Crowd":
+        for _ in range(self.size):
+            await self.join()
+        await self.each_says_and_hears()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._open.aclose()
+
+    async def join(self) -> Client:
+        """Add a client with a session of its own."""
+        mark, token = await self.site.new_session()
+        client = await self._open.enter_async_context(Client(mark, token, self._address))
+        self.clients.append(client)
+        return client
+
+    async def each_says_and_hears(self, within_s: float = SETTLE_S) -> None:
+        """Let everybody ask once and wait for all the answers."""
+        async with asyncio.timeout(within_s):
+            await asyncio.gather(*(client.ask() for client in self.clients))
+
+    @asynccontextmanager
+    async def talking(self, pause_s: float = 0.0) -> AsyncIterator[None]:
+        """Let everybody ask one question after another while the block runs; then settle."""
+        over = asyncio.Event()
+        talks = [asyncio.create_task(_talk(one, over, pause_s)) for one in self.clients]
+        await self.in_mid_reply()
+        try:
+            yield
+            over.set()
+            async with asyncio.timeout(SETTLE_S):
+                await asyncio.gather(*talks)
+        finally:
+            for talk in talks:
+                talk.cancel()
+
+    async def in_mid_reply(self, share: float = 0.25) -> None:
+        """Wait until a share of all sessions has a reply half written."""
+        async with asyncio.timeout(SETTLE_S):
+            while sum(bool(one.view.text) for one in self.clients) < share * len(self.clients):
+                await asyncio.sleep(0.01)
+
+    async def answered(self, sent: Iterable[Sent], within_s: float = SETTLE_S) -> None:
+        """Wait until these are answered."""
+        async with asyncio.timeout(within_s):
+            await asyncio.gather(*(one.answered.wait() for one in sent))
+
+    async def settle(self) -> None:
+        """Wait until everything sent is answered."""
+        await self.answered(self.sent())
+
+    def sent(self) -> list[Sent]:
+        """Return all messages of all clients."""
+        return [sent for client in self.clients for sent in client.sent]
+
+    def open_at(self, instant: float) -> list[Sent]:
+        """Return the messages that were sent and not answered at an instant."""
+        return [
+            sent
+            for sent in self.sent()
+            if sent.sent_at <= instant and (sent.answered_at or instant) >= instant
+        ]
+
+    def recovery_s(self, broken_at: float, mended_at: float | None = None) -> float:
+        """Return how long after the mending the last message open at the break was answered."""
+        since = broken_at if mended_at is None else mended_at
+        ends = [sent.answered_at or time.monotonic() for sent in self.open_at(broken_at)]
+        return max(0.0, max(ends, default=since) - since)
+
+
+async def _talk(client: Client, over: asyncio.Event, pause_s: float) -> None:
+    while not over.is_set():
+        await client.ask()
+        await asyncio.sleep(pause_s)

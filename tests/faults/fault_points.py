@@ -1,0 +1,81 @@
+"""The site's settings with points where a worker dies, for the tests only.
+
+A worker that comes to a point whose file is in DATA_DIR takes the file away and kills itself there:
+`die-before-commit`, `die-during-commit` (sent, the answer never read), `die-after-commit`.
+Every fifth task is lost on its way to the broker while the file `lose-tasks` is there.
+"""
+
+import itertools
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kombu.transport import redis as transport
+from redis import Redis
+
+from chat.store import Store
+from chatproject.settings import *  # noqa: F403
+from chatproject.settings import DATA_DIR
+
+LOST_EACH = 5
+
+
+def die_at(point: str) -> None:
+    """Kill this process, if it is the first to come to an armed point."""
+    try:
+        Path(DATA_DIR, point).unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def with_points(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Return Store.run with a point before, in and after each commit."""
+
+    def run_and_die(self: Store, step: Any) -> Any:
+        if step.script != "commit":
+            return run(self, step)
+        die_at("die-before-commit")
+        answer = run(self, step)
+        die_at("die-after-commit")
+        return answer
+
+    return run_and_die
+
+
+def with_point_in_mid_command(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Return Redis.evalsha with a point after the command is sent, before its answer is read."""
+
+    def send_and_die(self: Any, digest: str, number: int, *rest: Any) -> Any:
+        if len(rest) > number + 7 and Path(DATA_DIR, "die-during-commit").exists():
+            connection = self.connection_pool.get_connection()
+            connection.send_command("EVALSHA", digest, number, *rest)
+            connection.can_read(timeout=1)
+            die_at("die-during-commit")
+            connection.disconnect()
+        return execute(self, digest, number, *rest)
+
+    return send_and_die
+
+
+def losing(put: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the transport's way to publish, with every fifth answer task lost."""
+    count = itertools.count(1)
+
+    def put_or_lose(self: Any, queue: str, message: Any, **options: Any) -> Any:
+        is_answer = message.get("headers", {}).get("task") == "chat.tasks.answer"
+        losing_now = is_answer and Path(DATA_DIR, "lose-tasks").exists()
+        if losing_now and next(count) % LOST_EACH == 0:
+            with Path(DATA_DIR, "lost-tasks").open("a") as lost:
+                lost.write("x")
+            return None
+        return put(self, queue, message, **options)
+
+    return put_or_lose
+
+
+setattr(Store, "run", with_points(Store.run))  # noqa: B010 what a type checker rightly refuses
+setattr(Redis, "evalsha", with_point_in_mid_command(Redis.evalsha))  # noqa: B010
+setattr(transport.Channel, "_put", losing(transport.Channel._put))  # noqa: B010

@@ -1,0 +1,28 @@
+"""Marked messages: each text says whose it is, so that a wrong reply is recognised."""
+
+import re
+import secrets
+from collections.abc import Iterator
+
+MARK = re.compile(r"\bm[0-9a-f]{12}\b")
+WORDS = "and some more words to write down one by one"
+
+
+def new_mark() -> str:
+    """Return a mark no other session has."""
+    return f"m{secrets.token_hex(6)}"
+
+
+def marked_text(mark: str, number: int) -> str:
+    """Return a session's message number `number`."""
+    return f"{mark} {number} {WORDS}"
+
+
+def echo(text: str) -> str:
+    """Return what the model stub answers to a text."""
+    return f"You said: {text}"
+
+
+def marks_in(text: str) -> Iterator[str]:
+    """Yield every mark that a text carries."""
+    return (found.group() for found in MARK.finditer(text))

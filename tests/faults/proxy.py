@@ -1,0 +1,100 @@
+"""A TCP proxy that can be told to misbehave: refuse, pause, cut, count bytes."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+READ_BYTES = 65_536
+Address = tuple[str, int]
+
+
+class Cutter(Protocol):
+    """Decides how much of a connection's bytes pass before it is cut."""
+
+    def passes(self, data: bytes, *, to_server: bool) -> tuple[bytes, bool]:
+        """Return what passes of `data`, and whether the connection is cut after it."""
+
+
+class Proxy:
+    """Passes bytes between clients and one of several servers."""
+
+    def __init__(self, servers: Callable[[], Address]) -> None:
+        self.servers = servers
+        self.new_cutter: Callable[[], Cutter | None] = lambda: None
+        self.cuts = 0
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def __aenter__(self) -> "Proxy":
+        await self.listen()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.pause(False)
+        self.refuse()
+
+    async def listen(self) -> None:
+        """Take connections (again)."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def refuse(self) -> None:
+        """Take no connection and cut those there are."""
+        if self._server is not None:
+            self._server.close()
+        self.cut_all()
+
+    def pause(self, paused: bool = True) -> None:
+        """Pass nothing on, but keep every connection open."""
+        (self._flows.clear if paused else self._flows.set)()
+
+    def cut_all(self) -> None:
+        """Cut every connection, without a goodbye."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection(*self.servers())
+        except OSError:
+            writer.transport.abort()
+            return
+        cutter = self.new_cutter()
+        ends = {writer, far_writer}
+        self._writers |= ends
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._pass(reader, far_writer, cutter, to_server=True))
+                both.create_task(self._pass(far_reader, writer, cutter, to_server=False))
+        except* OSError:
+            pass
+        finally:
+            self._writers -= ends
+            for end in ends:
+                end.transport.abort()
+
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        cutter: Cutter | None,
+        *,
+        to_server: bool,
+    ) -> None:
+        while data := await reader.read(READ_BYTES):
+            await self._flows.wait()
+            cut = False
+            if cutter:
+                data, cut = cutter.passes(data, to_server=to_server)
+            writer.write(data)
+            await writer.drain()
+            if cut:
+                self.cuts += 1
+                await asyncio.sleep(0)
+                raise ConnectionAbortedError
+        with suppress(OSError, RuntimeError):
+            writer.write_eof()

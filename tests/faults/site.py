@@ -1,0 +1,139 @@
+"""A whole site to break: web, two workers, beat, Redis, and a scripted model."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import redis
+import requests
+from celery import Celery
+
+from chat.schemas import session_id
+from tests.faults.marks import new_mark
+from tests.model_stub import Behaviour, ModelStub
+from tests.processes import Running, Stack
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Everybody comes from one address here, and talks without a pause.
+SETTINGS = {
+    "MESSAGES_PER_MINUTE": "60000",
+    "TOKENS_PER_MINUTE_PER_IP": "60000",
+    "SOCKETS_PER_IP": "10000",
+    "WORKER_CONCURRENCY": "32",
+    "MODEL_TIMEOUT_S": "5",
+    "REPLY_DEADLINE_S": "60",
+}
+WRITES_SLOWLY = Behaviour(piece_delay_s=0.05, times=None)
+HTTP_TIMEOUT_S = 15
+
+
+class Site:
+    """The processes and the model. What blocks runs in threads of the site's own.
+
+    Those threads live as long as the site: the kernel ends a child with the thread that made it.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.model = ModelStub()
+        self.model.__enter__()
+        self.model.always(WRITES_SLOWLY)
+        model = {"MODEL_URL": self.model.endpoint("huggingface")}
+        self.stack = Stack(folder, SETTINGS | model | environment)
+        self._threads = ThreadPoolExecutor(16, thread_name_prefix="site")
+        self._http = requests.Session()
+
+    async def do(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what blocks, while the clients go on."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: act(*args, **kwargs))
+
+    async def start(self) -> None:
+        """Start it all; two workers."""
+        await self.do(self.stack.start)
+        await self.do(self.stack.start_worker)
+
+    async def close(self) -> None:
+        """End it all."""
+        await self.do(self.stack.close)
+        self.model.__exit__()
+        self._threads.shutdown()
+
+    @property
+    def workers(self) -> list[Running]:
+        return self.stack.of("worker")
+
+    @property
+    def web(self) -> Running:
+        return self.stack.of("web")[0]
+
+    @property
+    def redis(self) -> redis.Redis:
+        """A connection of the test's own to the site's Redis."""
+        return redis.Redis.from_url(self.stack.redis_url, decode_responses=True, retry=None)
+
+    @property
+    def celery(self) -> Celery:
+        """A Celery client that publishes what nobody asked for."""
+        app = Celery(broker=self.stack.redis_url)
+        app.conf.broker_transport_options = {"global_keyprefix": "chat:celery:"}
+        app.conf.task_ignore_result = True
+        return app
+
+    async def new_session(self) -> tuple[str, str]:
+        """Begin a session; return its mark and its token."""
+        mark = new_mark()
+        answer = await self.do(self.request, "POST", "/token", params={"name": mark})
+        answer.raise_for_status()
+        return mark, str(answer.json()["token"])
+
+    async def history(self, token: str) -> list[dict[str, Any]]:
+        """Return a session's messages as the document has them."""
+        answer = await self.do(self.request, "GET", "/refresh_token", params={"token": token})
+        answer.raise_for_status()
+        return list(answer.json()["messages"])
+
+    async def readiness(self) -> tuple[int, dict[str, str]]:
+        """Return what /readyz says: the status and each check."""
+        answer = await self.do(self.request, "GET", "/readyz")
+        return answer.status_code, answer.json()["checks"]
+
+    def request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Ask the site over HTTP."""
+        url = f"{self.stack.url}{path}"
+        return self._http.request(method, url, timeout=HTTP_TIMEOUT_S, **options)
+
+    async def heal(self) -> None:
+        """Bring back what a fault took away."""
+        if not self.stack.of("redis"):
+            await self.do(self.stack.start_redis)
+        if not self.stack.of("web"):
+            await self.do(self.stack.start_web)
+        if not self.stack.of("beat"):
+            await self.do(self.stack.start_beat)
+        while len(self.workers) < 2:
+            await self.do(self.stack.start_worker)
+        self.model.script()
+        self.model.always(WRITES_SLOWLY)
+        self.model.forget_requests()
+
+    @staticmethod
+    def document_id(token: str) -> str:
+        """Return the name under which a session is stored."""
+        return session_id(token)
+
+
+@asynccontextmanager
+async def running_site(folder: Path, **environment: str) -> AsyncIterator[Site]:
+    """Run a site for as long as the block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    site = Site(folder, environment)
+    try:
+        await site.start()
+        yield site
+    finally:
+        await site.close()
