@@ -51,7 +51,10 @@ def wait_for(
 
 
 class Running:
-    """One process, leader of its own group, whose output goes to `log`."""
+    """One process, leader of its own group, whose output goes to `log`.
+
+    To be started on a thread that lasts: Linux ends it together with that thread.
+    """
 
     def __init__(self, name: str, command: str, environment: dict[str, str], log: Path) -> None:
         self.name = name

@@ -123,11 +123,13 @@ def test_no_embedded_server_beside_a_named_one(new_stack: NewStack) -> None:
     assert "REDIS_URL" in refusal(new_stack(), REDIS_URL="redis://127.0.0.1:6379/0")
 
 
-def test_a_missing_wheel_is_a_sentence_that_asks_for_redis_url(new_stack: NewStack) -> None:
-    stack = new_stack()
-    hide = "import sys, importlib.metadata as m; m.files = lambda name: None; sys.argv[1:] = "
-    run = "['runredis']; import runpy; runpy.run_path('manage.py', run_name='__main__')"
-    process = stack.run("refused", f'python -c "{hide}{run}"', {})
+@pytest.mark.parametrize("command", ["runredis", "runall"])
+def test_a_missing_wheel_is_a_sentence_that_asks_for_redis_url(
+    new_stack: NewStack, command: str
+) -> None:
+    hide = "import sys, importlib.metadata as m; m.files = lambda name: None; "
+    run = f"sys.argv[1:] = ['{command}']; import manage; manage.main()"
+    process = new_stack().run("refused", f'python -c "{hide}{run}"', {})
     assert process.process.wait(START_TIMEOUT_S) == 1
     assert "REDIS_URL" in process.text()
-    assert "Traceback" not in process.text()
+    assert process.text().count("\n") == 1, process.text()

@@ -14,7 +14,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from chat.management.commands import runredis
 from chatproject.processes import Runner, child_environment, procfile_commands
+from inference.management.commands import runmodel
 
 
 class Command(BaseCommand):
@@ -22,8 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until Ctrl-C, or until one of the processes ends."""
-        for port, purpose in needed_ports().items():
-            refuse_used_port(port, purpose)
+        refuse_missing_parts()
         call_command("migrate", verbosity=0, interactive=False)
         connections.close_all()
         runner = Runner(first="redis", first_is_up=redis_answers)
@@ -40,6 +41,16 @@ class Command(BaseCommand):
             time.sleep(0.1)
         self.stdout.write(f"\nThe chat is on http://127.0.0.1:{settings.PORT} (Ctrl-C ends it)\n\n")
         self.stdout.flush()
+
+
+def refuse_missing_parts() -> None:
+    """Say what is missing while it is the only thing said."""
+    if settings.EMBEDDED_REDIS:
+        runredis.bundled_files()
+    if settings.EMBEDDED_MODEL:
+        runmodel.readable_weights()
+    for port, purpose in needed_ports().items():
+        refuse_used_port(port, purpose)
 
 
 def needed_ports() -> dict[int, str]:

