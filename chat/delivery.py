@@ -6,6 +6,7 @@ An event is a hint. It may be lost; the consumer then reads the document.
 import asyncio
 import logging
 import threading
+from collections.abc import Coroutine
 from typing import Any, cast
 
 from channels.layers import BaseChannelLayer, get_channel_layer
@@ -66,9 +67,17 @@ class Delivery:
 
     def deliver(self, session: str, frame: Frame) -> None:
         """Tell every socket of a session, soon; dropped where too much is unsent already."""
+        self._begin(deliver(session, frame))
+
+    def deliver_change(self, session: str) -> None:
+        """Tell every socket of a session, soon, that its document is to be read again."""
+        self._begin(deliver_change(session))
+
+    def _begin(self, sending: Coroutine[Any, Any, None]) -> None:
         if not self._unsent.acquire(blocking=False):
             metrics.event_undelivered()
-            logger.warning("Event %s dropped: the channel layer is stuck", type(frame).__name__)
+            logger.warning("An event was dropped: the channel layer is stuck")
+            sending.close()
             return
-        sending = asyncio.run_coroutine_threadsafe(deliver(session, frame), self._loop)
-        sending.add_done_callback(lambda _: self._unsent.release())
+        begun = asyncio.run_coroutine_threadsafe(sending, self._loop)
+        begun.add_done_callback(lambda _: self._unsent.release())

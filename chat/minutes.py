@@ -12,6 +12,8 @@ process dies, and at no round trip of its own. A minute is a hash:
 """
 
 import math
+from collections import Counter
+from collections.abc import Mapping
 
 from chat.schemas import NewReply
 
@@ -37,3 +39,39 @@ def bucket(duration_ms: float) -> int:
 def bucket_ms(number: int) -> float:
     """Return the longest duration of a bucket, in milliseconds."""
     return BUCKET_RATIO**number
+
+
+def percentile_ms(counts: Mapping[int, int], share: float) -> float | None:
+    """Return the duration below which `share` of the counted ones are, None where there is none.
+
+    `counts` is by bucket. Within a bucket the middle is taken, so it is right to a tenth.
+    """
+    rank = share * sum(counts.values())
+    seen = 0
+    for number in sorted(counts):
+        seen += counts[number]
+        if seen >= rank and counts[number]:
+            return math.sqrt(bucket_ms(number) * bucket_ms(max(number - 1, 0)))
+    return None
+
+
+def durations(figures: Mapping[str, int], name: str) -> Counter[int]:
+    """Return how often each bucket was counted: of `first` or of `total`."""
+    return Counter(
+        {
+            int(figure.removeprefix(f"{name}:")): count
+            for figure, count in figures.items()
+            if figure.startswith(f"{name}:")
+        }
+    )
+
+
+def failures(figures: Mapping[str, int]) -> Counter[str]:
+    """Return how often replies failed, by code."""
+    return Counter(
+        {
+            figure.removeprefix("failed:"): count
+            for figure, count in figures.items()
+            if figure.startswith("failed:")
+        }
+    )

@@ -47,6 +47,8 @@ SOCKET_SILENT_MS = 90_000
 MARGIN_MESSAGES = 12
 WORKER_SILENT_S = 10.0
 
+DOCUMENT_PREFIX = "chat:{"
+SEARCH_INDEX = "chat:sessions:1"  # a new name whenever its fields change
 DUE_KEY = "chat:due"
 MINUTE_KEY = "chat:minute"
 SOCKETS_KEY = "chat:sockets"
@@ -179,7 +181,7 @@ def create(session: str, name: str, *, address: str, limits: Limits) -> Step[Ses
             pending=(),
         )
 
-    keys = list(_keys(session))
+    keys = list(session_keys(session))
     keys[SESSION_KEYS.index("rate")] = _address_key("rate", address)
     document = json.dumps({"id": session, "name": name, "messages": []})
     arguments = (document, _ms(limits.ttl_s), limits.tokens_per_minute_per_ip)
@@ -199,7 +201,7 @@ def accept(
     body |= {"trace": trace} if trace else {}
     return Step(
         "accept",
-        _keys(session),
+        session_keys(session),
         (
             session,
             str(message),
@@ -240,7 +242,7 @@ def take(session: str, lease: str, reply: UUID, *, history: int) -> Step[Taken |
         )
 
     back = 2 * history + MARGIN_MESSAGES
-    return Step("take", _keys(session), (session, lease, LEASE_MS, str(reply), back), read)
+    return Step("take", session_keys(session), (session, lease, LEASE_MS, str(reply), back), read)
 
 
 def progress(
@@ -259,13 +261,13 @@ def progress(
     Raises LeaseLost or SessionUnknown.
     """
     arguments = (session, lease, LEASE_MS, str(reply), offset, text, pieces, _ms(retry_in_s))
-    return Step("progress", _keys(session), arguments, _read_held)
+    return Step("progress", session_keys(session), arguments, _read_held)
 
 
 def renew(session: str, lease: str) -> Step[Held]:
     """Renew the lease only; raises LeaseLost or SessionUnknown."""
     arguments = (session, lease, LEASE_MS, "", 0, "", 0, 0)
-    return Step("progress", _keys(session), arguments, _read_held)
+    return Step("progress", session_keys(session), arguments, _read_held)
 
 
 def _read_held(answer: Answer) -> Held:
@@ -294,12 +296,12 @@ def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Step[C
         str(reply.replaces or ""),
         *outcome_figures(reply),
     )
-    return Step("commit", _keys(session), arguments, read)
+    return Step("commit", session_keys(session), arguments, read)
 
 
 def release(session: str, lease: str) -> Step[None]:
     """Give the lease back unanswered, for the next sweep to hand on."""
-    return Step("release", _keys(session), (session, lease), lambda answer: None)
+    return Step("release", session_keys(session), (session, lease), lambda answer: None)
 
 
 def read(session: str, after: int = 0, *, known: UUID | None = None) -> Step[Session]:
@@ -329,7 +331,7 @@ def read(session: str, after: int = 0, *, known: UUID | None = None) -> Step[Ses
             backlog=_read_backlog(answer[10:15]),
         )
 
-    return Step("read", _keys(session), (session, after, str(known or "")), read_answer)
+    return Step("read", session_keys(session), (session, after, str(known or "")), read_answer)
 
 
 def _read_backlog(answer: Answer) -> Backlog:
@@ -361,7 +363,7 @@ def stop(session: str, message: UUID, *, ttl_s: float) -> Step[Stopped | None]:
         )
 
     arguments = (session, str(message), str(uuid4()), _ms(ttl_s), GRACE_MS)
-    return Step("stop", _keys(session), arguments, read_answer)
+    return Step("stop", session_keys(session), arguments, read_answer)
 
 
 def regenerate(session: str, message: UUID, *, limits: Limits) -> Step[None]:
@@ -378,28 +380,28 @@ def regenerate(session: str, message: UUID, *, limits: Limits) -> Step[None]:
         limits.messages_per_minute,
         GRACE_MS,
     )
-    return Step("regenerate", _keys(session), arguments, _refuse)
+    return Step("regenerate", session_keys(session), arguments, _refuse)
 
 
 def extend(session: str, ttl_s: float) -> Step[None]:
     """Start the session's time again; raises SessionUnknown."""
-    return Step("extend", _keys(session), (_ms(ttl_s),), _refuse)
+    return Step("extend", session_keys(session), (_ms(ttl_s),), _refuse)
 
 
 def erase(session: str) -> Step[bool]:
     """Remove a session and everything about it; False where there was none."""
-    return Step("erase", _keys(session), (session,), lambda answer: answer[0] == "erased")
+    return Step("erase", session_keys(session), (session,), lambda answer: answer[0] == "erased")
 
 
 def sweep(most: int) -> Step[tuple[str, ...]]:
     """Find sessions that wait for an answer and that no worker holds."""
     arguments = (most, SWEEP_AGAIN_MS, SOCKET_SILENT_MS)
-    return Step("sweep", _service_keys(), arguments, lambda answer: tuple(answer[1:]))
+    return Step("sweep", service_keys(), arguments, lambda answer: tuple(answer[1:]))
 
 
 def note(figure: str) -> Step[None]:
     """Count something in this minute's figures and note when it last happened."""
-    return Step("note", _service_keys(), (figure,), lambda answer: None)
+    return Step("note", service_keys(), (figure,), lambda answer: None)
 
 
 def signs_of_life() -> Step[dict[str, float]]:
@@ -411,12 +413,12 @@ def signs_of_life() -> Step[dict[str, float]]:
             for worker, age_ms in zip(answer[1::2], answer[2::2], strict=True)
         }
 
-    return Step("signs", _service_keys(), (), read_answer)
+    return Step("signs", service_keys(), (), read_answer)
 
 
 def pulse(worker: str) -> Step[None]:
     """Give a worker's sign of life."""
-    return Step("pulse", _service_keys(), (worker,), lambda answer: None)
+    return Step("pulse", service_keys(), (worker,), lambda answer: None)
 
 
 def service() -> Step[Service]:
@@ -433,7 +435,7 @@ def service() -> Step[Service]:
             },
         )
 
-    return Step("service", _service_keys(), (), read_answer)
+    return Step("service", service_keys(), (), read_answer)
 
 
 def enter(session: str, socket: str, *, address: str, limits: Limits) -> Step[None]:
@@ -447,17 +449,24 @@ def leave(session: str, socket: str, *, address: str) -> Step[None]:
     return Step("leave", _socket_keys(session, address), (socket,), lambda answer: None)
 
 
-def _keys(session: str) -> tuple[str, ...]:
+def session_keys(session: str) -> tuple[str, ...]:
+    """Return the keys of every script, in the prelude's order."""
     own = (f"chat:{{{session}}}:{name}" for name in SESSION_KEYS)
     return (*own, DUE_KEY, MINUTE_KEY, WAITING_KEY, PACE_KEY)
 
 
-def _service_keys() -> tuple[str, ...]:
-    return (*_keys("service"), WORKERS_KEY, SOCKETS_KEY, SWEPT_KEY)
+def session_of(document_key: str) -> str:
+    """Return whose document a key names."""
+    return document_key.removeprefix(DOCUMENT_PREFIX).partition("}")[0]
+
+
+def service_keys() -> tuple[str, ...]:
+    """Return the keys of scripts about no one session."""
+    return (*session_keys("service"), WORKERS_KEY, SOCKETS_KEY, SWEPT_KEY)
 
 
 def _socket_keys(session: str, address: str) -> tuple[str, ...]:
-    return (*_keys(session), _address_key("sockets", address), SOCKETS_KEY)
+    return (*session_keys(session), _address_key("sockets", address), SOCKETS_KEY)
 
 
 def _address_key(name: str, address: str) -> str:

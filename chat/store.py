@@ -52,7 +52,7 @@ class Store:
 
     def run(self, step: Step[T]) -> T:
         """Run one step; raises what the step names, and StoreUnavailable."""
-        with _translated(step.script):
+        with translated(step.script):
             try:
                 answer = self.redis.evalsha(*_by_digest(step))
             except NoScriptError:
@@ -61,7 +61,7 @@ class Store:
 
     def run_all(self, steps: Sequence[Step[T]]) -> list[T | Exception]:
         """Run steps in one round trip; a step that raises gives its exception as its result."""
-        with _translated("several"), self.redis.pipeline(transaction=False) as pipeline:
+        with translated("several"), self.redis.pipeline(transaction=False) as pipeline:
             for step in steps:
                 pipeline.evalsha(*_by_digest(step))
             answers = pipeline.execute(raise_on_error=False)
@@ -94,7 +94,7 @@ class AsyncStore:
 
     async def run(self, step: Step[T]) -> T:
         """Run one step; raises what the step names, and StoreUnavailable."""
-        with _translated(step.script):
+        with translated(step.script):
             try:
                 answer = await self.redis.evalsha(*_by_digest(step))
             except NoScriptError:
@@ -116,7 +116,9 @@ def _digest(script: str) -> str:
 
 
 @contextmanager
-def _translated(script: str) -> Iterator[None]:
+def translated(script: str) -> Iterator[None]:
+    """Turn every failure of Redis inside the block into StoreUnavailable."""
+    """Turn every failure of Redis inside the block into StoreUnavailable."""
     started_at = time.perf_counter()
     try:
         yield

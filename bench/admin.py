@@ -1,0 +1,234 @@
+"""The admin at many sessions: how long its pages take, and what its search index costs a message.
+
+`python -m bench.admin [sessions]` fills an embedded Redis of its own and asks for pages through
+Django's test client, which runs the whole request but the socket.
+"""
+
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+SESSIONS = 100_000
+TIMES = 15
+BATCH = 500
+HOUR_MS = 3_600_000
+CODES = ("model.timeout", "model.unavailable", "model.overloaded", "reply.deadline")
+NAMES = ("Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Margaret", "Tony", "Frances")
+
+
+def run(count: int = SESSIONS) -> list[str]:
+    """Return one line for each measured page or step."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    import django
+
+    django.setup()
+    from django.conf import settings
+
+    from tests.processes import Stack
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        environment = {
+            "DATA_DIR": str(settings.DATA_DIR),
+            "EMBEDDED_REDIS_PORT": str(settings.EMBEDDED_REDIS_PORT),
+        }
+        with Stack(Path(folder), environment) as stack:
+            stack.start_redis()
+            return list(_measure(count))
+
+
+def fill(count: int, spread_ms: int = 23 * HOUR_MS) -> None:
+    """Write sessions as the scripts would have left them, begun over the last `spread_ms`."""
+    from chat.deployment import store
+
+    now_ms = int(time.time() * 1000)
+    chance = random.Random(7)  # noqa: S311 the same sessions every time
+    ids = [f"{chance.getrandbits(128):032x}" for _ in range(count)]
+    for start in range(0, count, BATCH):
+        with store().redis.pipeline(transaction=False) as pipeline:
+            for session in ids[start : start + BATCH]:
+                document = _document(chance, session, now_ms - chance.randrange(spread_ms))
+                key = f"chat:{{{session}}}:document"
+                pipeline.execute_command("JSON.SET", key, "$", json.dumps(document))  # type: ignore[no-untyped-call]
+                pipeline.pexpireat(key, now_ms + 24 * HOUR_MS)
+            pipeline.execute()
+
+
+def _document(chance: random.Random, session: str, began_ms: int) -> dict[str, Any]:
+    at_ms, messages = began_ms, []
+    for turn in range(chance.randint(0, 6)):
+        human = {
+            "seq": 2 * turn + 1,
+            "timestamp": at_ms,
+            "id": str(uuid4()),
+            "source": "human",
+            "msg": _text(chance, 12),
+            "reply_to": None,
+        }
+        total_ms = round(chance.lognormvariate(7.5, 0.8))
+        at_ms += total_ms
+        messages += [human, _reply(chance, human, at_ms, total_ms)]
+        at_ms += chance.randrange(60_000)
+    return {
+        "session_start": began_ms,
+        "id": session,
+        "name": f"{chance.choice(NAMES)} {_text(chance, 1).capitalize()}",
+        "messages": messages,
+    }
+
+
+def _reply(
+    chance: random.Random, human: dict[str, Any], at_ms: int, total_ms: int
+) -> dict[str, Any]:
+    reply = {
+        "seq": human["seq"] + 1,
+        "timestamp": at_ms,
+        "id": str(uuid4()),
+        "source": "bot",
+        "msg": _text(chance, 30),
+        "reply_to": human["id"],
+        "finish_reason": "stop",
+        "pieces": 40,
+        "usage": {"prompt_tokens": 50, "completion_tokens": 40},
+        "timings": {
+            "queued_ms": total_ms // 20,
+            "first_token_ms": total_ms // 4,
+            "total_ms": total_ms,
+        },
+        "record": {"attempts": 1, "worker": "host:1", "model": "EleutherAI/gpt-j-6b"},
+    }
+    if chance.random() < 0.02:
+        code = chance.choice(CODES)
+        reply["error"] = {"code": code, "detail": "The model did not answer.", "retryable": True}
+        del reply["finish_reason"]
+    return reply
+
+
+def _text(chance: random.Random, words: int) -> str:
+    return " ".join(_word(chance) for _ in range(words))
+
+
+def _word(chance: random.Random) -> str:
+    """Return a made-up word; few are frequent and many are rare, as in a language."""
+    number = int(chance.paretovariate(0.6)) % 40_000
+    syllables = []
+    for _ in range(4):
+        number, syllable = divmod(number, 20)
+        syllables.append("bacodufegihojukolamenopaquresitovuwaxeyozuchasthe"[syllable * 2 :][:2])
+        if not number:
+            break
+    return "".join(syllables)
+
+
+def _measure(count: int) -> Iterator[str]:
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+    from django.test import Client
+    from django.test.utils import setup_test_environment
+
+    setup_test_environment()
+    call_command("migrate", verbosity=0)
+    client = Client()
+    client.force_login(User.objects.create_superuser("bench"))
+    yield f"cost of a message without the index: {_exchange_ms():.2f} ms"
+    begun = time.perf_counter()
+    fill(count)
+    yield f"{count:,} sessions written in {time.perf_counter() - begun:.0f} s"
+    yield f"index built in {_index_s(client):.0f} s"
+    yield f"cost of a message with the index: {_exchange_ms():.2f} ms"
+    yield _memory()
+    for name, query in PAGES.items():
+        address = f"/admin/chat/session/{query.format(middle=count // 100)}"
+        yield _timed(name, partial(client.get, address))
+    session = client.get("/admin/chat/session/?o=-3").context["cl"].result_list[0].id
+    yield _timed("a session's page", lambda: client.get(f"/admin/chat/session/{session}/change/"))
+    yield _timed("dashboard", lambda: client.get("/admin/chat/session/dashboard/"))
+
+
+PAGES = {
+    "first page": "",
+    "page in the middle": "?p={middle}",
+    "sorted by name": "?o=1",
+    "search: a frequent word": "?q=ba",
+    "search: two words": "?q=duco+femo",
+    "search: a rare word": "?q=wacojuba",
+    "search: a session id's beginning": "?q=0f3a",
+    "filter: failed": "?state=failed",
+    "filter: idle": "?state=idle",
+    "filter: has failures": "?failures=yes",
+    "filter: slow replies": "?slow=15",
+    "filter: around a time": "?around=09:10",
+    "search and filters, all counts": "?q=ba&failures=yes&_facets=True",
+}
+
+
+def _timed(name: str, ask: Callable[[], Any]) -> str:
+    times_ms = []
+    for _ in range(TIMES):
+        begun = time.perf_counter()
+        response = ask()
+        times_ms.append((time.perf_counter() - begun) * 1000)
+        assert response.status_code == 200, response  # noqa: S101
+    found = response.context.get("cl")
+    results = f", {found.result_count:,} found" if found else ""
+    return (
+        f"{name}: median {statistics.median(times_ms):.0f} ms,"
+        f" slowest of {TIMES} {max(times_ms):.0f} ms{results}"
+    )
+
+
+def _index_s(client: Any) -> float:
+    begun = time.perf_counter()
+    while "being built" in client.get("/admin/chat/session/").content.decode():
+        time.sleep(0.2)
+    return time.perf_counter() - begun
+
+
+def _memory() -> str:
+    from chat.deployment import store
+
+    used = store().redis.info("memory")["used_memory_human"]
+    return f"Redis uses {used}, index included"
+
+
+def _exchange_ms() -> float:
+    """Return how long storing a message and its reply takes, in a session that grows to 40."""
+    from chat import sessions
+    from chat.deployment import limits, store
+    from chat.schemas import NewReply, Record, Timings
+
+    session, rounds, chance = f"{uuid4().hex}", 20, random.Random(1)  # noqa: S311
+    redis = store()
+    redis.run(sessions.create(session, "Ada", address=session, limits=limits()))
+    begun = time.perf_counter()
+    for _ in range(rounds):
+        message, reply = uuid4(), uuid4()
+        redis.run(sessions.accept(session, message, _text(chance, 12), limits=limits()))
+        redis.run(sessions.take(session, "bench", reply, history=4))
+        outcome = NewReply(
+            id=reply,
+            msg=_text(chance, 30),
+            reply_to=message,
+            finish_reason="stop",
+            pieces=30,
+            usage=None,
+            timings=Timings(queued_ms=1, first_token_ms=2, total_ms=3),
+            error=None,
+            replaces=None,
+            record=Record(attempts=1, worker="bench", model="bench"),
+        )
+        redis.run(sessions.commit(session, "bench", outcome, ttl_s=60))
+    return (time.perf_counter() - begun) * 1000 / rounds
+
+
+if __name__ == "__main__":
+    for line in run(int(sys.argv[1]) if len(sys.argv) > 1 else SESSIONS):
+        print(line)  # noqa: T201

@@ -1,0 +1,178 @@
+"""The service at a glance: figures of this moment, and of the last hour as charts."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chat import inspection, sessions
+from chat.inspection import Minutes
+from chat.minutes import durations, failures, percentile_ms
+from chat.operator.charts import Chart, Series, chart
+from chat.operator.directory import Directory
+from chat.operator.query import Query
+from chat.operator.timeline import duration
+from chat.store import Store
+
+MINUTES = 60
+WORKER_SILENT_S = 15
+LOADING_S = 60
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure. `tone` is good, bad or empty."""
+
+    name: str
+    value: str
+    remark: str = ""
+    tone: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker, and the seconds since it last did the sweep."""
+
+    name: str
+    silent_s: float
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is longer than several sweeps."""
+        return self.silent_s > WORKER_SILENT_S
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """Everything the dashboard shows."""
+
+    at: datetime
+    tiles: tuple[Tile, ...]
+    charts: tuple[Chart, ...]
+    failures: tuple[tuple[str, int], ...]
+    workers: tuple[Worker, ...]
+
+
+def read_dashboard(store: Store) -> Dashboard:
+    """Read it; raises StoreUnavailable."""
+    minutes = store.run(inspection.minutes(MINUTES))
+    ages_s = store.run(sessions.signs_of_life())
+    workers = sorted((Worker(*each) for each in ages_s.items()), key=lambda each: each.silent_s)
+    hour = _sum(minutes.figures)
+    return Dashboard(
+        at=minutes.now,
+        tiles=(
+            _sessions_tile(store),
+            _sockets_tile(minutes),
+            *_queue_tiles(store),
+            _messages_tile(minutes),
+            _latency_tile("First text", durations(hour, "first")),
+            _latency_tile("Whole reply", durations(hour, "total")),
+            _workers_tile(workers),
+            _model_tile(minutes),
+        ),
+        charts=_charts(minutes, hour),
+        failures=tuple(failures(hour).most_common()),
+        workers=tuple(workers),
+    )
+
+
+def _sum(figures: Sequence[Mapping[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for minute in figures:
+        total.update({name: n for name, n in minute.items() if not name.startswith("at:")})
+    return total
+
+
+def _sessions_tile(store: Store) -> Tile:
+    directory = Directory(store)
+    if directory.indexed_share is None:
+        return Tile("Sessions", "-", "not counted without a search index")
+    return Tile("Sessions", f"{directory.count(Query()):,}")
+
+
+def _sockets_tile(minutes: Minutes) -> Tile:
+    sampled = [minute["sockets"] for minute in minutes.figures[-2:] if "sockets" in minute]
+    return Tile("Open sockets", f"{sampled[-1]:,}" if sampled else "-", "at the last sweep")
+
+
+def _queue_tiles(store: Store) -> tuple[Tile, Tile]:
+    busy = store.run(inspection.waiting())
+    writing = [each for each in busy if each.writing]
+    waiting = sum(each.messages for each in busy) - len(writing)
+    return (
+        Tile("Messages waiting", f"{waiting:,}", "for a worker", link="?state=waiting"),
+        Tile("Being written", f"{len(writing):,}", "replies", link="?state=writing"),
+    )
+
+
+def _messages_tile(minutes: Minutes) -> Tile:
+    whole = minutes.figures[-2].get("accepted", 0)
+    running = minutes.figures[-1].get("accepted", 0)
+    return Tile("Messages a minute", f"{whole:,}", f"the last whole minute; {running:,} in this")
+
+
+def _latency_tile(name: str, counts: Mapping[int, int]) -> Tile:
+    p50, p95 = percentile_ms(counts, 0.5), percentile_ms(counts, 0.95)
+    if p50 is None or p95 is None:
+        return Tile(name, "-", "no reply in the last hour")
+    return Tile(name, duration(p50), f"half of the last hour's; 95 % in {duration(p95)}")
+
+
+def _workers_tile(workers: Sequence[Worker]) -> Tile:
+    alive = sum(not worker.is_silent for worker in workers)
+    silent = len(workers) - alive
+    remark = f"{silent} silent for over {WORKER_SILENT_S} s" if silent else "last hour: none silent"
+    return Tile("Workers", str(alive), remark, "" if alive else "bad")
+
+
+def _model_tile(minutes: Minutes) -> Tile:
+    """Tell the model's state from what its last calls came to."""
+    last: dict[str, int] = {}
+    for minute in minutes.figures:
+        last |= {name: n for name, n in minute.items() if name.startswith("at:")}
+    called = {
+        name: at for name, at in last.items() if name.startswith(("at:failed:model", "at:replied"))
+    }
+    if "at:loading" in last:
+        loading_s = (minutes.now.timestamp() * 1000 - last["at:loading"]) / 1000
+        if loading_s < LOADING_S and last["at:loading"] >= max(called.values(), default=0):
+            return Tile("Model", "loading", f"asked {loading_s:.0f} s ago")
+    if not called:
+        return Tile("Model", "-", "not called in the last hour")
+    newest = max(called, key=lambda name: called[name])
+    at = datetime.fromtimestamp(called[newest] / 1000, UTC)
+    if newest == "at:replied":
+        return Tile("Model", "answering", f"last reply {at:%H:%M:%S}", "good")
+    return Tile("Model", "failing", f"{newest.removeprefix('at:failed:')} {at:%H:%M:%S}", "bad")
+
+
+def _charts(minutes: Minutes, hour: Mapping[str, int]) -> tuple[Chart, ...]:
+    figures = minutes.figures
+
+    def count(name: str) -> Series:
+        return Series(name, [minute.get(name, 0) for minute in figures])
+
+    def sample(name: str) -> Series:
+        return Series(name, [minute.get(name) for minute in figures])
+
+    def latency(name: str, share: float) -> Series:
+        found = [percentile_ms(durations(minute, name), share) for minute in figures]
+        return Series(f"p{share * 100:.0f}", [ms and ms / 1000 for ms in found])
+
+    failed = Series("failed", [sum(failures(minute).values()) for minute in figures])
+    failed_in_all = f"{sum(failures(hour).values()):,} in the hour"
+    return (
+        chart(
+            "Messages a minute",
+            "",
+            [count("accepted"), count("replied")],
+            f"{hour.get('accepted', 0):,} accepted, {hour.get('replied', 0):,} replied",
+        ),
+        chart("First text", "s", [latency("first", 0.5), latency("first", 0.95)], "p50 and p95"),
+        chart("Whole reply", "s", [latency("total", 0.5), latency("total", 0.95)], "p50 and p95"),
+        chart("Failures a minute", "", [failed], failed_in_all, "failed"),
+        chart("Sessions waiting or being answered", "", [sample("waiting")], "each minute's last"),
+        chart("Open sockets", "", [sample("sockets")], "each minute's last"),
+    )
