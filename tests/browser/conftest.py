@@ -4,13 +4,19 @@ import mimetypes
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+
+from tests.browser.visitor import NewVisitor, Visitor
+from tests.processes import Stack
 
 STATIC = Path(__file__).parents[2] / "chat" / "static"
 SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-TIMEOUT_MS = 15_000
+TIMEOUT_MS = 20_000
+
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 # Of the package, not of the session: while Playwright runs, the thread has an event loop, and the
@@ -23,6 +29,35 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def new_visitor(chromium: Browser, stack: Stack) -> Iterator[NewVisitor]:
+    """Open tabs on the running site; options are those of a browser context.
+
+    `beside=visitor` opens a second tab of the same browser.
+    """
+    contexts: list[BrowserContext] = []
+    visitors: list[Visitor] = []
+
+    def make(beside: Visitor | None = None, site: str = "", **options: Any) -> Visitor:
+        context = beside.page.context if beside else chromium.new_context(**options)
+        if not beside:
+            context.set_default_timeout(TIMEOUT_MS)
+            contexts.append(context)
+        visitors.append(Visitor(context.new_page(), site or stack.url))
+        return visitors[-1]
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert [error for visitor in visitors for error in visitor.errors] == []
+
+
+@pytest.fixture
+def visitor(new_visitor: NewVisitor) -> Visitor:
+    """A person in a conversation of their own."""
+    return new_visitor().begin()
 
 
 @pytest.fixture(scope="package")

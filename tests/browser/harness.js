@@ -43,6 +43,7 @@ class Server {
   /** Begin an attempt; while one runs: its worker dies and another begins. */
   start() {
     if (!this.mailbox.length) return;
+    if (this.writing) this.emit({ type: "reply.queued", reply_to: this.mailbox[0].id, ahead: 0, eta_s: null });
     this.writing = { id: `bot-${this.attempts += 1}`, text: "" };
     this.emit({ type: "reply.started", reply_to: this.mailbox[0].id, id: this.writing.id });
   }

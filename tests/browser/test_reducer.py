@@ -75,6 +75,14 @@ TABLE = {
         [ONE, started(1), started(1, 2), delta(1, 0, "old", 1)],
         [("writing", "")],
     ),
+    "a place in the queue after the start drops a lost attempt's text": (
+        [ONE, started(1), delta(1, 0, "lost"), queued(1, 0)],
+        [("queued", None)],
+    ),
+    "another reply asked for in another tab waits for its turn": (
+        [ONE, completed(bot(2, 1, "old")), queued(1, 0)],
+        [("queued", "old")],
+    ),
     "the committed reply stands for its pieces": (
         [ONE, started(1), delta(1, 0, "a"), completed(bot(2, 1, "all"))],
         [("done", "all")],
@@ -84,7 +92,7 @@ TABLE = {
         [("failed", "par")],
     ),
     "what comes after the commit changes nothing": (
-        [ONE, completed(bot(2, 1, "all")), started(1, 2), delta(1, 0, "x", 2), queued(1, 0)],
+        [ONE, completed(bot(2, 1, "all")), started(1, 2), delta(1, 0, "x", 2)],
         [("done", "all")],
     ),
     "replies stand beneath their own questions": (

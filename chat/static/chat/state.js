@@ -81,10 +81,11 @@ const STEPS = {
     outbox: withoutAll(state.outbox, [message]),
   }),
 
+  // After reply.started it means that the attempt is lost; after a reply, that another was asked for.
   "reply.queued": (state, { reply_to, ahead, eta_s }) =>
-    isWaiting(state, reply_to) ? write(state, reply_to, { phase: "queued", ahead, etaS: eta_s }) : state,
+    write(state, reply_to, { phase: "queued", ahead, etaS: eta_s, id: null, text: "", length: 0 }),
   "model.loading": (state, { reply_to, retry_in_s, at }) =>
-    isWaiting(state, reply_to) ? write(state, reply_to, { phase: "loading", retryAt: at + retry_in_s * 1000 }) : state,
+    state.writing.get(reply_to)?.text ? state : write(state, reply_to, { phase: "loading", retryAt: at + retry_in_s * 1000 }),
   "reply.started": (state, { reply_to, id }) =>
     state.messages.has(id) || state.writing.get(reply_to)?.id === id
       ? state
@@ -137,15 +138,6 @@ const UNBEGUN = { phase: "asked", id: null, text: "", length: 0 };
 function write(state, replyTo, change) {
   const reply = { ...(state.writing.get(replyTo) ?? UNBEGUN), ...change };
   return { ...state, writing: new Map(state.writing).set(replyTo, reply) };
-}
-
-/** A place in the queue is news only while no reply is there, or a new one was asked for.
- * @type {(state: State, replyTo: string) => boolean} */
-function isWaiting(state, replyTo) {
-  const reply = state.writing.get(replyTo);
-  if (reply) return reply.phase !== "writing" || reply.text === "";
-  for (const message of state.messages.values()) if (message.reply_to === replyTo) return false;
-  return true;
 }
 
 /** @type {(reply: Writing, codePoints: string[]) => Partial<Writing>} */

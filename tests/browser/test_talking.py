@@ -1,0 +1,210 @@
+"""A conversation in a real browser, with a real site behind it."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.visitor import NewVisitor, Visitor
+from tests.model_stub import Behaviour, ModelStub, failing
+
+MARKDOWN = """Some **bold** words and `code`.
+
+1. one
+2. two
+
+```python
+def greet() -> str:
+    return "hello"
+```
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+[good](https://example.org/) [bad](javascript:alert(1)) ![picture](https://example.org/x.png)
+
+<img src=x onerror=alert(1)> <script>alert(1)</script>"""
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\s*\S+", text))
+
+
+def test_a_reply_streams_in_beneath_its_question(visitor: Visitor, model_stub: ModelStub) -> None:
+    model_stub.script(Behaviour(text="one two three", piece_delay_s=0.5))
+
+    visitor.say("count")
+
+    visitor.sees(0, "writing", "one")
+    visitor.sees(0, "done", "one two three")
+    assert visitor.talk() == [["count", "one two three"]]
+
+
+def test_messages_typed_during_a_reply_wait_their_turn(
+    visitor: Visitor, model_stub: ModelStub
+) -> None:
+    model_stub.script(Behaviour(text="slow one", piece_delay_s=1))
+
+    visitor.say("first")
+    visitor.say("second")
+
+    expect(visitor.turn(1)).to_contain_text("Queued, 1 before it")
+    visitor.sees(1, "done")
+    assert visitor.talk() == [["first", "slow one"], ["second", "You said: second"]]
+
+
+def test_markdown_is_shown_and_nothing_in_it_runs(visitor: Visitor, model_stub: ModelStub) -> None:
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    model_stub.script(Behaviour(pieces=words(MARKDOWN), piece_delay_s=0.01))
+
+    visitor.say("show me")
+    reply = visitor.sees(0, "done").locator("reply-text")
+
+    expect(reply.locator("strong")).to_have_text("bold")
+    expect(reply.locator("ol > li")).to_have_count(2)
+    expect(reply.locator("figure figcaption")).to_contain_text("python")
+    expect(reply.locator("figure .hljs-keyword").first).to_have_text("def")
+    expect(reply.locator("table td")).to_have_count(2)
+    links = reply.locator("a")
+    assert links.evaluate_all("links => links.map((link) => link.getAttribute('href'))") == [
+        "https://example.org/",
+        None,
+        "https://example.org/x.png",
+    ]
+    expect(links.first).to_have_attribute("target", "_blank")
+    expect(links.first).to_have_attribute("rel", "noopener noreferrer nofollow")
+    expect(reply.locator("img, script")).to_have_count(0)
+    expect(reply).to_contain_text("<script>alert(1)</script>")
+    assert {url for url in asked if not url.startswith((visitor.site, "blob:", "data:"))} == set()
+
+
+def test_streamed_markdown_ends_like_markdown_read_at_once(
+    visitor: Visitor, model_stub: ModelStub
+) -> None:
+    model_stub.script(Behaviour(pieces=tuple(MARKDOWN), piece_delay_s=0.003))
+    visitor.say("show me")
+    visitor.sees(0, "done")
+    reply = visitor.turn(0).locator("reply-text")
+    expect(reply.locator(".hljs-keyword").first).to_be_visible()
+    streamed = reply.inner_html()
+
+    visitor.page.reload()
+
+    visitor.sees(0, "done")
+    expect(reply.locator(".hljs-keyword").first).to_be_visible()
+    assert reply.inner_html() == streamed
+
+
+def test_code_is_copied_without_its_colours(new_visitor: NewVisitor, model_stub: ModelStub) -> None:
+    visitor = new_visitor(permissions=["clipboard-read", "clipboard-write"]).begin()
+    model_stub.script(Behaviour(text=MARKDOWN))
+    visitor.say("show me")
+    visitor.sees(0, "done")
+
+    visitor.page.get_by_role("button", name="Copy").locator("visible=true", has_text="Copy").click()
+
+    visitor.page.wait_for_function(
+        """async () => await navigator.clipboard.readText()
+            === 'def greet() -> str:\\n    return "hello"'"""
+    )
+
+
+def test_a_stopped_reply_keeps_what_was_written(visitor: Visitor, model_stub: ModelStub) -> None:
+    model_stub.script(Behaviour(text="one two", endless=True, piece_delay_s=0.2))
+    visitor.say("count")
+    visitor.sees(0, "writing", "one")
+
+    visitor.page.get_by_role("button", name="Stop the reply").click()
+
+    expect(visitor.sees(0, "done", "one")).to_contain_text("Stopped by you")
+    expect(visitor.page.get_by_role("button", name="Stop the reply")).to_have_count(0)
+
+
+def test_another_reply_stands_for_the_first(visitor: Visitor, model_stub: ModelStub) -> None:
+    model_stub.script(Behaviour(text="first try"), Behaviour(text="second try"))
+    visitor.say("hello")
+    visitor.sees(0, "done", "first try")
+
+    visitor.turn(0).hover()
+    visitor.page.get_by_role("button", name="Write another reply").click()
+
+    visitor.sees(0, "done", "second try")
+    assert visitor.talk() == [["hello", "second try"]]
+
+
+def test_a_failed_reply_says_why_and_can_be_retried(
+    visitor: Visitor, model_stub: ModelStub
+) -> None:
+    model_stub.script(*[failing(500)] * 3, Behaviour(text="now it works"))
+    visitor.say("hello")
+    failed = visitor.sees(0, "failed")
+    expect(failed).to_contain_text("The model cannot be reached.")
+
+    failed.get_by_role("button", name="Retry").click()
+
+    visitor.sees(0, "done", "now it works")
+
+
+def test_a_last_message_is_edited_and_sent_again(visitor: Visitor) -> None:
+    visitor.say("helo")
+    visitor.sees(0, "done")
+
+    visitor.page.keyboard.press("Alt+ArrowUp")
+    expect(visitor.box).to_have_value("helo")
+    visitor.say("hello")
+
+    visitor.sees(1, "done", "You said: hello")
+
+
+def test_enter_sends_and_shift_enter_breaks_the_line(visitor: Visitor) -> None:
+    before = visitor.box.bounding_box()
+    visitor.box.press_sequentially("one")
+    visitor.box.press("Shift+Enter")
+    visitor.box.press_sequentially("two")
+    after = visitor.box.bounding_box()
+    assert before
+    assert after
+    assert after["height"] > before["height"]
+
+    visitor.box.press("Enter")
+
+    expect(visitor.turn(0).locator(".human-text")).to_have_text("one\ntwo")
+    expect(visitor.box).to_have_value("")
+
+
+@pytest.mark.parametrize("hint", [{"isComposing": True}, {"keyCode": 229}])
+def test_enter_that_ends_a_composition_does_not_send(
+    visitor: Visitor, hint: dict[str, object]
+) -> None:
+    visitor.box.fill("にほん")
+
+    visitor.box.dispatch_event("keydown", {"key": "Enter", "bubbles": True, **hint})
+
+    expect(visitor.box).to_have_value("にほん")
+    expect(visitor.page.locator(".turn")).to_have_count(0)
+
+
+def test_the_talk_follows_its_end_only_while_the_reader_is_there(
+    visitor: Visitor, model_stub: ModelStub
+) -> None:
+    paragraphs = tuple(f"Paragraph {n}.\n\n" for n in range(60))
+    model_stub.script(Behaviour(pieces=paragraphs, piece_delay_s=0.05))
+    visitor.say("tell me a lot")
+    visitor.sees(0, "writing", "Paragraph 25.")
+    at_end = "() => { const t = document.getElementById('talk'); return t.scrollHeight - t.scrollTop - t.clientHeight < 2; }"
+    assert visitor.page.evaluate(at_end)
+
+    visitor.page.locator("#talk").hover()
+    visitor.page.mouse.wheel(0, -400)
+    jump = visitor.page.get_by_role("button", name="Jump to latest")
+    expect(jump).to_be_visible()
+    place = visitor.page.evaluate("document.getElementById('talk').scrollTop")
+    visitor.sees(0, "done", "Paragraph 59.")
+    assert visitor.page.evaluate("document.getElementById('talk').scrollTop") == place
+
+    jump.click()
+
+    visitor.page.wait_for_function(at_end)
+    expect(jump).to_have_count(0)
