@@ -1,16 +1,36 @@
 """Not a word is lost: by a reload, a dropped connection, a second tab, the session's end."""
 
 import re
+from collections.abc import Iterator
 
+import pytest
 from playwright.sync_api import expect
 
 from chat.schemas import session_id
 from tests.browser.visitor import NewVisitor, Visitor
-from tests.conftest import NewStack
+from tests.conftest import ROOMY, NewStack
 from tests.model_stub import Behaviour, ModelStub
+from tests.processes import Stack
 
 SLOW = Behaviour(text="one two three four five six", piece_delay_s=0.4)
 KEPT = "() => Object.keys(localStorage).filter((key) => key.startsWith('chat.pending.')).length"
+
+
+@pytest.fixture(scope="module")
+def strict_stack(
+    shared_model: ModelStub, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A site with a real limit of messages, sessions that soon end, and every log line written."""
+    environment = ROOMY | {
+        "MODEL_URL": shared_model.endpoint("huggingface"),
+        "MESSAGES_PER_MINUTE": "20",
+        "MAX_PENDING": "50",
+        "SESSION_TTL_S": "302",
+        "LOG_LEVEL": "DEBUG",
+    }
+    with Stack(tmp_path_factory.mktemp("strict"), environment) as stack:
+        stack.start()
+        yield stack
 
 
 def token(visitor: Visitor) -> str:
@@ -132,11 +152,9 @@ def test_a_message_too_long_stays_in_the_box(visitor: Visitor) -> None:
 
 
 def test_a_refused_message_is_sent_when_the_limit_allows(
-    new_stack: NewStack, new_visitor: NewVisitor
+    strict_stack: Stack, new_visitor: NewVisitor, model_stub: ModelStub
 ) -> None:
-    stack = new_stack(MESSAGES_PER_MINUTE="20", MAX_PENDING="50")
-    stack.start()
-    visitor = new_visitor(site=stack.url).begin()
+    visitor = new_visitor(site=strict_stack.url).begin()
 
     for number in range(22):
         visitor.say(f"message {number}")
@@ -169,11 +187,9 @@ def test_at_the_sessions_end_what_was_typed_goes_on_in_a_new_one(
 
 
 def test_the_last_minutes_are_told_and_can_be_prolonged(
-    new_stack: NewStack, new_visitor: NewVisitor
+    strict_stack: Stack, new_visitor: NewVisitor, model_stub: ModelStub
 ) -> None:
-    stack = new_stack(SESSION_TTL_S="302")
-    stack.start()
-    visitor = new_visitor(site=stack.url).begin()
+    visitor = new_visitor(site=strict_stack.url).begin()
 
     notice = visitor.page.locator("#notices")
     expect(notice).to_contain_text(re.compile(r"This conversation ends in\s+4:5\d"))
@@ -221,11 +237,9 @@ def test_a_model_that_loads_is_told_with_a_countdown(
 
 
 def test_the_token_is_in_no_url_and_no_log(
-    new_stack: NewStack, new_visitor: NewVisitor, model_stub: ModelStub
+    strict_stack: Stack, new_visitor: NewVisitor, model_stub: ModelStub
 ) -> None:
-    stack = new_stack(LOG_LEVEL="DEBUG")
-    stack.start()
-    visitor = new_visitor(site=stack.url)
+    visitor = new_visitor(site=strict_stack.url)
     urls: list[str] = []
     visitor.page.on("request", lambda request: urls.append(request.url))
     visitor.begin()
@@ -237,7 +251,7 @@ def test_the_token_is_in_no_url_and_no_log(
     visitor.sees(1, "done")
 
     secret = token(visitor)
-    logs = [process.text() for process in stack.processes]
+    logs = [process.text() for process in strict_stack.processes]
     assert len(visitor.network.urls) >= 2
     assert [url for url in urls + visitor.network.urls if secret in url] == []
     assert [log for log in logs if secret in log or "my secret words" in log] == []

@@ -26,6 +26,11 @@ def greet() -> str:
 
 <img src=x onerror=alert(1)> <script>alert(1)</script>"""
 
+IS_AT_END = """() => {
+  const talk = document.getElementById("talk");
+  return talk.scrollHeight - talk.scrollTop - talk.clientHeight < 2;
+}"""
+
 
 def words(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\s*\S+", text))
@@ -193,8 +198,7 @@ def test_the_talk_follows_its_end_only_while_the_reader_is_there(
     model_stub.script(Behaviour(pieces=paragraphs, piece_delay_s=0.05))
     visitor.say("tell me a lot")
     visitor.sees(0, "writing", "Paragraph 25.")
-    at_end = "() => { const t = document.getElementById('talk'); return t.scrollHeight - t.scrollTop - t.clientHeight < 2; }"
-    assert visitor.page.evaluate(at_end)
+    assert visitor.page.evaluate(IS_AT_END)
 
     visitor.page.locator("#talk").hover()
     visitor.page.mouse.wheel(0, -400)
@@ -206,5 +210,5 @@ def test_the_talk_follows_its_end_only_while_the_reader_is_there(
 
     jump.click()
 
-    visitor.page.wait_for_function(at_end)
+    visitor.page.wait_for_function(IS_AT_END)
     expect(jump).to_have_count(0)
