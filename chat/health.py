@@ -1,16 +1,30 @@
-"""Is the process alive, and is what it needs reachable?"""
+"""Is the process alive, and is what it needs at work?
+
+`/readyz` says of each part what is wrong with it, and 503 where new messages could not be answered:
+Redis takes no write, the broker no task, the channel layer loses events, or no worker is there.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import cast
+from uuid import uuid4
 
-from celery import current_app
+from channels.layers import BaseChannelLayer, get_channel_layer
 from django.http import HttpRequest, JsonResponse
+from redis.exceptions import ConnectionError as NotConnected
+from redis.exceptions import TimeoutError as TooSlow
 
 from chat import sessions
 from chat.deployment import async_store
+from chat.errors import StoreUnavailable
+from chat.scrape import queued_tasks
+from chat.sessions import WORKER_SILENT_S
 
 TIMEOUT_S = 3
-WORKER_SILENT_S = 10
+OK = "ok"
+UNREACHABLE = "unreachable"
+DEGRADED = frozenset({"sweep"})
 
 
 async def healthz(request: HttpRequest) -> JsonResponse:
@@ -19,40 +33,83 @@ async def healthz(request: HttpRequest) -> JsonResponse:
 
 
 async def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 where Redis, the broker and a worker are reachable, else 503 and which is not."""
-    names = list(CHECKS)
-    found = await asyncio.gather(*(_holds(CHECKS[name]) for name in names))
-    checks = {name: "ok" if ok else "unreachable" for name, ok in zip(names, found, strict=True)}
-    return JsonResponse({"checks": checks}, status=200 if all(found) else 503)
+    """Answer 200 where new messages would be answered, else 503; and the state of each part."""
+    states = await asyncio.gather(*(_state(check) for check in CHECKS.values()))
+    checks = dict(zip(CHECKS, states, strict=True))
+    ready = all(state == OK or name in DEGRADED for name, state in checks.items())
+    return JsonResponse({"checks": checks}, status=200 if ready else 503)
 
 
-async def _holds(check: Callable[[], Awaitable[bool]]) -> bool:
+async def _state(check: Callable[[], Awaitable[str]]) -> str:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await check()
-    except Exception:  # noqa: BLE001 whatever it is, it is not ready
-        return False
+    except Exception:  # noqa: BLE001 whatever it is, it did not answer
+        return UNREACHABLE
 
 
-async def _redis() -> bool:
-    await async_store().run(sessions.signs_of_life())
-    return True
+async def _redis() -> str:
+    """Redis writes: one that is full or a replica still reads."""
+    try:
+        await async_store().run(sessions.probe())
+    except StoreUnavailable as error:
+        gone = isinstance(error.__cause__, NotConnected | TooSlow)
+        return UNREACHABLE if gone else "refuses to write: full, read-only or without JSON"
+    return OK
 
 
-async def _broker() -> bool:
-    return await asyncio.to_thread(_broker_answers)
+async def _broker() -> str:
+    await asyncio.to_thread(queued_tasks)
+    return OK
 
 
-def _broker_answers() -> bool:
-    with current_app.connection_for_write() as connection:
-        connection.ensure_connection(max_retries=1, timeout=TIMEOUT_S)
-        return bool(connection.connected)
+class LayerProbe:
+    """Sends itself an event through the channel layer, on one channel for the process' life."""
+
+    def __init__(self) -> None:
+        self._channel = ""
+        self._turn = asyncio.Lock()
+
+    async def round_trip(self) -> None:
+        """Return when the event is back; where it is lost, the caller's time runs out."""
+        layer = cast(BaseChannelLayer, get_channel_layer())
+        async with self._turn:
+            self._channel = self._channel or await layer.new_channel()
+            nonce = uuid4().hex
+            await layer.send(self._channel, {"type": "probe", "nonce": nonce})
+            while (await layer.receive(self._channel)).get("nonce") != nonce:
+                pass
 
 
-async def _worker() -> bool:
-    """A worker proves itself by work: it lately did the sweep that beat asks for every second."""
-    ages_s = await async_store().run(sessions.signs_of_life())
-    return min(ages_s.values(), default=WORKER_SILENT_S) < WORKER_SILENT_S
+@cache
+def layer_probe() -> LayerProbe:
+    """Return this process' probe."""
+    return LayerProbe()
 
 
-CHECKS = {"redis": _redis, "broker": _broker, "worker": _worker}
+async def _layer() -> str:
+    await layer_probe().round_trip()
+    return OK
+
+
+async def _worker() -> str:
+    service = await async_store().run(sessions.service())
+    return OK if service.alive else f"no sign of life for {WORKER_SILENT_S:.0f} s"
+
+
+async def _sweep() -> str:
+    """Without the sweep messages are answered, but what a dying process leaves is not found."""
+    service = await async_store().run(sessions.service())
+    if service.swept_ago_s is None:
+        return "never done: start beat"
+    late = service.swept_ago_s > WORKER_SILENT_S
+    return f"{service.swept_ago_s:.0f} s ago: is beat running?" if late else OK
+
+
+CHECKS = {
+    "redis": _redis,
+    "broker": _broker,
+    "layer": _layer,
+    "worker": _worker,
+    "sweep": _sweep,
+}

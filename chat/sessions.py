@@ -18,6 +18,8 @@ run did, which makes a retry after a lost answer safe. Only this module knows ke
     chat:pace            hash: how long replies took lately, and when the last one was stored
     chat:minute:<n>      hash: what happened in the n-th minute since 1970; kept for two hours
     chat:sockets         sorted set: all open sockets by their last sign of life
+    chat:probe           string: written to see that writing works
+    chat:proof:{NONCE}   string: a worker did the task that carries the nonce
     chat:swept           string: when the last sweep was
     chat:workers         sorted set: workers by their last sign of life
 """
@@ -56,6 +58,8 @@ PACE_KEY = "chat:pace"
 WAITING_KEY = "chat:waiting"
 WORKERS_KEY = "chat:workers"
 SWEPT_KEY = "chat:swept"
+PROBE_KEY = "chat:probe"
+PROOF_KEPT_MS = 60_000
 SESSION_KEYS = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets")
 
 
@@ -438,6 +442,21 @@ def service() -> Step[Service]:
     return Step("service", service_keys(), (), read_answer)
 
 
+def probe() -> Step[None]:
+    """Write something, to see that Redis takes writes."""
+    return Step("probe", service_keys(), (), lambda answer: None)
+
+
+def prove(nonce: str) -> Step[None]:
+    """Note that a worker did the task that carries `nonce`."""
+    return Step("prove", _proof_keys(nonce), (PROOF_KEPT_MS,), lambda answer: None)
+
+
+def proved(nonce: str) -> Step[bool]:
+    """Return whether a worker did the task that carries `nonce`."""
+    return Step("proved", _proof_keys(nonce), (), lambda answer: answer[0] == "yes")
+
+
 def enter(session: str, socket: str, *, address: str, limits: Limits) -> Step[None]:
     """Count a socket in, or renew it; raises TooManySockets where there is no room."""
     arguments = (socket, limits.sockets_per_session, limits.sockets_per_ip, SOCKET_SILENT_MS)
@@ -462,7 +481,11 @@ def session_of(document_key: str) -> str:
 
 def service_keys() -> tuple[str, ...]:
     """Return the keys of scripts about no one session."""
-    return (*session_keys("service"), WORKERS_KEY, SOCKETS_KEY, SWEPT_KEY)
+    return (*session_keys("service"), WORKERS_KEY, SOCKETS_KEY, SWEPT_KEY, PROBE_KEY)
+
+
+def _proof_keys(nonce: str) -> tuple[str, ...]:
+    return (*session_keys("service"), f"chat:proof:{nonce}")
 
 
 def _socket_keys(session: str, address: str) -> tuple[str, ...]:

@@ -22,3 +22,9 @@ def sweep() -> None:
     metrics.sweep_done(len(found))
     for session in found:
         answer.delay(session)
+
+
+@shared_task
+def prove(nonce: str) -> None:
+    """Show that this worker does what it is sent."""
+    store().run(sessions.prove(nonce))

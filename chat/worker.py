@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import signals
 from django.conf import settings
+from kombu import Exchange, Queue
 
 from chat import metrics, sessions
 from chat.deployment import replies, store, worker_name
@@ -18,8 +19,19 @@ PULSE_INTERVAL_S = 2.0
 
 def listen() -> None:
     """Connect to Celery's signals; processes that are no workers get none of them."""
+    signals.celeryd_after_setup.connect(listen_to_own_queue)
     signals.worker_ready.connect(begin)
     signals.worker_shutting_down.connect(hand_over)
+
+
+def own_queue(worker: str) -> Queue:
+    """Return the queue of one worker; it has no exchange, so nothing of it outlives its tasks."""
+    return Queue(f"worker.{worker}", Exchange(""), routing_key=f"worker.{worker}")
+
+
+def listen_to_own_queue(instance: Any, **_: Any) -> None:
+    """Let this worker take tasks that are sent to it alone."""
+    instance.app.amqp.queues.select_add(own_queue(worker_name()))
 
 
 def begin(**_: Any) -> None:

@@ -1,0 +1,107 @@
+"""What health checks say while parts of the site are ill."""
+
+import signal
+import subprocess
+
+import redis
+import requests
+from websockets.sync.client import connect
+
+from tests.acceptance.service.conftest import Site, begin
+from tests.conftest import NewStack
+from tests.model_stub import Behaviour
+from tests.processes import Stack, wait_for
+
+
+def readiness(stack: Stack) -> tuple[int, dict[str, str]]:
+    answer = requests.get(f"{stack.url}/readyz", timeout=15)
+    return answer.status_code, answer.json()["checks"]
+
+
+def check_worker(stack: Stack, *options: str, **environment: str) -> tuple[int, str]:
+    process = subprocess.run(
+        ["python", "manage.py", "check_worker", *options],
+        env=stack.environment | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return process.returncode, process.stdout + process.stderr
+
+
+def test_a_healthy_site_says_so(site: Site) -> None:
+    wait_for(lambda: readiness(site.stack)[0] == 200, "readiness")
+    assert set(readiness(site.stack)[1].values()) == {"ok"}
+    code, said = check_worker(site.stack)
+    assert code == 0, said
+    assert said.count(" works.") == len(site.stack.of("worker"))
+
+
+def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
+    worker = site.stack.start_worker()
+    worker.send(signal.SIGSTOP)
+    code, said = check_worker(site.stack, "--timeout", "2")
+    worker.send(signal.SIGCONT)
+    worker.kill()
+
+    assert code == 1
+    assert f":{worker.pid} did not do its task in time" in said
+    assert "Traceback" not in said
+
+
+def test_a_worker_whose_threads_are_all_busy_is_well(new_stack: NewStack, site: Site) -> None:
+    site.model.always(Behaviour(hang_after=1))
+    stack = new_stack(WORKER_CONCURRENCY="1", MODEL_URL=site.model.endpoint("huggingface"))
+    stack.start()
+    token = begin(stack.url)
+    with connect(f"{stack.ws_url}?token={token}") as socket:
+        socket.send("hello")
+        wait_for(
+            lambda: (
+                "chat_replies_in_progress 1.0"
+                in requests.get(f"{stack.url}/metrics", timeout=5).text
+            ),
+            "the worker to write",
+        )
+        code, said = check_worker(stack, "--timeout", "2")
+        site.model.always(Behaviour())
+        requests.delete(f"{stack.url}/token", params={"token": token}, timeout=5)
+    assert code == 0, said
+    assert "is busy: all 1 threads write replies" in said
+
+
+def test_each_illness_is_named(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.start()
+    wait_for(lambda: set(readiness(stack)[1].values()) == {"ok"}, "everything to be well")
+
+    def ill(part: str) -> str:
+        wait_for(lambda: readiness(stack)[1][part] != "ok", f"{part} to be ill")
+        return readiness(stack)[1][part]
+
+    stack.of("beat")[0].kill()
+    stack.of("worker")[0].kill()
+    assert "no sign of life" in ill("worker")
+    assert readiness(stack)[0] == 503
+    code, said = check_worker(stack)
+    assert (code, "No worker of this host" in said) == (1, True)
+
+    stack.start_worker()
+    wait_for(lambda: readiness(stack)[1]["worker"] == "ok", "the worker's sign of life")
+    assert "is beat running?" in ill("sweep")
+    assert readiness(stack)[0] == 200, "messages are answered without the sweep"
+
+    with redis.Redis.from_url(stack.redis_url) as client:
+        client.config_set("maxmemory", "1mb")
+        assert "refuses to write" in ill("redis")
+        client.config_set("maxmemory", "0")
+        wait_for(lambda: readiness(stack)[1]["redis"] == "ok", "Redis to recover")
+        assert readiness(stack)[1]["layer"] == "ok"
+
+    stack.of("redis")[0].send(signal.SIGSTOP)
+    assert set(readiness(stack)[1].values()) == {"unreachable"}
+    assert "chat_redis_up 0.0" in requests.get(f"{stack.url}/metrics", timeout=15).text
+    code, said = check_worker(stack)
+    assert (code, "does not answer" in said) == (1, True)
+    stack.of("redis")[0].send(signal.SIGCONT)
+    wait_for(lambda: readiness(stack)[1]["layer"] == "ok", "the layer to recover")
