@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from chat.management.commands import runredis
+from chat.operator import first_user
 from chatproject.processes import Runner, child_environment, procfile_commands
 from inference.management.commands import runmodel
 
@@ -26,20 +27,28 @@ class Command(BaseCommand):
         """Run until Ctrl-C, or until one of the processes ends."""
         refuse_missing_parts()
         call_command("migrate", verbosity=0, interactive=False)
+        password = first_user.create_first_user()
         connections.close_all()
         runner = Runner(first="redis", first_is_up=redis_answers)
         environment = child_environment(dict(os.environ), settings.PORT)
         for name, command in wanted_commands().items():
             runner.add_process(name, command, env=environment, cwd=str(settings.BASE_DIR))
-        threading.Thread(target=self.announce, daemon=True).start()
+        threading.Thread(target=self.announce, args=[password], daemon=True).start()
         runner.loop()
         sys.exit(runner.returncode)
 
-    def announce(self) -> None:
-        """Say the address once every part of the site answers."""
+    def announce(self, password: str | None) -> None:
+        """Say the addresses once every part of the site answers, and the first user's password."""
         while not site_answers():
             time.sleep(0.1)
-        self.stdout.write(f"\nThe chat is on http://127.0.0.1:{settings.PORT} (Ctrl-C ends it)\n\n")
+        site = f"http://127.0.0.1:{settings.PORT}"
+        self.stdout.write(f"\nThe chat is on {site} (Ctrl-C ends it)\n")
+        self.stdout.write(f"The admin is on {site}/admin/\n")
+        if password:
+            self.stdout.write(
+                f"Log in as {first_user.NAME} with the password {password} (shown only this once)\n"
+            )
+        self.stdout.write("\n")
         self.stdout.flush()
 
 

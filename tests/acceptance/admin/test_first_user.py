@@ -1,0 +1,47 @@
+"""`make run` in development: a user for the admin, made once, whose password works."""
+
+import re
+
+import pytest
+import requests
+from django.contrib.auth.models import User
+from django.test import override_settings
+
+from chat.operator.first_user import create_first_user
+from tests.conftest import NewStack
+
+
+def test_the_first_start_shows_a_password_that_works(new_stack: NewStack) -> None:
+    runner = new_stack().run("run", "python manage.py runall", {})
+    runner.wait_until(lambda: "The admin is on" in runner.text(), "to tell the admin's address")
+    site = f"http://127.0.0.1:{runner.port}"
+    assert f"The admin is on {site}/admin/" in runner.text()
+    runner.wait_until(lambda: "only this once" in runner.text(), "to show the password")
+    shown = re.search(r"Log in as (\S+) with the password (\S+) ", runner.text())
+    assert shown
+
+    browser = requests.Session()
+    login = f"{site}/admin/login/?next=/admin/chat/session/dashboard/"
+    browser.get(login, timeout=20)
+    form = {
+        "csrfmiddlewaretoken": browser.cookies["csrftoken"],
+        "username": shown[1],
+        "password": shown[2],
+    }
+    response = browser.post(login, form, timeout=20)
+    assert response.url.endswith("/dashboard/")
+    assert "Messages a minute" in response.text
+
+
+@pytest.mark.django_db
+def test_no_second_user_is_made() -> None:
+    assert create_first_user()
+    assert create_first_user() is None
+    assert User.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_production_gets_no_user() -> None:
+    with override_settings(APP_ENV="production"):
+        assert create_first_user() is None
+    assert not User.objects.exists()
