@@ -11,7 +11,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import site
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -82,11 +82,14 @@ def session(request: HttpRequest, id: str) -> HttpResponse:
 
 @tells_of_trouble
 def session_live(request: HttpRequest, session: str) -> HttpResponse:
-    """Return the parts of a session's page that changed since the client's versions."""
+    """Return the parts of a session's page that changed since the client's versions.
+
+    A session that is gone is null: one looks at it while that happens, which is no error.
+    """
     _require_view(request)
     page = read_page(store(), session)
     if page is None:
-        raise Http404
+        return JsonResponse(None, safe=False)
     return _changes(request, "session", SESSION_PARTS, _session_context(request, page))
 
 

@@ -54,12 +54,13 @@ function tell(root, sentence) {
  */
 async function refresh(root) {
   const answer = await fetch(address(root), { credentials: "same-origin", redirect: "error" });
-  if (answer.status === 404) {
+  if (!answer.ok) throw new Error(String(answer.status));
+  const changes = await answer.json();
+  if (changes === null) {
     tell(root, "This session is gone: its time was over, or it was erased. This is how it was.");
     return false;
   }
-  if (!answer.ok) throw new Error(String(answer.status));
-  apply(root, await answer.json());
+  apply(root, changes);
   tell(root, "");
   return true;
 }

@@ -128,7 +128,7 @@ def test_the_page_grows_while_one_looks(store: Store, operator: Client) -> None:
 def test_a_session_that_is_gone_is_said_to_be(store: Store, operator: Client) -> None:
     session = begin(store, "Ada")
     store.run(sessions.erase(session))
-    assert operator.get(f"{LIST}{session}/live/").status_code == 404
+    assert operator.get(f"{LIST}{session}/live/").json() is None
     response = operator.get(f"{LIST}{session}/change/", follow=True)
     assert response.redirect_chain == [(LIST, 302)]
     assert "gone" in response.content.decode()

@@ -1,0 +1,107 @@
+"""The operator at work in a real browser: watches a reply, stops it, finds a token's session."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+import requests
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from websockets.sync.client import connect
+
+from tests.model_stub import Behaviour, ModelStub
+from tests.processes import START_TIMEOUT_S, Stack
+
+PASSWORD = uuid4().hex
+LIST = "/admin/chat/session/"
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def user(shared_stack: Stack) -> str:
+    """A superuser of the shared site."""
+    name = f"operator-{uuid4().hex[:8]}"
+    command = f"python manage.py createsuperuser --noinput --username {name} --email a@b.example"
+    made = shared_stack.run("createsuperuser", command, {"DJANGO_SUPERUSER_PASSWORD": PASSWORD})
+    assert made.process.wait(START_TIMEOUT_S) == 0
+    return name
+
+
+@pytest.fixture
+def operator(chromium: Browser, stack: Stack, user: str) -> Iterator[Page]:
+    """A page logged in to the admin; an error it logs fails the test."""
+    errors: list[str] = []
+
+    def note(said: ConsoleMessage) -> None:
+        if said.type == "error" and not said.location["url"].endswith("/favicon.ico"):
+            errors.append(said.text)
+
+    context = chromium.new_context()
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", note)
+    page.goto(f"{stack.url}/admin/login/?next={LIST}")
+    page.fill("#id_username", user)
+    page.fill("#id_password", PASSWORD)
+    page.click("input[type=submit]")
+    yield page
+    context.close()
+    assert errors == []
+
+
+def begin(stack: Stack, name: str) -> str:
+    response = requests.post(f"{stack.url}/token", params={"name": name}, timeout=20)
+    return str(response.json()["token"])
+
+
+def test_a_reply_grows_under_the_operators_eyes_and_is_stopped(
+    operator: Page, stack: Stack, model_stub: ModelStub
+) -> None:
+    model_stub.script(Behaviour(pieces=tuple(f"word{n} " for n in range(40)), piece_delay_s=0.5))
+    name = f"Visitor {uuid4().hex}"
+    with connect(f"{stack.ws_url}?token={begin(stack, name)}") as socket:
+        socket.send("<script>document.title='stolen'</script>")
+        operator.fill("#searchbar", name)
+        operator.click("#changelist-search input[type=submit]")
+        operator.click(f"text={name}")
+
+        pending = operator.locator(".chat-pending .chat-text")
+        expect(pending).to_contain_text("word1")
+        expect(pending).to_contain_text("word3")
+        expect(operator.locator(".chat-human .chat-text")).to_contain_text("<script>document")
+
+        operator.click("text=Stop the reply…")
+        operator.click("input[value='Stop the reply']")
+        expect(operator.locator(".chat-bot .chat-tag")).to_have_text("stopped")
+        expect(operator.locator(".chat-pending")).to_have_count(0)
+    assert "stolen" not in operator.title()
+
+
+def test_a_token_typed_into_the_search_comes_into_no_address(operator: Page, stack: Stack) -> None:
+    token = begin(stack, f"Visitor {uuid4().hex}")
+    asked: list[str] = []
+    operator.on("request", lambda request: asked.append(request.url))
+    operator.fill("#searchbar", f" {token} ")
+    operator.click("#changelist-search input[type=submit]")
+    operator.wait_for_url("**/change/")
+    assert asked
+    assert not [url for url in asked if token in url]
+    assert token not in operator.content()
+
+
+def test_the_dashboard_follows_what_happens(operator: Page, stack: Stack) -> None:
+    operator.goto(f"{stack.url}{LIST}dashboard/")
+    sockets = operator.locator(".chat-tiles div", has_text="Open sockets").locator("dd").first
+    before = int(sockets.inner_text())
+    with connect(f"{stack.ws_url}?token={begin(stack, 'Ada')}"):
+        expect(sockets).to_have_text(str(before + 1))
+    expect(sockets).to_have_text(str(before))
+
+
+def test_a_page_says_when_its_session_is_gone(operator: Page, stack: Stack) -> None:
+    name = f"Visitor {uuid4().hex}"
+    token = begin(stack, name)
+    operator.goto(f"{stack.url}{LIST}?q={name}")
+    operator.click(f"text={name}")
+    expect(operator.locator(".chat-facts")).to_contain_text("idle")
+    requests.delete(f"{stack.url}/token", params={"token": token}, timeout=20)
+    expect(operator.locator("[data-live-trouble]")).to_contain_text("gone")
