@@ -38,5 +38,8 @@ def _eta_s(backlog: Backlog, index: int, is_held: bool) -> float | None:
 
 
 def _left_s(usual_s: float, since_s: float) -> float:
-    """Return what is left of something that usually takes `usual_s`: ever less, never nothing."""
-    return usual_s * usual_s / (usual_s + since_s) if usual_s else 0.0
+    """Return what is left of something that usually takes `usual_s`: never nothing, never frozen.
+
+    Past the half it is expected to take as long again as it took: what is late tends to be later.
+    """
+    return max(usual_s - since_s, since_s)

@@ -51,9 +51,10 @@ class ReplyStop(Frame):
 class ReplyRegenerate(Frame):
     """Replace the last reply, or a failed one, by a new one.
 
-    The new reply takes its turn behind the messages that wait. Every tab is told `reply.queued`
-    for it, then `reply.started` and all else as for any reply; the new message `replaces` the old
-    one. Asking again while it waits or is written is the same ask.
+    The new reply takes its turn behind the messages that wait. This tab, and every tab where it
+    is not begun at once, is told `reply.queued`, then `reply.started` and all else as for any
+    reply; the new message `replaces` the old one. Asking again while it waits or is written is the
+    same ask.
     """
 
     type: Literal["reply.regenerate"] = "reply.regenerate"
@@ -115,7 +116,7 @@ class ReplyQueued(Frame):
     """The message waits for its turn.
 
     Sent while it waits, first after a short moment, then every second or two; at once to a client
-    that comes back, and to every tab where a reply is to be written again. After `reply.started`
+    that comes back, and where a reply is to be written again. After `reply.started`
     it means that the worker was lost: drop that text, the reply starts again.
     """
 

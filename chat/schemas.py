@@ -211,7 +211,8 @@ class Backlog(Value):
     at_work: int = Field(default=0, description="Sessions whose reply is being written.")
     reply_s: float | None = Field(default=None, description="What a reply takes lately.")
     since_s: float = Field(
-        default=0, description="Since this session was taken; while it waits, since the last reply."
+        default=0,
+        description="Since this session was taken; while it waits, since any was taken or done.",
     )
 
 

@@ -15,7 +15,7 @@ run did, which makes a retry after a lost answer safe. Only this module knows ke
     chat:{ID}:sockets    sorted set: open sockets by their last sign of life
     chat:due             sorted set: sessions with something to answer, by when to look again
     chat:waiting         sorted set: those of them that no worker holds, by since when
-    chat:pace            hash: how long replies took lately, and when the last one was stored
+    chat:pace            hash: how long replies took lately, and when one was begun or stored last
     chat:minute:<n>      hash: what happened in the n-th minute since 1970; kept for two hours
     chat:sockets         sorted set: all open sockets by their last sign of life
     chat:probe           string: written to see that writing works

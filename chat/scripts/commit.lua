@@ -20,8 +20,8 @@ if taken then
   -- What replies take lately: a mean that forgets, so that estimates follow the model.
   local took = now - taken
   local mean = redis.call('HGET', pace, 'reply_ms') or took
-  redis.call('HSET', pace, 'reply_ms', whole(mean + (took - mean) / 8), 'at', whole(now))
-  redis.call('PEXPIRE', pace, 600000)
+  note_pace('reply_ms', mean + (took - mean) / 8)
+  note_pace('at', now)
 end
 local message, pending =
   store_outcome(ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[8], now, ARGV[6], ARGV[7])

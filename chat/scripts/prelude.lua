@@ -82,6 +82,12 @@ local function wait_no_more(session)
   redis.call('ZREM', waiting, session)
 end
 
+-- What is known of the service's pace counts for ten minutes after the last reply.
+local function note_pace(name, value)
+  redis.call('HSET', pace, name, whole(value))
+  redis.call('PEXPIRE', pace, 600000)
+end
+
 -- Put an outcome in the place of the mailbox's head. Returns it and how many still wait.
 local function store_outcome(session, reply, head, body, replaced, now, ttl_ms, grace_ms)
   local seq, message = append(body, now)

@@ -29,6 +29,7 @@ end
 redis.call('HDEL', work, 'retry_at', 'taken')
 if not stop then
   redis.call('HSET', work, 'taken', whole(now))
+  note_pace('at', now)
 end
 local attempts = redis.call('HINCRBY', work, 'attempts:' .. head, 1)
 end_with_document(work)

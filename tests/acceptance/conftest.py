@@ -1,0 +1,53 @@
+"""What the tests of the WebSocket API share."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.conftest import ROOMY, STACKS
+from tests.model_stub import ModelStub
+from tests.processes import Stack
+from tests.reference_client import Client, begin
+
+Tabs = Callable[..., Awaitable[list[Client]]]
+
+
+@pytest.fixture
+async def tabs(stack: Stack) -> AsyncIterator[Tabs]:
+    """Open tabs of one new session on the shared site; every one followed the protocol."""
+    async with AsyncExitStack() as opened:
+        clients: list[Client] = []
+
+        async def make(count: int = 1, *, site: Stack = stack) -> list[Client]:
+            token = begin(site.url)
+            new = [Client(site.ws_url, token) for _ in range(count)]
+            for client in new:
+                await opened.enter_async_context(client)
+            clients.extend(new)
+            return new
+
+        yield make
+        assert [client.view.violations for client in clients] == [[] for _ in clients]
+
+
+@pytest.fixture(scope="package")
+def shared_narrow_stack(
+    shared_model: ModelStub, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    environment = ROOMY | {
+        "MODEL_URL": shared_model.endpoint("huggingface"),
+        "WORKER_CONCURRENCY": "1",
+    }
+    with Stack(tmp_path_factory.mktemp("narrow"), environment) as stack:
+        stack.start()
+        yield stack
+
+
+@pytest.fixture
+def narrow_stack(
+    shared_narrow_stack: Stack, model_stub: ModelStub, request: pytest.FixtureRequest
+) -> Stack:
+    """A site that writes one reply at a time, for all who use it."""
+    request.node.stash.setdefault(STACKS, []).append(shared_narrow_stack)
+    return shared_narrow_stack

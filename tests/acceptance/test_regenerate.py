@@ -1,0 +1,151 @@
+"""`reply.regenerate`: another reply in the place of the last, or of a failed one, once."""
+
+import requests
+
+from tests.acceptance.conftest import Tabs
+from tests.model_stub import Behaviour, ModelStub, failing
+from tests.processes import Stack
+from tests.reference_client import Client, Frame
+
+
+async def new_outcome(client: Client, message: str, old: Frame) -> Frame:
+    """Wait for a reply that is not `old`."""
+    await client.until(
+        lambda: any(one.get("replaces") == old["id"] for one in client.view.messages.values()),
+        "a new reply",
+    )
+    return await client.outcome(message)
+
+
+def read_history(stack: Stack, client: Client) -> list[Frame]:
+    answer = requests.get(
+        f"{stack.url}/refresh_token", params={"token": client.token}, timeout=10
+    ).json()
+    return list(answer["messages"])
+
+
+def prompts(model_stub: ModelStub) -> list[str]:
+    return [request.payload["inputs"] for request in model_stub.requests]
+
+
+async def test_the_new_reply_replaces_the_old_one_for_every_tab(
+    tabs: Tabs, model_stub: ModelStub
+) -> None:
+    model_stub.script(Behaviour(text="first try"), Behaviour(text="second try"))
+    ada, other = await tabs(2)
+    message = await ada.say("hello")
+    old = await ada.outcome(message)
+
+    await other.send("reply.regenerate", reply_to=message)
+    new = await new_outcome(ada, message, old)
+
+    assert (new["msg"], new["seq"], new["replaces"]) == ("second try", 3, old["id"])
+    for tab in (ada, other):
+        await new_outcome(tab, message, old)
+        assert tab.view.messages[2] == {"id": old["id"], "seq": 2, "replaced_by": new["id"]}
+    kinds = [frame["type"] for frame in other.frames if frame.get("reply_to") == message]
+    assert kinds[kinds.index("reply.queued") :][:2] == ["reply.queued", "reply.started"]
+
+
+async def test_who_comes_later_is_not_told_the_replaced_text(
+    tabs: Tabs, stack: Stack, model_stub: ModelStub
+) -> None:
+    model_stub.script(Behaviour(text="first try"), Behaviour(text="second try"))
+    (ada,) = await tabs()
+    message = await ada.say("hello")
+    old = await ada.outcome(message)
+    await ada.send("reply.regenerate", reply_to=message)
+    new = await new_outcome(ada, message, old)
+
+    late = Client(ada.ws_url, ada.token)
+    async with late:
+        assert late.frames[0]["messages"][1] == {
+            "id": old["id"],
+            "seq": 2,
+            "replaced_by": new["id"],
+        }
+        assert late.view.shown() == ada.view.shown()
+    history = read_history(stack, ada)
+    assert [one["msg"] for one in history] == ["Human: hello", "Bot: second try"]
+
+    await ada.outcome(await ada.say("and now?"))
+    assert prompts(model_stub)[-1] == "Human: hello\nBot: second try\nHuman: and now?\nBot:"
+
+
+async def test_asking_twice_and_from_two_tabs_is_one_ask(tabs: Tabs, model_stub: ModelStub) -> None:
+    ada, other = await tabs(2)
+    message = await ada.say("hello")
+    old = await ada.outcome(message)
+    await other.outcome(message)
+    model_stub.script(Behaviour(text="slowly said", piece_delay_s=0.2))
+
+    for tab in (ada, other, ada):
+        await tab.send("reply.regenerate", reply_to=message)
+    new = await new_outcome(ada, message, old)
+    await ada.outcome(await ada.say("next"))
+
+    assert new["msg"] == "slowly said"
+    assert [one["source"] for one in ada.view.messages.values() if "source" in one] == [
+        "human",
+        "bot",
+        "human",
+        "bot",
+    ]
+    assert len(model_stub.requests) == 3
+
+
+async def test_a_failed_reply_is_written_again(tabs: Tabs, model_stub: ModelStub) -> None:
+    model_stub.script(failing(401))
+    (ada,) = await tabs()
+    message = await ada.say("hello")
+    failed = await ada.outcome(message)
+    assert failed["error"]["code"] == "model.unauthorized"
+
+    await ada.send("reply.regenerate", reply_to=message)
+    new = await new_outcome(ada, message, failed)
+
+    assert (new["msg"], new["replaces"]) == ("You said: hello", failed["id"])
+    assert "error" not in new
+
+
+async def test_a_failed_reply_in_the_middle_is_answered_from_what_was_said_before(
+    tabs: Tabs, model_stub: ModelStub
+) -> None:
+    model_stub.script(failing(401))
+    (ada,) = await tabs()
+    failed_message = await ada.say("one")
+    failed = await ada.outcome(failed_message)
+    await ada.outcome(await ada.say("two"))
+
+    await ada.send("reply.regenerate", reply_to=failed_message)
+    await new_outcome(ada, failed_message, failed)
+
+    assert prompts(model_stub)[1:] == ["Human: one\nHuman: two\nBot:", "Human: one\nBot:"]
+
+
+async def test_only_the_last_reply_may_be_replaced(tabs: Tabs) -> None:
+    (ada,) = await tabs()
+    first = await ada.say("one")
+    await ada.outcome(first)
+    await ada.outcome(await ada.say("two"))
+
+    await ada.send("reply.regenerate", reply_to=first)
+
+    assert (await ada.told("error"))["code"] == "message.invalid"
+
+
+async def test_it_takes_its_turn_behind_what_waits(tabs: Tabs, model_stub: ModelStub) -> None:
+    (ada,) = await tabs()
+    first = await ada.say("one")
+    old = await ada.outcome(first)
+    model_stub.script(Behaviour(piece_delay_s=0.1))
+    second = await ada.say("two")
+    await ada.told("reply.started", reply_to=second)
+
+    await ada.send("reply.regenerate", reply_to=first)
+    new = await new_outcome(ada, first, old)
+
+    replies = [one for one in ada.view.messages.values() if one.get("source") == "bot"]
+    assert [one["reply_to"] for one in replies] == [second, first]
+    assert new["seq"] == 5
+    assert (await ada.told("reply.queued", reply_to=first))["ahead"] == 1

@@ -1,0 +1,140 @@
+"""`reply.stop`: the model is let go, what is written is kept, at any moment and from any tab."""
+
+import pytest
+
+from tests.acceptance.conftest import Tabs
+from tests.model_stub import Behaviour, ModelStub, loading
+from tests.processes import Stack
+from tests.reference_client import Client, Frame
+
+ENDLESS = Behaviour(pieces=("word ",), endless=True, piece_delay_s=0.01)
+
+
+async def stop(client: Client, message: str) -> Frame:
+    """Ask for the stop and return the reply that was kept."""
+    await client.send("reply.stop", reply_to=message)
+    return await client.outcome(message)
+
+
+async def test_a_stopped_reply_keeps_its_text_and_frees_the_model(
+    tabs: Tabs, model_stub: ModelStub
+) -> None:
+    model_stub.script(ENDLESS)
+    (ada,) = await tabs()
+    message = await ada.say("go on for ever")
+    await ada.told("reply.delta")
+
+    reply = await stop(ada, message)
+
+    assert reply["finish_reason"] == "stop_requested"
+    assert reply["msg"].strip() == " ".join(["word"] * reply["pieces"])
+    assert reply["pieces"] > 0
+    assert "error" not in reply
+    model_stub.wait_for(lambda requests: requests[-1].disconnected_at_s is not None)
+
+
+async def test_another_tab_can_stop_it(tabs: Tabs, model_stub: ModelStub) -> None:
+    model_stub.script(ENDLESS)
+    writer, other = await tabs(2)
+    message = await writer.say("go on for ever")
+    await other.told("reply.delta")
+
+    reply = await stop(other, message)
+
+    assert await writer.outcome(message) == reply
+    assert reply["finish_reason"] == "stop_requested"
+
+
+async def test_it_can_be_stopped_after_a_reconnect(tabs: Tabs, model_stub: ModelStub) -> None:
+    model_stub.script(ENDLESS)
+    (ada,) = await tabs()
+    message = await ada.say("go on for ever")
+    await ada.told("reply.delta")
+    await ada.drop()
+    ready = await ada.connect()
+
+    reply = await stop(ada, message)
+
+    assert reply["msg"].startswith(ready["reply"]["text"])
+    assert reply["finish_reason"] == "stop_requested"
+
+
+async def test_it_can_be_stopped_before_the_first_word(tabs: Tabs, model_stub: ModelStub) -> None:
+    model_stub.script(Behaviour(delay_s=60))
+    (ada,) = await tabs()
+    message = await ada.say("are you there?")
+    await ada.told("reply.started")
+
+    reply = await stop(ada, message)
+
+    assert (reply["msg"], reply["pieces"]) == ("", 0)
+    assert reply["finish_reason"] == "stop_requested"
+    model_stub.wait_for(lambda requests: requests[-1].disconnected_at_s is not None)
+
+
+async def test_it_can_be_stopped_while_the_model_loads(tabs: Tabs, model_stub: ModelStub) -> None:
+    model_stub.script(loading(20))
+    (ada,) = await tabs()
+    message = await ada.say("wake up")
+    await ada.told("model.loading", reply_to=message)
+
+    reply = await stop(ada, message)
+
+    assert (reply["finish_reason"], reply["pieces"]) == ("stop_requested", 0)
+    assert len(model_stub.requests) == 1
+
+
+async def test_a_stopped_message_keeps_its_turn(tabs: Tabs, model_stub: ModelStub) -> None:
+    model_stub.script(ENDLESS)
+    (ada,) = await tabs()
+    first, second, third = [await ada.say(text) for text in ("one", "two", "three")]
+    await ada.told("reply.delta", reply_to=first)
+
+    await ada.send("reply.stop", reply_to=second)
+    await ada.send("reply.stop", reply_to=first)
+    await ada.outcome(third)
+
+    replies = [one for one in ada.view.messages.values() if one["source"] == "bot"]
+    assert [one["reply_to"] for one in replies] == [first, second, third]
+    assert [one["finish_reason"] for one in replies] == ["stop_requested", "stop_requested", "stop"]
+    assert (replies[1]["msg"], replies[1]["pieces"]) == ("", 0)
+    assert len(model_stub.requests) == 2, "the model was never asked for the second"
+
+
+async def test_stopping_twice_and_too_late_tells_the_stored_reply(tabs: Tabs) -> None:
+    ada, other = await tabs(2)
+    message = await ada.say("hello")
+    reply = await ada.outcome(message)
+    await other.outcome(message)
+    mark = len(other.frames)
+
+    await other.send("reply.stop", reply_to=message)
+
+    assert (await other.told("reply.completed", since=mark))["message"] == reply
+    assert reply["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("reply_to", ["00000000-0000-4000-8000-000000000000", "nonsense"])
+async def test_stopping_what_is_not_there_is_an_error(tabs: Tabs, reply_to: str) -> None:
+    (ada,) = await tabs()
+    await ada.send("reply.stop", reply_to=reply_to)
+
+    assert (await ada.told("error"))["code"] == "message.invalid"
+
+
+async def test_a_stop_needs_no_free_worker(
+    narrow_stack: Stack, tabs: Tabs, model_stub: ModelStub
+) -> None:
+    model_stub.script(ENDLESS)
+    (busy,) = await tabs(site=narrow_stack)
+    running = await busy.say("go on for ever")
+    await busy.told("reply.delta")
+    (ada,) = await tabs(site=narrow_stack)
+    message = await ada.say("me too")
+    await ada.told("reply.queued", reply_to=message)
+
+    reply = await stop(ada, message)
+
+    assert (reply["finish_reason"], reply["pieces"]) == ("stop_requested", 0)
+    assert busy.view.writing, "the only worker still writes"
+    await stop(busy, running)
