@@ -16,9 +16,11 @@ from django.conf import settings
 from chat import metrics, sessions, tracing
 from chat.authorisation import identify
 from chat.broker import broker
+from chat.connection import ClientStuck, Connection
 from chat.delivery import deliver, deliver_change, deliver_queued, group_name
 from chat.deployment import async_store, limits
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
+from chat.flood import FrameBudget
 from chat.logs import about, stay_about
 from chat.protocol import (
     ClientFrame,
@@ -43,11 +45,17 @@ logger = logging.getLogger(__name__)
 
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
+STUCK_S = 0.25
 END_REASON = "Session not authenticated or expired token"
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
     """One socket of one session."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one socket."""
+        self.connection = Connection(receive, send)
+        await super().__call__(scope, receive, send)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Call the handler named after the message's type.
@@ -55,7 +63,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         Channels' own goes through a thread each time to close old database connections; a socket
         never touches the database.
         """
-        await getattr(self, message["type"].replace(".", "_"))(message)
+        try:
+            await getattr(self, message["type"].replace(".", "_"))(message)
+        except ClientStuck:
+            self._cut_off()
 
     async def connect(self) -> None:
         """Admit the socket, join its group, tell it the document, and watch over it."""
@@ -74,6 +85,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._turn_away(error)
             return
         self.updates = Updates(session, self.dialect, self._tell)
+        self.budget = FrameBudget(settings.MESSAGES_PER_MINUTE)
         self.admitted = self.is_open = True
         await self.accept(self.dialect.subprotocol)
         metrics.socket_admitted(self.dialect.name)
@@ -102,7 +114,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if not self.is_open:
             return
         ref = None
+        await self.connection.until_read()
+        self._guard()
         try:
+            self.budget.spend()
             if text_data is None:
                 raise MessageInvalid("Binary frames are not read. Send text.")
             check_size(text_data)
@@ -116,6 +131,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._end()
         except ChatError as error:
             await self._tell_error(error, ref or getattr(error, "ref", None))
+            if self.budget.is_flooded:
+                self.is_open = False
+                await self.close(POLICY_VIOLATION, error.detail)
+        finally:
+            self.guard.cancel()
 
     async def session_event(self, event: dict[str, Any]) -> None:
         """Pass on what a worker or another tab tells the session, once and without gaps."""
@@ -185,23 +205,34 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._tell_error(error, ref)
 
     async def _in_turn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what an event or the clock asks for; what fails now is looked at again."""
-        try:
-            async with self.turn:
-                await work
-        except SessionUnknown:
-            await self._end()
-        except ChatError as error:
-            logger.warning("A socket could not be kept up to date: %s", error.code)
-            self.updates.doubt()
+        """Do what an event or the clock asks for; what fails now is looked at again.
+
+        A client that does not keep up is told nothing more until it has read what it has; what it
+        missed it then gets from the document.
+        """
+        with contextlib.closing(work):
+            if self.connection.is_full():
+                self.updates.doubt()
+                return
+            try:
+                async with self.turn:
+                    await work
+            except SessionUnknown:
+                await self._end()
+            except ChatError as error:
+                logger.warning("A socket could not be kept up to date: %s", error.code)
+                self.updates.doubt()
 
     async def _keep_watch(self) -> None:
         """Do by the clock what no event asks for, as long as the socket is open."""
         while self.is_open:
             due = await self.updates.next_due()
-            if due is Due.SIGN_OF_LIFE:
-                await self._in_turn(self._count_in())
-            await self._in_turn(self.updates.do(due))
+            try:
+                if due is Due.SIGN_OF_LIFE:
+                    await self._in_turn(self._count_in())
+                await self._in_turn(self.updates.do(due))
+            except ClientStuck:
+                self._cut_off()
 
     async def _join(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
@@ -231,6 +262,20 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.is_open = False
             await self.updates.tell_end()
             await self.close(POLICY_VIOLATION, END_REASON)
+
+    def _guard(self) -> None:
+        """While one frame is acted upon, daphne goes on to take others: only so many."""
+        try:
+            self.connection.check_unread()
+        except ClientStuck:
+            self._cut_off()
+        self.guard = asyncio.get_running_loop().call_later(STUCK_S, self._guard)
+
+    def _cut_off(self) -> None:
+        """End a connection whose client does not keep up; a good one comes back and catches up."""
+        self.is_open = False
+        logger.warning("A client that does not keep up was cut off")
+        self.connection.cut()
 
     async def _tell(self, frame: ServerFrame) -> None:
         if text := self.dialect.render(frame):
