@@ -14,6 +14,8 @@ from tests.faults.site import running_site
 from tests.faults.trial import Fault, Trial
 from tests.processes import ROOT, tails
 
+logger = logging.getLogger(__name__)
+
 SESSIONS = 20
 ROW_TIMEOUT_S = 300
 
@@ -25,9 +27,8 @@ async def main(faults: list[Fault], sessions: int) -> list[Line]:
         begun = time.monotonic()
         lines.append(await run(fault, sessions))
         took_s = time.monotonic() - begun
-        say(
-            f"{fault.number:2} {fault.title}: {'holds' if lines[-1].holds else 'DOES NOT HOLD'} ({took_s:.0f} s)"
-        )
+        verdict = "holds" if lines[-1].holds else "DOES NOT HOLD"
+        say(f"{fault.number:2} {fault.title}: {verdict} ({took_s:.0f} s)")
     return lines
 
 
@@ -41,7 +42,7 @@ async def run(fault: Fault, sessions: int) -> Line:
                 async with asyncio.timeout(ROW_TIMEOUT_S):
                     await fault.run(trial)
             except Exception as error:
-                logging.exception("%s", fault.title)
+                logger.exception("%s", fault.title)
                 trouble = f"{type(error).__name__}: {error}"
                 keep_logs(fault, tails(site.stack.processes, 400))
     return Line(fault.number, fault.title, fault.times, trial.tally, trial.recovery_s, trouble)

@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from tests.faults.marks import marked_text
+from tests.faults.marks import WORDS, marked_text
 from tests.faults.view import Frame, View
 
 CHAT_V1 = Subprotocol("chat.v1")
@@ -51,6 +51,7 @@ class Client:
         self.types: dict[str, int] = {}
         self.closes: list[int] = []
         self.expired = asyncio.Event()
+        self.ping_interval_s: float | None = 5
         self.heard = asyncio.Condition()
         self._address = address
         self._socket: ClientConnection | None = None
@@ -69,16 +70,16 @@ class Client:
     def is_connected(self) -> bool:
         return self._socket is not None
 
-    async def say(self) -> Sent:
+    async def say(self, words: str = WORDS) -> Sent:
         """Send the next message, as soon as that can be."""
-        sent = Sent(marked_text(self.mark, len(self.sent) + 1))
+        sent = Sent(marked_text(self.mark, len(self.sent) + 1, words))
         self.sent.append(sent)
         await self._try(sent)
         return sent
 
-    async def ask(self) -> Sent:
+    async def ask(self, words: str = WORDS) -> Sent:
         """Send the next message and wait for its reply or failure."""
-        sent = await self.say()
+        sent = await self.say(words)
         await sent.answered.wait()
         return sent
 
@@ -113,7 +114,7 @@ class Client:
             compression=None,
             open_timeout=5,
             close_timeout=1,
-            ping_interval=5,
+            ping_interval=self.ping_interval_s,
             ping_timeout=10,
             proxy=None,
         ) as socket:

@@ -13,9 +13,9 @@ def new_mark() -> str:
     return f"m{secrets.token_hex(6)}"
 
 
-def marked_text(mark: str, number: int) -> str:
+def marked_text(mark: str, number: int, words: str = WORDS) -> str:
     """Return a session's message number `number`."""
-    return f"{mark} {number} {WORDS}"
+    return f"{mark} {number} {words}"
 
 
 def echo(text: str) -> str:

@@ -23,8 +23,9 @@ class Proxy:
         self.servers = servers
         self.new_cutter: Callable[[], Cutter | None] = lambda: None
         self.cuts = 0
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self.idle_limit_s: float | None = None
+        self._flows = {True: asyncio.Event(), False: asyncio.Event()}
+        self.flow()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -34,7 +35,7 @@ class Proxy:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        self.pause(False)
+        self.flow()
         self.refuse()
 
     async def listen(self) -> None:
@@ -48,9 +49,16 @@ class Proxy:
             self._server.close()
         self.cut_all()
 
-    def pause(self, paused: bool = True) -> None:
-        """Pass nothing on, but keep every connection open."""
-        (self._flows.clear if paused else self._flows.set)()
+    def pause(self, *, to_server: bool = True, to_client: bool = True) -> None:
+        """Pass nothing on in these directions, but keep every connection open."""
+        for direction, paused in {True: to_server, False: to_client}.items():
+            if paused:
+                self._flows[direction].clear()
+
+    def flow(self) -> None:
+        """Pass everything on (again)."""
+        for flow in self._flows.values():
+            flow.set()
 
     def cut_all(self) -> None:
         """Cut every connection, without a goodbye."""
@@ -85,8 +93,7 @@ class Proxy:
         *,
         to_server: bool,
     ) -> None:
-        while data := await reader.read(READ_BYTES):
-            await self._flows.wait()
+        while data := await self._read(reader, to_server):
             cut = False
             if cutter:
                 data, cut = cutter.passes(data, to_server=to_server)
@@ -98,3 +105,15 @@ class Proxy:
                 raise ConnectionAbortedError
         with suppress(OSError, RuntimeError):
             writer.write_eof()
+
+    async def _read(self, reader: asyncio.StreamReader, to_server: bool) -> bytes:
+        """A connection idle for too long is cut, as proxies do."""
+        await self._flows[to_server].wait()
+        try:
+            async with asyncio.timeout(self.idle_limit_s):
+                data = await reader.read(READ_BYTES)
+        except TimeoutError:
+            self.cuts += 1
+            raise ConnectionAbortedError from None
+        await self._flows[to_server].wait()
+        return data
