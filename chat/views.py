@@ -17,7 +17,7 @@ from chat import sessions
 from chat.api import MAX_NAME_CHARS, names
 from chat.authorisation import COOKIE
 from chat.deployment import async_store, limits
-from chat.errors import ChatError
+from chat.errors import ChatError, RateLimited
 from chat.schemas import session_id
 
 # The page's script makes HTML only where it has been sanitised; the browser holds it to that.
@@ -41,8 +41,12 @@ async def _begin_session(request: HttpRequest) -> HttpResponse:
         token = await _create_session(names.validate_python(name), request.META["REMOTE_ADDR"])
     except ValidationError:
         return await _page(request, name=name, error=_("Enter a valid name."), status=400)
-    except ChatError as error:
-        return await _page(request, name=name, error=error.detail, status=503)
+    except RateLimited:
+        error = _("That was a little fast. Wait a minute and try again.")
+        return await _page(request, name=name, error=error, status=429)
+    except ChatError:
+        error = _("The server cannot begin a conversation right now. Try again shortly.")
+        return await _page(request, name=name, error=error, status=503)
     response = HttpResponseRedirect(reverse("page"))
     response.set_cookie(
         COOKIE,

@@ -1,14 +1,18 @@
 // Copying, also where the page has no TLS and so no clipboard interface.
 
-/** Copy a text and show on the button that it is done. @type {(text: string, button: HTMLElement) => Promise<void>} */
+const DONE_MS = 1500;
+
+/** Copy a text, show on the button that it is done, and return whether it is.
+ * @type {(text: string, button?: HTMLElement) => Promise<boolean>} */
 export async function copy(text, button) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    if (!copyBySelection(text)) return;
+    if (!copyBySelection(text)) return false;
   }
-  button.classList.add("done");
-  setTimeout(() => button.classList.remove("done"), 1500);
+  button?.classList.add("done");
+  setTimeout(() => button?.classList.remove("done"), DONE_MS);
+  return true;
 }
 
 /** @type {(text: string) => boolean} */

@@ -68,7 +68,9 @@ export const actions = {
     composer.text = [turn.msg, composer.text].filter(Boolean).join("\n\n");
     composer.focus();
   },
-  copy,
+  async copy(/** @type {string} */ text, /** @type {HTMLElement | undefined} */ button = undefined) {
+    if (await copy(text, button)) announce(gettext("Copied"));
+  },
   reconnect: () => shown?.open(),
   extend: () => shown?.extend(),
   dismiss: () => shown?.dismiss(),
@@ -114,7 +116,7 @@ const commands = {
   edit: () => { const turn = lastTurn(); if (turn) actions.edit(turn); },
   jump: actions.jump,
   again: () => { const turn = lastTurn(); if (turn?.phase === "done" || turn?.phase === "failed") actions.regenerate(turn); },
-  copy: () => { const reply = turns(state()).findLast((turn) => turn.reply?.msg)?.reply; if (reply?.msg) void copy(reply.msg, element("announcer")); },
+  copy: () => { const reply = turns(state()).findLast((turn) => turn.reply?.msg)?.reply; if (reply?.msg) void actions.copy(reply.msg); },
   begin: actions.begin,
   list: () => { openList(!isListOpen); element("sessions").querySelector("[aria-current=true], button:not(.narrow-only)")?.focus(); },
   settings: actions.settings,
@@ -162,10 +164,15 @@ function changed(state, _before, event) {
 /** Tell of a finished reply: once to a screen reader, in the title to who looks elsewhere.
  * @type {(message: import("./state.js").Message) => void} */
 function tell(message) {
-  const line = document.createElement("p");
-  line.textContent = message.error ? faultSentence(message.error) : (message.msg ?? "");
-  element("announcer").replaceChildren(line);
+  announce(message.error ? faultSentence(message.error) : (message.msg ?? ""));
   if (document.hidden) unread += 1;
+}
+
+/** Have a screen reader say it, also if it said the same before. @type {(text: string) => void} */
+function announce(text) {
+  const line = document.createElement("p");
+  line.textContent = text;
+  element("announcer").replaceChildren(line);
 }
 
 function requestPaint() {
@@ -207,7 +214,7 @@ element("welcome").addEventListener("submit", async (/** @type {SubmitEvent} */ 
 element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => {
   const button = /** @type {HTMLElement} */ (event.target).closest("[data-copy-code]");
   const code = button?.closest("figure")?.querySelector("code")?.textContent;
-  if (code) void copy(code, /** @type {HTMLElement} */ (button));
+  if (code) void actions.copy(code, /** @type {HTMLElement} */ (button));
 });
 document.addEventListener("click", (event) => {
   const isInside = /** @type {Element} */ (event.target).closest("#sessions, #open-sessions, dialog");

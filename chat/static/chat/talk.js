@@ -14,7 +14,7 @@ import "./reply_text.js";
  * @property {(turn: Turn) => void} regenerate
  * @property {(turn: Turn) => void} edit
  * @property {(turn: Turn) => void} discard
- * @property {(text: string, button: HTMLElement) => void} copy
+ * @property {(text: string, button?: HTMLElement) => Promise<void>} copy
  */
 
 /**
