@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.visitor import NewVisitor, Visitor
 from tests.processes import Stack
@@ -19,14 +27,19 @@ TIMEOUT_MS = 20_000
 expect.set_options(timeout=TIMEOUT_MS)
 
 
+def launch(playwright: Playwright) -> Browser:
+    """Start the system's Chromium, else the one that Playwright installed."""
+    system = next((path for name in SYSTEM_NAMES if (path := shutil.which(name))), None)
+    return playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
+
+
 # Of the package, not of the session: while Playwright runs, the thread has an event loop, and the
 # asynchronous tests of other packages could not start theirs.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium, else the one Playwright installed."""
-    system = next((path for name in SYSTEM_NAMES if (path := shutil.which(name))), None)
+    """The browser of all tests here."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
+        browser = launch(playwright)
         yield browser
         browser.close()
 

@@ -18,6 +18,7 @@ import { faultSentence } from "./words.js";
 /** @typedef {import("./turns.js").Turn} Turn */
 
 const TURNS_AT_ONCE = 24;
+const TURNS_MORE = 10;
 const NO_LIMIT = Infinity;
 
 /** @type {(id: string) => any} */
@@ -188,7 +189,7 @@ function paintNow() {
   const from = Math.max(0, list.length - drawn);
   paint({ state: state(), session, turns: list, from, isTextReady, isAtEnd: follower.isAtEnd, isListOpen, unread, endsAt: endsAt() }, actions);
   follower.follow();
-  if (from > 0) whenIdle(() => { drawn += TURNS_AT_ONCE; requestPaint(); });
+  if (from > 0) whenIdle(() => { drawn += TURNS_MORE; requestPaint(); });
 }
 
 /** @type {(action: () => void) => void} */

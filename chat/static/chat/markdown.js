@@ -1,6 +1,6 @@
 // Markdown to DOM, block by block: while a reply streams in, only what changed at its end is made anew.
 
-import { Marked } from "../vendor/marked/marked.js";
+import { Marked, Parser } from "../vendor/marked/marked.js";
 import DOMPurify from "../vendor/dompurify/purify.js";
 import { codeBlock, growCode, paintCode } from "./code.js";
 
@@ -37,7 +37,8 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
 });
 
 /** @typedef {import("../vendor/marked/marked.js").Token} Token */
-/** @typedef {{raw: string, nodes: ChildNode[], open: boolean}} Block */
+/** @typedef {{raw: string, nodes: ChildNode[]}} Piece the nodes of one token */
+/** @typedef {Piece & {open: boolean, inline: Piece[]}} Block */
 
 /** The blocks of one reply inside its element. */
 export class Blocks {
@@ -65,14 +66,16 @@ export class Blocks {
     return Boolean(block && token && block.raw === token.raw && (open || !block.open));
   }
 
-  /** A code block that only grew keeps its element.
+  /** A paragraph or a block of code that only grew keeps its element.
    * @type {(at: number, token: Token) => boolean} */
   #grow(at, token) {
     const block = this.#blocks[at];
-    if (token.type !== "code" || !block?.open || this.#blocks.length !== at + 1) return false;
-    if (!growCode(block.nodes[0], token.text, token.lang)) return false;
-    block.raw = token.raw;
-    return true;
+    if (!block?.open || this.#blocks.length !== at + 1) return false;
+    const grown = token.type === "code"
+      ? growCode(block.nodes[0], token.text, token.lang)
+      : token.type === "paragraph" && growParagraph(block, token.tokens ?? []);
+    if (grown) block.raw = token.raw;
+    return grown;
   }
 
   /** @type {(token: Token, open: boolean) => void} */
@@ -80,8 +83,25 @@ export class Blocks {
     const nodes = token.type === "code" ? [codeBlock(token.text, token.lang)] : rendered(token);
     this.host.append(...nodes);
     if (!open) nodes.forEach(paintCode);
-    this.#blocks.push({ raw: token.raw, nodes, open });
+    this.#blocks.push({ raw: token.raw, nodes, open, inline: [] });
   }
+}
+
+/** Make anew only what follows the last inline token that stayed the same.
+ * @type {(block: Block, tokens: Token[]) => boolean} */
+function growParagraph({ nodes, inline }, tokens) {
+  const paragraph = /** @type {Element} */ (nodes[0]);
+  if (paragraph.nodeName !== "P") return false;
+  if (!inline.length) paragraph.replaceChildren();
+  let same = 0;
+  while (inline[same] && inline[same].raw === tokens[same]?.raw) same += 1;
+  for (const { nodes: old } of inline.splice(same)) old.forEach((node) => node.remove());
+  for (const token of tokens.slice(same)) {
+    const fragment = DOMPurify.sanitize(Parser.parseInline([token], marked.defaults), ALLOWED);
+    inline.push({ raw: token.raw, nodes: [...fragment.childNodes] });
+    paragraph.append(fragment);
+  }
+  return true;
 }
 
 /** @type {(token: Token) => ChildNode[]} */

@@ -1,0 +1,153 @@
+"""What the chat page weighs, and how long its longest frames are.
+
+Weight counts each file of the first visit as gzip makes it. Times are the browser's own: from the
+frame that brings the history until the talk is painted, and the longest frame (of the
+Long Animation Frames API, which tells of those above 50 ms) while a long reply streams in.
+"""
+
+import gzip
+import json
+from collections.abc import Iterator
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from bench._load import site
+from tests.browser.conftest import launch
+from tests.browser.frames import bot, delta, human, ready, started
+
+HISTORY_MESSAGES = 2_000
+REPLY_CHARS = 20_000
+DELTA_CHARS = 40
+DELTA_MS = 20
+PARAGRAPH = (
+    "A paragraph with **bold** words, `code` and a [link](https://example.org/), long enough "
+    "to fill some lines of the page, as replies do.\n\n"
+)
+CODE = (
+    "```python\n"
+    + "def add(left: int, right: int) -> int:\n    return left + right\n" * 6
+    + "```\n\n"
+)
+LIST = "".join(f"{n}. item number {n}\n" for n in range(1, 9)) + "\n"
+TEXTS = {
+    "mixed Markdown": ((PARAGRAPH * 3 + LIST + CODE) * 30)[:REPLY_CHARS],
+    "one paragraph": (PARAGRAPH.strip() + " ") * 200,
+    "one block of code": "```python\n" + "left = right + 1  # add one\n" * 900,
+}
+TEXTS = {kind: text[:REPLY_CHARS] for kind, text in TEXTS.items()}
+
+# Runs before the page's own script: a socket whose other end is here, so that nothing but the page
+# is measured, and the browser's own watch over its frames.
+WATCH = """
+  window.slow = [];
+  new PerformanceObserver((list) => slow.push(...list.getEntries().map((entry) => entry.duration)))
+    .observe({ type: "long-animation-frame" });
+  window.WebSocket = class {
+    readyState = 1;
+    constructor() {
+      window.tell = (data) => this.onmessage({ data });
+      setTimeout(() => tell(EMPTY));
+    }
+    send() {}
+    close() {}
+  };
+"""
+OPEN = """async (frame) => {
+  slow.length = 0;
+  const start = performance.now();
+  tell(frame);
+  while (!document.querySelector(".turn")) await new Promise(requestAnimationFrame);
+  await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
+  return performance.now() - start;
+}"""
+ALL_THERE = "(count) => document.querySelectorAll('.turn').length === count"
+STREAM = """async ([frames, pause]) => {
+  slow.length = 0;
+  const gaps = [];
+  let last = performance.now();
+  const tick = (now) => { gaps.push(now - last); last = now; requestAnimationFrame(tick); };
+  requestAnimationFrame(tick);
+  for (const frame of frames) {
+    tell(frame);
+    await new Promise((then) => setTimeout(then, pause));
+  }
+  return gaps.slice(1);
+}"""
+
+
+def run() -> Iterator[str]:
+    """Measure with the system's Chromium."""
+    with (
+        site("daphne") as (stack, _),
+        sync_playwright() as playwright,
+        launch(playwright) as browser,
+    ):
+        yield f"Chromium {browser.version}"
+        yield from _weight(browser, stack.url)
+        yield from _history(browser, stack.url)
+        yield from _streaming(browser, stack.url)
+
+
+def _weight(browser: Browser, url: str) -> Iterator[str]:
+    """Everything fetched from the first request until the first message can be typed."""
+    page = browser.new_page()
+    bodies: dict[str, bytes] = {}
+    page.on("response", lambda answer: bodies.update({answer.url: answer.body()}))
+    page.goto(url)
+    page.wait_for_load_state("networkidle")
+    page.close()
+    sizes = {
+        address.removeprefix(url): len(gzip.compress(body, 9)) for address, body in bodies.items()
+    }
+    for address, size in sorted(sizes.items(), key=lambda item: -item[1]):
+        yield f"  {size / 1000:6.1f} KB  {address}"
+    yield f"first visit: {sum(sizes.values()) / 1000:.1f} KB compressed in {len(sizes)} files"
+
+
+def _history(browser: Browser, url: str) -> Iterator[str]:
+    talk = []
+    for seq in range(1, HISTORY_MESSAGES, 2):
+        talk += [human(seq, f"Question {seq}?"), bot(seq + 1, seq, PARAGRAPH + LIST)]
+    page = _begin(browser, url)
+    milliseconds = page.evaluate(OPEN, json.dumps(ready(talk)))
+    page.wait_for_function(ALL_THERE, arg=HISTORY_MESSAGES // 2)
+    slow = page.evaluate("slow")
+    page.close()
+    yield (
+        f"{HISTORY_MESSAGES} messages: painted after {milliseconds:.0f} ms; "
+        f"{_told(slow)} until all are there"
+    )
+
+
+def _streaming(browser: Browser, url: str) -> Iterator[str]:
+    for kind, text in TEXTS.items():
+        page = _begin(browser, url)
+        page.evaluate("tell", json.dumps(ready([human(1, "Tell me a lot.")])))
+        page.evaluate("tell", json.dumps(started(1)))
+        page.wait_for_selector(".turn")
+        starts = range(0, len(text), DELTA_CHARS)
+        pieces = [json.dumps(delta(1, at, text[at : at + DELTA_CHARS])) for at in starts]
+        gaps = sorted(page.evaluate(STREAM, [pieces, DELTA_MS]))
+        slow = page.evaluate("slow")
+        page.close()
+        yield (
+            f"{len(text)} characters of {kind}, streamed: {len(gaps)} frames, "
+            f"half of them within {gaps[len(gaps) // 2]:.0f} ms; {_told(slow)}"
+        )
+
+
+def _told(slow: list[float]) -> str:
+    longest = f", the longest {max(slow):.0f} ms" if slow else ""
+    return f"{len(slow)} frames above 50 ms{longest}"
+
+
+def _begin(browser: Browser, url: str) -> Page:
+    """Return a page in an empty conversation that takes its frames from `tell`."""
+    page = browser.new_page()
+    page.add_init_script(WATCH.replace("EMPTY", json.dumps(json.dumps(ready([])))))
+    page.goto(url)
+    page.get_by_label("Your name").fill("Ada")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#message:visible")
+    page.wait_for_load_state("networkidle")
+    return page
