@@ -6,11 +6,30 @@ from inspect import iscoroutinefunction
 from typing import cast
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.decorators import sync_and_async_middleware
+from django.urls import resolve
+from django.utils.decorators import async_only_middleware, sync_and_async_middleware
 
 from chat import metrics
 
 STORABLE = ("/static/",)
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+
+@async_only_middleware
+def answer_probes(get_response: AsyncHandler) -> AsyncHandler:
+    """Answer machines that ask by address: they know none of the names in ALLOWED_HOSTS."""
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        if request.path not in PROBES:
+            return await get_response(request)
+        response: HttpResponse = await resolve(request.path).func(request)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    return answer
 
 
 def no_store(

@@ -115,6 +115,7 @@ try:
     METRICS_DIR.mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
 
+    STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or DATA_DIR / "static")
     SECRET_KEY = env.str("SECRET_KEY", "")
     DATABASE_URL = env.str("DATABASE_URL", f"sqlite:///{DATA_DIR}/database.sqlite3")
     if APP_ENV == "production":
@@ -151,6 +152,7 @@ INSTALLED_APPS = [
     "chat",
 ]
 MIDDLEWARE = [
+    "chat.middleware.answer_probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -185,7 +187,6 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
 if APP_ENV == "development":
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns of a missing folder
 WHITENOISE_USE_FINDERS = APP_ENV == "development"

@@ -35,8 +35,7 @@ END_TIMEOUT_S = 30
 POLL_S = 0.01
 WEB_SERVERS = {
     "daphne": procfile_commands(ROOT / "Procfile")["web"],
-    "uvicorn": "uvicorn --host 127.0.0.1 --port $PORT --lifespan off --no-access-log"
-    " --ws websockets-sansio chatproject.asgi:application",
+    "uvicorn": procfile_commands(ROOT / "Procfile.production")["web"],
 }
 
 

@@ -1,0 +1,28 @@
+# One image for web, worker, beat and the management commands; compose.yaml says which runs what.
+FROM python:3.13-slim AS packages
+COPY requirements.txt requirements-tracing.txt ./
+RUN python -m venv /venv \
+    && /venv/bin/pip install --no-cache-dir -r requirements.txt -r requirements-tracing.txt
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --no-create-home chat
+COPY --from=packages /venv /venv
+WORKDIR /app
+COPY manage.py ./
+COPY chatproject ./chatproject
+COPY inference ./inference
+COPY chat ./chat
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    DATA_DIR=/tmp/chat \
+    STATIC_ROOT=/app/static
+# Development's settings are enough to collect files, and put no secret into a layer.
+RUN APP_ENV=development MODEL_URL=http://none.invalid/ python manage.py collectstatic --noinput \
+    && rm -rf /tmp/chat
+ENV APP_ENV=production
+USER chat
+EXPOSE 3500
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:3500/healthz', timeout=4)"]
+CMD ["uvicorn", "--host", "0.0.0.0", "--port", "3500", "--lifespan", "off", "--no-access-log", "--ws", "websockets-sansio", "--timeout-graceful-shutdown", "10", "chatproject.asgi:application"]

@@ -1,0 +1,131 @@
+"""A production deployment: nginx with the shipped configuration before two web processes."""
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+import requests
+
+from chatproject.processes import procfile_commands
+from tests.conftest import ROOMY
+from tests.ports import free_port
+from tests.processes import ROOT, Running, Stack
+
+HOST = "chat.example"
+ORIGIN = f"https://{HOST}"
+PROCFILE = procfile_commands(ROOT / "Procfile.production")
+TEMPLATE = ROOT / "deploy" / "nginx.conf.template"
+# The server behind tests that wait for an idle socket pings more often, in the same proportion.
+IDLE = {"120s": "3s"}
+PINGS = "--ws-ping-interval 1 --ws-ping-timeout 10"
+
+
+class Deployment:
+    """The production processes of compose.yaml, without the containers."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.stack = Stack(folder, ROOMY | settings() | dict(environment))
+        self.port = free_port()
+        self.webs: list[Running] = []
+
+    def start(self, patches: Mapping[str, str] = IDLE) -> None:
+        """Start everything; `patches` replace text in nginx's configuration."""
+        stack = self.stack
+        if "REDIS_URL" not in stack.environment:
+            stack.start_redis()
+        for preparation in ("migrate --noinput", "collectstatic --noinput"):
+            done = stack.run("prepare", f"python manage.py {preparation}", {})
+            assert done.process.wait(60) == 0, done.text()
+        for _ in range(2):
+            self.webs.append(self.begin_web(free_port()))
+        for name in ("worker", "beat"):
+            stack.run(name, PROCFILE[name], {})
+        self.start_nginx(patches)
+        for web in self.webs:
+            self.wait_until_ready(web)
+
+    def start_nginx(self, patches: Mapping[str, str]) -> Running:
+        """Start nginx as its image does: the template filled in, included in `http`."""
+        servers = " ".join(f"server 127.0.0.1:{web.port};" for web in self.webs)
+        values = {
+            "CHAT_LISTEN": f"127.0.0.1:{self.port}",
+            "CHAT_RESOLVER": "127.0.0.1",
+            "CHAT_SERVERS": servers,
+        }
+        site = TEMPLATE.read_text()
+        for old, new in patches.items():
+            assert old in site
+            site = site.replace(old, new)
+        site = re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], site)
+        folder = self.stack.folder / f"nginx-{uuid4().hex}"
+        (folder / "temp").mkdir(parents=True)
+        (folder / "site.conf").write_text(site)
+        (folder / "nginx.conf").write_text(around(folder))
+        command = f"{nginx()} -e stderr -p {folder} -c {folder}/nginx.conf"
+        process = self.stack.run("nginx", command, {})
+        process.wait_until(lambda: answers(self.port), "to listen")
+        return process
+
+    def start_web(self, port: int) -> Running:
+        """Start one web process more."""
+        web = self.begin_web(port)
+        self.wait_until_ready(web)
+        return web
+
+    def begin_web(self, port: int) -> Running:
+        command = PROCFILE["web"].replace("uvicorn ", f"uvicorn {PINGS} ")
+        return self.stack.run("web", command, {"PORT": str(port)})
+
+    def wait_until_ready(self, web: Running) -> None:
+        web.wait_until(lambda: self.is_ready(web), "to be ready")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def is_ready(self, web: Running) -> bool:
+        """Ask the web process itself, as a container's probe does: by its address."""
+        with suppress(requests.ConnectionError):
+            return requests.get(f"http://127.0.0.1:{web.port}/readyz", timeout=10).ok
+        return False
+
+
+def settings() -> dict[str, str]:
+    """Return what production needs to be told."""
+    return {
+        "APP_ENV": "production",
+        "SECRET_KEY": uuid4().hex * 2,
+        "ALLOWED_HOSTS": HOST,
+        "CORS_ALLOWED_ORIGINS": ORIGIN,
+    }
+
+
+def nginx() -> str:
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert program, "run scripts/nginx.sh"
+    return program
+
+
+def around(folder: Path) -> str:
+    """Return what nginx's image has around the site's configuration."""
+    temps = "\n".join(
+        f"{name}_temp_path {folder}/temp/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "user root;" if os.getuid() == 0 else ""
+    return f"""
+daemon off; {user} pid {folder}/nginx.pid; worker_processes 2;
+events {{ worker_connections 1024; }}
+http {{ {temps} include {folder}/site.conf; }}
+"""
+
+
+def answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False

@@ -1,0 +1,186 @@
+"""Production as compose.yaml runs it: nginx in front of two web processes, APP_ENV=production."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from socket import create_connection
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from tests.acceptance.service.production import HOST, ORIGIN, TEMPLATE, Deployment, settings
+from tests.conftest import NewStack
+from tests.model_stub import ModelStub
+
+CHAT_V1: Any = ["chat.v1"]
+# What a proxy that ends TLS adds.
+HTTPS = {"Host": HOST, "X-Forwarded-Proto": "https"}
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with ModelStub() as model:
+        environment = {
+            "MODEL_URL": model.endpoint("huggingface"),
+            "SOCKETS_PER_IP": "2",
+            "TOKENS_PER_MINUTE_PER_IP": "4",
+        }
+        deployment = Deployment(tmp_path_factory.mktemp("production"), environment)
+        with deployment.stack:
+            deployment.start()
+            yield deployment
+
+
+def somewhere() -> str:
+    """Return an address nobody has used yet."""
+    numbers = uuid4().bytes
+    return f"203.{numbers[0]}.{numbers[1]}.{numbers[2]}"
+
+
+def begin(deployment: Deployment, address: str) -> requests.Response:
+    headers = HTTPS | {"X-Forwarded-For": address}
+    return requests.post(
+        f"{deployment.url}/token", params={"name": "Ada"}, headers=headers, timeout=10
+    )
+
+
+def open_socket(
+    deployment: Deployment, token: str, address: str, origin: str = ORIGIN
+) -> ClientConnection:
+    return connect(
+        f"ws://{HOST}/chat?token={token}",
+        sock=create_connection(("127.0.0.1", deployment.port)),
+        subprotocols=CHAT_V1,
+        origin=Origin(origin),
+        additional_headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": address},
+    )
+
+
+def test_a_conversation_goes_through_the_proxy(deployment: Deployment) -> None:
+    address = somewhere()
+    token = begin(deployment, address).json()["token"]
+    with open_socket(deployment, token, address) as socket:
+        assert json.loads(socket.recv(5))["type"] == "session.ready"
+        frame = {"type": "message.send", "id": str(uuid4()), "msg": "hello"}
+        socket.send(json.dumps(frame))
+        kinds = []
+        while "reply.completed" not in kinds:
+            kinds.append(json.loads(socket.recv(10))["type"])
+    assert kinds[0] == "message.accepted"
+    assert "reply.delta" in kinds
+
+
+def test_an_idle_socket_outlives_the_proxys_time_outs(deployment: Deployment) -> None:
+    address = somewhere()
+    token = begin(deployment, address).json()["token"]
+    with open_socket(deployment, token, address) as socket:
+        socket.recv(5)
+        with pytest.raises(TimeoutError):
+            socket.recv(5)  # nginx waits 3 s here
+        socket.send(json.dumps({"type": "session.sync"}))
+        assert json.loads(socket.recv(5))["type"] == "session.ready"
+
+
+def test_the_shipped_time_outs_are_well_above_the_servers_pings() -> None:
+    waits = re.findall(r"proxy_(?:read|send)_timeout (\d+)s", TEMPLATE.read_text())
+    uvicorn_pings_every_s = 20
+    assert [int(wait) > 3 * uvicorn_pings_every_s for wait in waits] == [True, True]
+
+
+def test_limits_count_the_clients_address_not_the_proxys(deployment: Deployment) -> None:
+    one, another = somewhere(), somewhere()
+    codes = [begin(deployment, one).status_code for _ in range(5)]
+    assert codes == [200, 200, 200, 200, 429]
+    assert begin(deployment, another).status_code == 200
+
+
+def test_sockets_are_limited_by_address_over_all_web_processes(deployment: Deployment) -> None:
+    address = somewhere()
+    tokens = [begin(deployment, address).json()["token"] for _ in range(3)]
+    with ExitStack() as opened:
+        sockets = [
+            opened.enter_context(open_socket(deployment, token, address)) for token in tokens
+        ]
+        first = [json.loads(socket.recv(5)) for socket in sockets]
+        with pytest.raises(ConnectionClosed):
+            sockets[2].recv(5)
+    assert [frame["type"] for frame in first] == ["session.ready", "session.ready", "error"]
+    assert first[2]["code"] == "rate.limited"
+
+
+def test_a_client_cannot_choose_its_address(deployment: Deployment) -> None:
+    """What comes before the address that the trusted proxy added is the client's own invention."""
+    honest = somewhere()
+    codes = [begin(deployment, f"{somewhere()}, {honest}").status_code for _ in range(5)]
+    assert codes == [200, 200, 200, 200, 429]
+
+
+def test_the_socket_is_only_for_our_own_origins(deployment: Deployment) -> None:
+    token = begin(deployment, address := somewhere()).json()["token"]
+    with pytest.raises(InvalidStatus) as refusal:
+        open_socket(deployment, token, address, origin="https://evil.example")
+    assert refusal.value.response.status_code == 403
+
+
+def test_the_page_and_its_files_are_served(deployment: Deployment) -> None:
+    page = requests.get(deployment.url, headers=HTTPS, timeout=10)
+    assert page.status_code == 200
+    files = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+    assert files
+    for file in files:
+        answer = requests.get(f"{deployment.url}{file}", headers=HTTPS, timeout=10)
+        assert answer.status_code == 200, file
+    assert requests.get(f"{deployment.url}/static/admin/css/base.css", headers=HTTPS, timeout=10).ok
+
+
+def test_the_admin_works_behind_https(deployment: Deployment) -> None:
+    session = requests.Session()
+    page = session.get(f"{deployment.url}/admin/login/", headers=HTTPS, timeout=10)
+    assert page.status_code == 200
+    assert "Strict-Transport-Security" in page.headers
+    assert all(cookie.secure for cookie in session.cookies)
+
+
+def test_a_foreign_host_name_is_refused(deployment: Deployment) -> None:
+    answer = requests.get(deployment.url, headers={"Host": "evil.example"}, timeout=10)
+    assert answer.status_code == 400
+    assert "Traceback" not in answer.text
+
+
+def test_the_operators_pages_stay_inside(deployment: Deployment) -> None:
+    for path in ("/metrics", "/readyz"):
+        assert requests.get(f"{deployment.url}{path}", headers=HTTPS, timeout=10).status_code == 404
+        inside = f"http://127.0.0.1:{deployment.webs[0].port}{path}"
+        assert requests.get(inside, timeout=10).status_code == 200
+
+
+def test_the_proxy_goes_on_without_a_web_process_that_died(deployment: Deployment) -> None:
+    deployment.webs[0].kill()
+    token = begin(deployment, address := somewhere()).json()["token"]
+    for _ in range(4):
+        with open_socket(deployment, token, address) as socket:
+            assert json.loads(socket.recv(5))["type"] == "session.ready"
+    deployment.webs[0] = deployment.start_web(deployment.webs[0].port)
+
+
+def test_the_proxys_log_holds_no_token(deployment: Deployment) -> None:
+    token = begin(deployment, address := somewhere()).json()["token"]
+    with open_socket(deployment, token, address) as socket:
+        socket.recv(5)
+    log = deployment.stack.of("nginx")[0]
+    log.wait_until(lambda: f"{address} GET /chat 101" in log.text(), "to log the socket")
+    for process in deployment.stack.processes:
+        assert token not in process.text()
+
+
+@pytest.mark.parametrize("variable", ["SECRET_KEY", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS"])
+def test_production_does_not_start_half_configured(new_stack: NewStack, variable: str) -> None:
+    process = new_stack(**settings() | {variable: ""}).run("check", "python manage.py check", {})
+    assert process.process.wait(30) != 0
+    assert variable in process.text()

@@ -1,0 +1,97 @@
+"""compose.yaml and the Dockerfile are sound, and run the commands the tests run."""
+
+import json
+import re
+import shlex
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from chatproject.processes import procfile_commands
+from tests.settings import VARIABLES
+
+ROOT = Path(__file__).parent.parent.parent
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = ("web", "worker", "beat", "migrate")
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+# What nginx, PostgreSQL, uvicorn and compose itself read.
+NOT_OURS = {"CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"}
+
+
+def procfile_command(name: str) -> list[str]:
+    """Return a command of the production Procfile as it stands in a container of its own."""
+    words = shlex.split(procfile_commands(ROOT / "Procfile.production")[name])
+    inside = {"127.0.0.1": "0.0.0.0", "$PORT": "3500", "worker-$$@%h": "worker@%h"}  # noqa: S104
+    return [inside.get(word, word) for word in words]
+
+
+def test_compose_follows_the_specification() -> None:
+    schema = files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
+    jsonschema.validate(COMPOSE, json.loads(schema.read_text()))
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "beat"])
+def test_containers_run_the_commands_of_the_production_procfile(name: str) -> None:
+    assert SERVICES[name]["command"] == procfile_command(name)
+
+
+def test_the_production_procfile_differs_from_the_development_one_in_the_web_server_only() -> None:
+    development = procfile_commands(ROOT / "Procfile")
+    production = procfile_commands(ROOT / "Procfile.production")
+    assert production.keys() == {"web", "worker", "beat"}
+    assert production["worker"] == development["worker"]
+    assert production["beat"] == development["beat"]
+
+
+def test_the_image_runs_the_web_by_default() -> None:
+    last = re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)[-1]
+    assert json.loads(last) == SERVICES["web"]["command"]
+
+
+def test_the_image_is_small_in_rights_and_in_layers() -> None:
+    assert DOCKERFILE.count("\nFROM ") >= 1
+    assert re.search(r"^USER (?!root)\w+$", DOCKERFILE, re.MULTILINE)
+    assert "HEALTHCHECK" in DOCKERFILE
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = re.findall(r"^COPY (?!--)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+    sources = {source for line in copied for source in line.split()}
+    assert sources == {line[1:] for line in ignored if line.startswith("!")}
+    assert all((ROOT / source).exists() for source in sources)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_get_settings_that_exist(name: str) -> None:
+    environment = SERVICES[name]["environment"].keys()
+    assert environment - VARIABLES <= {"FORWARDED_ALLOW_IPS"}
+    assert {"SECRET_KEY", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS", "REDIS_URL"} <= environment
+
+
+def test_compose_asks_for_variables_that_the_example_lists_or_its_own() -> None:
+    asked = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    assert asked - VARIABLES == NOT_OURS
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "redis", "postgres", "model"])
+def test_each_server_shows_its_health(name: str) -> None:
+    own = SERVICES[name].get("healthcheck", {})
+    assert "test" in own or (name == "web" and "/healthz" in DOCKERFILE)
+
+
+def test_nothing_but_the_proxy_is_open_to_the_network() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    for name in ("web", "beat", "redis", "postgres"):
+        assert SERVICES[name]["networks"] == ["inside"]
+
+
+def test_redis_keeps_what_it_is_told() -> None:
+    command = " ".join(SERVICES["redis"]["command"])
+    assert "--appendonly yes" in command
+    assert "--maxmemory-policy noeviction" in command
+    assert SERVICES["redis"]["image"] == "redis:8"
+    assert SERVICES["redis"]["volumes"] == ["redis:/data"]
