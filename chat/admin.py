@@ -110,7 +110,7 @@ class SessionAdmin(SessionModelAdmin):
         """Show the list, or take an action."""
         if session := views.session_of_token(request.GET.get("q", "")):
             return views.warn_of_token(request, session)
-        return super().changelist_view(request, extra_context)
+        return super().changelist_view(request, {"title": "Sessions"} | (extra_context or {}))
 
     @views.tells_of_trouble
     def change_view(

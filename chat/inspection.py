@@ -74,9 +74,13 @@ class Queued:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What only an operator sees. `worker` holds the lease; None where nobody does."""
+    """What only an operator sees. `worker` holds the lease; None where nobody does.
+
+    `taken_s` is how long it has been at the reply, in seconds.
+    """
 
     worker: str | None
+    taken_s: float
     sockets: tuple[Socket, ...]
     queue: tuple[Queued, ...]
 
@@ -132,6 +136,7 @@ def inspect(session: str) -> Step[Inspection]:
         queue = json.loads(answer[3]) or []
         return Inspection(
             worker=answer[1].partition(" ")[0] or None,
+            taken_s=int(answer[4]) / 1000,
             sockets=tuple(Socket(name, int(age_ms) / 1000) for name, age_ms in _groups(sockets, 2)),
             queue=tuple(
                 Queued(message, int(waited_ms) / 1000, int(attempts), bool(stop))

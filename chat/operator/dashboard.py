@@ -15,6 +15,7 @@ from chat.operator.timeline import duration
 from chat.store import Store
 
 MINUTES = 60
+RECENT = 5
 WORKER_SILENT_S = 15
 LOADING_S = 60
 
@@ -56,7 +57,7 @@ class Dashboard:
 
 def read_dashboard(store: Store) -> Dashboard:
     """Read it; raises StoreUnavailable."""
-    minutes = store.run(inspection.minutes(MINUTES))
+    minutes = store.run(inspection.minutes(MINUTES + 1))
     ages_s = store.run(sessions.signs_of_life())
     workers = sorted((Worker(*each) for each in ages_s.items()), key=lambda each: each.silent_s)
     hour = _sum(minutes.figures)
@@ -117,7 +118,7 @@ def _latency_tile(name: str, counts: Mapping[int, int]) -> Tile:
     p50, p95 = percentile_ms(counts, 0.5), percentile_ms(counts, 0.95)
     if p50 is None or p95 is None:
         return Tile(name, "-", "no reply in the last hour")
-    return Tile(name, duration(p50), f"half of the last hour's; 95 % in {duration(p95)}")
+    return Tile(name, duration(p50), f"half of the last hour's; 95% in {duration(p95)}")
 
 
 def _workers_tile(workers: Sequence[Worker]) -> Tile:
@@ -129,33 +130,45 @@ def _workers_tile(workers: Sequence[Worker]) -> Tile:
 
 def _model_tile(minutes: Minutes) -> Tile:
     """Tell the model's state from what its last calls came to."""
-    last: dict[str, int] = {}
-    for minute in minutes.figures:
-        last |= {name: n for name, n in minute.items() if name.startswith("at:")}
-    called = {
-        name: at for name, at in last.items() if name.startswith(("at:failed:model", "at:replied"))
-    }
-    if "at:loading" in last:
-        loading_s = (minutes.now.timestamp() * 1000 - last["at:loading"]) / 1000
-        if loading_s < LOADING_S and last["at:loading"] >= max(called.values(), default=0):
-            return Tile("Model", "loading", f"asked {loading_s:.0f} s ago")
-    if not called:
+    loading_at, called_at = (
+        _last(minutes, "at:loading"),
+        _last(minutes, "at:replied", "at:failed:m"),
+    )
+    loading_s = minutes.now.timestamp() - loading_at
+    if loading_at >= called_at and loading_s < LOADING_S:
+        return Tile("Model", "loading", f"asked {loading_s:.0f} s ago")
+    if not called_at:
         return Tile("Model", "-", "not called in the last hour")
-    newest = max(called, key=lambda name: called[name])
-    at = datetime.fromtimestamp(called[newest] / 1000, UTC)
-    if newest == "at:replied":
-        return Tile("Model", "answering", f"last reply {at:%H:%M:%S}", "good")
-    return Tile("Model", "failing", f"{newest.removeprefix('at:failed:')} {at:%H:%M:%S}", "bad")
+    at = f"last call {datetime.fromtimestamp(called_at, UTC):%H:%M:%S}"
+    recent = _sum(minutes.figures[-RECENT:])
+    failed = Counter({code: n for code, n in failures(recent).items() if code.startswith("model.")})
+    if not failed:
+        return Tile("Model", "answering", at, "good")
+    code, _ = failed.most_common(1)[0]
+    told = f"{failed.total()} of {failed.total() + recent['replied']} in {RECENT} min: {code}; {at}"
+    return Tile("Model", "faltering" if recent["replied"] else "failing", told, "bad")
+
+
+def _last(minutes: Minutes, *names: str) -> float:
+    """Return when any of these last happened, in seconds since 1970; 0 where it did not."""
+    found = (
+        moment_ms / 1000
+        for minute in minutes.figures
+        for name, moment_ms in minute.items()
+        if name.startswith(names)
+    )
+    return max(found, default=0.0)
 
 
 def _charts(minutes: Minutes, hour: Mapping[str, int]) -> tuple[Chart, ...]:
-    figures = minutes.figures
+    # What is counted is drawn up to the last whole minute, what is sampled up to now.
+    figures, sampled = minutes.figures[:-1], minutes.figures[1:]
 
     def count(name: str) -> Series:
         return Series(name, [minute.get(name, 0) for minute in figures])
 
     def sample(name: str) -> Series:
-        return Series(name, [minute.get(name) for minute in figures])
+        return Series(name, [minute.get(name) for minute in sampled])
 
     def latency(name: str, share: float) -> Series:
         found = [percentile_ms(durations(minute, name), share) for minute in figures]
@@ -173,6 +186,6 @@ def _charts(minutes: Minutes, hour: Mapping[str, int]) -> tuple[Chart, ...]:
         chart("First text", "s", [latency("first", 0.5), latency("first", 0.95)], "p50 and p95"),
         chart("Whole reply", "s", [latency("total", 0.5), latency("total", 0.95)], "p50 and p95"),
         chart("Failures a minute", "", [failed], failed_in_all, "failed"),
-        chart("Sessions waiting or being answered", "", [sample("waiting")], "each minute's last"),
-        chart("Open sockets", "", [sample("sockets")], "each minute's last"),
+        chart("Queue", "", [sample("waiting")], "sessions waiting or being answered"),
+        chart("Open sockets", "", [sample("sockets")], "at each minute's last sweep"),
     )

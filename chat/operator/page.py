@@ -132,7 +132,12 @@ def _pending(session: Session, inspected: Inspection, longest_ms: float) -> Iter
         yield Pending(
             seq=seqs.get(queued.message),
             queued=queued,
-            bar=waiting_bar(queued.waited_s * 1000, longest_ms, "writing" if held else "queued"),
+            bar=waiting_bar(
+                queued.waited_s * 1000,
+                inspected.taken_s * 1000 if held else None,
+                bool(writing and writing.text),
+                longest_ms,
+            ),
             state=_pending_state(queued, held, place),
             worker=inspected.worker if held else None,
             text=writing.text if writing else None,

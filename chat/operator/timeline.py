@@ -44,10 +44,13 @@ def bar(timings: Timings, longest_ms: float) -> Bar:
     return Bar(timings.total_ms, _parts(durations, longest_ms))
 
 
-def waiting_bar(waited_ms: float, longest_ms: float, name: str) -> Bar:
-    """Draw a reply that is not there yet; `name` is queued or writing."""
-    label = "queued for" if name == "queued" else "asked for"
-    return Bar(round(waited_ms), _parts([(name, label, waited_ms)], longest_ms))
+def waiting_bar(waited_ms: float, taken_ms: float | None, has_text: bool, longest_ms: float) -> Bar:
+    """Draw a reply that is not there yet; `taken_ms` is how long a worker has been at it."""
+    durations = [("queued", "queued for", waited_ms - (taken_ms or 0))]
+    if taken_ms is not None:
+        working = ("writing", "being written for") if has_text else ("thinking", "no text yet for")
+        durations.append((*working, taken_ms))
+    return Bar(round(waited_ms), _parts(durations, longest_ms))
 
 
 def duration(milliseconds: float) -> str:
@@ -58,9 +61,9 @@ def duration(milliseconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return (
-        f"{minutes} min {rest:02} s" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
-    )
+    if minutes < 10:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _parts(durations: Iterable[tuple[str, str, float]], longest_ms: float) -> tuple[Part, ...]:

@@ -17,4 +17,7 @@ for _, message in ipairs(redis.call('LRANGE', mailbox, 0, -1)) do
   table.insert(queue, redis.call('HGET', work, 'attempts:' .. message) or '0')
   table.insert(queue, redis.call('HGET', work, 'stop:' .. message) or '')
 end
-return {'inspected', redis.call('GET', lease) or '', cjson.encode(open), cjson.encode(queue)}
+return {
+  'inspected', redis.call('GET', lease) or '', cjson.encode(open), cjson.encode(queue),
+  whole(now - (redis.call('HGET', work, 'taken') or now)),
+}

@@ -31,7 +31,7 @@ def test_a_reply_without_text_has_no_writing() -> None:
 
 @pytest.mark.parametrize(
     ("milliseconds", "text"),
-    [(0, "0 ms"), (999, "999 ms"), (1_500, "1.5 s"), (125_000, "2 min 05 s"), (7.2e6, "2 h 0 min")],
+    [(0, "0 ms"), (999, "999 ms"), (1_500, "1.5 s"), (125_000, "2 min 05 s"), (3.5e6, "58 min")],
 )
 def test_a_length_of_time_is_written_for_people(milliseconds: float, text: str) -> None:
     assert duration(milliseconds) == text

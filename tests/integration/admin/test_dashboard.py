@@ -56,15 +56,20 @@ def test_figures_are_kept_for_two_hours(store: Store) -> None:
 
 
 def test_the_models_state_is_what_its_last_call_came_to(store: Store) -> None:
-    answered(store, begin(store, "Ada"), "hello", failure=ErrorCode.MODEL_UNAUTHORIZED)
-    assert tile(store, "Model").value == "failing"
-    assert "model.unauthorized" in tile(store, "Model").remark
+    keys = list(store.redis.scan_iter("chat:minute:*"))
+    if keys:
+        store.redis.delete(*keys)
+    assert tile(store, "Model").value == "-"
     answered(store, begin(store, "Ada"), "hello")
     assert tile(store, "Model").value == "answering"
+    answered(store, begin(store, "Ada"), "hello", failure=ErrorCode.MODEL_UNAUTHORIZED)
+    assert tile(store, "Model").value == "faltering"
+    assert "1 of 2 in 5 min: model.unauthorized" in tile(store, "Model").remark
     store.run(sessions.note("loading"))
     assert tile(store, "Model").value == "loading"
-    answered(store, begin(store, "Ada"), "hello")
-    assert tile(store, "Model").value == "answering"
+    for key in store.redis.scan_iter("chat:minute:*"):
+        store.redis.hdel(str(key), "replied", "at:loading")
+    assert tile(store, "Model").value == "failing"
 
 
 def test_the_queue_and_the_replies_in_progress(store: Store) -> None:

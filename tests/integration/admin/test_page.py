@@ -106,6 +106,10 @@ def test_the_queue_and_who_is_at_it(store: Store, operator: Client) -> None:
         ("being written", "host:9", "So far so"),
         ("waiting, 1 before it", None, None),
     ]
+    assert [[part.name for part in each.bar.parts] for each in read.pending] == [
+        ["queued", "writing"],
+        ["queued"],
+    ]
     assert [socket.name for socket in read.inspection.sockets] == ["socket-1"]
     assert "So far so" in page_of(operator, session)
 
