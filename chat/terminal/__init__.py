@@ -1,0 +1,1 @@
+"""The chat in a terminal: a person's conversation, or lines through a pipe."""

@@ -1,0 +1,54 @@
+"""Lines from a terminal, a pipe or a file, beside what the server tells."""
+
+import asyncio
+import codecs
+import os
+import re
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TextIO
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+READ_BYTES = 65_536
+
+
+async def lines_of(source: TextIO) -> AsyncIterator[str]:
+    """Yield lines as they come, until the end; a thread waits for them.
+
+    The file's own buffer is not used: a thread left waiting in it would hold its lock at exit.
+    """
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    descriptor = source.fileno()
+
+    def read() -> None:
+        decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+        rest = ""
+        while data := os.read(descriptor, READ_BYTES):
+            *whole, rest = (rest + decode(data)).split("\n")
+            for line in whole:
+                loop.call_soon_threadsafe(lines.put_nowait, line)
+        if rest:
+            loop.call_soon_threadsafe(lines.put_nowait, rest)
+        loop.call_soon_threadsafe(lines.put_nowait, None)
+
+    threading.Thread(target=read, name="lines", daemon=True).start()
+    while (line := await lines.get()) is not None:
+        yield line
+
+
+async def until_one_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run them together; when one returns or raises, end the others and do the same."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
+
+
+def readable(text: str) -> str:
+    """Return text without the control characters that would steer a terminal."""
+    return CONTROL.sub("", text)

@@ -1,0 +1,1 @@
+../../chat/static/chat/client.js
