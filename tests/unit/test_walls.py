@@ -77,8 +77,8 @@ def test_only_inference_talks_http() -> None:
         for module in modules_that_import(*HTTP_CLIENTS)
         if not module.startswith("inference.")
     }
-    # It asks the site itself whether it answers.
-    assert outside == {"chat.management.commands.runall"}
+    # They ask the site itself whether it answers.
+    assert outside == {"chat.management.commands.runall", "chat.doctor.outside"}
 
 
 def test_only_the_settings_read_the_environment() -> None:

@@ -1,0 +1,1 @@
+"""Checks of a running deployment; what each finds says what to change."""
