@@ -1,0 +1,78 @@
+"""The admin's users live in a real PostgreSQL, where DATABASE_URL names one."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.conftest import NewStack
+from tests.ports import free_port
+from tests.processes import wait_for
+
+PROGRAMS = os.pathsep.join(
+    [os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+)
+# PostgreSQL refuses to run as root.
+OWNER = pwd.getpwnam("nobody") if os.getuid() == 0 else None
+
+
+@pytest.fixture
+def database_url() -> Iterator[str]:
+    if not (initdb := shutil.which("initdb", path=PROGRAMS)):
+        pytest.skip("no PostgreSQL server is installed (on Debian: apt install postgresql)")
+    folder, port = tempfile.mkdtemp(prefix="chat-postgresql-"), free_port()
+    if OWNER:
+        os.chown(folder, OWNER.pw_uid, OWNER.pw_gid)
+    binaries = Path(initdb).resolve().parent
+    subprocess.run(
+        [initdb, "-D", f"{folder}/data", "-A", "trust", "-U", "chat", "--no-sync"],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        user=OWNER and OWNER.pw_uid,
+    )
+    server = subprocess.Popen(
+        [binaries / "postgres", "-D", f"{folder}/data", "-p", str(port), "-k", folder, "-F"],
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        user=OWNER and OWNER.pw_uid,
+    )
+    url = f"postgres://chat@127.0.0.1:{port}/postgres"
+    wait_for(lambda: _answers(url), "PostgreSQL to answer")
+    yield url
+    server.terminate()
+    server.wait(20)
+    shutil.rmtree(folder)
+
+
+def test_the_admins_first_user_can_log_in(new_stack: NewStack, database_url: str) -> None:
+    stack = new_stack(DATABASE_URL=database_url, REDIS_URL="redis://127.0.0.1:9/0")
+    environment = stack.environment | {"DJANGO_SUPERUSER_PASSWORD": "correct horse battery"}
+
+    def manage(*arguments: str) -> str:
+        command = ["python", "manage.py", *arguments]
+        process = subprocess.run(
+            command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=60
+        )
+        return process.stdout
+
+    manage("migrate", "--noinput")
+    manage("createsuperuser", "--noinput", "--username", "ada", "--email", "ada@chat.example")
+    code = (
+        "from django.contrib.auth import authenticate as a; from django.db import connection as c;"
+    )
+    code += " print(c.vendor, a(username='ada', password='correct horse battery'))"
+    assert "postgresql ada" in manage("shell", "-c", code)
+
+
+def _answers(url: str) -> bool:
+    with suppress(psycopg.OperationalError), psycopg.connect(url):
+        return True
+    return False
