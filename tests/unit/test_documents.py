@@ -1,6 +1,8 @@
 """The generated documents: valid, complete, and their examples are what they describe."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,10 +10,11 @@ from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 
 from chat.api import api
-from chat.asyncapi import document
+from chat.asyncapi import CLIENT_FRAMES, SERVER_FRAMES, FrameType, document, type_of
 from chat.documents import Word, in_html, kind_of
 from chat.errors import MEANINGS, ErrorCode
 
+GUIDE = Path(__file__).parents[2].joinpath("docs", "websocket-api.md").read_text()
 ASYNCAPI = document("chat.example:3500", secure=True)
 OPENAPI = json.loads(json.dumps(api.get_openapi_schema(path_prefix="")))
 ANSWERS = [
@@ -103,3 +106,28 @@ def test_a_type_of_its_own_is_a_link() -> None:
 
 def test_a_description_is_escaped_and_its_code_marked() -> None:
     assert in_html("`a<b` & more") == "<code>a&lt;b</code> &amp; more"
+
+
+def code_table(text: str) -> dict[str, str]:
+    """Return the rows of the error code table: code → meaning."""
+    return dict(re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| (.+) \|$", text, re.MULTILINE))
+
+
+def test_the_guide_lists_the_same_codes_with_the_same_meaning() -> None:
+    assert code_table(GUIDE) == {code.value: meaning for code, meaning in MEANINGS.items()}
+
+
+@pytest.mark.parametrize(
+    ("start", "frames"), [("You send:", CLIENT_FRAMES), ("You are told:", SERVER_FRAMES)]
+)
+def test_the_guide_lists_the_same_frames(start: str, frames: tuple[FrameType, ...]) -> None:
+    paragraph = GUIDE.partition(f"\n{start}")[2].partition("\n\n")[0]
+    assert re.findall(r"`([a-z.]+)`", paragraph) == [type_of(frame) for frame in frames]
+
+
+def test_the_guide_speaks_of_no_frame_or_code_that_does_not_exist() -> None:
+    known = {type_of(frame) for frame in (*CLIENT_FRAMES, *SERVER_FRAMES)} | set(ErrorCode)
+    dotted = set(
+        re.findall(r"`((?:message|reply|session|model|rate|queue|store)\.[a-z_]+)`", GUIDE)
+    )
+    assert dotted - known == {"message.error"}

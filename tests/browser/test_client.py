@@ -1,0 +1,67 @@
+"""The JavaScript client of the documents, in a browser, on a network that cuts connections."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser
+
+from tests.acceptance.clients import begin, history
+from tests.acceptance.dropping_proxy import DroppingProxy
+from tests.model_stub import Behaviour, ModelStub
+from tests.processes import ROOT, Stack
+
+TALK = """({ url, token, texts }) => new Promise(async (done) => {
+  const { ChatClient } = await import("/static/chat/client.js");
+  const told = new Map();
+  const phases = [];
+  const client = new ChatClient({
+    url, token,
+    onConnection: ({ phase }) => phases.push(phase),
+    onFrame: (frame) => {
+      const messages = frame.messages ?? (frame.message ? [frame.message] : []);
+      for (const message of messages) told.set(message.seq, message);
+      if ([...told.values()].filter(({ source }) => source === "bot").length < texts.length) return;
+      client.close();
+      done({ told: [...told.values()].sort((one, other) => one.seq - other.seq), phases });
+    },
+  });
+  client.open();
+  texts.forEach((text) => client.send(text));
+})"""
+
+
+def test_it_is_the_pages_own_file_of_at_most_150_lines() -> None:
+    shown = Path(ROOT, "docs", "clients", "chat_client.js")
+    assert shown.resolve() == Path(ROOT, "chat", "static", "chat", "client.js")
+    text = shown.read_text()
+    assert len(text.splitlines()) <= 150
+    assert "document." not in text
+
+
+def test_a_cut_connection_costs_and_doubles_nothing(
+    chromium: Browser, stack: Stack, model_stub: ModelStub
+) -> None:
+    model_stub.always(Behaviour(pieces=tuple(f" {n}" for n in range(40)), piece_delay_s=0.02))
+    token = begin(stack)
+    cuts = random.Random(11)
+    with DroppingProxy(int(stack.environment["PORT"])) as proxy:
+        page = chromium.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"http://127.0.0.1:{proxy.port}/docs/websocket")
+        page.evaluate("""() => import("/static/chat/client.js")""")
+        proxy.cut_after = iter([cuts.randint(300, 2000) for _ in range(12)])
+        talk: dict[str, Any] = page.evaluate(
+            TALK,
+            {
+                "url": f"ws://127.0.0.1:{proxy.port}/chat",
+                "token": token,
+                "texts": ["one", "two", "three"],
+            },
+        )
+        page.close()
+
+    assert talk["phases"].count("waiting") >= 3
+    stored = history(stack, token)
+    assert [message["id"] for message in talk["told"]] == [message["id"] for message in stored]
+    assert len(stored) == 6
