@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from chat.deployment import store
 from chat.models import Session
 from chat.operator import confirming, filters, views
-from chat.operator.changelist import SessionChangeList
+from chat.operator.changelist import BoundedPaginator, SessionChangeList
 from chat.operator.directory import Directory
 from chat.operator.query import ID, Query
 from chat.operator.rows import Rows
@@ -51,6 +51,7 @@ class SessionAdmin(SessionModelAdmin):
         filters.StartedFilter,
     )
     list_per_page = 50
+    paginator = BoundedPaginator
     list_max_show_all = 500
     ordering = ("-started",)
     search_fields = ("name",)

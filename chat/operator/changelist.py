@@ -1,12 +1,23 @@
 """Django's change list over sessions."""
 
-from typing import Any, cast
+from functools import cached_property
+from math import ceil
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
 from django.http import HttpRequest
 
+from chat.models import Session
 from chat.operator.rows import Rows
+
+if TYPE_CHECKING:
+    SessionPaginator = Paginator[Session]
+else:
+    SessionPaginator = Paginator
+
+ROWS_REACHABLE = 10_000
 
 
 class SessionChangeList(ChangeList):
@@ -39,7 +50,21 @@ class SessionChangeList(ChangeList):
     @property
     def notice(self) -> str | None:
         """What the operator must know about this list."""
+        if self.page_num == self.paginator.num_pages and self.result_count > ROWS_REACHABLE:
+            return f"Pages end after {ROWS_REACHABLE:,} rows. Narrow the list, or turn its order."
         return cast(Rows, self.root_queryset).directory.notice()
+
+
+class BoundedPaginator(SessionPaginator):
+    """Counts all rows, but has pages for the first ROWS_REACHABLE only.
+
+    To find a page far down the server has to sort all that is before it, and serves nobody else.
+    """
+
+    @cached_property
+    def num_pages(self) -> int:
+        """Return how many pages can be asked for."""
+        return max(1, ceil(min(self.count, ROWS_REACHABLE) / self.per_page))
 
 
 def _help_text(rows: Rows) -> str:

@@ -52,8 +52,8 @@ class Directory:
             return len(self._look(query).found)
         unordered = replace(query, order=ORDERS[0])
         if unordered not in self._counts:
-            hits = self._index.search(expression(query, self._busy_for(query)), query, 0, 0)
-            self._counts[unordered] = hits.count
+            text = expression(query, self._busy_for(query))
+            self._counts[unordered] = self._index.count(text)
         return self._counts[unordered]
 
     def page(self, query: Query, start: int, stop: int) -> list[Summary]:
@@ -61,8 +61,7 @@ class Directory:
         if self.indexed_share is None:
             return list(self._look(query).found[start:stop])
         text = expression(query, self._busy_for(query))
-        hits = self._index.search(text, query, start, stop - start)
-        return self.summaries(hits.ids)
+        return self.summaries(self._index.page(text, query, start, stop - start))
 
     def summaries(self, ids: tuple[str, ...]) -> list[Summary]:
         """Read sessions by their ids, leaving out those that are gone."""

@@ -1,6 +1,8 @@
 """The list of sessions: search, filters, order, pages and counts, on a real Redis with search."""
 
 import re
+import time
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +12,7 @@ from django.test import Client
 from chat import inspection, sessions
 from chat.errors import ErrorCode
 from chat.operator.directory import Directory
-from chat.operator.index import Index
+from chat.operator.index import SEARCHED_MESSAGES, Index
 from chat.operator.query import Query, Span
 from chat.schemas import session_id
 from chat.store import Store
@@ -247,3 +249,39 @@ def test_the_fallback_says_how_far_it_looked(
     directory = Directory(unindexed)
     assert directory.count(Query()) == 4
     assert "matches among 4 of them" in str(directory.notice())
+
+
+def test_pages_end_where_they_would_hold_up_the_server(
+    store: Store, operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.operator.changelist.ROWS_REACHABLE", 100)
+    name = word()
+    for _ in range(102):
+        begin(store, name)
+    last = operator.get(LIST, {"q": name, "p": "2"})
+    assert last.context["cl"].result_count == 102
+    assert "Pages end after 100 rows" in last.content.decode()
+    assert operator.get(LIST, {"q": name, "p": "3"})["Location"] == f"{LIST}?e=1"
+
+
+def test_the_newest_come_first_however_old_they_are(store: Store, operator: Client) -> None:
+    name = word()
+    ages_h = (30, 0.01, 3, 0.1, 100)
+    for age_h in ages_h:
+        session = begin(store, f"{name} {age_h}")
+        began_ms = round((time.time() - age_h * 3600) * 1000)
+        store.redis.execute_command(  # type: ignore[no-untyped-call]
+            "JSON.SET", f"chat:{{{session}}}:document", "$.session_start", began_ms
+        )
+    rows = operator.get(LIST, {"q": name}).context["cl"].result_list
+    assert [row.name.split()[1] for row in rows] == [str(age_h) for age_h in sorted(ages_h)]
+
+
+def test_of_a_long_talk_the_last_messages_are_searched(store: Store, operator: Client) -> None:
+    early, late = word(), word()
+    session = begin(store, "Ada")
+    roomy = replace(LIMITS, pending=1_000)
+    for text in (early, *["more"] * (SEARCHED_MESSAGES - 1), late):
+        store.run(sessions.accept(session, uuid4(), text, limits=roomy))
+    assert found(operator, q=late) == [session]
+    assert found(operator, q=early) == []
