@@ -77,8 +77,17 @@ def test_only_inference_talks_http() -> None:
         for module in modules_that_import(*HTTP_CLIENTS)
         if not module.startswith("inference.")
     }
-    # They ask the site itself whether it answers.
-    assert outside == {"chat.management.commands.runall", "chat.doctor.outside"}
+    # They ask the site itself: whether it answers, or for a token.
+    assert outside == {"chat.management.commands.runall", "chat.doctor.outside", "chat.client"}
+
+
+def test_the_server_does_not_use_its_own_client() -> None:
+    outside = {
+        module
+        for module in modules_that_import("chat.client", "chat.terminal")
+        if not module.startswith("chat.terminal.")
+    }
+    assert outside == {"chat.management.commands.chat"}
 
 
 def test_only_the_settings_read_the_environment() -> None:
