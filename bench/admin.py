@@ -171,7 +171,7 @@ def _measure(count: int) -> Iterator[str]:
     rare = min(said, key=lambda word: (said[word], -len(word)))
     first = client.get("/admin/chat/session/").context["cl"].result_list[0].id
     for name, query in PAGES.items():
-        filled = query.format(often=often, rare=rare, id=first[:6])
+        filled = query.format(last=min(count // 50, 200), often=often, rare=rare, id=first[:6])
         yield _timed(name, partial(client.get, f"/admin/chat/session/{filled}"))
     session = client.get("/admin/chat/session/?o=-3").context["cl"].result_list[0].id
     yield _timed("a session's page", lambda: client.get(f"/admin/chat/session/{session}/change/"))
@@ -180,7 +180,7 @@ def _measure(count: int) -> Iterator[str]:
 
 PAGES = {
     "first page": "",
-    "last page there is": "?p=200",
+    "last page there is": "?p={last}",
     "sorted by name": "?o=1",
     "search: a frequent word": "?q={often}",
     "search: two words": "?q={often}+{rare}",
