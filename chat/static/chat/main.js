@@ -20,6 +20,10 @@ import { faultSentence } from "./words.js";
 const TURNS_AT_ONCE = 24;
 const TURNS_MORE = 10;
 const NO_LIMIT = Infinity;
+/** Elsewhere, a focus would bring up a keyboard that covers half of the page. */
+const hasKeyboard = matchMedia("(hover: hover)");
+/** Where the list lies over the page instead of beside it. */
+const isNarrow = matchMedia("(width < 60rem)");
 
 /** @type {(id: string) => any} */
 const element = (id) => document.getElementById(id);
@@ -139,15 +143,14 @@ function show(token) {
     shown.open();
   }
   requestPaint();
-  if (token) composer.focus();
-  else element("name").focus();
+  if (hasKeyboard.matches) (token ? composer : element("name")).focus();
 }
 
 /** @param {boolean} open */
 function openList(open) {
   const wasOpen = isListOpen;
   isListOpen = open;
-  const isOver = open && matchMedia("(width < 60rem)").matches;
+  const isOver = open && isNarrow.matches;
   element("page").inert = isOver;
   requestPaint();
   if (isOver) requestAnimationFrame(() => element("sessions").querySelector("button")?.focus());
@@ -235,6 +238,7 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("online", () => shown?.open());
 addEventListener("storage", requestPaint);
+isNarrow.addEventListener("change", () => openList(false));
 setInterval(() => { if (shown && endsAt() - Date.now() < LAST_MINUTES_MS) requestPaint(); }, 1000);
 void loadMarkdown().then(() => { isTextReady = true; requestPaint(); });
 

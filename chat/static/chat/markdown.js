@@ -4,7 +4,9 @@ import { Marked, Parser } from "../vendor/marked/marked.js";
 import DOMPurify from "../vendor/dompurify/purify.js";
 import { codeBlock, growCode, paintCode } from "./code.js";
 
-const HEADINGS_ABOVE = 2;
+/** A turn's own heading is of level 2; those of a reply come below it and skip no level. */
+const TURN_HEADING = 2;
+let levelAbove = TURN_HEADING;
 const ALLOWED = {
   ALLOWED_TAGS: [
     "p", "br", "strong", "em", "del", "a", "code", "pre", "ul", "ol", "li", "blockquote", "hr", "input",
@@ -24,7 +26,8 @@ const marked = new Marked({
     html: ({ text }) => escaped(text),
     image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`,
     heading({ tokens, depth }) {
-      const level = Math.min(depth + HEADINGS_ABOVE, 6);
+      const level = Math.min(depth + TURN_HEADING, levelAbove + 1, 6);
+      levelAbove = level;
       return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>\n`;
     },
   },
@@ -80,6 +83,8 @@ export class Blocks {
 
   /** @type {(token: Token, open: boolean) => void} */
   #append(token, open) {
+    const above = [...this.host.querySelectorAll("h3, h4, h5, h6")].at(-1);
+    levelAbove = above ? Number(above.nodeName[1]) : TURN_HEADING;
     const nodes = token.type === "code" ? [codeBlock(token.text, token.lang)] : rendered(token);
     this.host.append(...nodes);
     if (!open) nodes.forEach(paintCode);

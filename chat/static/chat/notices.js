@@ -26,7 +26,7 @@ export function noticesTemplate(state, endsAt, actions) {
 
 /** @type {(ended: string, actions: NoticeActions) => unknown} */
 function endTemplate(ended, actions) {
-  return html`<p class="notice">${faultSentence({ code: ended, detail: "" })}
+  return html`<p class="notice"><span>${faultSentence({ code: ended, detail: "" })}</span>
     <button type="button" class="button small" @click=${actions.restart}>${gettext("New conversation")}</button></p>`;
 }
 
@@ -35,21 +35,21 @@ function connectionTemplate({ connection }, actions) {
   if (connection.phase === "open" || (connection.attempt ?? 0) < TELL_AFTER_TRIES) return nothing;
   if (connection.phase === "connecting") return html`<p class="notice">${gettext("Connecting…")}</p>`;
   if (connection.phase !== "waiting") return nothing;
-  return html`<p class="notice">${gettext("No connection. Next try in")}
-    <count-down .until=${connection.retryAt ?? 0}></count-down>
+  return html`<p class="notice"><span>${gettext("No connection. Next try in")}
+    <count-down .until=${connection.retryAt ?? 0}></count-down></span>
     <button type="button" class="button small" @click=${actions.reconnect}>${gettext("Try now")}</button></p>`;
 }
 
 /** @type {(state: import("./state.js").State, endsAt: number, actions: NoticeActions) => unknown} */
 function timeTemplate({ session }, endsAt, actions) {
   if (!session || endsAt - Date.now() > LAST_MINUTES_MS) return nothing;
-  return html`<p class="notice">${gettext("This conversation ends in")}
-    <count-down .until=${endsAt}></count-down>
+  return html`<p class="notice"><span>${gettext("This conversation ends in")}
+    <count-down .until=${endsAt}></count-down></span>
     <button type="button" class="button small" @click=${actions.extend}>${gettext("Stay")}</button></p>`;
 }
 
 /** @type {(fault: import("./state.js").Fault, actions: NoticeActions) => unknown} */
 function faultTemplate(fault, actions) {
-  return html`<p class="notice fault" role="alert">${faultSentence(fault)}
+  return html`<p class="notice fault" role="alert"><span>${faultSentence(fault)}</span>
     <button type="button" class="icon-button" aria-label=${gettext("Dismiss")} @click=${actions.dismiss}>${ICONS.close}</button></p>`;
 }

@@ -38,7 +38,8 @@ export function paint(view, actions) {
   render(sideTemplate(sessions, session?.token ?? null, actions), element("sessions"));
   render(barTemplate(name, view.isListOpen, sessions.length > 0, actions), element("bar"));
   if (view.isTextReady || !view.turns.some((turn) => turn.reply)) {
-    render(talkTemplate(view.turns, view.from, actions), element("turns"));
+    const isNew = state.session && !view.turns.length && !state.ended;
+    render(isNew ? greetingTemplate(state.session) : talkTemplate(view.turns, view.from, actions), element("turns"));
   }
   render(noticesTemplate(state, view.endsAt, actions), element("notices"));
   render(view.isAtEnd ? nothing : jumpTemplate(actions), element("jump"));
@@ -49,6 +50,11 @@ export function paint(view, actions) {
 function titled(name, unread) {
   const page = name === gettext("Chat") ? name : `${name} · ${gettext("Chat")}`;
   return unread ? `(${unread}) ${gettext("New reply")} · ${page}` : page;
+}
+
+/** @type {(session: import("./state.js").Session | null) => unknown} */
+function greetingTemplate(session) {
+  return html`<p class="greeting" dir="auto">${fill(gettext("Hello %(name)s, what shall we talk about?"), { name: session?.name })}</p>`;
 }
 
 /** @type {(actions: Actions) => unknown} */

@@ -4,6 +4,7 @@ const NEAR_PX = 48;
 
 export class Follower {
   isAtEnd = true;
+  #top = 0;
 
   /**
    * @param {HTMLElement} scroller
@@ -22,7 +23,7 @@ export class Follower {
   /** Stay at the end, if the reader is there. */
   follow() {
     if (this.isAtEnd) this.scroller.scrollTop = this.scroller.scrollHeight;
-    else this.#look();
+    this.#look();
   }
 
   /** Go to the end and stay there. */
@@ -31,9 +32,13 @@ export class Follower {
     this.follow();
   }
 
+  /** Only who moves up leaves the end: a talk that grows moves it away, too, and is followed. */
   #look() {
     const { scrollTop, clientHeight, scrollHeight } = this.scroller;
-    this.#set(scrollHeight - scrollTop - clientHeight <= NEAR_PX);
+    const isNear = scrollHeight - scrollTop - clientHeight <= NEAR_PX;
+    const isMovedUp = scrollTop < this.#top;
+    this.#top = scrollTop;
+    if (isNear || isMovedUp) this.#set(isNear);
   }
 
   #set(/** @type {boolean} */ isAtEnd) {

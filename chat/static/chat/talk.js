@@ -25,7 +25,7 @@ import "./reply_text.js";
  */
 export function talkTemplate(turns, from, actions) {
   return repeat(turns.slice(from), (turn) => turn.id, (turn, at) => {
-    const isBoundary = turn.forgotten && turns[from + at + 1]?.forgotten === false;
+    const isBoundary = turn.forgotten === 2 && turns[from + at + 1]?.forgotten === 0;
     return guard(
       [turn.phase, turn.reply, turn.writing, turn.fault, turn.isLast, turn.forgotten, isBoundary, turn.msg],
       () => turnTemplate(turn, isBoundary, actions),
@@ -36,16 +36,19 @@ export function talkTemplate(turns, from, actions) {
 /** @type {(turn: Turn, isBoundary: boolean, actions: TurnActions) => unknown} */
 function turnTemplate(turn, isBoundary, actions) {
   return html`
-    <article class="turn ${turn.forgotten ? "forgotten" : ""}" data-phase=${turn.phase}>
-      <div class="human">
+    <article class="turn" data-phase=${turn.phase}>
+      <div class="human ${turn.forgotten ? "forgotten" : ""}">
         <h2 class="visually-hidden">${gettext("You")}</h2>
         <div class="human-text" dir="auto">${turn.msg}</div>
         <div class="under">${humanButtons(turn, actions)}${humanState(turn)}</div>
       </div>
+      ${turn.forgotten === 1 ? boundary() : nothing}
       ${turn.reply || (turn.writing && turn.phase !== "queued") ? botTemplate(turn, actions) : nothing}
     </article>
-    ${isBoundary ? html`<p class="boundary"><span>${gettext("The model no longer sees what is above")}</span></p>` : nothing}`;
+    ${isBoundary ? boundary() : nothing}`;
 }
+
+const boundary = () => html`<p class="boundary"><span>${gettext("The model no longer sees what is above")}</span></p>`;
 
 /** @type {(turn: Turn) => unknown} */
 function humanState({ phase, writing, fault, timestamp }) {
@@ -95,7 +98,7 @@ function botTemplate(turn, actions) {
   const { reply, writing } = turn;
   const text = writing?.id ? writing.text : (reply?.msg ?? "");
   const isFinal = !writing?.id;
-  return html`<div class="bot" aria-busy=${isFinal ? "false" : "true"}>
+  return html`<div class="bot ${turn.forgotten === 2 ? "forgotten" : ""}" aria-busy=${isFinal ? "false" : "true"}>
     <h2 class="visually-hidden">${gettext("Reply")}</h2>
     <reply-text .content=${{ text, isFinal }}></reply-text>
     ${writing && !text ? html`<span class="thinking" aria-hidden="true"><i></i><i></i><i></i></span>` : nothing}

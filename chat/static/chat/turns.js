@@ -13,7 +13,7 @@
  * @property {Fault} [fault] why it was refused, waits or failed
  * @property {Message|null} reply the committed one
  * @property {Writing|null} writing the one that is not committed yet
- * @property {boolean} forgotten the model no longer sees this turn
+ * @property {number} forgotten 2: the model no longer sees this turn, 1: it sees only the reply
  * @property {boolean} isLast
  */
 
@@ -44,32 +44,36 @@ export function committed(messages) {
  */
 export function turns(state) {
   const { humans, replies } = committed(state.messages);
-  const firstSeen = firstTurnTheModelSees(state, humans, replies);
+  const outside = partsOutside(state, humans, replies);
   const accepted = humans.map((human, at) => {
     const reply = replies.get(human.id) ?? null;
     const writing = state.writing.get(human.id) ?? null;
     return {
-      id: human.id, msg: human.msg ?? "", timestamp: human.timestamp, reply, writing, forgotten: at < firstSeen,
+      id: human.id, msg: human.msg ?? "", timestamp: human.timestamp, reply, writing, forgotten: outside[at],
       phase: writing?.phase ?? (reply ? (reply.error ? "failed" : "done") : "accepted"),
-      fault: writing ? undefined : reply?.error, isLast: at === humans.length - 1 && !state.outbox.length,
+      fault: writing ? undefined : reply?.error, isLast: at === humans.length - 1 && !state.outbox.length && !state.ended,
     };
   });
   const open = state.connection.phase === "open";
   const typed = state.outbox.map(({ id, msg, error }, at) => ({
-    id, msg, reply: null, writing: null, forgotten: false, isLast: at === state.outbox.length - 1, fault: error,
+    id, msg, reply: null, writing: null, forgotten: 0, isLast: at === state.outbox.length - 1, fault: error,
     phase: error && !error.retryable ? "refused" : error || !open ? "waiting" : "sending",
   }));
   return /** @type {Turn[]} */ ([...accepted, ...typed]);
 }
 
-/** Where the window of the next prompt begins: the new message and history_messages - 1 before it.
- * @type {(state: State, humans: Message[], replies: Map<string, Message>) => number} */
-function firstTurnTheModelSees({ session }, humans, replies) {
+/** How many parts of each turn lie outside of the next prompt: the new message and what came before it fill a window
+ * of history_messages, counted from the end; failed and empty replies do not count.
+ * @type {(state: State, humans: Message[], replies: Map<string, Message>) => number[]} */
+function partsOutside({ session }, humans, replies) {
   let room = (session?.limits.history_messages ?? Infinity) - 1;
+  const outside = humans.map(() => 0);
   for (let at = humans.length - 1; at >= 0; at -= 1) {
     const reply = replies.get(humans[at].id);
-    room -= reply && !reply.error ? 2 : 1;
-    if (room < 0) return at + 1;
+    const parts = reply?.msg && !reply.error ? 2 : 1;
+    const hidden = Math.max(0, parts - room);
+    outside[at] = hidden === parts ? 2 : hidden;
+    room = Math.max(0, room - parts);
   }
-  return 0;
+  return outside;
 }
