@@ -10,6 +10,7 @@ from ninja.operation import Operation
 from ninja.security import APIKeyQuery, HttpBearer
 
 from chat.errors import SessionUnknown
+from chat.health import CHECKS, OK
 
 Extra = dict[str, Any]
 
@@ -157,10 +158,10 @@ def _json(description: str, schema: Extra, example: Any) -> Extra:
     return {"description": description, "content": content}
 
 
-_STATE = {"type": "string", "enum": ["ok", "unreachable"]}
-_CHECKS = _object({"checks": _object(dict.fromkeys(("redis", "broker", "worker"), _STATE))})
-_ALL_OK = {"checks": {"redis": "ok", "broker": "ok", "worker": "ok"}}
-_NO_WORKER = {"checks": {"redis": "ok", "broker": "ok", "worker": "unreachable"}}
+_STATE = {"type": "string", "description": "`ok`, or what is wrong."}
+_CHECKS = _object({"checks": _object(dict.fromkeys(CHECKS, _STATE))})
+_ALL_OK = {"checks": dict.fromkeys(CHECKS, OK)}
+_NO_WORKER = {"checks": dict.fromkeys(CHECKS, OK) | {"worker": "no sign of life for 10 s"}}
 _ALIVE = _object({"status": {"type": "string", "const": "alive"}})
 _TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}}
 _ANY_JSON = {"content": {"application/json": {"schema": {"type": "object"}}}}
@@ -173,10 +174,10 @@ SERVICE: Extra = {
     ),
     "/readyz": _page(
         "readyz",
-        "Tell whether Redis, the broker and a worker are reachable",
+        "Tell whether new messages would be answered",
         {
-            "200": _json("All are.", _CHECKS, _ALL_OK),
-            "503": _json("One is not.", _CHECKS, _NO_WORKER),
+            "200": _json("They would.", _CHECKS, _ALL_OK),
+            "503": _json("They would not, and what is wrong.", _CHECKS, _NO_WORKER),
         },
     ),
     "/metrics": _page(
