@@ -128,6 +128,7 @@ class Client:
         self.view = View()
         self.frames: list[Frame] = []
         self.closed_with: int | None = None
+        self.is_connected = False
         self.may_read = asyncio.Event()
         self.may_read.set()
         self.token = token
@@ -142,10 +143,6 @@ class Client:
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
-    @property
-    def is_connected(self) -> bool:
-        return self._reading is not None and not self._reading.done()
-
     async def connect(self) -> Frame:
         """Connect with what is known and return `session.ready`."""
         mark = len(self.frames)
@@ -155,8 +152,12 @@ class Client:
             subprotocols=[f"token.{self.token}", "chat.v1"],  # type: ignore[list-item]
             max_size=None,
         )
+        self.is_connected = True
         self._reading = asyncio.create_task(self._read(self._socket))
-        return await self.told("session.ready", since=mark)
+        await self.until(lambda: len(self.frames) > mark or not self.is_connected, "a first frame")
+        if len(self.frames) == mark:
+            raise ConnectionError("The connection ended before its first frame")
+        return self.frames[mark]
 
     async def drop(self) -> None:
         """Lose the connection without a word."""
@@ -230,6 +231,7 @@ class Client:
                     self._changed.notify_all()
         except ConnectionClosed as closed:
             self.closed_with = closed.rcvd.code if closed.rcvd else None
+            self.is_connected = False
             async with self._changed:
                 self._changed.notify_all()
 

@@ -1,0 +1,97 @@
+"""Whatever happens in whatever order, every tab ends with exactly what the document has.
+
+`INTERLEAVINGS=300` plays more trials than the few of a usual run, `INTERLEAVINGS_FROM` begins with
+another seed.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from chat.store import AsyncStore
+from tests.acceptance.interleavings import Trial, plan, shrink
+from tests.conftest import NewStack
+from tests.model_stub import Behaviour, ModelStub, failing, loading, overloaded
+from tests.processes import Stack
+
+TRIALS = int(os.environ.get("INTERLEAVINGS", "10"))
+FIRST_SEED = int(os.environ.get("INTERLEAVINGS_FROM", "1"))
+IS_LONG = "INTERLEAVINGS" in os.environ
+TOGETHER = 10
+MOVES = 30
+SHRINK_TRIES = 12
+
+USUAL = Behaviour(piece_delay_s=0.02)
+MOODS = (
+    USUAL,
+    Behaviour(delay_s=0.5),
+    Behaviour(piece_delay_s=0.15),
+    Behaviour(reset_after=2),
+    loading(0.6),
+    failing(401),
+    failing(500),
+    overloaded(0.5),
+)
+
+
+async def break_things(site: Stack, model_stub: ModelStub, chance: random.Random) -> None:
+    """Break a part of the site, again and again, and put another in its place."""
+    faults = ["worker", "web"] if IS_LONG else ["worker"]
+    while True:
+        model_stub.script(*chance.choices(MOODS, k=6))
+        await asyncio.sleep(chance.uniform(0.5, 2))
+        kind = chance.choice(faults)
+        await asyncio.to_thread(chance.choice(site.of(kind)).kill)
+        await asyncio.sleep(chance.uniform(0, 1))
+        start = site.start_worker if kind == "worker" else site.start_web
+        await asyncio.to_thread(start)
+
+
+@asynccontextmanager
+async def breaking(site: Stack, model_stub: ModelStub, seed: int) -> AsyncIterator[None]:
+    task = asyncio.create_task(break_things(site, model_stub, random.Random(seed)))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_every_tab_ends_with_what_the_document_has(
+    new_stack: NewStack, model_stub: ModelStub
+) -> None:
+    model_stub.always(USUAL)
+    site = new_stack(MAX_PENDING="100")
+    await asyncio.to_thread(site.start)
+    await asyncio.to_thread(site.start_worker)
+    if IS_LONG:
+        await asyncio.to_thread(site.start_web)
+    store = AsyncStore(site.redis_url, connections=20)
+    try:
+        for first in range(FIRST_SEED, FIRST_SEED + TRIALS, TOGETHER):
+            last = min(first + TOGETHER, FIRST_SEED + TRIALS)
+            await play_together(site, model_stub, store, range(first, last))
+    finally:
+        await store.redis.aclose()
+
+
+async def play_together(
+    site: Stack, model_stub: ModelStub, store: AsyncStore, seeds: range
+) -> None:
+    plans = {seed: plan(seed, MOVES) for seed in seeds}
+    trials = [Trial(site, seed, *plans[seed]) for seed in seeds]
+    async with breaking(site, model_stub, seeds.start):
+        results = await asyncio.gather(*(trial.play(store) for trial in trials))
+    for trial, troubles in zip(trials, results, strict=True):
+        if troubles:
+            tabs, moves = plans[trial.seed]
+
+            async def fails(rest: object, seed: int = trial.seed, tabs: int = tabs) -> bool:
+                return bool(await Trial(site, seed, tabs, rest).play(store))  # type: ignore[arg-type]
+
+            if IS_LONG:
+                moves = list(await shrink(fails, moves, SHRINK_TRIES))
+            raise AssertionError("\n".join([f"seed {trial.seed}:", *troubles, *map(str, moves)]))
