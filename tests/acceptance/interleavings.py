@@ -77,9 +77,13 @@ class Trial:
         self._token = ""
         self._tabs = [Client(site.ws_url, "") for _ in range(tabs)]
 
+    async def begin(self) -> None:
+        """Begin the session, while nothing is broken yet."""
+        web = self._site.of("web")[0]
+        self._token = await asyncio.to_thread(begin, f"http://127.0.0.1:{web.port}")
+
     async def play(self, store: AsyncStore) -> list[str]:
         """Make the moves, let everything settle, and return what does not hold."""
-        self._token = await asyncio.to_thread(begin, self._site.url)
         for tab in self._tabs:
             tab.token = self._token
             await self._connect(tab)

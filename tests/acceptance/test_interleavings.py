@@ -7,11 +7,11 @@ another seed.
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from chat.store import AsyncStore
-from tests.acceptance.interleavings import Trial, plan, shrink
+from tests.acceptance.interleavings import Move, Trial, plan, shrink
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, failing, loading, overloaded
 from tests.processes import Stack
@@ -83,14 +83,18 @@ async def play_together(
 ) -> None:
     plans = {seed: plan(seed, MOVES) for seed in seeds}
     trials = [Trial(site, seed, *plans[seed]) for seed in seeds]
+    for trial in trials:
+        await trial.begin()
     async with breaking(site, model_stub, seeds.start):
         results = await asyncio.gather(*(trial.play(store) for trial in trials))
     for trial, troubles in zip(trials, results, strict=True):
         if troubles:
             tabs, moves = plans[trial.seed]
 
-            async def fails(rest: object, seed: int = trial.seed, tabs: int = tabs) -> bool:
-                return bool(await Trial(site, seed, tabs, rest).play(store))  # type: ignore[arg-type]
+            async def fails(rest: Sequence[Move], seed: int = trial.seed, tabs: int = tabs) -> bool:
+                trial = Trial(site, seed, tabs, rest)
+                await trial.begin()
+                return bool(await trial.play(store))
 
             if IS_LONG:
                 moves = list(await shrink(fails, moves, SHRINK_TRIES))

@@ -1,0 +1,57 @@
+"""How long after `reply.stop` the model is let go, seen by the model's own server.
+
+From the client's frame to the end of the connection at the model, for models that write at
+different speeds. A model that is silent is let go when the worker looks at its lease again.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+from bench._load import script, site, spread
+from tests.processes import WEB_SERVERS
+from tests.reference_client import Client, begin
+
+STOPS = 50
+# What the model does, by the pause before each piece of text.
+MODELS: dict[str, dict[str, Any]] = {
+    "50 tokens/s": {"pieces": ["word "], "endless": True, "piece_delay_s": 0.02},
+    " 5 tokens/s": {"pieces": ["word "], "endless": True, "piece_delay_s": 0.2},
+    "silent after the first token": {"pieces": ["word ", "word "], "hang_after": 1},
+}
+
+
+def run() -> Iterator[str]:
+    """Measure with each kind of model."""
+    with site(next(iter(WEB_SERVERS))) as (stack, model):
+        for name, behaviour in MODELS.items():
+            script(model, **behaviour)
+            took = asyncio.run(_stops_ms(stack.url, stack.ws_url, model))
+            yield f"{name}: {spread(took)} of {STOPS} stops"
+
+
+async def _stops_ms(url: str, ws_url: str, model: str) -> list[float]:
+    async with Client(ws_url, begin(url)) as client:
+        return [await _stop_ms(client, model) for _ in range(STOPS)]
+
+
+async def _stop_ms(client: Client, model: str) -> float:
+    await asyncio.to_thread(requests.delete, f"{model}/requests", timeout=10)
+    message = await client.say("go on")
+    await client.told("reply.delta", reply_to=message)
+    asked_at = time.time()
+    await client.send("reply.stop", reply_to=message)
+    await client.outcome(message)
+    return (await asyncio.to_thread(_let_go_at, model) - asked_at) * 1000
+
+
+def _let_go_at(model: str) -> float:
+    """Wait until the model's last client went away, and return when, in seconds since 1970."""
+    while True:
+        seen = requests.get(f"{model}/requests", timeout=10).json()
+        if ended_at := seen[-1]["disconnected_at_s"]:
+            return float(ended_at)
+        time.sleep(0.01)
