@@ -39,6 +39,18 @@ async def test_only_what_was_missed_is_sent(tabs: Tabs) -> None:
     assert ada.view.shown() == other.view.shown()
 
 
+async def test_who_knows_more_than_the_document_is_told_all(tabs: Tabs) -> None:
+    (ada,) = await tabs()
+    await ada.outcome(await ada.say("one"))
+    await ada.drop()
+    ada.view.last_seq = 7
+
+    ready = await ada.connect()
+
+    assert not ready["recovered"]
+    assert [message["seq"] for message in ready["messages"]] == [1, 2]
+
+
 async def test_a_reply_is_joined_in_its_middle(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(SLOW)
     ada, other = await tabs(2)

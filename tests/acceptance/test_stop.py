@@ -1,10 +1,15 @@
 """`reply.stop`: the model is let go, what is written is kept, at any moment and from any tab."""
 
+import asyncio
+
 import pytest
+import requests
 
 from tests.acceptance.conftest import Tabs
+from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, loading
-from tests.processes import Stack
+from tests.ports import free_port
+from tests.processes import Running, Stack, wait_for
 from tests.reference_client import Client, Frame
 
 ENDLESS = Behaviour(pieces=("word ",), endless=True, piece_delay_s=0.01)
@@ -138,3 +143,30 @@ async def test_a_stop_needs_no_free_worker(
     assert (reply["finish_reason"], reply["pieces"]) == ("stop_requested", 0)
     assert busy.view.writing, "the only worker still writes"
     await stop(busy, running)
+
+
+async def test_the_embedded_models_slot_is_free_again(new_stack: NewStack, tabs: Tabs) -> None:
+    site = new_stack(
+        MODEL_URL="",
+        EMBEDDED_MODEL_PORT=str(free_port()),
+        MAX_NEW_TOKENS="1500",
+    )
+    model = site.run("model", "python manage.py runmodel", {})
+    await asyncio.to_thread(site.start)
+    model.wait_until(lambda: "answers on" in model.text(), "to load")
+    (ada,) = await tabs(site=site)
+    message = await ada.say("Count from one to one thousand, in words.")
+    await ada.told("reply.delta")
+    assert busy_slots(model) == 1
+
+    reply = await stop(ada, message)
+
+    assert reply["finish_reason"] == "stop_requested"
+    assert reply["pieces"] > 0
+    await asyncio.to_thread(wait_for, lambda: busy_slots(model) == 0, "the slot to be free", 5)
+
+
+def busy_slots(model: Running) -> int:
+    port = model.environment["EMBEDDED_MODEL_PORT"]
+    slots = requests.get(f"http://127.0.0.1:{port}/slots", timeout=10).json()
+    return sum(slot["is_processing"] for slot in slots)
