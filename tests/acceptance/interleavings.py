@@ -6,6 +6,7 @@ trials share a site, whose workers, web processes and model are broken meanwhile
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,7 @@ class Trial:
         self._moves = moves
         self._chance = random.Random(seed)
         self._said: dict[str, str] = {}
-        self._unsent: list[tuple[Client, str]] = []
+        self._drafts: list[tuple[Client, str]] = []
         self._pauses: set[asyncio.Task[None]] = set()
         self._token = ""
         self._tabs = [Client(site.ws_url, "") for _ in range(tabs)]
@@ -103,6 +104,7 @@ class Trial:
             case "say":
                 id = str(uuid5(NAMESPACE, f"{self._token} {number}"))
                 self._said[id] = f"{number} {move.text}"
+                self._drafts.append((tab, id))
                 await self._say(tab, id)
             case "say_again" if known:
                 await self._say(tab, known[move.pick % len(known)])
@@ -126,13 +128,11 @@ class Trial:
             await tab.connect()
         except GONE:
             return
-        for owner, id in list(self._unsent):
-            if owner is tab:
+        for owner, id in self._drafts:
+            if owner is tab and id not in _ids(tab):
                 await self._say(tab, id)
 
     async def _say(self, tab: Client, id: str) -> None:
-        if (tab, id) not in self._unsent:
-            self._unsent.append((tab, id))
         await self._send(tab, "message.send", id=id, msg=self._said[id])
 
     async def _send(self, tab: Client, kind: str, **fields: Any) -> None:
@@ -153,22 +153,21 @@ class Trial:
         task.add_done_callback(self._pauses.discard)
 
     async def _settle(self, store: AsyncStore) -> list[str]:
-        """Come back with every tab and wait until all is answered and shown, or time is up."""
-        async with asyncio.timeout(SETTLE_S):
+        """Come back with every tab, as often as it takes, and wait until all is answered and shown.
+
+        Returns what still does not hold when time is up.
+        """
+        for tab in self._tabs:
+            tab.may_read.set()
+        give_up_at = time.monotonic() + SETTLE_S
+        while True:
             for tab in self._tabs:
-                tab.may_read.set()
-                while not tab.is_connected:
+                if not tab.is_connected:
                     await self._connect(tab)
-        document = await self._read(store)
-        for _ in range(SETTLE_S * 10):
-            if not self._troubles(document):
-                break
-            for tab, id in self._unsent:
-                if id not in _ids(tab) and tab.is_connected and _ % 20 == 0:
-                    await self._say(tab, id)
+            troubles = self._troubles(await self._read(store))
+            if not troubles or time.monotonic() > give_up_at:
+                return troubles
             await asyncio.sleep(0.1)
-            document = await self._read(store)
-        return self._troubles(document)
 
     async def _read(self, store: AsyncStore) -> Session:
         return await store.run(sessions.read(session_id(self._token)))
