@@ -123,7 +123,11 @@ const commands = {
   again: () => { const turn = lastTurn(); if (turn?.phase === "done" || turn?.phase === "failed") actions.regenerate(turn); },
   copy: () => { const reply = turns(state()).findLast((turn) => turn.reply?.msg)?.reply; if (reply?.msg) void actions.copy(reply.msg); },
   begin: actions.begin,
-  list: () => { openList(!isListOpen); element("sessions").querySelector("[aria-current=true], button:not(.narrow-only)")?.focus(); },
+  list() {
+    const list = element("sessions");
+    if (isNarrow.matches) openList(!isListOpen);
+    else (list.querySelector("[aria-current=true]") ?? list.querySelector(".side-new"))?.focus();
+  },
   settings: actions.settings,
 };
 
