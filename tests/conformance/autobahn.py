@@ -1,7 +1,7 @@
-"""Drive Autobahn's cases against a WebSocket: `python -m tests.conformance.autobahn URL [CASES]`.
+"""Drive Autobahn's cases against a WebSocket: `python -m tests.conformance.autobahn URL N CASE…`.
 
 A process of its own, because the driver's native threads may abort the interpreter they live in
-when it ends. Prints one JSON object, case number → verdict.
+when it ends. N cases run at a time. Prints one JSON object, case number → verdict.
 """
 
 import asyncio
@@ -12,17 +12,15 @@ from collections.abc import Sequence
 
 from kosoku import FailureError, run_fuzzingclient
 
-CONCURRENCY = 4
 
-
-async def verdicts(url: str, cases: Sequence[str]) -> dict[str, str]:
+async def verdicts(url: str, at_a_time: int, cases: Sequence[str]) -> dict[str, str]:
     """Return what each case found: OK, NON-STRICT, INFORMATIONAL, UNIMPLEMENTED, FAILED or ERROR.
 
     `cases` are numbers or patterns such as `7.*`. A case whose messages are right but whose close
     is not counts as FAILED.
     """
     try:
-        results = await run_fuzzingclient(url, cases, concurrency=CONCURRENCY)
+        results = await run_fuzzingclient(url, cases, concurrency=at_a_time)
     except FailureError as failure:
         results = failure.results
     return {
@@ -34,6 +32,7 @@ async def verdicts(url: str, cases: Sequence[str]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(verdicts(sys.argv[1], sys.argv[2:] or ["*"]))))  # noqa: T201 its output is for a program
+    found = asyncio.run(verdicts(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+    print(json.dumps(found))  # noqa: T201 its output is for a program
     sys.stdout.flush()
     os._exit(0)

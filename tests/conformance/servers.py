@@ -41,10 +41,12 @@ def is_serving(web: Running) -> bool:
         return False
 
 
-def verdicts(url: str, cases: Sequence[str], timeout_s: float) -> dict[str, str]:
+def verdicts(
+    url: str, cases: Sequence[str], timeout_s: float, at_a_time: int = 4
+) -> dict[str, str]:
     """Return case → verdict; `cases` are numbers or patterns."""
     run = subprocess.run(
-        [sys.executable, "-m", "tests.conformance.autobahn", url, *cases],
+        [sys.executable, "-m", "tests.conformance.autobahn", url, str(at_a_time), *cases],
         cwd=ROOT,
         capture_output=True,
         text=True,
