@@ -16,6 +16,7 @@ from chat.store import Store
 
 MINUTES = 60
 RECENT = 5
+FALTERING_SHARE = 0.05
 WORKER_SILENT_S = 15
 LOADING_S = 60
 
@@ -145,7 +146,10 @@ def _model_tile(minutes: Minutes) -> Tile:
     if not failed:
         return Tile("Model", "answering", at, "good")
     code, _ = failed.most_common(1)[0]
-    told = f"{failed.total()} of {failed.total() + recent['replied']} in {RECENT} min: {code}; {at}"
+    calls = failed.total() + recent["replied"]
+    told = f"{failed.total()} of {calls} failed in {RECENT} min: {code}; {at}"
+    if failed.total() / calls < FALTERING_SHARE:
+        return Tile("Model", "answering", told, "good")
     return Tile("Model", "faltering" if recent["replied"] else "failing", told, "bad")
 
 

@@ -64,7 +64,7 @@ def test_the_models_state_is_what_its_last_call_came_to(store: Store) -> None:
     assert tile(store, "Model").value == "answering"
     answered(store, begin(store, "Ada"), "hello", failure=ErrorCode.MODEL_UNAUTHORIZED)
     assert tile(store, "Model").value == "faltering"
-    assert "1 of 2 in 5 min: model.unauthorized" in tile(store, "Model").remark
+    assert "1 of 2 failed in 5 min: model.unauthorized" in tile(store, "Model").remark
     store.run(sessions.note("loading"))
     assert tile(store, "Model").value == "loading"
     for key in store.redis.scan_iter("chat:minute:*"):
