@@ -232,7 +232,7 @@ def _memory() -> str:
 
 def _exchange_ms(rounds: int) -> float:
     """Return how long storing a message and its reply takes, with this many in one session."""
-    from chat import sessions
+    from chat import leases, sessions
     from chat.deployment import limits, store
     from chat.schemas import NewReply, Record, Timings
 
@@ -243,7 +243,7 @@ def _exchange_ms(rounds: int) -> float:
         message, reply = uuid4(), uuid4()
         begun = time.perf_counter()
         redis.run(sessions.accept(session, message, _text(chance, 12), limits=allowed))
-        redis.run(sessions.take(session, "bench", reply, history=4))
+        redis.run(leases.take(session, "bench", reply, history=4))
         outcome = NewReply(
             id=reply,
             msg=_text(chance, 30),
@@ -256,7 +256,7 @@ def _exchange_ms(rounds: int) -> float:
             replaces=None,
             record=Record(attempts=1, worker="bench", model="bench"),
         )
-        redis.run(sessions.commit(session, "bench", outcome, ttl_s=60))
+        redis.run(leases.commit(session, "bench", outcome, ttl_s=60))
         times_ms.append((time.perf_counter() - begun) * 1000)
     return statistics.median(times_ms)
 

@@ -15,11 +15,11 @@ from django.http import HttpRequest, JsonResponse
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import TimeoutError as TooSlow
 
-from chat import sessions
+from chat import service
 from chat.deployment import async_store
 from chat.errors import StoreUnavailable
 from chat.scrape import queued_tasks
-from chat.sessions import WORKER_SILENT_S
+from chat.service import WORKER_SILENT_S
 
 TIMEOUT_S = 3
 OK = "ok"
@@ -51,7 +51,7 @@ async def _state(check: Callable[[], Awaitable[str]]) -> str:
 async def _redis() -> str:
     """Redis writes: one that is full or a replica still reads."""
     try:
-        await async_store().run(sessions.probe())
+        await async_store().run(service.probe())
     except StoreUnavailable as error:
         gone = isinstance(error.__cause__, NotConnected | TooSlow)
         return UNREACHABLE if gone else "refuses to write: full, read-only or without JSON"
@@ -93,17 +93,17 @@ async def _layer() -> str:
 
 
 async def _worker() -> str:
-    service = await async_store().run(sessions.service())
-    return OK if service.alive else f"no sign of life for {WORKER_SILENT_S:.0f} s"
+    standing = await async_store().run(service.read())
+    return OK if standing.alive else f"no sign of life for {WORKER_SILENT_S:.0f} s"
 
 
 async def _sweep() -> str:
     """Without the sweep messages are answered, but what a dying process leaves is not found."""
-    service = await async_store().run(sessions.service())
-    if service.swept_ago_s is None:
+    standing = await async_store().run(service.read())
+    if standing.swept_ago_s is None:
         return "never done: start beat"
-    late = service.swept_ago_s > WORKER_SILENT_S
-    return f"{service.swept_ago_s:.0f} s ago: is beat running?" if late else OK
+    late = standing.swept_ago_s > WORKER_SILENT_S
+    return f"{standing.swept_ago_s:.0f} s ago: is beat running?" if late else OK
 
 
 CHECKS = {

@@ -10,13 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from chat.errors import SessionUnknown
-from chat.sessions import (
-    SOCKET_SILENT_MS,
-    Answer,
-    Step,
-    service_keys,
-    session_keys,
-)
+from chat.steps import SOCKET_SILENT_MS, Answer, Step, service_keys, session_keys
 
 WAITING_AT_MOST = 5_000
 

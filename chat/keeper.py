@@ -14,9 +14,10 @@ from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
-from chat import sessions
+from chat import leases
 from chat.errors import SessionUnknown, StoreUnavailable
-from chat.sessions import Held, LeaseLost
+from chat.leases import Held
+from chat.steps import LeaseLost
 from chat.store import Store
 
 logger = logging.getLogger(__name__)
@@ -147,7 +148,7 @@ class Keeper:
                 hold.end(Ending.DEADLINE)
         stale = [hold for hold in holds if now - hold.renewed_at >= TICK_S]
         if stale:
-            steps = [sessions.renew(hold.session, hold.lease) for hold in stale]
+            steps = [leases.renew(hold.session, hold.lease) for hold in stale]
             results = self._store.run_all(steps)
             for hold, result in zip(stale, results, strict=True):
                 hold.read(result)

@@ -10,15 +10,16 @@ import time
 from dataclasses import dataclass
 from uuid import uuid4
 
-from chat import metrics, sessions, tracing
+from chat import leases, metrics, tracing
 from chat.delivery import Delivery
 from chat.errors import SessionUnknown
 from chat.history import window
 from chat.keeper import Ending, Hold, Keeper
+from chat.leases import Taken
 from chat.logs import about
 from chat.protocol import reply_frame
 from chat.schemas import NewReply, Record
-from chat.sessions import LeaseLost, Taken
+from chat.steps import LeaseLost
 from chat.store import Store
 from chat.writing import Outcome, ReplyWriter
 from inference.client import ModelClient
@@ -68,7 +69,7 @@ class Replies:
 
     def _take(self, session: str) -> Taken | None:
         lease = f"{self._settings.worker} {secrets.token_hex(16)}"
-        step = sessions.take(session, lease, uuid4(), history=self._settings.history_messages)
+        step = leases.take(session, lease, uuid4(), history=self._settings.history_messages)
         return self._store.run(step)
 
     def _answer(self, taken: Taken) -> bool:
@@ -86,7 +87,7 @@ class Replies:
             if hold.ending is Ending.LOST:
                 metrics.lease_lost()
         if hold.ending is Ending.HANDOVER:
-            self._store.run(sessions.release(session, lease))
+            self._store.run(leases.release(session, lease))
         logger.info("Reply given up", extra={"facts": {"why": str(hold.ending)}})
         return False
 
@@ -97,7 +98,7 @@ class Replies:
 
     def _commit(self, taken: Taken, outcome: Outcome) -> bool:
         reply = self._reply(taken, outcome)
-        step = sessions.commit(taken.session, taken.lease, reply, ttl_s=self._settings.ttl_s)
+        step = leases.commit(taken.session, taken.lease, reply, ttl_s=self._settings.ttl_s)
         try:
             committed = self._store.run(step)
         except LeaseLost:

@@ -20,10 +20,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from chat import sessions
+from chat import service
 from chat.deployment import async_store
 from chat.metric_files import settled
-from chat.sessions import Service
+from chat.service import Service
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
 async def _service() -> Service | None:
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            return await async_store().run(sessions.service())
+            return await async_store().run(service.read())
     except Exception as error:  # noqa: BLE001 what is wrong with Redis is what the scrape tells
         logger.debug("No state of the service: %s", type(error).__name__)
         return None

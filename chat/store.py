@@ -20,7 +20,7 @@ from redis.retry import Retry
 
 from chat import metrics
 from chat.errors import StoreUnavailable
-from chat.sessions import Step, source
+from chat.steps import Step, source
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

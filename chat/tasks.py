@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from chat import metrics, sessions
+from chat import metrics, service
 from chat.deployment import replies, store
 
 SWEEP_AT_MOST = 500
@@ -18,7 +18,7 @@ def answer(session: str) -> None:
 @shared_task
 def sweep() -> None:
     """Enqueue the sessions that wait for an answer and that no worker holds."""
-    found = store().run(sessions.sweep(SWEEP_AT_MOST))
+    found = store().run(service.sweep(SWEEP_AT_MOST))
     metrics.sweep_done(len(found))
     for session in found:
         answer.delay(session)
@@ -27,4 +27,4 @@ def sweep() -> None:
 @shared_task
 def prove(nonce: str) -> None:
     """Show that this worker does what it is sent."""
-    store().run(sessions.prove(nonce))
+    store().run(service.prove(nonce))

@@ -8,7 +8,7 @@ from celery import signals
 from django.conf import settings
 from kombu import Exchange, Queue
 
-from chat import metrics, sessions
+from chat import metrics, service
 from chat.deployment import replies, store, worker_name
 from chat.errors import StoreUnavailable
 
@@ -54,7 +54,7 @@ def _pulse() -> None:
     waiting = threading.Event()
     while True:
         try:
-            store().run(sessions.pulse(worker_name()))
+            store().run(service.pulse(worker_name()))
         except StoreUnavailable:
             logger.debug("No sign of life could be given")
         waiting.wait(PULSE_INTERVAL_S)

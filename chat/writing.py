@@ -8,13 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from chat import metrics, sessions
+from chat import leases, metrics, service
 from chat.delivery import Delivery
 from chat.errors import ErrorCode, SessionUnknown, StoreUnavailable
 from chat.keeper import Ending, Hold
+from chat.leases import Held, Taken
 from chat.protocol import Frame, ModelLoading, ReplyDelta, ReplyStarted
 from chat.schemas import Failure, FinishReason, Timings, Usage
-from chat.sessions import Held, LeaseLost, Taken
+from chat.steps import LeaseLost
 from chat.store import Store
 from inference.client import Generation, ModelClient, Turn
 from inference.errors import GenerationCancelled, ModelError
@@ -122,7 +123,7 @@ class ReplyWriter:
         """
         with suppress(StoreUnavailable):
             self._store_progress("", retry_in_s=delay_s)
-            self._store.run(sessions.note("loading"))
+            self._store.run(service.note("loading"))
         self._deliver(ModelLoading(reply_to=self._taken.message.id, retry_in_s=round(delay_s, 3)))
 
     def _start_over(self) -> None:
@@ -170,7 +171,7 @@ class ReplyWriter:
 
     def _store_text(self, text: str, offset: int, retry_in_s: float) -> Held:
         hold = self._hold
-        step = sessions.progress(
+        step = leases.progress(
             hold.session,
             hold.lease,
             hold.reply,

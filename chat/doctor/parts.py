@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
 
-from chat import sessions
+from chat import service
 from chat.deployment import store
 from chat.doctor.findings import Finding, failure, ok, warning
 from chat.errors import StoreUnavailable
@@ -61,25 +61,25 @@ def check_layer() -> Iterator[Finding]:
 def check_workers() -> Iterator[Finding]:
     """Ask who gives signs of life, and when the sweep was."""
     try:
-        store().run(sessions.probe())
-        service = store().run(sessions.service())
+        store().run(service.probe())
+        standing = store().run(service.read())
     except StoreUnavailable:
         yield failure("Redis does not take writes", "See what is said of REDIS_URL.")
         return
-    if service.alive:
-        yield ok(f"Workers alive: {len(service.alive)}")
+    if standing.alive:
+        yield ok(f"Workers alive: {len(standing.alive)}")
     else:
         yield failure("No worker gives a sign of life", "Start one: see Procfile.production.")
-    if service.swept_ago_s is None or service.swept_ago_s > LATE_S:
+    if standing.swept_ago_s is None or standing.swept_ago_s > LATE_S:
         yield failure(
             "Nobody looks for messages that were left behind",
             "Start beat (see Procfile.production); it needs a worker, too.",
         )
     else:
-        yield ok(f"The last sweep was {service.swept_ago_s:.1f} s ago")
-    if service.overdue_s > LATE_S:
+        yield ok(f"The last sweep was {standing.swept_ago_s:.1f} s ago")
+    if standing.overdue_s > LATE_S:
         yield warning(
-            f"A session waits since {service.overdue_s:.0f} s for the sweep",
+            f"A session waits since {standing.overdue_s:.0f} s for the sweep",
             "Is every worker thread busy? Add workers or raise WORKER_CONCURRENCY.",
         )
 

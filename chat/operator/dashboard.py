@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chat import inspection, sessions
+from chat import inspection, service
 from chat.inspection import Minutes
 from chat.minutes import durations, failures, percentile_ms
 from chat.operator.charts import Chart, Series, chart
@@ -59,7 +59,7 @@ class Dashboard:
 def read_dashboard(store: Store) -> Dashboard:
     """Read it; raises StoreUnavailable."""
     minutes = store.run(inspection.minutes(MINUTES + 1))
-    ages_s = store.run(sessions.signs_of_life())
+    ages_s = store.run(service.signs_of_life())
     workers = sorted((Worker(*each) for each in ages_s.items()), key=lambda each: each.silent_s)
     hour = _sum(minutes.figures)
     return Dashboard(

@@ -13,7 +13,7 @@ from typing import Any, cast
 from redis.exceptions import ResponseError
 
 from chat.operator.query import Query, Span
-from chat.sessions import DOCUMENT_PREFIX, SEARCH_INDEX, session_of
+from chat.steps import DOCUMENT_PREFIX, SEARCH_INDEX, session_of
 from chat.store import Store, translated
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from chat.errors import SessionUnknown
 from chat.inspection import Summary, summary
 from chat.operator.query import Query, Span
 from chat.schemas import StoredMessage
-from chat.sessions import DOCUMENT_PREFIX, session_of
+from chat.steps import DOCUMENT_PREFIX, session_of
 from chat.store import Store, translated
 
 SESSIONS_AT_MOST = 3_000

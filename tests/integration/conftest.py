@@ -5,9 +5,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat import sessions
+from chat import leases, sessions
+from chat.leases import Taken
 from chat.schemas import NewReply, Record, StoredMessage, Timings, session_id
-from chat.sessions import Limits, Taken
+from chat.sessions import Limits
 from chat.store import Store
 
 LIMITS = Limits(
@@ -45,7 +46,7 @@ def say(store: Store, session: str, text: str = "hello") -> StoredMessage:
 
 
 def take(store: Store, session: str, lease: str = "ours") -> Taken:
-    taken = store.run(sessions.take(session, lease, uuid4(), history=4))
+    taken = store.run(leases.take(session, lease, uuid4(), history=4))
     assert taken is not None
     return taken
 
@@ -70,4 +71,4 @@ def answer(store: Store, session: str, text: str = "hi") -> StoredMessage:
     """Take the oldest waiting message and store a reply to it."""
     taken = take(store, session)
     new = reply(taken.message.id, text, replaces=taken.replaces)
-    return store.run(sessions.commit(session, taken.lease, new, ttl_s=600)).message
+    return store.run(leases.commit(session, taken.lease, new, ttl_s=600)).message

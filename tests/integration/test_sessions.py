@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from chat import sessions
+from chat import leases, service, sessions
 from chat.errors import (
     MessageInvalid,
     RateLimited,
@@ -16,7 +16,7 @@ from chat.errors import (
     TooManySockets,
 )
 from chat.schemas import session_id
-from chat.sessions import LeaseLost
+from chat.steps import LeaseLost, Step
 from chat.store import AsyncStore, Store
 from tests.integration.conftest import LIMITS, answer, begin, reply, say, take
 
@@ -91,18 +91,18 @@ def test_a_refused_message_leaves_nothing(store: Store, session: str) -> None:
 
 def test_steps_on_an_unknown_session_say_so(store: Store) -> None:
     new = reply(uuid4())
-    steps: tuple[sessions.Step[Any], ...] = (
+    refused: tuple[Step[Any], ...] = (
         sessions.accept(UNKNOWN, uuid4(), "a", limits=LIMITS),
         sessions.read(UNKNOWN),
         sessions.stop(UNKNOWN, uuid4(), ttl_s=60),
         sessions.regenerate(UNKNOWN, uuid4(), limits=LIMITS),
         sessions.extend(UNKNOWN, 60),
-        sessions.commit(UNKNOWN, "ours", new, ttl_s=60),
+        leases.commit(UNKNOWN, "ours", new, ttl_s=60),
     )
-    for step in steps:
+    for step in refused:
         with pytest.raises(SessionUnknown):
             store.run(step)
-    assert store.run(sessions.take(UNKNOWN, "ours", uuid4(), history=4)) is None
+    assert store.run(leases.take(UNKNOWN, "ours", uuid4(), history=4)) is None
     assert store.run(sessions.erase(UNKNOWN)) is False
     assert keys_of(store, UNKNOWN) == set()
 
@@ -121,11 +121,11 @@ def test_only_one_worker_holds_a_session(store: Store, session: str) -> None:
     say(store, session)
     taken = take(store, session, "ours")
 
-    assert store.run(sessions.take(session, "theirs", uuid4(), history=4)) is None
+    assert store.run(leases.take(session, "theirs", uuid4(), history=4)) is None
     with pytest.raises(LeaseLost):
-        store.run(sessions.progress(session, "theirs", taken.reply, 0, "x"))
+        store.run(leases.progress(session, "theirs", taken.reply, 0, "x"))
     with pytest.raises(LeaseLost):
-        store.run(sessions.commit(session, "theirs", reply(taken.message.id), ttl_s=60))
+        store.run(leases.commit(session, "theirs", reply(taken.message.id), ttl_s=60))
     assert store.run(sessions.read(session)).last_seq == 1
 
 
@@ -136,17 +136,17 @@ def test_a_worker_that_lost_its_lease_changes_nothing(store: Store, session: str
     answered = answer(store, session, "from another worker")
 
     with pytest.raises(LeaseLost):
-        store.run(sessions.progress(session, "frozen", frozen.reply, 0, "late"))
+        store.run(leases.progress(session, "frozen", frozen.reply, 0, "late"))
     with pytest.raises(LeaseLost):
-        store.run(sessions.commit(session, "frozen", reply(frozen.message.id), ttl_s=60))
+        store.run(leases.commit(session, "frozen", reply(frozen.message.id), ttl_s=60))
     assert store.run(sessions.read(session)).messages[1:] == (answered,)
 
 
 def test_progress_told_twice_is_stored_once(store: Store, session: str) -> None:
     say(store, session)
     taken = take(store, session)
-    first = sessions.progress(session, "ours", taken.reply, 0, "é😀")
-    second = sessions.progress(session, "ours", taken.reply, len("é😀".encode()), "!")
+    first = leases.progress(session, "ours", taken.reply, 0, "é😀")
+    second = leases.progress(session, "ours", taken.reply, len("é😀".encode()), "!")
 
     for step in (first, first, second, second, first):
         store.run(step)
@@ -159,8 +159,8 @@ def test_progress_told_twice_is_stored_once(store: Store, session: str) -> None:
 def test_another_attempt_starts_the_text_again(store: Store, session: str) -> None:
     say(store, session)
     taken = take(store, session)
-    store.run(sessions.progress(session, "ours", taken.reply, 0, "first try"))
-    store.run(sessions.progress(session, "ours", uuid4(), 0, "second"))
+    store.run(leases.progress(session, "ours", taken.reply, 0, "first try"))
+    store.run(leases.progress(session, "ours", uuid4(), 0, "second"))
 
     writing = store.run(sessions.read(session)).writing
     assert writing is not None
@@ -171,7 +171,7 @@ def test_a_commit_told_twice_is_stored_once(store: Store, session: str) -> None:
     say(store, session)
     say(store, session)
     taken = take(store, session)
-    step = sessions.commit(session, "ours", reply(taken.message.id), ttl_s=60)
+    step = leases.commit(session, "ours", reply(taken.message.id), ttl_s=60)
 
     first, again = store.run(step), store.run(step)
 
@@ -186,7 +186,7 @@ def test_only_the_oldest_message_can_be_answered(store: Store, session: str) -> 
     take(store, session)
 
     with pytest.raises(LeaseLost):
-        store.run(sessions.commit(session, "ours", reply(later.id), ttl_s=60))
+        store.run(leases.commit(session, "ours", reply(later.id), ttl_s=60))
 
 
 def test_every_key_of_a_session_ends_at_the_same_instant(store: Store, session: str) -> None:
@@ -194,7 +194,7 @@ def test_every_key_of_a_session_ends_at_the_same_instant(store: Store, session: 
     say(store, session)
     answer(store, session)
     taken = take(store, session)
-    store.run(sessions.progress(session, "ours", taken.reply, 0, "x"))
+    store.run(leases.progress(session, "ours", taken.reply, 0, "x"))
 
     names = ("document", "ids", "mailbox", "work", "partial")
     ends = {store.redis.pexpiretime(f"chat:{{{session}}}:{name}") for name in names}
@@ -214,7 +214,7 @@ def test_time_starts_again_with_every_message(store: Store, session: str) -> Non
 
 def test_the_sweep_finds_a_lost_message_and_a_dead_workers(store: Store, session: str) -> None:
     def found() -> bool:
-        return session in store.run(sessions.sweep(500))
+        return session in store.run(service.sweep(500))
 
     say(store, session)
     assert not found(), "its task is on the way"
@@ -225,7 +225,7 @@ def test_the_sweep_finds_a_lost_message_and_a_dead_workers(store: Store, session
     take(store, session)
     store.redis.zadd("chat:due", {session: 0})
     taken_due = due(store, session)
-    store.run(sessions.progress(session, "ours", uuid4()))
+    store.run(leases.progress(session, "ours", uuid4()))
     assert taken_due is not None
     assert (due(store, session) or 0) > taken_due, "a live lease puts it ahead"
 
@@ -236,29 +236,29 @@ def test_the_sweep_finds_a_lost_message_and_a_dead_workers(store: Store, session
 def test_a_lease_given_back_is_found_at_once(store: Store, session: str) -> None:
     say(store, session)
     take(store, session)
-    store.run(sessions.release(session, "ours"))
+    store.run(leases.release(session, "ours"))
 
-    assert session in store.run(sessions.sweep(500))
+    assert session in store.run(service.sweep(500))
     assert take(store, session, "theirs").attempts == 2
 
 
 def test_a_pulse_is_a_workers_sign_of_life(store: Store) -> None:
-    store.run(sessions.pulse("worker-7"))
+    store.run(service.pulse("worker-7"))
 
-    assert store.run(sessions.signs_of_life())["worker-7"] < 5
-    assert "worker-7" in store.run(sessions.service()).alive
+    assert store.run(service.signs_of_life())["worker-7"] < 5
+    assert "worker-7" in store.run(service.read()).alive
 
 
 def test_the_service_tells_who_waits_and_when_the_last_sweep_was(
     store: Store, session: str
 ) -> None:
-    before = store.run(sessions.service()).waiting
+    before = store.run(service.read()).waiting
     say(store, session)
     store.redis.zadd("chat:due", {session: 1_000})
 
-    late = store.run(sessions.service())
-    store.run(sessions.sweep(500))
-    swept = store.run(sessions.service())
+    late = store.run(service.read())
+    store.run(service.sweep(500))
+    swept = store.run(service.read())
 
     assert late.waiting == before + 1
     assert late.overdue_s > 1_000
@@ -273,7 +273,7 @@ def test_a_stop_reaches_the_worker_with_its_next_progress(store: Store, session:
 
     assert store.run(sessions.stop(session, message.id, ttl_s=60)) is None
 
-    assert store.run(sessions.progress(session, "ours", taken.reply)).stop_requested
+    assert store.run(leases.progress(session, "ours", taken.reply)).stop_requested
 
 
 def test_a_stop_reaches_the_worker_that_takes_it_later(store: Store, session: str) -> None:
@@ -308,7 +308,7 @@ def test_a_stop_of_what_nobody_writes_needs_no_worker(store: Store, session: str
 def test_a_stop_keeps_what_a_lost_worker_wrote(store: Store, session: str, who: str) -> None:
     message = say(store, session)
     taken = take(store, session)
-    store.run(sessions.progress(session, "ours", taken.reply, 0, 'é"\\ 😀', pieces=3))
+    store.run(leases.progress(session, "ours", taken.reply, 0, 'é"\\ 😀', pieces=3))
     if who == "the next worker":
         assert store.run(sessions.stop(session, message.id, ttl_s=60)) is None
     store.redis.delete(f"chat:{{{session}}}:lease")
@@ -371,7 +371,7 @@ def test_only_the_last_reply_or_a_failed_one_is_written_again(store: Store, sess
     taken = take(store, session)
     error = {"code": "model.timeout", "detail": "Too late.", "retryable": True}
     new = reply(taken.message.id, "", finish_reason=None, error=error)
-    store.run(sessions.commit(session, "ours", new, ttl_s=600))
+    store.run(leases.commit(session, "ours", new, ttl_s=600))
     say(store, session)
     answer(store, session)
 
@@ -452,11 +452,11 @@ def test_steps_in_one_round_trip_fail_one_by_one(store: Store, session: str) -> 
 
     results = store.run_all(
         [
-            sessions.renew(session, "ours"),
-            sessions.renew(session, "theirs"),
-            sessions.renew(UNKNOWN, "ours"),
+            leases.renew(session, "ours"),
+            leases.renew(session, "theirs"),
+            leases.renew(UNKNOWN, "ours"),
         ]
     )
 
-    assert results[0] == sessions.Held(stop_requested=False, length=0)
+    assert results[0] == leases.Held(stop_requested=False, length=0)
     assert [type(result) for result in results[1:]] == [LeaseLost, LeaseLost]

@@ -13,7 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from chat import metrics
 from chat.errors import ErrorCode
 from chat.scrape import ServiceCollector
-from chat.sessions import Service
+from chat.service import Service
 
 OPERATIONS = Path(__file__).parent.parent.parent / "docs" / "operations"
 DASHBOARD: dict[str, Any] = json.loads((OPERATIONS / "grafana-dashboard.json").read_text())

@@ -14,7 +14,18 @@ SOURCES = {
     for package in PACKAGES
     for path in sorted((ROOT / package).rglob("*.py"))
 }
-CORE = ("sessions", "store", "replies", "writing", "keeper", "history", "schemas", "delivery")
+CORE = (
+    "steps",
+    "sessions",
+    "leases",
+    "store",
+    "replies",
+    "writing",
+    "keeper",
+    "history",
+    "schemas",
+    "delivery",
+)
 HTTP_CLIENTS = {"requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
 
 
@@ -104,9 +115,9 @@ def test_only_the_settings_read_the_environment() -> None:
     assert readers - {"chat.management.commands.runall"} <= {"chatproject.settings"}
 
 
-def test_only_the_session_steps_name_keys() -> None:
+def test_only_the_steps_name_keys() -> None:
     # The settings name what Celery and the channel layer keep in Redis.
-    assert modules_with(strings_like("chat:")) == {"chat.sessions", "chatproject.settings"}
+    assert modules_with(strings_like("chat:")) == {"chat.steps", "chatproject.settings"}
 
 
 def test_only_scripts_use_redis_json() -> None:

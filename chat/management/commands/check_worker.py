@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from kombu.exceptions import KombuError
 
-from chat import sessions
+from chat import service
 from chat.deployment import store
 from chat.errors import StoreUnavailable
 from chat.metric_files import of_process
@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
 def workers_here() -> list[str]:
     """Return the workers of this host whose process exists, silent or not."""
-    names = store().run(sessions.signs_of_life())
+    names = store().run(service.signs_of_life())
     return [name for name in names if _is_here(*name.rsplit(":", 1))]
 
 
@@ -58,7 +58,7 @@ def send_proof(worker: str, timeout_s: float) -> str:
 
 def judge(worker: str, nonce: str, give_up_at: float) -> str:
     """Return a sentence on a worker that works; raises CommandError."""
-    while not store().run(sessions.proved(nonce)):
+    while not store().run(service.proved(nonce)):
         if time.monotonic() > give_up_at:
             return _judge_busy(worker)
         time.sleep(POLL_S)

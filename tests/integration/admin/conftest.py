@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from chat import sessions
+from chat import leases, sessions
 from chat.errors import ErrorCode
 from chat.operator.index import Index
 from chat.schemas import Failure, Record, StoredMessage, Timings, session_id
@@ -79,7 +79,7 @@ def answered(
         replaces=taken.replaces,
         record=Record(attempts=taken.attempts, worker="host:7", model="gpt-j"),
     )
-    return store.run(sessions.commit(session, taken.lease, new, ttl_s=600)).message
+    return store.run(leases.commit(session, taken.lease, new, ttl_s=600)).message
 
 
 def word() -> str:

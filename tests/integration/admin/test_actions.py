@@ -8,7 +8,7 @@ import pytest
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.test import Client
 
-from chat import inspection, sessions
+from chat import inspection, leases, service, sessions
 from chat.errors import ErrorCode, SessionUnknown
 from chat.operator.acts import ACTS
 from chat.operator.rows import ROWS_AT_MOST
@@ -46,7 +46,7 @@ def test_stopping_keeps_what_is_written(store: Store, operator: Client) -> None:
     say(store, session)
     taken = take(store, session)
     confirm(operator, "stop", session)
-    held = store.run(sessions.progress(session, taken.lease, taken.reply))
+    held = store.run(leases.progress(session, taken.lease, taken.reply))
     assert held.stop_requested
     assert log() == [(session, CHANGE, "Stopped the reply.")]
 
@@ -56,7 +56,7 @@ def test_queueing_again_makes_a_waiting_message_due_now(store: Store, operator: 
     say(store, session)
     store.redis.zadd("chat:due", {session: 9e15})
     confirm(operator, "requeue", session)
-    assert session in store.run(sessions.sweep(500))
+    assert session in store.run(service.sweep(500))
     assert log() == [(session, CHANGE, "Queued again.")]
 
 
@@ -83,7 +83,7 @@ def test_queueing_again_leaves_a_reply_being_written_alone(store: Store, operato
     )
     assert "Nothing to do, or gone: 2 sessions." in response.content.decode()
     assert log() == []
-    assert not store.run(sessions.progress(session, taken.lease, taken.reply)).stop_requested
+    assert not store.run(leases.progress(session, taken.lease, taken.reply)).stop_requested
 
 
 def test_extending_starts_the_time_again(store: Store, operator: Client) -> None:

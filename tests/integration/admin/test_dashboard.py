@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from chat import inspection, sessions
+from chat import inspection, leases, service, sessions
 from chat.errors import ErrorCode
 from chat.minutes import bucket, durations
 from chat.operator.dashboard import Tile, read_dashboard
@@ -31,7 +31,7 @@ def test_each_outcome_is_counted_once(store: Store) -> None:
     store.run(sessions.accept(session, message.id, "again", limits=LIMITS))
     taken = take(store, session)
     for _ in range(2):
-        store.run(sessions.commit(session, taken.lease, reply(message.id, id=taken.reply), ttl_s=9))
+        store.run(leases.commit(session, taken.lease, reply(message.id, id=taken.reply), ttl_s=9))
     assert {each: counted(store, each) - count for each, count in before.items()} == {
         "begun": 1,
         "accepted": 1,
@@ -65,7 +65,7 @@ def test_the_models_state_is_what_its_last_call_came_to(store: Store) -> None:
     answered(store, begin(store, "Ada"), "hello", failure=ErrorCode.MODEL_UNAUTHORIZED)
     assert tile(store, "Model").value == "faltering"
     assert "1 of 2 failed in 5 min: model.unauthorized" in tile(store, "Model").remark
-    store.run(sessions.note("loading"))
+    store.run(service.note("loading"))
     assert tile(store, "Model").value == "loading"
     for key in store.redis.scan_iter("chat:minute:*"):
         store.redis.hdel(str(key), "replied", "at:loading")
@@ -90,16 +90,16 @@ def test_sockets_are_counted_over_all_processes(store: Store) -> None:
     for each in ("one", "two"):
         session = begin(store, "Ada")
         store.run(sessions.enter(session, f"{session}.{each}", address=session, limits=LIMITS))
-    store.run(sessions.sweep(0))
+    store.run(service.sweep(0))
     before = int(tile(store, "Open sockets").value)
     assert before >= 2
     store.run(sessions.leave(session, f"{session}.two", address=session))
-    store.run(sessions.sweep(0))
+    store.run(service.sweep(0))
     assert int(tile(store, "Open sockets").value) == before - 1
 
 
 def test_workers_are_listed_by_their_last_sign_of_life(store: Store) -> None:
-    store.run(sessions.pulse("host:11"))
+    store.run(service.pulse("host:11"))
     workers = {each.name: each for each in read_dashboard(store).workers}
     assert not workers["host:11"].is_silent
     store.redis.zincrby("chat:workers", -60_000, "host:11")

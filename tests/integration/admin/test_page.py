@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from chat import inspection, sessions
+from chat import inspection, leases, sessions
 from chat.errors import ErrorCode
 from chat.operator.page import read_page
 from chat.schemas import session_id
@@ -43,7 +43,7 @@ def test_what_people_and_models_say_is_text(store: Store, operator: Client, text
     answered(store, session, text)
     say(store, session, text)
     taken = take(store, session)
-    store.run(sessions.progress(session, taken.lease, taken.reply, 0, text))
+    store.run(leases.progress(session, taken.lease, taken.reply, 0, text))
 
     page = page_of(operator, session)
     assert "alert(1)</script>" not in page
@@ -85,7 +85,7 @@ def test_a_replaced_reply_is_shown_as_such(store: Store, operator: Client) -> No
     store.run(sessions.regenerate(session, old.reply_to, limits=LIMITS))
     new = take(store, session, "host:7 again")
     assert new.replaces == old.id
-    store.run(sessions.release(session, new.lease))
+    store.run(leases.release(session, new.lease))
     read = read_page(store, session)
     assert read is not None
     assert read.summary.state is inspection.State.WAITING
@@ -97,7 +97,7 @@ def test_the_queue_and_who_is_at_it(store: Store, operator: Client) -> None:
     say(store, session, "first")
     say(store, session, "second")
     taken = take(store, session, "host:9 lease")
-    store.run(sessions.progress(session, taken.lease, taken.reply, 0, "So far so"))
+    store.run(leases.progress(session, taken.lease, taken.reply, 0, "So far so"))
     store.run(sessions.enter(session, "socket-1", address=session, limits=LIMITS))
 
     read = read_page(store, session)
@@ -118,12 +118,12 @@ def test_the_page_grows_while_one_looks(store: Store, operator: Client) -> None:
     session = begin(store, "Ada")
     say(store, session)
     taken = take(store, session)
-    store.run(sessions.progress(session, taken.lease, taken.reply, 0, "One"))
+    store.run(leases.progress(session, taken.lease, taken.reply, 0, "One"))
     before = changes(operator, session)
     assert before.keys() == {"facts", "lines", "pending"}
     versions = {name: part["version"] for name, part in before.items()}
 
-    store.run(sessions.progress(session, taken.lease, taken.reply, 3, " two"))
+    store.run(leases.progress(session, taken.lease, taken.reply, 3, " two"))
     after = changes(operator, session, **versions)
     assert after.keys() == {"pending"}
     assert "One two" in after["pending"]["html"]
@@ -163,7 +163,7 @@ def test_without_the_permission_no_text_is_shown(store: Store, login: Login) -> 
     answered(store, session, "secret")
     say(store, session)
     taken = take(store, session)
-    store.run(sessions.progress(session, taken.lease, taken.reply, 0, "partial secret"))
+    store.run(leases.progress(session, taken.lease, taken.reply, 0, "partial secret"))
 
     viewer = login("view_session")
     assert "secret" not in page_of(viewer, session)

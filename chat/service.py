@@ -1,0 +1,87 @@
+"""What concerns no one session: the sweep, and how the whole service stands."""
+
+from dataclasses import dataclass
+
+from chat.steps import SOCKET_SILENT_MS, Answer, Step, proof_keys, service_keys
+
+SWEEP_AGAIN_MS = 5_000
+WORKER_SILENT_S = 10.0
+PROOF_KEPT_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Service:
+    """How the whole service stands.
+
+    `overdue_s` is how long ago the sweep should have looked at the oldest waiting session.
+    """
+
+    waiting: int
+    overdue_s: float
+    swept_ago_s: float | None
+    workers: dict[str, float]
+
+    @property
+    def alive(self) -> list[str]:
+        """The workers with a recent sign of life."""
+        return [name for name, silent_s in self.workers.items() if silent_s < WORKER_SILENT_S]
+
+
+def sweep(most: int) -> Step[tuple[str, ...]]:
+    """Find sessions that wait for an answer and that no worker holds."""
+    arguments = (most, SWEEP_AGAIN_MS, SOCKET_SILENT_MS)
+    return Step("sweep", service_keys(), arguments, lambda answer: tuple(answer[1:]))
+
+
+def note(figure: str) -> Step[None]:
+    """Count something in this minute's figures and note when it last happened."""
+    return Step("note", service_keys(), (figure,), lambda answer: None)
+
+
+def signs_of_life() -> Step[dict[str, float]]:
+    """Return the seconds since each worker's last sign of life."""
+
+    def read_answer(answer: Answer) -> dict[str, float]:
+        return {
+            worker: int(age_ms) / 1000
+            for worker, age_ms in zip(answer[1::2], answer[2::2], strict=True)
+        }
+
+    return Step("signs", service_keys(), (), read_answer)
+
+
+def pulse(worker: str) -> Step[None]:
+    """Give a worker's sign of life."""
+    return Step("pulse", service_keys(), (worker,), lambda answer: None)
+
+
+def read() -> Step[Service]:
+    """Read how the whole service stands."""
+
+    def read_answer(answer: Answer) -> Service:
+        return Service(
+            waiting=int(answer[1]),
+            overdue_s=int(answer[2]) / 1000,
+            swept_ago_s=int(answer[3]) / 1000 if answer[3] else None,
+            workers={
+                worker: int(silent_ms) / 1000
+                for worker, silent_ms in zip(answer[4::2], answer[5::2], strict=True)
+            },
+        )
+
+    return Step("service", service_keys(), (), read_answer)
+
+
+def probe() -> Step[None]:
+    """Write something, to see that Redis takes writes."""
+    return Step("probe", service_keys(), (), lambda answer: None)
+
+
+def prove(nonce: str) -> Step[None]:
+    """Note that a worker did the task that carries `nonce`."""
+    return Step("prove", proof_keys(nonce), (PROOF_KEPT_MS,), lambda answer: None)
+
+
+def proved(nonce: str) -> Step[bool]:
+    """Return whether a worker did the task that carries `nonce`."""
+    return Step("proved", proof_keys(nonce), (), lambda answer: answer[0] == "yes")
