@@ -37,6 +37,7 @@ check: install-dev
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+	@scripts/types.sh
 	@$(RUN) -m pytest -q tests/unit/test_walls.py
 
 format: install-dev

@@ -1,6 +1,7 @@
 """The chat page: a name form that works by itself, and the frame that the page's script fills."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID, uuid4
 
 from csp.constants import HEADER
@@ -25,6 +26,17 @@ TRUSTED_TYPES = {
     "require-trusted-types-for": ["'script'"],
     "trusted-types": ["lit-html", "dompurify"],
 }
+
+STATIC = Path(__file__).parent / "static"
+# Told to the browser at once, so that it need not find them one in the other. What draws Markdown
+# comes later: nobody waits for it before there is a reply.
+LATER = {"boot.js", "markdown.js", "code.js"}
+MODULES = sorted(
+    file.relative_to(STATIC).as_posix()
+    for folder in ("chat", "vendor/lit-html")
+    for file in (STATIC / folder).rglob("*.js")
+    if file.name not in LATER
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -75,6 +87,7 @@ async def _page(
         "name": name,
         "error": error,
         "name_max_chars": MAX_NAME_CHARS,
+        "modules": MODULES,
         "bootstrap": {"now": datetime.now(UTC).isoformat(), "session": session},
     }
     response = render(request, "chat/page.html", context, status=status)

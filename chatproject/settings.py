@@ -189,6 +189,11 @@ LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 STATIC_URL = "static/"
 if APP_ENV == "development":
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns of a missing folder
+# collectstatic writes a compressed twin of every file, and WhiteNoise serves that one.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
 WHITENOISE_USE_FINDERS = APP_ENV == "development"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

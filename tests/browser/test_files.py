@@ -1,0 +1,100 @@
+"""The files of the page: how much they weigh, and that third-party ones are as published."""
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.test import override_settings
+from playwright.sync_api import Response, expect
+
+from tests.browser.visitor import NewVisitor
+
+ROOT = Path(__file__).parents[2]
+VENDOR = ROOT / "chat" / "static" / "vendor"
+PACKAGES = ROOT / "node_modules"
+MOST_BYTES = 100_000
+SOURCES = {
+    "lit-html": "lit-html",
+    "marked/marked.js": "marked/lib/marked.esm.js",
+    "dompurify/purify.js": "dompurify/dist/purify.es.mjs",
+    "highlight/core.js": "@highlightjs/cdn-assets/es/core.min.js",
+    "highlight/languages": "@highlightjs/cdn-assets/es/languages",
+}
+
+
+def test_a_first_visit_weighs_less_than_100_kb(new_visitor: NewVisitor) -> None:
+    visitor = new_visitor()
+    answers: list[Response] = []
+    visitor.page.on("response", lambda answer: answers.append(answer))
+
+    visitor.begin()
+    visitor.page.wait_for_load_state("networkidle")
+
+    weights = {answer.url: len(gzip.compress(answer.body(), 9)) for answer in answers}
+    assert any("purify.js" in url for url in weights)
+    assert sum(weights.values()) < MOST_BYTES, weights
+
+
+def test_no_module_is_found_late(new_visitor: NewVisitor) -> None:
+    visitor = new_visitor()
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+
+    visitor.begin()
+    visitor.page.wait_for_load_state("networkidle")
+
+    told = visitor.page.locator("link[rel=modulepreload]").evaluate_all(
+        "links => links.map((link) => link.href)"
+    )
+    later = re.compile(r"/(markdown|code|marked|purify|boot)\.js$|\d/words\.js$")
+    modules = {url for url in asked if url.endswith(".js") and not later.search(url)}
+    assert modules == set(told)
+
+
+def test_collected_files_are_served_compressed(tmp_path: Path) -> None:
+    with override_settings(STATIC_ROOT=tmp_path):
+        call_command("collectstatic", interactive=False, verbosity=0)
+
+    assert (
+        gzip.decompress((tmp_path / "chat" / "main.js.gz").read_bytes())
+        == (ROOT / "chat" / "static" / "chat" / "main.js").read_bytes()
+    )
+
+
+def test_third_party_versions_are_the_pinned_ones() -> None:
+    pinned = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+    told = (VENDOR / "README.md").read_text()
+
+    for name in ("lit-html", "marked", "dompurify", "@highlightjs/cdn-assets"):
+        assert f"| {name} | {pinned[name]} |" in told
+    for folder in VENDOR.iterdir():
+        assert folder.is_file() or (folder / "LICENSE").is_file(), f"{folder} has no licence"
+
+
+@pytest.mark.skipif(not PACKAGES.is_dir(), reason="npm ci was not run: `make check` does")
+def test_third_party_files_are_as_published() -> None:
+    for file in VENDOR.rglob("*.js"):
+        path = file.relative_to(VENDOR).as_posix()
+        start = next(start for start in SOURCES if path.startswith(start))
+        published = PACKAGES / (SOURCES[start] + path.removeprefix(start))
+        if "highlight/languages" in path:
+            published = published.with_suffix(".min.js")
+        text = re.sub(r"^//# sourceMappingURL=.*\n?", "", published.read_text(), flags=re.M)
+        assert file.read_text().rstrip() == text.rstrip(), path
+
+
+def test_every_sentence_of_the_script_is_translated(new_visitor: NewVisitor) -> None:
+    sources = (ROOT / "chat" / "static" / "chat").glob("*.js")
+    said = {
+        sentence
+        for source in sources
+        for sentence in re.findall(r'gettext\(\s*"([^"]+)"', source.read_text())
+    }
+    visitor = new_visitor(locale="de").arrive()
+    expect(visitor.page.locator("html")).to_have_attribute("lang", "de")
+    catalogue = visitor.page.evaluate("() => Object.keys(django.catalog)")
+
+    assert said - set(catalogue) == set()
