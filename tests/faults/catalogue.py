@@ -1,9 +1,9 @@
 """All rows of the report, in order."""
 
-from tests.faults import of_network, of_web, of_workers
+from tests.faults import of_network, of_redis, of_web, of_workers
 from tests.faults.trial import FAULTS, Fault
 
-__all__ = ["catalogue", "of_network", "of_web", "of_workers"]
+__all__ = ["catalogue", "of_network", "of_redis", "of_web", "of_workers"]
 
 
 def catalogue() -> list[Fault]:

@@ -23,7 +23,7 @@ from tests.faults.view import Frame, View
 CHAT_V1 = Subprotocol("chat.v1")
 AGAIN_S = (0.1, 1.0)
 RESEND_AFTER_S = 2.0
-POLICY_VIOLATION = 1008
+TELLS_OF_MESSAGES = {"session.ready", "message.accepted", "reply.completed", "reply.failed"}
 
 
 @dataclass
@@ -129,7 +129,8 @@ class Client:
         frame = json.loads(text)
         self.types[frame["type"]] = self.types.get(frame["type"], 0) + 1
         self.view.hear(text, frame)
-        self._note()
+        if frame["type"] in TELLS_OF_MESSAGES:
+            self._note()
         match frame["type"]:
             case "session.ready":
                 self._socket = socket
@@ -148,9 +149,11 @@ class Client:
         """Compare what was sent with what the session is known to hold."""
         now = time.monotonic()
         for sent in self.sent:
-            if sent.answered_at is None or self.view.resets:
-                known = self.view.knows(sent.id)
-                sent.accepted_at = (sent.accepted_at or now) if known else None
+            if not self.view.knows(sent.id):
+                sent.accepted_at = sent.answered_at = None
+                sent.answered.clear()
+                continue
+            sent.accepted_at = sent.accepted_at or now
             if sent.answered_at is None and self.view.outcome_of(sent.id):
                 sent.answered_at = now
                 sent.answered.set()

@@ -64,7 +64,7 @@ async def no_workers(trial: Trial) -> None:
         await site.do(site.stack.start_worker)
         trial.mended()
         await trial.recovered(crowd)
-        await _until_ready(trial)
+        await site.until_ready()
     assert trial.tally.failed == 0
 
 
@@ -157,9 +157,3 @@ def _is_all_accepted(client: Client) -> bool:
 
 def _accept_s(crowd: Crowd) -> list[float]:
     return [(sent.accepted_at or float("inf")) - sent.sent_at for sent in crowd.sent()]
-
-
-async def _until_ready(trial: Trial) -> None:
-    async with asyncio.timeout(30):
-        while (await trial.site.readiness())[0] != 200:
-            await asyncio.sleep(0.1)

@@ -36,14 +36,14 @@ class Proxy:
 
     async def __aexit__(self, *exception: object) -> None:
         self.flow()
-        self.refuse()
+        await self.refuse()
 
     async def listen(self) -> None:
         """Take connections (again)."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def refuse(self) -> None:
+    async def refuse(self) -> None:
         """Take no connection and cut those there are."""
         if self._server is not None:
             self._server.close()

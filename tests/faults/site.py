@@ -107,19 +107,25 @@ class Site:
         url = f"{self.stack.url}{path}"
         return self._http.request(method, url, timeout=HTTP_TIMEOUT_S, **options)
 
-    async def heal(self) -> None:
-        """Bring back what a fault took away."""
-        if not self.stack.of("redis"):
-            await self.do(self.stack.start_redis)
-        if not self.stack.of("web"):
-            await self.do(self.stack.start_web)
-        if not self.stack.of("beat"):
-            await self.do(self.stack.start_beat)
-        while len(self.workers) < 2:
-            await self.do(self.stack.start_worker)
-        self.model.script()
-        self.model.always(WRITES_SLOWLY)
-        self.model.forget_requests()
+    async def until_ready(self, within_s: float = 30) -> None:
+        """Wait until /readyz says that all is well."""
+        async with asyncio.timeout(within_s):
+            while (await self.readiness())[0] != 200:
+                await asyncio.sleep(0.1)
+
+    async def use_broker(self, url: str) -> None:
+        """Start everything but Redis again, with another broker."""
+        for process in [*self.stack.of("beat"), *self.workers, self.web]:
+            await self.do(process.end)
+        broker = {"CELERY_BROKER_URL": url}
+        starts = (self.stack.start_web, self.stack.start_worker, self.stack.start_worker)
+        for start in (*starts, self.stack.start_beat):
+            await self.do(start, **broker)
+
+    def append_only_file(self) -> Path:
+        """Return the file into which Redis writes what happens now."""
+        folder = Path(self.stack.environment["DATA_DIR"], "redis", "appendonlydir")
+        return max(folder.glob("*.incr.aof"), key=lambda path: path.stat().st_mtime)
 
     @staticmethod
     def document_id(token: str) -> str:

@@ -1,0 +1,209 @@
+"""Faults of Redis, as the store, the layer and the broker: rows 7 to 11."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.faults.client import CHAT_V1, Client
+from tests.faults.crowd import Crowd
+from tests.faults.proxy import Proxy
+from tests.faults.site import Site
+from tests.faults.trial import Trial, fault
+
+FROZEN_S = 8.0
+AWAY_S = 3.0
+BROKER_AWAY_S = 8.0
+PING_EACH_S = 0.05
+TYPICAL_PONG_S = 0.05
+SLOWEST_PONG_S = 1.0
+ACCEPTED_WITHIN_S = 1.0
+TOLD_WITHIN_S = 60.0
+
+
+class Pinger:
+    """Measures how long the web process' event loop leaves a ping without its pong."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.pongs_s: list[float] = []
+
+    async def __aenter__(self) -> "Pinger":
+        _, token = await self._site.new_session()
+        url = f"{self._site.stack.ws_url}?token={token}"
+        self._socket = await connect(url, subprotocols=[CHAT_V1], ping_interval=None, proxy=None)
+        self._pinging = asyncio.create_task(self._ping(self._socket))
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._pinging.cancel()
+        await asyncio.gather(self._pinging, return_exceptions=True)
+        await self._socket.close()
+
+    async def _ping(self, socket: ClientConnection) -> None:
+        while True:
+            begun = time.monotonic()
+            await (await socket.ping())
+            self.pongs_s.append(time.monotonic() - begun)
+            await asyncio.sleep(PING_EACH_S)
+
+    def assert_prompt(self) -> None:
+        """A call that blocks the loop shows as seconds; a busy machine as some milliseconds."""
+        ordered = sorted(self.pongs_s)
+        typical = ordered[len(ordered) // 2]
+        assert typical < TYPICAL_PONG_S, f"a pong takes {typical:.3f} s"
+        assert ordered[-1] < SLOWEST_PONG_S, f"the slowest pong took {ordered[-1]:.3f} s"
+
+
+@fault(7, "Redis frozen for 8 s while everybody sends")
+async def redis_frozen(trial: Trial) -> None:
+    site = trial.site
+    async with trial.crowd() as crowd, crowd.talking():
+        async with Pinger(site) as pinger:
+            trial.broke()
+            site.stack.of("redis")[0].send(signal.SIGSTOP)
+            begun = time.monotonic()
+            status, checks = await site.readiness()
+            assert (status, checks["redis"]) == (503, "unreachable")
+            await asyncio.sleep(FROZEN_S - (time.monotonic() - begun))
+            site.stack.of("redis")[0].send(signal.SIGCONT)
+            trial.mended()
+            pinger.assert_prompt()
+        await trial.recovered(crowd)
+        await site.until_ready()
+    assert trial.tally.failed == 0
+
+
+@fault(8, "Redis killed and started again", times=3)
+async def redis_killed(trial: Trial) -> None:
+    site = trial.site
+    async with trial.crowd() as crowd, crowd.talking():
+        for _ in range(trial.times):
+            await crowd.in_mid_reply()
+            trial.broke()
+            await site.do(site.stack.of("redis")[0].kill)
+            assert (await site.readiness())[1]["redis"] == "unreachable"
+            await asyncio.sleep(AWAY_S)
+            await site.do(site.stack.start_redis)
+            trial.mended()
+            await trial.recovered(crowd)
+        await site.until_ready()
+    assert trial.tally.failed == 0
+
+
+@fault(8, "Redis killed and the last second of writes lost", times=2)
+async def redis_forgets(trial: Trial) -> None:
+    """What the document forgot is told as such, and a client's own messages can be sent again."""
+    site = trial.site
+    async with trial.crowd() as crowd:
+        for number in range(1, trial.times + 1):
+            file = await site.do(site.append_only_file)
+            size = file.stat().st_size
+            await crowd.each_says_and_hears()
+            trial.broke()
+            await site.do(site.stack.of("redis")[0].kill)
+            with file.open("r+b") as writes:
+                writes.truncate(size)
+            await site.do(site.stack.start_redis)
+            trial.mended()
+            for client in crowd.clients:
+                await client.until(partial(_was_reset, client, number), within_s=TOLD_WITHIN_S)
+            await trial.recovered(crowd)
+            await crowd.settle()
+    assert trial.tally.failed == 0
+
+
+@fault(9, "Redis emptied in mid-chat", times=2)
+async def redis_emptied(trial: Trial) -> None:
+    site = trial.site
+    for _ in range(trial.times):
+        async with Crowd(site, trial.sessions) as crowd:
+            for client in crowd.clients:
+                await client.say()
+            await crowd.in_mid_reply()
+            trial.broke()
+            await site.do(site.redis.flushall)
+            async with asyncio.timeout(30):
+                await asyncio.gather(*(client.expired.wait() for client in crowd.clients))
+            trial.recoveries_s.append(time.monotonic() - trial.broken_at)
+        async with trial.crowd() as crowd:
+            await crowd.each_says_and_hears()
+    assert trial.tally.failed == 0
+
+
+@fault(10, "Redis at its maxmemory")
+async def redis_full(trial: Trial) -> None:
+    site = trial.site
+    async with trial.crowd() as crowd:
+        keys = await site.do(site.redis.dbsize)
+        used = (await site.do(site.redis.info, "memory"))["used_memory"]
+        trial.broke()
+        await site.do(site.redis.config_set, "maxmemory", used // 2)
+        for client in crowd.clients:
+            client.errors.clear()
+            await client.say()
+            await client.until(partial(len, client.errors))
+            assert {error["code"] for error in client.errors} == {"store.unavailable"}
+            assert len(await site.history(client.token)) == 2
+        assert await site.do(site.redis.dbsize) >= keys, "something was evicted"
+        await site.do(site.redis.config_set, "maxmemory", 0)
+        trial.mended()
+        await trial.recovered(crowd)
+        await site.until_ready()
+    assert trial.tally.failed == 0
+
+
+@fault(11, "broker refused", times=1)
+async def broker_refused(trial: Trial) -> None:
+    async with _broker_proxy(trial.site) as proxy, trial.crowd() as crowd:
+        await proxy.refuse()
+        await _talk_without_broker(trial, crowd)
+        await proxy.listen()
+        trial.mended()
+        await trial.recovered(crowd)
+        await trial.site.until_ready()
+    assert trial.tally.failed == 0
+
+
+@fault(11, "broker paused", times=1)
+async def broker_paused(trial: Trial) -> None:
+    async with _broker_proxy(trial.site) as proxy, trial.crowd() as crowd:
+        proxy.pause()
+        await _talk_without_broker(trial, crowd)
+        proxy.flow()
+        trial.mended()
+        await trial.recovered(crowd)
+        await trial.site.until_ready()
+    assert trial.tally.failed == 0
+
+
+def _was_reset(client: Client, times: int) -> bool:
+    return client.view.resets >= times
+
+
+async def _talk_without_broker(trial: Trial, crowd: Crowd) -> None:
+    async with Pinger(trial.site) as pinger:
+        sent = [await client.say() for client in crowd.clients]
+        trial.broke()
+        await asyncio.sleep(BROKER_AWAY_S)
+        assert all(one.accepted_at for one in sent), "not accepted without the broker"
+        assert max((one.accepted_at or 0) - one.sent_at for one in sent) < ACCEPTED_WITHIN_S
+        status, checks = await trial.site.readiness()
+        assert (status, checks["redis"], checks["broker"]) == (503, "ok", "unreachable"), checks
+        pinger.assert_prompt()
+
+
+@asynccontextmanager
+async def _broker_proxy(site: Site) -> AsyncIterator[Proxy]:
+    """Let what Celery uses go through a proxy; the store and the layer stay as they are."""
+    store = urlsplit(site.stack.redis_url)
+    async with Proxy(lambda: ("127.0.0.1", store.port or 0)) as proxy:
+        await site.use_broker(
+            store._replace(netloc=f":{store.password}@127.0.0.1:{proxy.port}").geturl()
+        )
+        yield proxy
