@@ -108,6 +108,7 @@ class Keeper:
         self._holds: set[Hold] = set()
         self._lock = threading.Lock()
         self._stirred = threading.Event()
+        self._ended_by: Ending | None = None
         threading.Thread(target=self._keep, name="keeper", daemon=True).start()
 
     @contextmanager
@@ -115,7 +116,10 @@ class Keeper:
         """Keep a lease for as long as the block runs."""
         with self._lock:
             self._holds.add(hold)
+            ended_by = self._ended_by
         self._stirred.set()
+        if ended_by:
+            hold.end(ended_by)
         try:
             yield hold
         finally:
@@ -123,8 +127,11 @@ class Keeper:
                 self._holds.discard(hold)
 
     def end_all(self, ending: Ending) -> None:
-        """End every reply of this process."""
-        for hold in self._current():
+        """End every reply of this process, and those that would begin afterwards."""
+        with self._lock:
+            self._ended_by = ending
+            holds = tuple(self._holds)
+        for hold in holds:
             hold.end(ending)
 
     def _keep(self) -> None:
