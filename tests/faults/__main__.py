@@ -6,46 +6,69 @@ import logging
 import sys
 import tempfile
 import time
+from collections import deque
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.faults.catalogue import catalogue
+from tests.faults.judge import Tally
+from tests.faults.of_host import small_disk
 from tests.faults.report import Line, table
-from tests.faults.site import running_site
-from tests.faults.trial import Fault, Trial
+from tests.faults.site import Site, running_site
+from tests.faults.trial import CannotRun, Fault, Trial
 from tests.processes import ROOT, tails
 
 logger = logging.getLogger(__name__)
 
 SESSIONS = 20
-ROW_TIMEOUT_S = 300
+LANES = 3
+ROW_TIMEOUT_S = 280
 
 
 async def main(faults: list[Fault], sessions: int) -> list[Line]:
-    """Run the faults one after the other, each on a site of its own."""
-    lines = []
-    for fault in faults:
-        begun = time.monotonic()
-        lines.append(await run(fault, sessions))
-        took_s = time.monotonic() - begun
-        verdict = "holds" if lines[-1].holds else "DOES NOT HOLD"
-        say(f"{fault.number:2} {fault.title}: {verdict} ({took_s:.0f} s)")
-    return lines
+    """Run the faults, each on a site of its own, LANES at a time: many of them mostly wait."""
+    waiting, lines = deque(faults), list[Line]()
+
+    async def run_lane() -> None:
+        while waiting:
+            fault = waiting.popleft()
+            begun = time.monotonic()
+            line = await run(fault, sessions)
+            lines.append(line)
+            verdict = "holds" if line.holds else "DOES NOT HOLD"
+            took_s = time.monotonic() - begun
+            say(f"{fault.number:2} {fault.title}: {line.lack or verdict} ({took_s:.0f} s)")
+
+    await asyncio.gather(*(run_lane() for _ in range(LANES)))
+    return sorted(lines, key=lambda line: (line.number, line.fault))
 
 
 async def run(fault: Fault, sessions: int) -> Line:
-    """Run one fault; what goes wrong is a line of the report, not the end of it."""
-    trouble = ""
+    """Run one fault on a site of its own; what goes wrong is a line of the report."""
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        async with running_site(Path(folder), **fault.environment) as site:
-            trial = Trial(site, sessions, fault.times)
-            try:
-                async with asyncio.timeout(ROW_TIMEOUT_S):
-                    await fault.run(trial)
-            except Exception as error:
-                logger.exception("%s", fault.title)
-                trouble = f"{type(error).__name__}: {error}"
-                keep_logs(fault, tails(site.stack.processes, 400))
-    return Line(fault.number, fault.title, fault.times, trial.tally, trial.recovery_s, trouble)
+        try:
+            async with AsyncExitStack() as stack:
+                if fault.disk_bytes:
+                    await stack.enter_async_context(small_disk(Path(folder), fault.disk_bytes))
+                site = running_site(Path(folder), **fault.environment)
+                return await run_on(await stack.enter_async_context(site), fault, sessions)
+        except CannotRun as lack:
+            return Line(fault.number, fault.title, 0, Tally(), None, lack=str(lack))
+
+
+async def run_on(site: Site, fault: Fault, sessions: int) -> Line:
+    """Run one fault on a site that works."""
+    trial, trouble = Trial(site, sessions, fault.times), ""
+    try:
+        async with asyncio.timeout(ROW_TIMEOUT_S):
+            await fault.run(trial)
+    except CannotRun:
+        raise
+    except Exception as error:
+        logger.exception("%s", fault.title)
+        trouble = f"{type(error).__name__}: {error}"
+        keep_logs(fault, tails(site.stack.processes, 400))
+    return Line(fault.number, fault.title, trial.times, trial.tally, trial.recovery_s, trouble)
 
 
 def keep_logs(fault: Fault, logs: dict[str, str]) -> None:

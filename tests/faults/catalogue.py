@@ -1,9 +1,18 @@
 """All rows of the report, in order."""
 
-from tests.faults import of_network, of_redis, of_web, of_workers
+from tests.faults import of_deploys, of_host, of_model, of_network, of_redis, of_web, of_workers
 from tests.faults.trial import FAULTS, Fault
 
-__all__ = ["catalogue", "of_network", "of_redis", "of_web", "of_workers"]
+__all__ = [
+    "catalogue",
+    "of_deploys",
+    "of_host",
+    "of_model",
+    "of_network",
+    "of_redis",
+    "of_web",
+    "of_workers",
+]
 
 
 def catalogue() -> list[Fault]:

@@ -83,6 +83,11 @@ class Client:
         await sent.answered.wait()
         return sent
 
+    def last_error(self) -> str | None:
+        """Return the code with which the last message failed."""
+        outcome = self.view.outcome_of(self.sent[-1].id) or {}
+        return str(outcome["error"]["code"]) if "error" in outcome else None
+
     async def send(self, frame: Frame) -> None:
         """Send any frame, if there is a connection."""
         if self._socket is not None:

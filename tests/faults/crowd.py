@@ -43,11 +43,11 @@ class Crowd:
             await asyncio.gather(*(client.ask() for client in self.clients))
 
     @asynccontextmanager
-    async def talking(self, pause_s: float = 0.0) -> AsyncIterator[None]:
+    async def talking(self, pause_s: float = 0.0, share: float = 0.25) -> AsyncIterator[None]:
         """Let everybody ask one question after another while the block runs; then settle."""
         over = asyncio.Event()
         talks = [asyncio.create_task(_talk(one, over, pause_s)) for one in self.clients]
-        await self.in_mid_reply()
+        await self.in_mid_reply(share)
         try:
             yield
             over.set()

@@ -95,7 +95,7 @@ async def connection_cut(trial: Trial) -> None:
         return None if next(uncut) else FrameCutter(*next(plans))
 
     async with Proxy(lambda: ("127.0.0.1", trial.site.web.port)) as proxy:
-        async with trial.crowd(_through(proxy)) as crowd:
+        async with trial.crowd(through(proxy)) as crowd:
             proxy.new_cutter = next_cutter
             while proxy.cuts < trial.times:
                 await crowd.each_says_and_hears()
@@ -123,7 +123,7 @@ async def deaf_and_flooding(trial: Trial) -> None:
 async def slow_readers(trial: Trial) -> None:
     model = trial.site.model
     async with Proxy(lambda: ("127.0.0.1", trial.site.web.port)) as proxy:
-        async with trial.crowd(_through(proxy)) as crowd:
+        async with trial.crowd(through(proxy)) as crowd:
             model.always(Behaviour(times=None))
             for _ in range(8):
                 await asyncio.gather(*(client.ask(LONG_WORDS) for client in crowd.clients))
@@ -147,7 +147,7 @@ async def slow_readers(trial: Trial) -> None:
 async def idle(trial: Trial) -> None:
     async with Proxy(lambda: ("127.0.0.1", trial.site.web.port)) as proxy:
         proxy.idle_limit_s = PROXY_IDLE_S
-        async with trial.crowd(_through(proxy)) as crowd:
+        async with trial.crowd(through(proxy)) as crowd:
             connects = sum(client.types["session.ready"] for client in crowd.clients)
             for client in crowd.clients:
                 client.ping_interval_s = None
@@ -209,5 +209,6 @@ async def _raw(site: Site) -> AsyncIterator[ClientConnection]:
         yield socket
 
 
-def _through(proxy: Proxy) -> Callable[[], str]:
+def through(proxy: Proxy) -> Callable[[], str]:
+    """Return the chat's address behind a proxy."""
     return lambda: f"ws://127.0.0.1:{proxy.port}/chat"

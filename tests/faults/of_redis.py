@@ -142,7 +142,6 @@ async def redis_full(trial: Trial) -> None:
     async with trial.crowd() as crowd:
         keys = await site.do(site.redis.dbsize)
         used = (await site.do(site.redis.info, "memory"))["used_memory"]
-        trial.broke()
         await site.do(site.redis.config_set, "maxmemory", used // 2)
         for client in crowd.clients:
             client.errors.clear()
@@ -150,6 +149,10 @@ async def redis_full(trial: Trial) -> None:
             await client.until(partial(len, client.errors))
             assert {error["code"] for error in client.errors} == {"store.unavailable"}
             assert len(await site.history(client.token)) == 2
+        trial.broke()
+        refused = await site.do(site.request, "POST", "/token", params={"name": "Ada"})
+        assert refused.status_code == 503, refused.text
+        assert (await site.readiness())[1]["redis"].startswith("refuses to write")
         assert await site.do(site.redis.dbsize) >= keys, "something was evicted"
         await site.do(site.redis.config_set, "maxmemory", 0)
         trial.mended()
@@ -203,7 +206,9 @@ async def _broker_proxy(site: Site) -> AsyncIterator[Proxy]:
     """Let what Celery uses go through a proxy; the store and the layer stay as they are."""
     store = urlsplit(site.stack.redis_url)
     async with Proxy(lambda: ("127.0.0.1", store.port or 0)) as proxy:
-        await site.use_broker(
-            store._replace(netloc=f":{store.password}@127.0.0.1:{proxy.port}").geturl()
+        await site.start_again(
+            CELERY_BROKER_URL=store._replace(
+                netloc=f":{store.password}@127.0.0.1:{proxy.port}"
+            ).geturl()
         )
         yield proxy

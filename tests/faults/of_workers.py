@@ -9,16 +9,18 @@ from pathlib import Path
 from tests.faults.client import Client
 from tests.faults.crowd import Crowd
 from tests.faults.trial import Trial, fault
+from tests.model_stub import Behaviour
 
 LEASE_S = 3.0
 ANSWERED_WITHIN_S = 5.0
 NOISE_S = 5.0  # what a busy machine may add
 GONE_WITHIN_S = 10.0
 OUTAGE_S = 60.0
+LONG_REPLIES = Behaviour(piece_delay_s=0.3, times=None)
 POINTS = {"DJANGO_SETTINGS_MODULE": "tests.faults.fault_points"}
 
 
-@fault(1, "worker killed in mid-reply", times=5)
+@fault(1, "worker killed in mid-reply", times=2)
 async def worker_killed_in_mid_reply(trial: Trial) -> None:
     site = trial.site
     async with trial.crowd() as crowd, crowd.talking():
@@ -32,22 +34,22 @@ async def worker_killed_in_mid_reply(trial: Trial) -> None:
     assert max(trial.recoveries_s) < ANSWERED_WITHIN_S + NOISE_S, trial.recoveries_s
 
 
-@fault(1, "worker dies before the commit", times=5, environment=POINTS)
+@fault(1, "worker dies before the commit", times=2, environment=POINTS)
 async def worker_dies_before_commit(trial: Trial) -> None:
     await _die_at(trial, "die-before-commit")
 
 
-@fault(1, "worker dies during the commit", times=5, environment=POINTS)
+@fault(1, "worker dies during the commit", times=2, environment=POINTS)
 async def worker_dies_during_commit(trial: Trial) -> None:
     await _die_at(trial, "die-during-commit")
 
 
-@fault(1, "worker dies after the commit", times=5, environment=POINTS)
+@fault(1, "worker dies after the commit", times=2, environment=POINTS)
 async def worker_dies_after_commit(trial: Trial) -> None:
     await _die_at(trial, "die-after-commit")
 
 
-@fault(2, "all workers down for a minute")
+@fault(2, "all workers down for a minute", environment={"REPLY_DEADLINE_S": "240"})
 async def no_workers(trial: Trial) -> None:
     site = trial.site
     async with trial.crowd() as crowd:
@@ -68,9 +70,10 @@ async def no_workers(trial: Trial) -> None:
     assert trial.tally.failed == 0
 
 
-@fault(3, "worker told to end in mid-reply (SIGTERM)", times=5)
+@fault(3, "worker told to end in mid-reply (SIGTERM)", times=2)
 async def worker_ends(trial: Trial) -> None:
     site, ends_s = trial.site, []
+    site.model.always(LONG_REPLIES)
     async with trial.crowd() as crowd, crowd.talking():
         for _ in range(trial.times):
             await site.do(site.stack.start_worker)
@@ -100,7 +103,7 @@ async def task_delivered_twice(trial: Trial) -> None:
     assert prompts == trial.tally.accepted, f"{prompts} prompts for {trial.tally.accepted}"
 
 
-@fault(5, "worker frozen past its leases, then let go", times=3)
+@fault(5, "worker frozen past its leases, then let go", times=2)
 async def worker_frozen(trial: Trial) -> None:
     async with trial.crowd() as crowd, crowd.talking():
         for _ in range(trial.times):

@@ -22,7 +22,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the report; `trouble` says what did not hold."""
+    """One row of the report; `trouble` says what did not hold, `lack` why it was not run."""
 
     number: int
     fault: str
@@ -30,6 +30,7 @@ class Line:
     tally: Tally
     recovery_s: float | None
     trouble: str = ""
+    lack: str = ""
 
     @property
     def holds(self) -> bool:
@@ -45,7 +46,8 @@ def table(lines: Sequence[Line]) -> str:
         for row in rows
     ]
     troubles = [f"{line.number}: {line.trouble}" for line in lines if line.trouble]
-    return "\n".join([*drawn, *troubles]) + "\n"
+    lacks = [f"{line.number}: not run: {line.lack}" for line in lines if line.lack]
+    return "\n".join([*drawn, *troubles, *lacks]) + "\n"
 
 
 def _cells(line: Line) -> tuple[str, ...]:

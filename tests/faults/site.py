@@ -72,6 +72,11 @@ class Site:
         return self.stack.of("web")[0]
 
     @property
+    def data(self) -> Path:
+        """The site's DATA_DIR."""
+        return Path(self.stack.environment["DATA_DIR"])
+
+    @property
     def redis(self) -> redis.Redis:
         """A connection of the test's own to the site's Redis."""
         return redis.Redis.from_url(self.stack.redis_url, decode_responses=True, retry=None)
@@ -113,18 +118,24 @@ class Site:
             while (await self.readiness())[0] != 200:
                 await asyncio.sleep(0.1)
 
-    async def use_broker(self, url: str) -> None:
-        """Start everything but Redis again, with another broker."""
+    async def start_again(self, **environment: str) -> None:
+        """Start everything but Redis again, with another environment."""
         for process in [*self.stack.of("beat"), *self.workers, self.web]:
             await self.do(process.end)
-        broker = {"CELERY_BROKER_URL": url}
         starts = (self.stack.start_web, self.stack.start_worker, self.stack.start_worker)
         for start in (*starts, self.stack.start_beat):
-            await self.do(start, **broker)
+            await self.do(start, **environment)
+
+    async def heal(self) -> None:
+        """Bring two workers back, and a model that behaves."""
+        while len(self.workers) < 2:
+            await self.do(self.stack.start_worker)
+        self.model.script()
+        self.model.always(WRITES_SLOWLY)
 
     def append_only_file(self) -> Path:
         """Return the file into which Redis writes what happens now."""
-        folder = Path(self.stack.environment["DATA_DIR"], "redis", "appendonlydir")
+        folder = self.data / "redis" / "appendonlydir"
         return max(folder.glob("*.incr.aof"), key=lambda path: path.stat().st_mtime)
 
     @staticmethod

@@ -52,6 +52,10 @@ class Trial:
         return max(self.recoveries_s, default=None)
 
 
+class CannotRun(Exception):
+    """This machine lacks what a row needs; the message says what."""
+
+
 Run = Callable[[Trial], Awaitable[None]]
 
 
@@ -64,18 +68,24 @@ class Fault:
     times: int
     run: Run
     environment: dict[str, str] = field(default_factory=dict)
+    disk_bytes: int | None = None
 
 
 FAULTS: list[Fault] = []
 
 
 def fault(
-    number: int, title: str, *, times: int = 1, environment: dict[str, str] | None = None
+    number: int,
+    title: str,
+    *,
+    times: int = 1,
+    environment: dict[str, str] | None = None,
+    disk_bytes: int | None = None,
 ) -> Callable[[Run], Run]:
     """Make a function a row of the report."""
 
     def register(run: Run) -> Run:
-        FAULTS.append(Fault(number, title, times, run, environment or {}))
+        FAULTS.append(Fault(number, title, times, run, environment or {}, disk_bytes))
         return run
 
     return register

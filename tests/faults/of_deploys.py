@@ -1,0 +1,30 @@
+"""A rolling deploy: row 19."""
+
+import signal
+
+from tests.faults.of_network import through
+from tests.faults.proxy import Proxy
+from tests.faults.trial import Trial, fault
+
+SESSIONS = 200
+PAUSE_S = 4.0
+
+
+@fault(19, "200 sessions talk while a worker and the web process are replaced in turn", times=10)
+async def rolling_deploy(trial: Trial) -> None:
+    """As a deploy does it: the new process first, then the old one is told to end."""
+    site = trial.site
+    async with Proxy(lambda: ("127.0.0.1", site.stack.of("web")[-1].port)) as proxy:
+        async with trial.crowd(through(proxy), sessions=SESSIONS) as crowd:
+            async with crowd.talking(pause_s=PAUSE_S, share=0.01):
+                for _ in range(trial.times):
+                    trial.broke()
+                    for name, start in (
+                        ("worker", site.stack.start_worker),
+                        ("web", site.stack.start_web),
+                    ):
+                        old = site.stack.of(name)[0]
+                        await site.do(start)
+                        await site.do(old.kill, signal.SIGTERM)
+                    await trial.recovered(crowd)
+    assert trial.tally.failed == 0

@@ -1,0 +1,121 @@
+"""Faults of the host: its clock, its database, its disk: rows 17 and 18."""
+
+import asyncio
+import sqlite3
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from tests.faults.site import Site
+from tests.faults.trial import CannotRun, Trial, fault
+
+HOUR_S = 3600
+DISK_BYTES = 32 * 1024 * 1024
+BLOCK = b"x" * 4096
+
+
+@fault(17, "clock of the web process jumps by an hour, both ways", times=3)
+async def clock_jumps(trial: Trial) -> None:
+    """Only Redis keeps its clock, which is the one that counts."""
+    clock = trial.site.data / "clock"
+    clock.write_text("+0")
+    library = faketime_library()
+    await trial.site.do(trial.site.web.end)
+    await trial.site.do(
+        trial.site.stack.start_web,
+        LD_PRELOAD=str(library),
+        FAKETIME_TIMESTAMP_FILE=str(clock),
+        FAKETIME_NO_CACHE="1",
+        FAKETIME_DONT_FAKE_MONOTONIC="1",
+    )
+    async with trial.crowd() as crowd:
+        async with crowd.talking():
+            for jump_s in (HOUR_S, 0, -HOUR_S):
+                await crowd.in_mid_reply()
+                trial.broke()
+                clock.write_text(f"{jump_s:+}")
+                await trial.recovered(crowd)
+                assert (await trial.site.readiness())[0] == 200
+        assert not any(client.expired.is_set() or client.view.resets for client in crowd.clients)
+        assert not any(client.closes for client in crowd.clients), "the jump closed sockets"
+    assert trial.tally.failed == 0
+
+
+@fault(18, "SQLite locked")
+async def database_locked(trial: Trial) -> None:
+    database = sqlite3.connect(trial.site.data / "database.sqlite3")
+    async with trial.crowd() as crowd:
+        async with crowd.talking():
+            trial.broke()
+            database.execute("BEGIN EXCLUSIVE")
+            await trial.recovered(crowd)
+            await crowd.join()
+            assert (await trial.site.readiness())[0] == 200
+            page = await trial.site.do(trial.site.request, "GET", "/")
+            assert page.status_code == 200
+        await crowd.each_says_and_hears()
+        database.rollback()
+    database.close()
+    assert trial.tally.failed == 0
+
+
+@fault(18, "disk full under DATA_DIR", disk_bytes=DISK_BYTES)
+async def disk_full(trial: Trial) -> None:
+    """What cannot be written is refused, what was written can be read, and it heals by itself."""
+    site = trial.site
+    async with trial.crowd() as crowd:
+        filler = site.data / "filler"
+        await site.do(fill, filler)
+        await _until_refused(trial.site)
+        for client in crowd.clients:
+            await client.say()
+            await client.until(partial(len, client.errors))
+        trial.broke()
+        for client in crowd.clients:
+            assert len(await site.history(client.token)) >= 2
+        assert (await site.readiness())[1]["redis"].startswith("refuses to write")
+        filler.unlink()
+        trial.mended()
+        await trial.recovered(crowd)
+        await site.until_ready()
+        await crowd.each_says_and_hears()
+    assert trial.tally.failed == 0
+
+
+async def _until_refused(site: Site) -> None:
+    """The last block of the file takes some writes more."""
+    async with asyncio.timeout(60):
+        while (await site.do(site.request, "POST", "/token", params={"name": "Ada"})).ok:
+            pass
+
+
+def fill(path: Path) -> None:
+    """Write to the disk until nothing fits."""
+    with path.open("wb", buffering=0) as file:
+        try:
+            while file.write(BLOCK):
+                pass
+        except OSError:
+            return
+
+
+def faketime_library() -> Path:
+    """Return libfaketime's path; raises CannotRun."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        raise CannotRun("install the package faketime")
+    return found[0]
+
+
+@asynccontextmanager
+async def small_disk(folder: Path, size_bytes: int) -> AsyncIterator[None]:
+    """Make a folder a disk of its own, of this size; raises CannotRun."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(folder)]
+    if (await asyncio.to_thread(subprocess.run, mount, capture_output=True)).returncode:
+        raise CannotRun("mounting a small disk needs root")
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(subprocess.run, ["umount", str(folder)], check=False)

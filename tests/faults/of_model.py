@@ -1,0 +1,80 @@
+"""Faults of the model's server: row 16."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+from tests.faults.trial import Trial, fault
+from tests.model_stub import Behaviour, failing, loading, overloaded
+
+TIMEOUT_S = 2.0
+DEADLINE_S = 12.0
+SWEEP_S = 5.0
+NOISE_S = 5.0
+IMPATIENT = {"MODEL_TIMEOUT_S": f"{TIMEOUT_S:g}", "REPLY_DEADLINE_S": f"{DEADLINE_S:g}"}
+HANG_S = 14.0  # longer than a sweep may be late
+FEW_THREADS = {
+    "MODEL_TIMEOUT_S": f"{HANG_S + 2:g}",
+    "REPLY_DEADLINE_S": "60",
+    "WORKER_CONCURRENCY": "4",
+}
+LINK_LOCAL = "http://169.254.169.254/latest/meta-data/"
+
+# What the server does with everything it is asked, and the code that people are then told.
+BAD_MODELS: dict[str, tuple[Behaviour, str]] = {
+    "answers 500": (failing(500), "model.unavailable"),
+    "is loading": (loading(1), "model.loading"),
+    "is overloaded (429)": (overloaded(1), "model.overloaded"),
+    "hangs": (Behaviour(hang_after=0), "model.timeout"),
+    "resets in mid-stream": (Behaviour(reset_after=3), "model.unavailable"),
+    "truncates": (Behaviour(truncate=True), "model.bad_reply"),
+    "says nothing": (Behaviour(text="", finish_reason="stop"), "model.bad_reply"),
+    "sends 100 MB": (Behaviour(filler_bytes=100_000_000), "model.bad_reply"),
+    "sends garbage": (Behaviour(raw="<html>no model here</html>"), "model.bad_reply"),
+    "sends a byte a second": (Behaviour(byte_delay_s=1.0), "reply.deadline"),
+    "redirects to a link-local address": (
+        Behaviour(status=302, headers={"Location": LINK_LOCAL}, raw=""),
+        "model.rejected",
+    ),
+}
+
+
+@fault(16, "the model fails, in eleven ways", times=len(BAD_MODELS), environment=IMPATIENT)
+async def bad_model(trial: Trial) -> None:
+    """Every way: each session is told the right code in time, and its next message works."""
+    model, wrong = trial.site.model, []
+    async with trial.crowd() as crowd:
+        for name, (behaviour, code) in BAD_MODELS.items():
+            model.always(replace(behaviour, times=None))
+            begun = time.monotonic()
+            await crowd.each_says_and_hears()
+            took_s = time.monotonic() - begun
+            told = {client.last_error() for client in crowd.clients}
+            if told != {code} or took_s > DEADLINE_S + SWEEP_S + NOISE_S:
+                wrong.append(f"a model that {name}: {sorted(map(str, told))} after {took_s:.1f} s")
+            model.always(Behaviour(times=None))
+            await crowd.each_says_and_hears()
+            if any(client.last_error() for client in crowd.clients):
+                wrong.append(f"after a model that {name} the next message failed")
+    assert not wrong, "; ".join(wrong)
+    assert trial.tally.failed == len(BAD_MODELS) * trial.sessions
+
+
+@fault(16, "the model hangs on more replies than there are threads", environment=FEW_THREADS)
+async def model_hangs_on_all(trial: Trial) -> None:
+    """The workers stay ready: they sweep, prove themselves, and go on when the model does."""
+    site = trial.site
+    async with trial.crowd() as crowd:
+        site.model.always(Behaviour(hang_after=0, times=None))
+        sent = [await client.say() for client in crowd.clients]
+        trial.broke()
+        await asyncio.sleep(HANG_S)
+        status, checks = await site.readiness()
+        assert status == 200, checks
+        assert checks["sweep"] == "ok", checks
+        site.model.always(Behaviour(times=None))
+        trial.mended()
+        await crowd.answered(sent)
+        await trial.recovered(crowd)
+        await crowd.each_says_and_hears()
+        assert not any(client.last_error() for client in crowd.clients)
