@@ -13,6 +13,7 @@ from chat.doctor.findings import Finding, failure, ok, warning
 
 TIMEOUT_S = 3
 SLOW_S = 0.005
+PINGS = 10
 ALMOST_FULL = 0.9
 LEAST_MAJOR = 8
 
@@ -56,9 +57,13 @@ def _ask(url: str) -> tuple[Mapping[str, Any], float]:
     with client:
         info: Any = client.info("everything")
         info["modules"] = info.get("modules") or []
-        started_at = time.perf_counter()
-        client.ping()
-        return info, time.perf_counter() - started_at
+        return info, min(_round_trip_s(client) for _ in range(PINGS))
+
+
+def _round_trip_s(client: redis.Redis) -> float:
+    started_at = time.perf_counter()
+    client.ping()
+    return time.perf_counter() - started_at
 
 
 def _version(info: Mapping[str, Any]) -> str:

@@ -10,6 +10,8 @@ import pytest
 import requests
 from websockets.sync.client import connect
 
+from tests.acceptance.service.collector import Collector
+from tests.acceptance.service.production import HOST, Deployment
 from tests.conftest import ROOMY
 from tests.model_stub import ModelStub
 from tests.ports import free_port
@@ -26,17 +28,20 @@ class Site:
     model: ModelStub
     uvicorn: Running
     worker_metrics: str
+    traces: Collector
 
 
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     port = free_port()
-    with ModelStub() as model:
+    with ModelStub() as model, Collector() as traces:
         environment = ROOMY | {
             "MODEL_URL": model.endpoint("huggingface"),
             "HUGGINGFACE_INFERENCE_TOKEN": MODEL_TOKEN,
             "LOG_LEVEL": "DEBUG",
             "LOG_FORMAT": "json",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": traces.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
             "WORKER_METRICS_ADDRESS": f"127.0.0.1:{port}",
         }
         with Stack(tmp_path_factory.mktemp("service"), environment) as stack:
@@ -44,7 +49,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             uvicorn = stack.run("web", WEB_SERVERS["uvicorn"], {"PORT": str(free_port())})
             wait_for(lambda: _answers(uvicorn.port), "uvicorn to serve")
             wait_for(lambda: requests.get(f"{stack.url}/readyz", timeout=5).ok, "readiness")
-            yield Site(stack, model, uvicorn, f"http://127.0.0.1:{port}/metrics")
+            yield Site(stack, model, uvicorn, f"http://127.0.0.1:{port}/metrics", traces)
+
+
+@pytest.fixture(scope="package")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A deployment in production, with limits for each address that tests can reach."""
+    with ModelStub() as model:
+        environment = {
+            "ALLOWED_HOSTS": f"{HOST},127.0.0.1",
+            "MODEL_URL": model.endpoint("huggingface"),
+            "SOCKETS_PER_IP": "2",
+            "TOKENS_PER_MINUTE_PER_IP": "6",
+        }
+        deployment = Deployment(tmp_path_factory.mktemp("production"), environment, model)
+        with deployment.stack:
+            deployment.start()
+            yield deployment
 
 
 def begin(url: str, name: str = "Ada") -> str:

@@ -13,6 +13,7 @@ import requests
 
 from chatproject.processes import procfile_commands
 from tests.conftest import ROOMY
+from tests.model_stub import ModelStub
 from tests.ports import free_port
 from tests.processes import ROOT, Running, Stack
 
@@ -28,7 +29,8 @@ PINGS = "--ws-ping-interval 1 --ws-ping-timeout 10"
 class Deployment:
     """The production processes of compose.yaml, without the containers."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], model: ModelStub) -> None:
+        self.model = model
         self.stack = Stack(folder, ROOMY | settings() | dict(environment))
         self.port = free_port()
         self.webs: list[Running] = []

@@ -10,7 +10,7 @@ import redis
 
 from tests.acceptance.service.production import Deployment
 from tests.conftest import NewStack
-from tests.model_stub import Behaviour, ModelStub, failing
+from tests.model_stub import Behaviour, failing
 from tests.ports import free_port
 from tests.processes import Stack
 
@@ -30,32 +30,26 @@ def doctor(stack: Stack, *options: str) -> tuple[int, str]:
     return process.returncode, process.stdout
 
 
-@pytest.fixture(scope="module")
-def model() -> Iterator[ModelStub]:
-    with ModelStub() as stub:
-        yield stub
+@pytest.fixture(autouse=True)
+def first_proxy(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave the deployment with the proxy it had."""
+    if "deployment" not in request.fixturenames:
+        yield
+        return
+    deployment: Deployment = request.getfixturevalue("deployment")
+    port = deployment.port
+    yield
+    deployment.port = port
+    for later in deployment.stack.of("nginx")[1:]:
+        later.end()
 
 
-@pytest.fixture(scope="module")
-def deployment(model: ModelStub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    # In development, so that it may be reached by its address and without TLS.
-    environment = {
-        "APP_ENV": "development",
-        "ALLOWED_HOSTS": "*",
-        "CORS_ALLOWED_ORIGINS": "",
-        "MODEL_URL": model.endpoint("huggingface"),
-    }
-    deployment = Deployment(tmp_path_factory.mktemp("doctor"), environment)
-    with deployment.stack:
-        deployment.start()
-        yield deployment
-
-
-def test_a_healthy_deployment_gets_a_clean_bill(deployment: Deployment, model: ModelStub) -> None:
-    model.script(STORY)
+def test_a_healthy_deployment_gets_a_clean_bill(deployment: Deployment) -> None:
+    deployment.model.script(STORY)
     code, report = doctor(deployment.stack, "--url", deployment.url, "--idle", "4")
     assert code == 0, report
-    assert "0 failures, 0 warnings." in report
+    assert "\n0 failures, " in report
+    assert "warn The admin's users are in SQLite" in report
     for line in (
         "Redis keeps an append-only file",
         "JSON documents are there",
@@ -69,13 +63,11 @@ def test_a_healthy_deployment_gets_a_clean_bill(deployment: Deployment, model: M
         assert f"{line}" in report, report
 
 
-def test_each_fault_is_a_line_that_says_what_to_change(
-    deployment: Deployment, model: ModelStub
-) -> None:
+def test_each_fault_is_a_line_that_says_what_to_change(deployment: Deployment) -> None:
     stack = deployment.stack
     deployment.port = free_port()
     deployment.start_nginx({"120s": "500ms"})
-    model.script(failing(401))
+    deployment.model.script(failing(401))
     with redis.Redis.from_url(stack.redis_url) as client:
         client.config_set("appendonly", "no")
         client.config_set("maxmemory-policy", "allkeys-lru")
@@ -102,8 +94,8 @@ def test_a_proxy_without_upgrade_is_found(deployment: Deployment) -> None:
     assert "-> Let the proxy pass on Upgrade and Connection" in report, report
 
 
-def test_a_proxy_that_holds_frames_back_is_found(deployment: Deployment, model: ModelStub) -> None:
-    model.script(STORY)
+def test_a_proxy_that_holds_frames_back_is_found(deployment: Deployment) -> None:
+    deployment.model.script(STORY)
     with HoardingProxy(deployment.webs[0].port) as proxy:
         url = f"http://127.0.0.1:{proxy.port}"
         code, report = doctor(deployment.stack, "--url", url, "--idle", "0")

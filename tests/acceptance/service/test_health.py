@@ -1,6 +1,7 @@
 """What health checks say while parts of the site are ill."""
 
 import signal
+import socket
 import subprocess
 
 import redis
@@ -9,7 +10,7 @@ from websockets.sync.client import connect
 
 from tests.acceptance.service.conftest import Site, begin
 from tests.conftest import NewStack
-from tests.model_stub import Behaviour
+from tests.model_stub import Behaviour, ModelStub
 from tests.processes import Stack, wait_for
 
 
@@ -39,6 +40,9 @@ def test_a_healthy_site_says_so(site: Site) -> None:
 
 def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
     worker = site.stack.start_worker()
+    name = f"{socket.gethostname()}:{worker.pid}"
+    with redis.Redis.from_url(site.stack.redis_url) as client:
+        wait_for(lambda: client.zscore("chat:workers", name), "its sign of life")
     worker.send(signal.SIGSTOP)
     code, said = check_worker(site.stack, "--timeout", "2")
     worker.send(signal.SIGCONT)
@@ -49,13 +53,19 @@ def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
     assert "Traceback" not in said
 
 
-def test_a_worker_whose_threads_are_all_busy_is_well(new_stack: NewStack, site: Site) -> None:
-    site.model.always(Behaviour(hang_after=1))
-    stack = new_stack(WORKER_CONCURRENCY="1", MODEL_URL=site.model.endpoint("huggingface"))
+def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> None:
+    stack = new_stack(WORKER_CONCURRENCY="1")
     stack.start()
+    wait_for(lambda: set(readiness(stack)[1].values()) == {"ok"}, "everything to be well")
+
+    def ill(part: str) -> str:
+        wait_for(lambda: readiness(stack)[1][part] != "ok", f"{part} to be ill")
+        return readiness(stack)[1][part]
+
     token = begin(stack.url)
-    with connect(f"{stack.ws_url}?token={token}") as socket:
-        socket.send("hello")
+    model_stub.script(Behaviour(hang_after=1))
+    with connect(f"{stack.ws_url}?token={token}") as opened:
+        opened.send("hello")
         wait_for(
             lambda: (
                 "chat_replies_in_progress 1.0"
@@ -63,21 +73,9 @@ def test_a_worker_whose_threads_are_all_busy_is_well(new_stack: NewStack, site: 
             ),
             "the worker to write",
         )
-        code, said = check_worker(stack, "--timeout", "2")
-        site.model.always(Behaviour())
-        requests.delete(f"{stack.url}/token", params={"token": token}, timeout=5)
-    assert code == 0, said
+        code, said = check_worker(stack, "--timeout", "1")
     assert "is busy: all 1 threads write replies" in said
-
-
-def test_each_illness_is_named(new_stack: NewStack) -> None:
-    stack = new_stack()
-    stack.start()
-    wait_for(lambda: set(readiness(stack)[1].values()) == {"ok"}, "everything to be well")
-
-    def ill(part: str) -> str:
-        wait_for(lambda: readiness(stack)[1][part] != "ok", f"{part} to be ill")
-        return readiness(stack)[1][part]
+    assert code == 0
 
     stack.of("beat")[0].kill()
     stack.of("worker")[0].kill()
