@@ -1,10 +1,11 @@
 """Whatever happens in whatever order, every tab ends with exactly what the document has.
 
 `INTERLEAVINGS=300` plays more trials than the few of a usual run, `INTERLEAVINGS_FROM` begins with
-another seed.
+another seed; with `--log-cli-level=INFO` it tells how far it is.
 """
 
 import asyncio
+import logging
 import os
 import random
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +16,8 @@ from tests.acceptance.interleavings import Move, Trial, plan, shrink
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, failing, loading, overloaded
 from tests.processes import Stack
+
+logger = logging.getLogger(__name__)
 
 TRIALS = int(os.environ.get("INTERLEAVINGS", "10"))
 FIRST_SEED = int(os.environ.get("INTERLEAVINGS_FROM", "1"))
@@ -74,6 +77,7 @@ async def test_every_tab_ends_with_what_the_document_has(
         for first in range(FIRST_SEED, FIRST_SEED + TRIALS, TOGETHER):
             last = min(first + TOGETHER, FIRST_SEED + TRIALS)
             await play_together(site, model_stub, store, range(first, last))
+            logger.info("%s interleavings hold", last - FIRST_SEED)
     finally:
         await store.redis.aclose()
 
