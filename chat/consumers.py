@@ -38,7 +38,7 @@ from chat.protocol import (
     reply_frame,
 )
 from chat.schemas import Session
-from chat.updates import Updates
+from chat.updates import Updates, read_since
 from chat.watch import Due
 
 logger = logging.getLogger(__name__)
@@ -236,7 +236,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _join(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
-        session = await async_store().run(sessions.read(self.session, self.caller.after))
+        session = await read_since(self.session, self.caller.after)
         await self._count_in()
         return session
 

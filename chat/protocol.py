@@ -97,7 +97,9 @@ class SessionReady(Frame):
     name: str = Field(description="The visitor's.")
     session_start: Instant
     expires_at: Instant
-    messages: tuple[Message | Replaced, ...] = Field(description="All, or those after `after`.")
+    messages: tuple[Message | Replaced, ...] = Field(
+        description="All, or those after `after` where that tells all that changed."
+    )
     reply: Writing | None = Field(description="The reply being written now, with its text so far.")
     recovered: bool = Field(
         description="False: the client knew more than the document; this is the whole history."

@@ -40,7 +40,7 @@ from chat.errors import MessageInvalid, RateLimited, SessionBusy, SessionUnknown
 T = TypeVar("T")
 Answer = Sequence[str]
 GRACE_MS = 1_500
-SOCKET_SILENT_MS = 90_000
+SOCKET_SILENT_MS = 20_000  # so long the sockets of a killed web process count
 DOCUMENT_PREFIX = "chat:{"
 SEARCH_INDEX = "chat:sessions:1"  # a new name whenever its fields change
 SESSION_KEYS = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets")

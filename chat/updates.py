@@ -5,6 +5,7 @@ document is read and what was missed is told in the same frames, as if no event 
 """
 
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 from chat import metrics, sessions
 from chat.cursor import Cursor, Verdict
@@ -23,6 +24,18 @@ from chat.schemas import Session
 from chat.watch import Due, Watch
 
 Tell = Callable[[ServerFrame], Awaitable[None]]
+
+
+async def read_since(session: str, after: int, known: UUID | None = None) -> Session:
+    """Read a session with the messages that came after `after`.
+
+    Where a reply among them was itself replaced, all messages come: it is told without what it
+    had replaced, and a client that knows that one would go on showing it.
+    """
+    found = await async_store().run(sessions.read(session, after, known=known))
+    if after and found.recovered and any(message.replaced_by for message in found.messages):
+        return await async_store().run(sessions.read(session))
+    return found
 
 
 class Updates:
@@ -67,7 +80,7 @@ class Updates:
     async def tell_all(self, after: int | None = None) -> None:
         """Tell the session with the messages after `after`, or after those that were told."""
         since = self._cursor.last_seq if after is None else after
-        session = await async_store().run(sessions.read(self._session, since))
+        session = await read_since(self._session, since)
         await self._tell_session(session)
         await self._tell_waiting(session)
 
@@ -84,7 +97,7 @@ class Updates:
         match due:
             case Due.LOOK:
                 await self.look()
-            case Due.SIGN_OF_LIFE | Due.END:
+            case Due.END:
                 await self._tell_missed()
             case Due.WARNING:
                 session = await self._tell_missed()
@@ -97,9 +110,7 @@ class Updates:
 
     async def _tell_missed(self) -> Session:
         cursor = self._cursor
-        session = await async_store().run(
-            sessions.read(self._session, cursor.last_seq, known=cursor.last_id)
-        )
+        session = await read_since(self._session, cursor.last_seq, known=cursor.last_id)
         frames = cursor.catch_up(session)
         if frames is None:
             await self._tell_session(session)

@@ -8,8 +8,9 @@ from enum import Enum, auto
 from chat.cursor import Cursor
 from chat.schemas import Session
 
-SIGN_OF_LIFE_S = 30.0
+SIGN_OF_LIFE_S = 8.0
 SILENCE_S = 2.0
+IDLE_S = 30.0
 FIRST_PLACE_S = 0.5
 PLACE_AGAIN_S = 1.5
 WARNINGS_S = (300.0, 60.0)
@@ -30,7 +31,8 @@ class Watch:
     """Times by the loop's monotonic clock; what is left of a session is by Redis'.
 
     LOOK is due while a message waits for its turn, again and again, and while its reply is written
-    but nothing is heard of it: nobody waits for an event that was lost.
+    but nothing is heard of it: nobody waits for an event that was lost. It is due now and then for
+    those who wait for nothing: another tab's words may be what was lost.
     """
 
     def __init__(self, session: Session, cursor: Cursor, tells_places: bool) -> None:
@@ -95,8 +97,9 @@ class Watch:
         if self._queued > 0:
             first, again = self._queued_at + FIRST_PLACE_S, self._looked_at + PLACE_AGAIN_S
             yield max(first, again), Due.LOOK
-        elif self._is_waiting:
-            yield max(self._heard_at, self._looked_at) + SILENCE_S, Due.LOOK
+        else:
+            silence_s = SILENCE_S if self._is_waiting else IDLE_S
+            yield max(self._heard_at, self._looked_at) + silence_s, Due.LOOK
         if self._warnings:
             yield self._ends_at - self._warnings[0], Due.WARNING
 

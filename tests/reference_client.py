@@ -157,6 +157,8 @@ class Client:
         await self.until(lambda: len(self.frames) > mark or not self.is_connected, "a first frame")
         if len(self.frames) == mark:
             raise ConnectionError("The connection ended before its first frame")
+        if self.frames[mark]["type"] == "error":
+            raise ConnectionError(self.frames[mark]["detail"])
         return self.frames[mark]
 
     async def drop(self) -> None:

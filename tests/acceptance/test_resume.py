@@ -98,6 +98,24 @@ async def test_a_replacement_is_found_by_who_was_away(tabs: Tabs) -> None:
     assert ada.view.shown()[1][2] is None
 
 
+async def test_replacements_of_replacements_are_found_by_who_was_away(tabs: Tabs) -> None:
+    """The reply between is told without what it replaced, so all is told."""
+    ada, other = await tabs(2)
+    message = await ada.say("hello")
+    await ada.outcome(message)
+    await other.until(lambda: other.view.last_seq == 2, "the first reply")
+    await ada.drop()
+    for seq in (3, 4):
+        await other.send("reply.regenerate", reply_to=message)
+        await other.until(lambda seq=seq: other.view.last_seq == seq, "another reply")  # type: ignore[misc]
+
+    ready = await ada.connect()
+
+    assert ready["recovered"]
+    assert ada.view.shown() == other.view.shown()
+    assert [text for _, _, text in ada.view.shown()] == ["hello", None, None, "You said: hello"]
+
+
 async def test_a_message_sent_into_a_broken_connection_is_sent_again_once(tabs: Tabs) -> None:
     (ada,) = await tabs()
     message = await ada.say("hello")
