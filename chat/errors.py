@@ -110,7 +110,8 @@ class TooManySockets(ChatError):
     """The session or the address has as many open sockets as it may."""
 
     code = ErrorCode.RATE_LIMITED
-    detail = "Too many windows are open on this chat. Close one and reload."
+    detail = "Too many windows are open on this chat. Close one; this one then comes back."
+    permanent = False
 
 
 class MessageInvalid(ChatError):

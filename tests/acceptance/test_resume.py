@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.acceptance.conftest import Tabs
@@ -146,6 +147,19 @@ async def test_another_web_process_takes_over(
     await ada.connect()
 
     assert (await ada.outcome(message))["msg"] == SLOW.text
+
+
+async def test_a_tab_too_many_is_asked_to_come_back_later(tabs: Tabs) -> None:
+    last = (await tabs(5))[-1]
+    late = Client(last.ws_url, last.token)
+
+    with pytest.raises(ConnectionError, match="Too many windows"):
+        await late.connect()
+    await late.until(lambda: late.closed_with == 1013, "the close")
+
+    await last.close()
+    await connect_when_up(late)
+    await late.close()
 
 
 async def test_another_worker_takes_over(
