@@ -29,11 +29,12 @@ Tell = Callable[[ServerFrame], Awaitable[None]]
 async def read_since(session: str, after: int, known: UUID | None = None) -> Session:
     """Read a session with the messages that came after `after`.
 
-    Where a reply among them was itself replaced, all messages come: it is told without what it
-    had replaced, and a client that knows that one would go on showing it.
+    Where one of them stood for an older reply and was itself replaced, all messages come: it is
+    told without what it had replaced, and a client that knows that one would go on showing it.
     """
     found = await async_store().run(sessions.read(session, after, known=known))
-    if after and found.recovered and any(message.replaced_by for message in found.messages):
+    ids = {message.id for message in found.messages}
+    if any(one.replaced_by and one.replaces and one.replaces not in ids for one in found.messages):
         return await async_store().run(sessions.read(session))
     return found
 
