@@ -24,8 +24,8 @@ class Connection:
     """One client's connection to the server."""
 
     def __init__(self, receive: Any, send: Any) -> None:
-        protocol = send.args[0] if isinstance(send, partial) else _owner(send)
-        self._transport: Any = getattr(protocol, "transport", None)
+        self._protocol: Any = send.args[0] if isinstance(send, partial) else _owner(send)
+        self._transport: Any = getattr(self._protocol, "transport", None)
         self._unread = getattr(_owner(receive), "qsize", lambda: 0)
         self._now = asyncio.get_running_loop().time
         self._least_bytes, self._progress_at = 0, 0.0
@@ -58,6 +58,13 @@ class Connection:
         """
         if self._unread() > MAX_UNREAD_FRAMES:
             raise ClientStuck
+
+    def is_gone(self) -> bool:
+        """Tell whether the client has left already, where the server is daphne."""
+        is_open = getattr(self._protocol, "STATE_OPEN", None)
+        if is_open is not None:
+            return bool(self._protocol.state != is_open)
+        return bool(getattr(self._protocol, "_disconnected", False))
 
     def cut(self) -> None:
         """End the connection at once, whatever it still holds."""

@@ -11,6 +11,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from chat.connection import Connection
+
 SERVICE_RESTART = 1012
 FAREWELL_S = 0.5
 
@@ -31,10 +33,11 @@ class Farewell:
         try:
             await asyncio.shield(serving)
         except asyncio.CancelledError:
-            if not serving.done():
+            # daphne cancels also what takes long to notice that its client is gone.
+            if not serving.done() and not Connection(receive, send).is_gone():
                 self._leaving_until = time.monotonic() + 2 * FAREWELL_S
                 await _say_goodbye(scope, send)
-                serving.cancel()
+            serving.cancel()
             raise
 
 
