@@ -27,9 +27,9 @@ ROW_TIMEOUT_S = 280
 
 async def main(faults: list[Fault], sessions: int) -> list[Line]:
     """Run the faults, each on a site of its own, LANES at a time: many of them mostly wait."""
-    waiting, lines = deque(faults), list[Line]()
+    lines: list[Line] = []
 
-    async def run_lane() -> None:
+    async def run_lane(waiting: deque[Fault]) -> None:
         while waiting:
             fault = waiting.popleft()
             begun = time.monotonic()
@@ -39,7 +39,9 @@ async def main(faults: list[Fault], sessions: int) -> list[Line]:
             took_s = time.monotonic() - begun
             say(f"{fault.number:2} {fault.title}: {line.lack or verdict} ({took_s:.0f} s)")
 
-    await asyncio.gather(*(run_lane() for _ in range(LANES)))
+    together = deque(fault for fault in faults if not fault.alone)
+    await asyncio.gather(*(run_lane(together) for _ in range(LANES)))
+    await run_lane(deque(fault for fault in faults if fault.alone))
     return sorted(lines, key=lambda line: (line.number, line.fault))
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from tests.faults.client import Client, Sent
+from tests.faults.marks import WORDS
 from tests.faults.site import Site
 
 SETTLE_S = 60.0
@@ -43,10 +44,12 @@ class Crowd:
             await asyncio.gather(*(client.ask() for client in self.clients))
 
     @asynccontextmanager
-    async def talking(self, pause_s: float = 0.0, share: float = 0.25) -> AsyncIterator[None]:
+    async def talking(
+        self, pause_s: float = 0.0, share: float = 0.25, words: str = WORDS
+    ) -> AsyncIterator[None]:
         """Let everybody ask one question after another while the block runs; then settle."""
         over = asyncio.Event()
-        talks = [asyncio.create_task(_talk(one, over, pause_s)) for one in self.clients]
+        talks = [asyncio.create_task(_talk(one, over, pause_s, words)) for one in self.clients]
         await self.in_mid_reply(share)
         try:
             yield
@@ -91,7 +94,7 @@ class Crowd:
         return max(0.0, max(ends, default=since) - since)
 
 
-async def _talk(client: Client, over: asyncio.Event, pause_s: float) -> None:
+async def _talk(client: Client, over: asyncio.Event, pause_s: float, words: str) -> None:
     while not over.is_set():
-        await client.ask()
+        await client.ask(words)
         await asyncio.sleep(pause_s)

@@ -2,12 +2,14 @@
 
 A worker that comes to a point whose file is in DATA_DIR takes the file away and kills itself there:
 `die-before-commit`, `die-during-commit` (sent, the answer never read), `die-after-commit`.
+With the file `clock` there at the start, its number of seconds is added to Python's clock.
 Every fifth task is lost on its way to the broker while the file `lose-tasks` is there.
 """
 
 import itertools
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from chatproject.settings import *  # noqa: F403
 from chatproject.settings import DATA_DIR
 
 LOST_EACH = 5
+CLOCK = Path(DATA_DIR, "clock")
+real_time = time.time
 
 
 def die_at(point: str) -> None:
@@ -60,6 +64,11 @@ def with_point_in_mid_command(execute: Callable[..., Any]) -> Callable[..., Any]
     return send_and_die
 
 
+def wrong_time() -> float:
+    """Return the time as a clock tells it that was set wrong."""
+    return real_time() + float(CLOCK.read_text() or 0)
+
+
 def losing(put: Callable[..., Any]) -> Callable[..., Any]:
     """Return the transport's way to publish, with every fifth answer task lost."""
     count = itertools.count(1)
@@ -76,6 +85,8 @@ def losing(put: Callable[..., Any]) -> Callable[..., Any]:
     return put_or_lose
 
 
+if CLOCK.exists():
+    setattr(time, "time", wrong_time)  # noqa: B010
 setattr(Store, "run", with_points(Store.run))  # noqa: B010 what a type checker rightly refuses
 setattr(Redis, "evalsha", with_point_in_mid_command(Redis.evalsha))  # noqa: B010
 setattr(transport.Channel, "_put", losing(transport.Channel._put))  # noqa: B010

@@ -7,16 +7,22 @@ from tests.faults.proxy import Proxy
 from tests.faults.trial import Trial, fault
 
 SESSIONS = 200
-PAUSE_S = 4.0
+PAUSE_S = 8.0
+FEW_WORDS = "and on"
 
 
-@fault(19, "200 sessions talk while a worker and the web process are replaced in turn", times=10)
+@fault(
+    19,
+    "200 sessions talk while a worker and the web process are replaced in turn",
+    times=10,
+    alone=True,
+)
 async def rolling_deploy(trial: Trial) -> None:
     """As a deploy does it: the new process first, then the old one is told to end."""
     site = trial.site
     async with Proxy(lambda: ("127.0.0.1", site.stack.of("web")[-1].port)) as proxy:
         async with trial.crowd(through(proxy), sessions=SESSIONS) as crowd:
-            async with crowd.talking(pause_s=PAUSE_S, share=0.01):
+            async with crowd.talking(PAUSE_S, share=0.01, words=FEW_WORDS):
                 for _ in range(trial.times):
                     trial.broke()
                     for name, start in (

@@ -69,6 +69,7 @@ class Fault:
     run: Run
     environment: dict[str, str] = field(default_factory=dict)
     disk_bytes: int | None = None
+    alone: bool = False
 
 
 FAULTS: list[Fault] = []
@@ -81,11 +82,12 @@ def fault(
     times: int = 1,
     environment: dict[str, str] | None = None,
     disk_bytes: int | None = None,
+    alone: bool = False,
 ) -> Callable[[Run], Run]:
     """Make a function a row of the report."""
 
     def register(run: Run) -> Run:
-        FAULTS.append(Fault(number, title, times, run, environment or {}, disk_bytes))
+        FAULTS.append(Fault(number, title, times, run, environment or {}, disk_bytes, alone))
         return run
 
     return register
