@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     SessionPaginator = Paginator
 
-ROWS_REACHABLE = 10_000
+ROWS_REACHABLE = 5_000
 
 
 class SessionChangeList(ChangeList):
