@@ -7,7 +7,6 @@ small. The first process of a host begins with an empty folder.
 
 import contextlib
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,15 +26,6 @@ def begin(folder: Path) -> None:
             for pid in files.keys() - {os.getpid()}:
                 _remove(files[pid])
         _fold(folder)
-
-
-def of_process(folder: Path, pid: int) -> dict[str, float]:
-    """Return the gauges without labels of one process, by name."""
-    gauges: dict[str, float] = {}
-    for file in folder.glob(f"gauge_*_{pid}.db"):
-        for key, value, _, _ in MmapedDict.read_all_values_from_file(str(file)):
-            gauges[json.loads(key)[1]] = value
-    return gauges
 
 
 @contextmanager

@@ -7,14 +7,12 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import uuid4
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from kombu.exceptions import KombuError
 
 from chat import service
 from chat.deployment import store
 from chat.errors import StoreUnavailable
-from chat.metric_files import of_process
 from chat.tasks import prove
 from chat.worker import own_queue
 
@@ -60,18 +58,9 @@ def judge(worker: str, nonce: str, give_up_at: float) -> str:
     """Return a sentence on a worker that works; raises CommandError."""
     while not store().run(service.proved(nonce)):
         if time.monotonic() > give_up_at:
-            return _judge_busy(worker)
+            raise CommandError(f"{worker} did not do its task in time: restart it.")
         time.sleep(POLL_S)
     return f"{worker} works."
-
-
-def _judge_busy(worker: str) -> str:
-    """A worker whose threads all write replies does the task later, and is well."""
-    metrics = of_process(settings.METRICS_DIR, int(worker.rpartition(":")[2]))
-    writing = metrics.get("chat_replies_in_progress", 0)
-    if 0 < metrics.get("chat_worker_threads", 0) <= writing:
-        return f"{worker} is busy: all {writing:.0f} threads write replies."
-    raise CommandError(f"{worker} did not do its task in time: restart it.")
 
 
 def _is_here(host: str, pid: str) -> bool:
