@@ -71,7 +71,7 @@ async def test_a_cut_connection_costs_and_doubles_nothing(
     cuts = random.Random(7)
     with DroppingProxy(int(stack.environment["PORT"])) as proxy:
         # Enough for the handshake at least, then anywhere: in a delta, in `session.ready`.
-        proxy.cut_after = iter([cuts.randint(300, 2500) for _ in range(25)])
+        proxy.cut_after = iter([cuts.randint(600, 1600) for _ in range(12)])
         async with ChatClient(f"http://127.0.0.1:{proxy.port}", token) as client:
             for text in ("one", "two", "three"):
                 await client.send(text)
