@@ -39,9 +39,10 @@ async def main(faults: list[Fault], sessions: int) -> list[Line]:
             took_s = time.monotonic() - begun
             say(f"{fault.number:2} {fault.title}: {line.lack or verdict} ({took_s:.0f} s)")
 
-    together = deque(fault for fault in faults if not fault.alone)
+    together = deque(fault for fault in faults if fault.order == "early")
+    together += (fault for fault in faults if fault.order == "any")
     await asyncio.gather(*(run_lane(together) for _ in range(LANES)))
-    await run_lane(deque(fault for fault in faults if fault.alone))
+    await run_lane(deque(fault for fault in faults if fault.order == "alone"))
     return sorted(lines, key=lambda line: (line.number, line.fault))
 
 

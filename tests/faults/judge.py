@@ -80,7 +80,7 @@ def _surplus(ids: Iterable[str]) -> int:
 
 def _disorder(humans: list[str], replies: list[dict[str, Any]]) -> int:
     answered = [reply["reply_to"] for reply in replies]
-    expected = [human for human in humans if human in set(answered)]
+    expected = [human for human in dict.fromkeys(humans) if human in set(answered)]
     return sum(one != other for one, other in zip(dict.fromkeys(answered), expected, strict=False))
 
 

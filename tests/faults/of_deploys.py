@@ -15,7 +15,7 @@ FEW_WORDS = "and on"
     19,
     "200 sessions talk while a worker and the web process are replaced in turn",
     times=10,
-    alone=True,
+    order="alone",
 )
 async def rolling_deploy(trial: Trial) -> None:
     """As a deploy does it: the new process first, then the old one is told to end."""

@@ -143,7 +143,12 @@ async def slow_readers(trial: Trial) -> None:
     assert trial.tally.failed == 0
 
 
-@fault(15, "75 s idle, and a reply of 3 minutes, behind a 60 s idle limit", environment=PATIENT)
+@fault(
+    15,
+    "75 s idle, and a reply of 3 minutes, behind a 60 s idle limit",
+    environment=PATIENT,
+    order="early",
+)
 async def idle(trial: Trial) -> None:
     async with Proxy(lambda: ("127.0.0.1", trial.site.web.port)) as proxy:
         proxy.idle_limit_s = PROXY_IDLE_S

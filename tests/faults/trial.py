@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tests.faults.crowd import Crowd
 from tests.faults.judge import Tally, judge
@@ -56,6 +57,7 @@ class CannotRun(Exception):
     """This machine lacks what a row needs; the message says what."""
 
 
+Order = Literal["early", "any", "alone"]
 Run = Callable[[Trial], Awaitable[None]]
 
 
@@ -69,7 +71,7 @@ class Fault:
     run: Run
     environment: dict[str, str] = field(default_factory=dict)
     disk_bytes: int | None = None
-    alone: bool = False
+    order: Order = "any"
 
 
 FAULTS: list[Fault] = []
@@ -82,12 +84,12 @@ def fault(
     times: int = 1,
     environment: dict[str, str] | None = None,
     disk_bytes: int | None = None,
-    alone: bool = False,
+    order: Order = "any",
 ) -> Callable[[Run], Run]:
     """Make a function a row of the report."""
 
     def register(run: Run) -> Run:
-        FAULTS.append(Fault(number, title, times, run, environment or {}, disk_bytes, alone))
+        FAULTS.append(Fault(number, title, times, run, environment or {}, disk_bytes, order))
         return run
 
     return register

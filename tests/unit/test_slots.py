@@ -1,0 +1,27 @@
+"""Replies have places; who finds none is handed on when one is free."""
+
+from chat.slots import Slots
+
+
+def test_a_session_without_a_place_is_handed_on_when_one_is_free() -> None:
+    handed_on: list[str] = []
+    slots = Slots(1, handed_on.append)
+    assert slots.take("first")
+    assert not slots.take("second")
+    assert not slots.take("third")
+    assert not slots.take("second")
+
+    slots.give_back()
+    assert handed_on == ["second"]
+    assert slots.take("second")
+    slots.give_back()
+    assert handed_on == ["second", "third"]
+
+
+def test_a_place_given_back_can_be_taken_again() -> None:
+    slots = Slots(2, lambda session: None)
+    assert slots.take("a")
+    assert slots.take("b")
+    slots.give_back()
+    assert slots.take("c")
+    assert not slots.take("d")
