@@ -4,7 +4,7 @@
 RUN = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run chromium nginx test check format bench faults conformance
+.PHONY: help install install-dev run chromium servers test check format bench faults conformance
 
 help:
 	@echo "make run      serve the chat on http://127.0.0.1:$${PORT:-3500} (Ctrl-C ends it)"
@@ -24,13 +24,13 @@ install-dev: install
 chromium: install-dev
 	@scripts/chromium.sh
 
-nginx:
-	@scripts/nginx.sh
+servers:
+	@scripts/servers.sh
 
 run: install
 	@$(RUN) manage.py runall
 
-test: install-dev chromium nginx
+test: install-dev chromium servers
 	@$(RUN) -m pytest $(ARGS)
 
 check: install-dev

@@ -26,7 +26,7 @@ OWNER = pwd.getpwnam("nobody") if os.getuid() == 0 else None
 @pytest.fixture
 def database_url() -> Iterator[str]:
     if not (initdb := shutil.which("initdb", path=PROGRAMS)):
-        pytest.skip("no PostgreSQL server is installed (on Debian: apt install postgresql)")
+        pytest.fail("no PostgreSQL server is installed (on Debian: apt install postgresql)")
     folder, port = tempfile.mkdtemp(prefix="chat-postgresql-"), free_port()
     if OWNER:
         os.chown(folder, OWNER.pw_uid, OWNER.pw_gid)

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Make sure that the tests find the servers of a deployment: the system's, or Debian's packages.
+set -eu
+
+missing=""
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="nginx-light"
+command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
+    missing="$missing postgresql"
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing$(printf ' %s' $missing) for the tests ..."
+    # shellcheck disable=SC2086 these are several packages
+    if apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+        --no-install-recommends $missing >/dev/null; then
+        exit
+    fi
+fi
+echo "The tests need$(printf ' %s' $missing): install it (these are Debian's package names)." >&2
+exit 1
