@@ -18,7 +18,7 @@ import { faultSentence } from "./words.js";
 /** @typedef {import("./turns.js").Turn} Turn */
 
 const TURNS_AT_ONCE = 24;
-const TURNS_MORE = 10;
+const TURNS_MORE = 6;
 const NO_LIMIT = Infinity;
 /** Elsewhere, a focus would bring up a keyboard that covers half of the page. */
 const hasKeyboard = matchMedia("(hover: hover)");
@@ -240,7 +240,7 @@ document.addEventListener("visibilitychange", () => {
   shown?.client.sync();
   requestPaint();
 });
-addEventListener("online", () => shown?.open());
+addEventListener("online", () => { shown?.open(); shown?.client.sync(); });
 addEventListener("storage", requestPaint);
 isNarrow.addEventListener("change", () => openList(false));
 setInterval(() => { if (shown && endsAt() - Date.now() < LAST_MINUTES_MS) requestPaint(); }, 1000);
