@@ -9,7 +9,7 @@ from tests.faults.client import Client, Sent
 from tests.faults.marks import WORDS
 from tests.faults.site import Site
 
-SETTLE_S = 60.0
+SETTLE_S = 120.0
 
 
 class Crowd:
@@ -19,13 +19,16 @@ class Crowd:
         self.site = site
         self.size = size
         self.clients: list[Client] = []
+        self.calm_s = 0.0
         self._address = address or (lambda: site.stack.ws_url)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> "Crowd":
         for _ in range(self.size):
             await self.join()
+        begun = time.monotonic()
         await self.each_says_and_hears()
+        self.calm_s = time.monotonic() - begun
         return self
 
     async def __aexit__(self, *exception: object) -> None:

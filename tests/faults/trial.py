@@ -10,9 +10,15 @@ from tests.faults.crowd import Crowd
 from tests.faults.judge import Tally, judge
 from tests.faults.site import Site
 
+IDLE_MACHINE_S = 1.0
+
 
 class Trial:
-    """What a fault's function works with, and what it found."""
+    """What a fault's function works with, and what it found.
+
+    `slowness` is how much longer than on an idle machine everybody's first answer took: what must
+    not take long may take so much longer.
+    """
 
     def __init__(self, site: Site, sessions: int, times: int) -> None:
         self.site = site
@@ -20,6 +26,7 @@ class Trial:
         self.times = times
         self.tally = Tally()
         self.recoveries_s: list[float] = []
+        self.slowness = 1.0
         self.broken_at = 0.0
         self._mended_at: float | None = None
 
@@ -30,6 +37,7 @@ class Trial:
         """Let a crowd talk; what it lived through is judged when the block ends."""
         self.site.model.forget_requests()
         async with Crowd(self.site, sessions or self.sessions, address) as crowd:
+            self.slowness = max(1.0, crowd.calm_s / IDLE_MACHINE_S)
             yield crowd
             await crowd.settle()
             self.tally += await judge(crowd)
