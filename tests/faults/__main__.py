@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections import deque
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.catalogue import catalogue
@@ -23,17 +24,19 @@ logger = logging.getLogger(__name__)
 SESSIONS = 20
 LANES = 3
 ROW_TIMEOUT_S = 280
+ALL_TIMEOUT_S = 14.5 * 60
 
 
 async def main(faults: list[Fault], sessions: int) -> list[Line]:
     """Run the faults, each on a site of its own, LANES at a time: many of them mostly wait."""
     lines: list[Line] = []
+    ends_at = time.monotonic() + ALL_TIMEOUT_S
 
     async def run_lane(waiting: deque[Fault]) -> None:
         while waiting:
             fault = waiting.popleft()
             begun = time.monotonic()
-            line = await run(fault, sessions)
+            line = await run(fault, sessions, ends_at - begun)
             lines.append(line)
             verdict = "holds" if line.holds else "DOES NOT HOLD"
             took_s = time.monotonic() - begun
@@ -46,17 +49,21 @@ async def main(faults: list[Fault], sessions: int) -> list[Line]:
     return sorted(lines, key=lambda line: (line.number, line.fault))
 
 
-async def run(fault: Fault, sessions: int) -> Line:
+async def run(fault: Fault, sessions: int, timeout_s: float) -> Line:
     """Run one fault on a site of its own; what goes wrong is a line of the report."""
+    unrun = Line(fault.number, fault.title, 0, Tally(), None)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         try:
-            async with AsyncExitStack() as stack:
+            async with AsyncExitStack() as stack, asyncio.timeout(timeout_s):
                 if fault.disk_bytes:
                     await stack.enter_async_context(small_disk(Path(folder), fault.disk_bytes))
                 site = running_site(Path(folder), **fault.environment)
                 return await run_on(await stack.enter_async_context(site), fault, sessions)
         except CannotRun as lack:
-            return Line(fault.number, fault.title, 0, Tally(), None, lack=str(lack))
+            return replace(unrun, lack=str(lack))
+        except Exception as error:
+            logger.exception("%s", fault.title)
+            return replace(unrun, trouble=f"{type(error).__name__}: {error}")
 
 
 async def run_on(site: Site, fault: Fault, sessions: int) -> Line:
