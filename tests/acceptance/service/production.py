@@ -109,7 +109,7 @@ def settings() -> dict[str, str]:
 
 def nginx() -> str:
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    assert program, "run scripts/nginx.sh"
+    assert program, "run scripts/servers.sh"
     return program
 
 
