@@ -108,8 +108,13 @@ class Site:
         return answer.status_code, answer.json()["checks"]
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
-        """Ask the site over HTTP."""
-        url = f"{self.stack.url}{path}"
+        """Ask the site over HTTP: its newest web process, or where that would be."""
+        port = (
+            self.stack.of("web")[-1].port
+            if self.stack.of("web")
+            else self.stack.environment["PORT"]
+        )
+        url = f"http://127.0.0.1:{port}{path}"
         return self._http.request(method, url, timeout=HTTP_TIMEOUT_S, **options)
 
     async def until_ready(self, within_s: float = 30) -> None:
