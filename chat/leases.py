@@ -7,7 +7,7 @@ from chat.minutes import outcome_figures
 from chat.schemas import NewReply, StoredMessage, stored_messages
 from chat.steps import GRACE_MS, Answer, Step, milliseconds, refuse, session_keys
 
-LEASE_MS = 3_000
+LEASE_MS = 2_500
 MARGIN_MESSAGES = 12
 
 

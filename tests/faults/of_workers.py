@@ -11,7 +11,7 @@ from tests.faults.crowd import Crowd
 from tests.faults.trial import Trial, fault
 from tests.model_stub import Behaviour
 
-LEASE_S = 3.0
+LEASE_S = 2.5
 ANSWERED_WITHIN_S = 5.0
 ACCEPTED_WITHIN_S = 1.0
 GONE_WITHIN_S = 10.0

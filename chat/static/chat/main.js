@@ -156,9 +156,25 @@ function openList(open) {
   isListOpen = open;
   const isOver = open && isNarrow.matches;
   element("page").inert = isOver;
+  // Over the talk the list is a dialog, and all else is out of reach also for a screen reader.
+  setAttributes(element("sessions"), {
+    role: isOver ? "dialog" : "complementary",
+    "aria-modal": isOver ? "true" : null,
+  });
   requestPaint();
   if (isOver) requestAnimationFrame(() => element("sessions").querySelector("button")?.focus());
   else if (wasOpen) requestAnimationFrame(() => element("open-sessions")?.focus());
+}
+
+/**
+ * @param {HTMLElement} target
+ * @param {Record<string, string | null>} attributes null removes one
+ */
+function setAttributes(target, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null) target.removeAttribute(name);
+    else target.setAttribute(name, value);
+  }
 }
 
 /** @type {(state: import("./state.js").State, before: import("./state.js").State, event: import("./state.js").Event) => void} */
