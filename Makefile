@@ -31,7 +31,7 @@ run: install
 	@$(RUN) manage.py runall
 
 test: install-dev chromium servers
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install-dev
 	@$(RUN) -m ruff check .

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chat.steps import SOCKET_SILENT_MS, Answer, Step, proof_keys, service_keys
+from chat.steps import SOCKET_SILENT_MS, Answer, Step, milliseconds, proof_keys, service_keys
 
 SWEEP_AGAIN_MS = 5_000
 WORKER_SILENT_S = 10.0
@@ -50,9 +50,19 @@ def signs_of_life() -> Step[dict[str, float]]:
     return Step("signs", service_keys(), (), read_answer)
 
 
-def pulse(worker: str) -> Step[None]:
-    """Give a worker's sign of life."""
-    return Step("pulse", service_keys(), (worker,), lambda answer: None)
+def pulse(worker: str, *, free: int) -> Step[None]:
+    """Give a worker's sign of life, and how many more replies it can write."""
+    return Step("pulse", service_keys(), (worker, free), lambda answer: None)
+
+
+def place(asking: str) -> Step[str | None]:
+    """Find another worker that has a place for one more reply."""
+    arguments = (asking, milliseconds(WORKER_SILENT_S / 2))
+
+    def read_answer(answer: Answer) -> str | None:
+        return answer[1] if answer[0] == "found" else None
+
+    return Step("place", service_keys(), arguments, read_answer)
 
 
 def read() -> Step[Service]:

@@ -20,6 +20,11 @@ class Slots:
         self._turned_away: dict[str, None] = {}
         self._lock = threading.Lock()
 
+    @property
+    def free(self) -> int:
+        """How many more replies find a place."""
+        return self._free
+
     def take(self, session: str) -> bool:
         """Take a place for a session's reply; where none is free, remember the session.
 
@@ -32,6 +37,11 @@ class Slots:
             if len(self._turned_away) < MAX_TURNED_AWAY:
                 self._turned_away[session] = None
             return False
+
+    def forget(self, session: str) -> None:
+        """Remember a session no longer: another worker has a place for it."""
+        with self._lock:
+            self._turned_away.pop(session, None)
 
     def give_back(self) -> None:
         """Free a place, and hand on the session that waits longest for one."""

@@ -24,6 +24,7 @@ session). No other module knows key names.
     chat:proof:{NONCE}   string: a worker did the task that carries the nonce
     chat:swept           string: when the last sweep was
     chat:workers         sorted set: workers by their last sign of life
+    chat:places          sorted set: workers by how many more replies they can write
 """
 
 from collections.abc import Callable, Sequence
@@ -52,6 +53,7 @@ WAITING_KEY = "chat:waiting"
 WORKERS_KEY = "chat:workers"
 SWEPT_KEY = "chat:swept"
 PROBE_KEY = "chat:probe"
+PLACES_KEY = "chat:places"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def session_of(document_key: str) -> str:
 
 def service_keys() -> tuple[str, ...]:
     """Return the keys of scripts about no one session."""
-    return (*session_keys("service"), WORKERS_KEY, SOCKETS_KEY, SWEPT_KEY, PROBE_KEY)
+    return (*session_keys("service"), WORKERS_KEY, SOCKETS_KEY, SWEPT_KEY, PROBE_KEY, PLACES_KEY)
 
 
 def proof_keys(nonce: str) -> tuple[str, ...]:

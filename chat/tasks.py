@@ -1,12 +1,15 @@
 """Celery tasks: one call each."""
 
+from contextlib import suppress
 from functools import cache
 
 from celery import shared_task
 from django.conf import settings
 
 from chat import metrics, service
-from chat.deployment import replies, store
+from chat.deployment import replies, store, worker_name
+from chat.errors import StoreUnavailable
+from chat.queues import own_queue
 from chat.slots import Slots
 
 SWEEP_AT_MOST = 500
@@ -20,8 +23,9 @@ def slots() -> Slots:
 
 @shared_task
 def answer(session: str) -> None:
-    """Answer the session's next message, if nobody else is doing so and there is a place."""
+    """Answer the session's next message, if nobody else is doing so; where there is a place."""
     if not slots().take(session):
+        _hand_on(session)
         return
     try:
         another_waits = replies().answer_next(session)
@@ -29,6 +33,14 @@ def answer(session: str) -> None:
         slots().give_back()
     if another_waits:
         answer.delay(session)
+
+
+def _hand_on(session: str) -> None:
+    """Let another worker answer, if one has a place: this one is full and could only remember."""
+    with suppress(StoreUnavailable):
+        if other := store().run(service.place(worker_name())):
+            answer.apply_async((session,), queue=own_queue(other))
+            slots().forget(session)
 
 
 @shared_task

@@ -88,7 +88,11 @@ async def _page(
         "error": error,
         "name_max_chars": MAX_NAME_CHARS,
         "modules": MODULES,
-        "bootstrap": {"now": datetime.now(UTC).isoformat(), "session": session},
+        "bootstrap": {
+            "now": datetime.now(UTC).isoformat(),
+            "max_message_chars": settings.MAX_MESSAGE_CHARS,
+            "session": session,
+        },
     }
     response = render(request, "chat/page.html", context, status=status)
     response[HEADER] = build_policy(update=TRUSTED_TYPES)

@@ -6,11 +6,12 @@ from typing import Any
 
 from celery import signals
 from django.conf import settings
-from kombu import Exchange, Queue
 
 from chat import metrics, service
 from chat.deployment import replies, store, worker_name
 from chat.errors import StoreUnavailable
+from chat.queues import own_queue
+from chat.slots import Slots
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +25,6 @@ def listen() -> None:
     signals.worker_shutting_down.connect(hand_over)
 
 
-def own_queue(worker: str) -> Queue:
-    """Return the queue of one worker; it has no exchange, so nothing of it outlives its tasks."""
-    return Queue(f"worker.{worker}", Exchange(""), routing_key=f"worker.{worker}")
-
-
 def listen_to_own_queue(instance: Any, **_: Any) -> None:
     """Let this worker take tasks that are sent to it alone."""
     instance.app.amqp.queues.select_add(own_queue(worker_name()))
@@ -36,13 +32,14 @@ def listen_to_own_queue(instance: Any, **_: Any) -> None:
 
 def begin(**_: Any) -> None:
     """Show that this worker is there, for as long as it is."""
-    # Imported late: it asks for the Celery app, which is not there when this module is loaded.
+    # Imported late: they ask for the Celery app, which is not there when this module is loaded.
     from chat.scrape import serve
+    from chat.tasks import slots
 
     metrics.worker_started(settings.WORKER_CONCURRENCY)
     if settings.WORKER_METRICS_ADDRESS:
         serve(settings.WORKER_METRICS_ADDRESS)
-    threading.Thread(target=_pulse, name="pulse", daemon=True).start()
+    threading.Thread(target=_pulse, args=[slots()], name="pulse", daemon=True).start()
 
 
 def hand_over(**_: Any) -> None:
@@ -50,11 +47,11 @@ def hand_over(**_: Any) -> None:
     replies().hand_over()
 
 
-def _pulse() -> None:
+def _pulse(slots: Slots) -> None:
     waiting = threading.Event()
     while True:
         try:
-            store().run(service.pulse(worker_name()))
+            store().run(service.pulse(worker_name(), free=slots.free))
         except StoreUnavailable:
             logger.debug("No sign of life could be given")
         waiting.wait(PULSE_INTERVAL_S)

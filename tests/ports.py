@@ -1,10 +1,13 @@
 """Ports nobody listens on."""
 
+import os
 import random
 import socket
 
-# Below the range from which the kernel takes the ports of outgoing connections.
-CANDIDATES = range(20_000, 32_000)
+# Below the range from which the kernel takes the ports of outgoing connections, and apart from
+# those of the other processes that run tests at the same time.
+RUNNER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+CANDIDATES = range(20_000 + RUNNER * 3_000, 23_000 + RUNNER * 3_000)
 
 
 def free_port() -> int:

@@ -2,7 +2,6 @@
 
 import json
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import requests
@@ -13,7 +12,7 @@ from tests.acceptance.clients import begin, chat_v1, history, plain
 from tests.model_stub import Behaviour, ModelStub, failing, loading
 from tests.processes import Stack
 
-ID = str(uuid4())
+ID = "5f0c1a52-7d5e-4c7e-9a39-2f6a4b1c0d11"
 
 
 def slow(*pieces: str, delay_s: float = 0.15) -> Behaviour:
@@ -196,7 +195,7 @@ def test_an_error_refers_to_its_frame(stack: Stack) -> None:
         assert socket.until("error")["ref"] == message
 
 
-@pytest.mark.parametrize("token", ["", "x", str(uuid4())])
+@pytest.mark.parametrize("token", ["", "x", ID])
 def test_an_unknown_session_is_told_and_closed(stack: Stack, token: str) -> None:
     with chat_v1(stack, token) as socket:
         assert socket.next()["code"] == "session.unknown"

@@ -141,7 +141,10 @@ def test_two_tabs_show_the_same(new_visitor: NewVisitor, model_stub: ModelStub) 
     assert one.talk() == two.talk()
 
 
-def test_a_message_too_long_stays_in_the_box(visitor: Visitor) -> None:
+def test_a_message_too_long_stays_in_the_box(new_visitor: NewVisitor) -> None:
+    visitor = new_visitor()
+    visitor.network.cut()  # the limit is known before the session is
+    visitor.begin()
     visitor.box.fill("x" * 2001)
 
     visitor.box.press("Enter")

@@ -243,10 +243,28 @@ def test_a_lease_given_back_is_found_at_once(store: Store, session: str) -> None
 
 
 def test_a_pulse_is_a_workers_sign_of_life(store: Store) -> None:
-    store.run(service.pulse("worker-7"))
+    store.run(service.pulse("worker-7", free=1))
 
     assert store.run(service.signs_of_life())["worker-7"] < 5
     assert "worker-7" in store.run(service.read()).alive
+
+
+def test_the_worker_with_the_most_places_is_found_and_one_of_them_counted(store: Store) -> None:
+    store.run(service.pulse("full", free=0))
+    store.run(service.pulse("some", free=1001))
+    store.run(service.pulse("most", free=1002))
+
+    found = [store.run(service.place("full")) for _ in range(3)]
+
+    assert found == ["most", "some", "most"]
+    assert store.run(service.place("most")) == "some"
+
+
+def test_a_dead_worker_has_no_places(store: Store) -> None:
+    store.run(service.pulse("dead", free=2000))
+    store.redis.zadd("chat:workers", {"dead": 1_000})
+
+    assert store.run(service.place("full")) != "dead"
 
 
 def test_the_service_tells_who_waits_and_when_the_last_sweep_was(

@@ -13,8 +13,8 @@ from kombu.exceptions import KombuError
 from chat import service
 from chat.deployment import store
 from chat.errors import StoreUnavailable
+from chat.queues import own_queue
 from chat.tasks import prove
-from chat.worker import own_queue
 
 POLL_S = 0.05
 

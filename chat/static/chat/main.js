@@ -19,7 +19,6 @@ import { faultSentence } from "./words.js";
 
 const TURNS_AT_ONCE = 24;
 const TURNS_MORE = 6;
-const NO_LIMIT = Infinity;
 /** Elsewhere, a focus would bring up a keyboard that covers half of the page. */
 const hasKeyboard = matchMedia("(hover: hover)");
 /** Where the list lies over the page instead of beside it. */
@@ -31,6 +30,8 @@ const root = document.documentElement;
 const bootstrap = JSON.parse(element("bootstrap").textContent);
 /** Add to this clock to have the server's. */
 const skewMs = Date.parse(bootstrap.now) - Date.now();
+/** Known before the session is, so that what is too long is never sent. @type {number} */
+const mostChars = bootstrap.max_message_chars;
 
 /** @type {Conversation | null} */
 let shown = null;
@@ -51,11 +52,10 @@ const composer = new Composer(element("composer"), {
     return true;
   },
   keep: (text) => { if (shown) local.setDraft(shown.token, text); },
-  changed: (text) => paintRoom(text, mostChars()),
+  changed: (text) => paintRoom(text, mostChars),
 });
 
-const mostChars = () => shown?.state.session?.limits.max_message_chars ?? NO_LIMIT;
-const fits = (/** @type {string} */ text) => [...text].length <= mostChars();
+const fits = (/** @type {string} */ text) => [...text].length <= mostChars;
 const state = () => shown?.state ?? EMPTY;
 const lastTurn = () => turns(state()).at(-1);
 
@@ -180,7 +180,6 @@ function setAttributes(target, attributes) {
 /** @type {(state: import("./state.js").State, before: import("./state.js").State, event: import("./state.js").Event) => void} */
 function changed(state, _before, event) {
   if (shown && event.type !== "reply.delta") sessions.keepUp(shown.token, state, skewMs);
-  if (event.type === "session.ready") paintRoom(composer.text, mostChars());
   if (event.type === "reply.completed" || event.type === "reply.failed") tell(event.message);
   requestPaint();
 }

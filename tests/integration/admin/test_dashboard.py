@@ -99,7 +99,7 @@ def test_sockets_are_counted_over_all_processes(store: Store) -> None:
 
 
 def test_workers_are_listed_by_their_last_sign_of_life(store: Store) -> None:
-    store.run(service.pulse("host:11"))
+    store.run(service.pulse("host:11", free=1))
     workers = {each.name: each for each in read_dashboard(store).workers}
     assert not workers["host:11"].is_silent
     store.redis.zincrby("chat:workers", -60_000, "host:11")
