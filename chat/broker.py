@@ -7,6 +7,7 @@ when they are all stuck, nothing more is piled up behind them: the sweep finds t
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
@@ -14,7 +15,7 @@ from typing import Any
 
 from chat import metrics
 from chat.errors import QueueUnavailable
-from chat.tasks import answer
+from chat.tasks import enqueue
 
 logger = logging.getLogger(__name__)
 
@@ -30,16 +31,25 @@ class Broker:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="publish")
         self._waiting = 0
 
-    async def enqueue_answer(self, session: str) -> None:
-        """Enqueue the session's next answer; raises QueueUnavailable within TIMEOUT_S."""
+    def enqueue_answer(self, session: str) -> Coroutine[Any, Any, None]:
+        """Begin to enqueue the session's next answer; await what it returns.
+
+        That raises QueueUnavailable within TIMEOUT_S.
+        """
         if self._waiting >= MAX_WAITING:
-            metrics.task_refused()
-            raise QueueUnavailable
+            return self._refused()
         self._waiting += 1
         publishing = asyncio.get_running_loop().run_in_executor(
-            self._threads, copy_context().run, answer.delay, session
+            self._threads, copy_context().run, enqueue, session
         )
         publishing.add_done_callback(self._done)
+        return self._published(publishing)
+
+    async def _refused(self) -> None:
+        metrics.task_refused()
+        raise QueueUnavailable
+
+    async def _published(self, publishing: "asyncio.Future[Any]") -> None:
         started_at = time.perf_counter()
         try:
             await asyncio.wait_for(asyncio.shield(publishing), TIMEOUT_S)

@@ -1,7 +1,8 @@
 """ChatConsumer: authorise, parse, accept, forward. It decides nothing.
 
-On connect it joins the session's group first, then reads the document, then passes live events on,
-dropping what the document already told. Where an event is missing it reads the document again.
+On connect it joins the session's group first and is counted in, so that it is told of what others
+do, then reads the document, then passes live events on, dropping what the document already told.
+Where an event is missing it reads the document again.
 """
 
 import asyncio
@@ -140,9 +141,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def session_event(self, event: dict[str, Any]) -> None:
         """Pass on what a worker or another tab tells the session, once and without gaps."""
         if self._is_ours(event):
-            frame = event["frame"] if self.dialect.follows(event["kind"]) else None
-            with tracing.told(event["kind"], event.get("trace") if frame else None):
-                await self._in_turn(self.updates.hear(frame))
+            for kind, frame in event["frames"]:
+                heard = frame if self.dialect.follows(kind) else None
+                with tracing.told(kind, event.get("trace") if heard else None):
+                    await self._in_turn(self.updates.hear(heard))
 
     async def session_changed(self, event: dict[str, Any]) -> None:
         """Read the document again: its time started again, or it is gone."""
@@ -174,13 +176,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.session, frame.id, frame.msg, limits=limits(), trace=tracing.current()
         )
         accepted = await async_store().run(step)
+        if accepted.new:
+            self._enqueue(str(frame.id))
         told = MessageAccepted(message=accepted.message.public())
         await self.updates.pass_on(told, anyway=not accepted.new)
         if accepted.new:
             metrics.message_accepted()
             logger.info("Message accepted", extra={"facts": {"seq": accepted.message.seq}})
-            self._begin(self._enqueue(str(frame.id)))
-            await deliver(self.session, told)
+            if accepted.sockets > 1:
+                await deliver(self.session, told)
 
     async def _reply_stop(self, frame: ReplyStop) -> None:
         step = sessions.stop(self.session, frame.reply_to, ttl_s=settings.SESSION_TTL_S)
@@ -190,17 +194,21 @@ class ChatConsumer(AsyncWebsocketConsumer):
             if stopped.new:
                 await deliver(self.session, told)
                 if stopped.pending:
-                    self._begin(self._enqueue(None))
+                    self._enqueue(None)
 
     async def _reply_regenerate(self, frame: ReplyRegenerate) -> None:
         await async_store().run(sessions.regenerate(self.session, frame.reply_to, limits=limits()))
         await self.updates.look()
         await deliver_queued(self.session)
-        self._begin(self._enqueue(None))
+        self._enqueue(None)
 
-    async def _enqueue(self, ref: str | None) -> None:
+    def _enqueue(self, ref: str | None) -> None:
+        """Ask for the session's next answer, at once; what fails is told when it does."""
+        self._begin(self._tell_refusal(broker().enqueue_answer(self.session), ref))
+
+    async def _tell_refusal(self, enqueued: Coroutine[Any, Any, None], ref: str | None) -> None:
         try:
-            await broker().enqueue_answer(self.session)
+            await enqueued
         except ChatError as error:
             await self._tell_error(error, ref)
 
@@ -229,19 +237,21 @@ class ChatConsumer(AsyncWebsocketConsumer):
             due = await self.updates.next_due()
             try:
                 if due is Due.SIGN_OF_LIFE:
-                    await self._in_turn(self._count_in())
+                    await self._in_turn(self._give_sign_of_life())
                 await self._in_turn(self.updates.do(due))
             except ClientStuck:
                 self._cut_off()
 
     async def _join(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
-        session = await read_since(self.session, self.caller.after)
         await self._count_in()
-        return session
+        return await read_since(self.session, self.caller.after)
 
-    async def _count_in(self) -> None:
-        await async_store().run(
+    async def _give_sign_of_life(self) -> None:
+        await self.updates.compare(await self._count_in())
+
+    async def _count_in(self) -> int:
+        return await async_store().run(
             sessions.enter(
                 self.session, self.channel_name, address=self.caller.address, limits=limits()
             )

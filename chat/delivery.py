@@ -6,17 +6,21 @@ An event is a hint. It may be lost; the consumer then reads the document.
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from channels.layers import BaseChannelLayer, get_channel_layer
+from channels import DEFAULT_CHANNEL_LAYER
+from channels.layers import BaseChannelLayer, channel_layers, get_channel_layer
 
 from chat import metrics, tracing
+from chat.outbox import Outbox, OutboxFull
 from chat.protocol import Frame
 
 logger = logging.getLogger(__name__)
 
-MAX_UNSENT = 10_000
+Event = dict[str, Any]
+LANES = 4
+CHANGED: Event = {"type": "session.changed"}
 
 
 def group_name(session: str) -> str:
@@ -26,58 +30,86 @@ def group_name(session: str) -> str:
 
 async def deliver(session: str, frame: Frame) -> None:
     """Tell every socket of a session a frame."""
-    event = {"type": "session.event", "kind": frame.type, "frame": frame.model_dump_json()}
-    event |= {"trace": trace} if (trace := tracing.current()) else {}
-    await _send(session, event)
+    await _send(_layer(), session, _event([frame], tracing.current()))
 
 
 async def deliver_change(session: str) -> None:
     """Tell every socket of a session that its document is to be read again."""
-    await _send(session, {"type": "session.changed"})
+    await _send(_layer(), session, CHANGED)
 
 
 async def deliver_queued(session: str) -> None:
     """Tell every socket of a session that a message waits that its frames do not tell of."""
-    await _send(session, {"type": "session.queued"})
+    await _send(_layer(), session, {"type": "session.queued"})
 
 
-async def _send(session: str, event: dict[str, Any]) -> None:
+def _layer() -> BaseChannelLayer:
+    return cast(BaseChannelLayer, get_channel_layer())
+
+
+def _event(frames: Sequence[Frame], trace: str | None) -> Event:
+    told = [(frame.type, frame.model_dump_json()) for frame in frames]
+    event: Event = {"type": "session.event", "frames": told}
+    return event | {"trace": trace} if trace else event
+
+
+async def _send(layer: BaseChannelLayer, session: str, event: Event) -> None:
     """Send an event that names its session, so that a consumer can compare.
 
     A layer that fails is logged, not raised: the document has what the event told.
     """
     try:
-        layer = cast(BaseChannelLayer, get_channel_layer())
         await layer.group_send(group_name(session), event | {"session": session})
     except Exception as error:  # noqa: BLE001 layers raise what their servers raise
         metrics.event_undelivered()
         logger.warning("%s not delivered: %s", event["type"], type(error).__name__)
 
 
+class Lane:
+    """A channel layer of its own that sends one event after the other."""
+
+    def __init__(self) -> None:
+        self._layer = channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
+        self._turn = asyncio.Lock()
+
+    async def send(self, session: str, event: Callable[[], Event]) -> None:
+        """Send what `event` returns when it is this event's turn."""
+        async with self._turn:
+            await _send(self._layer, session, event())
+
+
 class Delivery:
-    """Delivers from threads, in the order asked, without waiting for the layer.
+    """Delivers from threads, in the order asked for each session, without waiting for the layer.
 
     One thread with one event loop is kept: a loop for each call would open a connection for each.
+    A layer waits for Redis after every event, so there are some lanes, and each session has one.
     """
 
     def __init__(self) -> None:
-        self._unsent = threading.BoundedSemaphore(MAX_UNSENT)
+        self._outbox = Outbox()
+        self._lanes = [Lane() for _ in range(LANES)]
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="delivery", daemon=True).start()
 
-    def deliver(self, session: str, frame: Frame) -> None:
+    def deliver(self, session: str, *frames: Frame) -> None:
         """Tell every socket of a session, soon; dropped where too much is unsent already."""
-        self._begin(deliver(session, frame))
+        try:
+            is_first = self._outbox.put(session, frames, tracing.current())
+        except OutboxFull:
+            metrics.event_undelivered()
+            logger.warning("An event was dropped: the channel layer is stuck")
+            return
+        if is_first:
+            self._begin(session, lambda: self._collect(session))
 
     def deliver_change(self, session: str) -> None:
         """Tell every socket of a session, soon, that its document is to be read again."""
-        self._begin(deliver_change(session))
+        self._begin(session, lambda: CHANGED)
 
-    def _begin(self, sending: Coroutine[Any, Any, None]) -> None:
-        if not self._unsent.acquire(blocking=False):
-            metrics.event_undelivered()
-            logger.warning("An event was dropped: the channel layer is stuck")
-            sending.close()
-            return
-        begun = asyncio.run_coroutine_threadsafe(sending, self._loop)
-        begun.add_done_callback(lambda _: self._unsent.release())
+    def _collect(self, session: str) -> Event:
+        parcel = self._outbox.take(session)
+        return _event(parcel.frames, parcel.trace)
+
+    def _begin(self, session: str, event: Callable[[], Event]) -> None:
+        lane = self._lanes[hash(session) % LANES]
+        asyncio.run_coroutine_threadsafe(lane.send(session, event), self._loop)

@@ -8,7 +8,6 @@ from chat.schemas import NewReply, StoredMessage, stored_messages
 from chat.steps import GRACE_MS, Answer, Step, milliseconds, refuse, session_keys
 
 LEASE_MS = 2_500
-MARGIN_MESSAGES = 12
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ class Committed:
 def take(session: str, lease: str, reply: UUID, *, history: int) -> Step[Taken | None]:
     """Take the lease and read the oldest unanswered message; None where there is nothing to do.
 
-    `history` is how many messages the answer wants to see; some more are read, because
-    failed and replaced ones will be left out.
+    `history` is how many messages the answer wants to see; twice as many are read, because failed
+    and replaced ones will be left out.
     """
 
     def read(answer: Answer) -> Taken | None:
@@ -74,8 +73,8 @@ def take(session: str, lease: str, reply: UUID, *, history: int) -> Step[Taken |
             pieces=int(answer[10]),
         )
 
-    back = 2 * history + MARGIN_MESSAGES
-    return Step("take", session_keys(session), (session, lease, LEASE_MS, str(reply), back), read)
+    arguments = (session, lease, LEASE_MS, str(reply), 2 * history)
+    return Step("take", session_keys(session), arguments, read)
 
 
 def progress(

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from uuid import uuid4
 
-from chat import leases, metrics, tracing
+from chat import leases, metrics, sessions, tracing
 from chat.delivery import Delivery
 from chat.errors import SessionUnknown
 from chat.history import window
@@ -22,7 +22,7 @@ from chat.schemas import NewReply, Record
 from chat.steps import LeaseLost
 from chat.store import Store
 from chat.writing import Outcome, ReplyWriter
-from inference.client import ModelClient
+from inference.client import ModelClient, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -92,9 +92,17 @@ class Replies:
         return False
 
     def _write(self, taken: Taken, hold: Hold) -> Outcome | None:
-        turns = window(taken.history, taken.message, self._settings.history_messages)
         writer = ReplyWriter(self._store, self._delivery, self._model, taken, hold)
-        return writer.write(turns)
+        return writer.write(self._turns(taken))
+
+    def _turns(self, taken: Taken) -> tuple[Turn, ...]:
+        """Return what the model is shown; reads the whole talk where many replies were left out."""
+        most = self._settings.history_messages
+        turns = window(taken.history, taken.message, most)
+        if len(turns) == most or taken.history[0].seq == 1:
+            return turns
+        whole = self._store.run(sessions.read(taken.session))
+        return window(whole.messages, taken.message, most)
 
     def _commit(self, taken: Taken, outcome: Outcome) -> bool:
         reply = self._reply(taken, outcome)
@@ -108,7 +116,8 @@ class Replies:
             return False
         metrics.reply_committed(reply)
         logger.info("Reply stored", extra={"facts": _facts(reply)})
-        self._delivery.deliver(taken.session, reply_frame(committed.message.public()))
+        told = reply_frame(committed.message.public())
+        self._delivery.deliver(taken.session, *outcome.untold, told)
         return committed.pending > 0
 
     def _reply(self, taken: Taken, outcome: Outcome) -> NewReply:

@@ -34,10 +34,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A stored message; `new` is false where its id was known."""
+    """A stored message; `new` is false where its id was known. `sockets` the session has open."""
 
     message: StoredMessage
     new: bool
+    sockets: int
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def accept(
 
     def read(answer: Answer) -> Accepted:
         refuse(answer)
-        return Accepted(StoredMessage.model_validate_json(answer[1]), new=answer[2] == "1")
+        message = StoredMessage.model_validate_json(answer[1])
+        return Accepted(message, new=answer[2] == "1", sockets=int(answer[3]))
 
     body = {"id": str(message), "source": "human", "msg": text, "reply_to": None}
     body |= {"trace": trace} if trace else {}
@@ -188,10 +190,18 @@ def erase(session: str) -> Step[bool]:
     return Step("erase", session_keys(session), (session,), lambda answer: answer[0] == "erased")
 
 
-def enter(session: str, socket: str, *, address: str, limits: Limits) -> Step[None]:
-    """Count a socket in, or renew it; raises TooManySockets where there is no room."""
+def enter(session: str, socket: str, *, address: str, limits: Limits) -> Step[int]:
+    """Count a socket in, or renew it; return the `seq` of the session's last message.
+
+    Raises SessionUnknown, and TooManySockets where there is no room.
+    """
+
+    def read_answer(answer: Answer) -> int:
+        refuse(answer)
+        return int(answer[1])
+
     arguments = (socket, limits.sockets_per_session, limits.sockets_per_ip, SOCKET_SILENT_MS)
-    return Step("enter", socket_keys(session, address), arguments, refuse)
+    return Step("enter", socket_keys(session, address), arguments, read_answer)
 
 
 def leave(session: str, socket: str, *, address: str) -> Step[None]:

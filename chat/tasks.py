@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from functools import cache
+from typing import Any
 
 from celery import shared_task
 from django.conf import settings
@@ -18,7 +19,7 @@ SWEEP_AT_MOST = 500
 @cache
 def slots() -> Slots:
     """Return this worker's places for replies."""
-    return Slots(settings.WORKER_CONCURRENCY, answer.delay)
+    return Slots(settings.WORKER_CONCURRENCY, enqueue)
 
 
 @shared_task
@@ -32,14 +33,19 @@ def answer(session: str) -> None:
     finally:
         slots().give_back()
     if another_waits:
-        answer.delay(session)
+        enqueue(session)
+
+
+def enqueue(session: str, **options: Any) -> None:
+    """Enqueue the session's next answer; the workers have declared the queues already."""
+    answer.apply_async((session,), declare=[], **options)  # type: ignore[call-arg]  # as kombu's
 
 
 def _hand_on(session: str) -> None:
     """Let another worker answer, if one has a place: this one is full and could only remember."""
     with suppress(StoreUnavailable):
         if other := store().run(service.place(worker_name())):
-            answer.apply_async((session,), queue=own_queue(other))
+            enqueue(session, queue=own_queue(other))
             slots().forget(session)
 
 
@@ -49,7 +55,7 @@ def sweep() -> None:
     found = store().run(service.sweep(SWEEP_AT_MOST))
     metrics.sweep_done(len(found))
     for session in found:
-        answer.delay(session)
+        enqueue(session)
 
 
 @shared_task

@@ -78,6 +78,12 @@ class Updates:
         await self._tell_waiting(session)
         self._watch.hear(self._cursor)
 
+    async def compare(self, last_seq: int) -> None:
+        """Look where the document ends elsewhere than what was told, because either lost some."""
+        if last_seq != self._cursor.last_seq:
+            metrics.document_reread()
+            await self.look()
+
     async def tell_all(self, after: int | None = None) -> None:
         """Tell the session with the messages after `after`, or after those that were told."""
         since = self._cursor.last_seq if after is None else after

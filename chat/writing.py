@@ -35,12 +35,16 @@ DEADLINE = Failure(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a message ends with: a text and why it ended, or a failure with the text so far."""
+    """What a message ends with: a text and why it ended, or a failure with the text so far.
+
+    `untold` is the last of the text, where it came together with the end.
+    """
 
     reply: UUID
     text: str
     pieces: int
     timings: Timings
+    untold: tuple[ReplyDelta, ...] = ()
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     failure: Failure | None = None
@@ -93,7 +97,7 @@ class ReplyWriter:
         generation = self._model.generate(turns, deadline_s=left_s, request_id=request_id)
         with metrics.model_call(), generation, self._hold.calling(generation):
             for piece in generation:
-                self._add(piece)
+                self._add(piece, generation.has_more)
         return self._outcome(
             finish_reason="length" if generation.finish_reason == "length" else "stop",
             usage=_usage(generation),
@@ -138,27 +142,37 @@ class ReplyWriter:
         self._pieces = 0
         self._stored_chars = 0
         self._stored_bytes = 0
-        self._stored_at = 0.0
+        self._stored_at = self._flush_at = 0.0
 
-    def _add(self, piece: str) -> None:
-        self._text += piece
-        self._pieces += 1
+    def _add(self, piece: str, has_more: bool) -> None:
+        """Take a piece: the first is told at once, then what came in DELTA_INTERVAL_S.
+
+        What is already here besides is told with it: a whole answer together with its end.
+        """
         now = time.monotonic()
         self._first_text_at = self._first_text_at or now
-        if now - self._stored_at >= DELTA_INTERVAL_S:
+        if len(self._text) == self._stored_chars:
+            self._flush_at = now + DELTA_INTERVAL_S
+        self._text += piece
+        self._pieces += 1
+        if now - self._stored_at >= DELTA_INTERVAL_S and (not has_more or now >= self._flush_at):
             self._flush(now)
 
     def _flush(self, now: float) -> None:
         """Store what came since the last time, then tell it."""
-        text = self._text[self._stored_chars :]
-        offset = self._stored_chars
-        self._store_progress(text)
+        delta = self._delta()
+        self._store_progress(delta.text)
         self._stored_at = now
-        self._stored_chars += len(text)
-        self._deliver(
-            ReplyDelta(
-                reply_to=self._taken.message.id, id=self._hold.reply, offset=offset, text=text
-            )
+        self._stored_chars += len(delta.text)
+        self._deliver(delta)
+
+    def _delta(self) -> ReplyDelta:
+        """Return what came since the last time."""
+        return ReplyDelta(
+            reply_to=self._taken.message.id,
+            id=self._hold.reply,
+            offset=self._stored_chars,
+            text=self._text[self._stored_chars :],
         )
 
     def _store_progress(self, text: str, retry_in_s: float = 0) -> None:
@@ -196,6 +210,7 @@ class ReplyWriter:
     def _kept(self) -> Outcome:
         """Return what was there when the stop was asked for, before this worker came."""
         self._text, self._pieces = self._taken.text, self._taken.pieces
+        self._stored_chars = len(self._text)
         return self._outcome(finish_reason="stop_requested")
 
     def _failed(self, error: ModelError) -> Outcome:
@@ -217,6 +232,7 @@ class ReplyWriter:
             text=self._text,
             pieces=self._pieces,
             timings=self._timings(),
+            untold=(self._delta(),) if len(self._text) > self._stored_chars else (),
             finish_reason=finish_reason,
             usage=usage,
             failure=failure,

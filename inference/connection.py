@@ -7,6 +7,8 @@ lets one replace (`ConnectionCls`), attach it to the call that runs in their thr
 
 import contextlib
 import errno
+import http.client
+import io
 import os
 import socket
 import threading
@@ -34,6 +36,8 @@ class Exchange:
         self.must_connect = False
         self.is_reused = False
         self.socket: socket.socket | None = None
+        self.answer: io.BufferedReader | None = None
+        self.received: _Received | None = None
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -49,6 +53,14 @@ class Exchange:
         self.socket = sock
         self.call.attach(_SocketHandle(sock))
 
+    def has_more(self) -> bool:
+        """Tell whether more of the answer came with what was read last."""
+        if self.answer is None or self.received is None or self.answer.closed:
+            return False
+        is_buffered = self.received.count > self.answer.tell()
+        # The line end behind a chunk comes with it, and says nothing.
+        return is_buffered and not self.answer.peek().isspace()
+
 
 class _SocketHandle:
     """A second descriptor of a socket: a number that was used again is never shut down."""
@@ -62,6 +74,29 @@ class _SocketHandle:
 
     def close(self) -> None:
         self._twin.close()
+
+
+class _Received(io.RawIOBase):
+    """The bytes that came from a socket, counted before a buffer holds them."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int | None:
+        count = self._raw.readinto(room)
+        self.count += count or 0
+        return count
+
+    def tell(self) -> int:
+        return self.count
+
+    def close(self) -> None:
+        super().close()
+        self._raw.close()
 
 
 class _InterruptibleHttp(HTTPConnection):
@@ -105,6 +140,17 @@ class _InterruptibleHttp(HTTPConnection):
             super().send(data)
         else:
             self._unsent += data
+
+    def response_class(  # type: ignore[override]  # http.client calls it, whatever it is
+        self, sock: socket.socket, **options: Any
+    ) -> http.client.HTTPResponse:
+        """Make the answer that http.client reads, and let the exchange see what of it has come."""
+        response = http.client.HTTPResponse(sock, **options)
+        received = _Received(response.fp.detach())
+        response.fp = io.BufferedReader(received)
+        exchange: Exchange = _running.exchange
+        exchange.received, exchange.answer = received, response.fp
+        return response
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3's own
         exchange: Exchange = _running.exchange

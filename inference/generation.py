@@ -25,6 +25,7 @@ class Generation(Iterator[str]):
 
     The request is sent when the first piece is asked for. Iterating raises `ModelError`, or
     `GenerationCancelled` after `cancel`. `finish_reason` and `usage` are known after the end.
+    `has_more` tells whether what follows a piece, another or the end, is here already.
     Leaving it as a context manager before the end closes the connection, which stops the model.
     """
 
@@ -33,6 +34,7 @@ class Generation(Iterator[str]):
     ) -> None:
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
+        self.has_more = False
         self._transport = transport
         self._dialect = dialect
         self._ask = ask
@@ -89,13 +91,14 @@ class Generation(Iterator[str]):
         for chunk in chunks:
             if piece := self._take(chunk):
                 has_spoken = True
+                self.has_more = documents.has_more
                 yield piece
             if not documents.is_stream:
                 self.finish_reason = self.finish_reason or "stop"
             if self.finish_reason or self._text.is_cut:
                 break
         if rest := self._text.end():
-            has_spoken = True
+            has_spoken = self.has_more = True
             yield rest
         if not has_spoken or not (self.finish_reason or self._text.is_cut):
             raise ModelBadReply

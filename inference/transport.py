@@ -45,6 +45,10 @@ class Answer:
                 raise ModelBadReply
             yield chunk
 
+    def has_more(self) -> bool:
+        """Tell whether more of the body is here already."""
+        return self._exchange.has_more()
+
     def hurry(self, timeout_s: float) -> None:
         """Give the rest of the body this long; it is dropped where it takes longer."""
         self._hurries_until_s = time.monotonic() + timeout_s

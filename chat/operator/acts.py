@@ -14,7 +14,7 @@ from chat.delivery import Delivery
 from chat.deployment import store
 from chat.errors import ChatError, StoreUnavailable
 from chat.inspection import Inspection
-from chat.tasks import answer
+from chat.tasks import enqueue
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def _erase(session: str) -> bool:
 
 def _enqueue(session: str) -> None:
     try:
-        answer.delay(session)
+        enqueue(session)
     except OperationalError:
         logger.warning("The broker took no task; the sweep will find the session")
 

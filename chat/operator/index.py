@@ -115,7 +115,7 @@ class Index:
         return share
 
     def _command(self, *words: Any) -> Sequence[Any]:
-        answer = self._redis.execute_command(*words)  # type: ignore[no-untyped-call]
+        answer = self._redis.execute_command(*words)
         return cast(Sequence[Any], answer)
 
 

@@ -6,7 +6,7 @@ if not alive() then
 end
 local known = redis.call('HGET', ids, 'human:' .. ARGV[2])
 if known then
-  return {'accepted', message_at(known), '0'}
+  return {'accepted', message_at(known), '0', whole(redis.call('ZCARD', sockets))}
 end
 local pending = redis.call('LLEN', mailbox)
 if pending >= tonumber(ARGV[5]) then
@@ -26,4 +26,4 @@ if pending == 0 then
 end
 end_at(now + ARGV[4])
 tally('accepted', now)
-return {'accepted', message, '1'}
+return {'accepted', message, '1', whole(redis.call('ZCARD', sockets))}

@@ -1,6 +1,10 @@
 #!lua
--- Count a socket in, or say again that it is there. KEYS 13: the address's sockets, 14: all sockets.
+-- Count a socket in, or say again that it is there; tells how many messages the session has.
+-- KEYS 13: the address's sockets, 14: all sockets.
 -- ARGV: socket, most a session, most an address, milliseconds a silent socket counts.
+if not alive() then
+  return {'unknown'}
+end
 local by_address = KEYS[13]
 local now = now_ms()
 for key, most in pairs({[sockets] = tonumber(ARGV[2]), [by_address] = tonumber(ARGV[3])}) do
@@ -14,4 +18,4 @@ for _, key in ipairs({sockets, by_address}) do
   redis.call('PEXPIRE', key, ARGV[4])
 end
 redis.call('ZADD', KEYS[14], whole(now), ARGV[1])
-return {'entered'}
+return {'entered', whole(count())}

@@ -46,6 +46,23 @@ def test_a_message_is_accepted_written_and_completed(stack: Stack, model_stub: M
     assert reply["timings"]["total_ms"] >= 400
 
 
+def test_what_comes_at_once_is_told_at_once(stack: Stack, model_stub: ModelStub) -> None:
+    with chat_v1(stack, begin(stack)) as socket:
+        reply = socket.reply_to(socket.say("hello"))
+
+    deltas = [frame for frame in socket.seen if frame["type"] == "reply.delta"]
+    assert [(delta["offset"], delta["text"]) for delta in deltas] == [(0, reply["msg"])]
+
+
+def test_the_pieces_add_up_to_the_reply(stack: Stack, model_stub: ModelStub) -> None:
+    model_stub.script(slow("one", " two", " three", delay_s=0.02))
+    with chat_v1(stack, begin(stack)) as socket:
+        reply = socket.reply_to(socket.say("hello"))
+
+    deltas = [frame["text"] for frame in socket.seen if frame["type"] == "reply.delta"]
+    assert "".join(deltas) == reply["msg"] == "one two three"
+
+
 def test_the_same_id_is_never_a_second_message(stack: Stack, model_stub: ModelStub) -> None:
     token = begin(stack)
     with chat_v1(stack, token) as socket:

@@ -166,7 +166,7 @@ def _stopped(page: Scripted) -> None:
     page.begin([human(1, "Tell me all", iso())])
     stopped = {**bot(2, 1, "All of it begins", iso()), "finish_reason": "stop_requested"}
     page.tell({"type": "reply.completed", "message": stopped})
-    expect(page.page.get_by_text("begins")).to_be_visible()
+    expect(page.page.locator(".turn").get_by_text("begins")).to_be_visible()
 
 
 def _offline(page: Scripted) -> None:

@@ -28,7 +28,7 @@ def client(site: Stack) -> Iterator[redis.Redis]:
 
 
 def command(client: redis.Redis, *arguments: str) -> Any:
-    return client.execute_command(*arguments)  # type: ignore[no-untyped-call]
+    return client.execute_command(*arguments)
 
 
 def test_json_commands_answer(client: redis.Redis) -> None:

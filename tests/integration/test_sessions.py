@@ -431,6 +431,19 @@ def test_sockets_are_counted_by_session_and_address(store: Store, session: str) 
         enter(other, "e")
 
 
+def test_a_socket_that_gives_a_sign_of_life_learns_where_the_session_ends(
+    store: Store, session: str
+) -> None:
+    enter = sessions.enter(session, "a", address="x", limits=LIMITS)
+    assert store.run(enter) == 0
+    say(store, session)
+    assert store.run(enter) == 1
+
+    store.run(sessions.erase(session))
+    with pytest.raises(SessionUnknown):
+        store.run(enter)
+
+
 def test_erasing_leaves_nothing(store: Store, session: str) -> None:
     say(store, session)
     take(store, session)

@@ -270,7 +270,7 @@ def test_the_newest_come_first_however_old_they_are(store: Store, operator: Clie
     for age_h in ages_h:
         session = begin(store, f"{name} {age_h}")
         began_ms = round((time.time() - age_h * 3600) * 1000)
-        store.redis.execute_command(  # type: ignore[no-untyped-call]
+        store.redis.execute_command(
             "JSON.SET", f"chat:{{{session}}}:document", "$.session_start", began_ms
         )
     rows = operator.get(LIST, {"q": name}).context["cl"].result_list

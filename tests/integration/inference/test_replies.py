@@ -46,6 +46,26 @@ def test_every_shape_of_an_answer_gives_the_same_reply(
     assert generation.finish_reason == "stop"
 
 
+WORDS = ("one", " two", " three")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "has_more"),
+    [
+        (Behaviour(pieces=WORDS), [True, True, True]),
+        (Behaviour(pieces=WORDS, shape="object"), [True]),
+        (Behaviour(pieces=WORDS, piece_delay_s=0.1), [False, False, True]),
+        (Behaviour(pieces=WORDS, piece_delay_s=0.1, split_bytes=True), [False, False, True]),
+    ],
+)
+def test_it_is_known_whether_a_piece_came_alone(
+    client: HttpModelClient, stub: ModelStub, behaviour: Behaviour, has_more: list[bool]
+) -> None:
+    stub.script(behaviour)
+    with client.generate(TURNS) as generation:
+        assert [generation.has_more for _ in generation] == has_more
+
+
 @pytest.mark.parametrize("shape", ["stream", "object"])
 def test_a_reply_that_hit_its_limit_says_so(
     client: HttpModelClient, stub: ModelStub, shape: str
