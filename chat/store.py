@@ -54,7 +54,7 @@ class Store:
         """Run one step; raises what the step names, and StoreUnavailable."""
         with translated(step.script):
             try:
-                answer = self.redis.execute_command("EVALSHA", *_by_digest(step))
+                answer = self.redis.execute_command("EVALSHA", *_bydigest(step))
             except NoScriptError:
                 answer = self.redis.execute_command("EVAL", *_by_text(step))
         return step.read(cast(Sequence[str], answer))
@@ -63,7 +63,7 @@ class Store:
         """Run steps in one round trip; a step that raises gives its exception as its result."""
         with translated("several"), self.redis.pipeline(transaction=False) as pipeline:
             for step in steps:
-                pipeline.execute_command("EVALSHA", *_by_digest(step))
+                pipeline.execute_command("EVALSHA", *_bydigest(step))
             answers = pipeline.execute(raise_on_error=False)
         results: list[T | Exception] = []
         for step, answer in zip(steps, answers, strict=True):
@@ -96,7 +96,7 @@ class AsyncStore:
         """Run one step; raises what the step names, and StoreUnavailable."""
         with translated(step.script):
             try:
-                answer = await self.redis.execute_command("EVALSHA", *_by_digest(step))
+                answer = await self.redis.execute_command("EVALSHA", *_bydigest(step))
             except NoScriptError:
                 answer = await self.redis.execute_command("EVAL", *_by_text(step))
         return step.read(cast(Sequence[str], answer))
@@ -104,8 +104,8 @@ class AsyncStore:
 
 # For `execute_command`: redis-py's `evalsha` looks at every argument once more, a tenth of a
 # worker's time.
-def _by_digest(step: Step[Any]) -> tuple[Any, ...]:
-    return (_digest(step.script), len(step.keys), *step.keys, *step.arguments)
+def _bydigest(step: Step[Any]) -> tuple[Any, ...]:
+    return (digest(step.script), len(step.keys), *step.keys, *step.arguments)
 
 
 def _by_text(step: Step[Any]) -> tuple[Any, ...]:
@@ -113,7 +113,8 @@ def _by_text(step: Step[Any]) -> tuple[Any, ...]:
 
 
 @cache
-def _digest(script: str) -> str:
+def digest(script: str) -> str:
+    """Return the name under which Redis keeps a script."""
     return sha1(source(script).encode()).hexdigest()  # noqa: S324 Redis names scripts by SHA-1
 
 

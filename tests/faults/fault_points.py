@@ -17,7 +17,7 @@ from typing import Any
 from kombu.transport import redis as transport
 from redis import Redis
 
-from chat.store import Store
+from chat.store import Store, digest
 from chatproject.settings import *  # noqa: F403
 from chatproject.settings import DATA_DIR
 
@@ -50,16 +50,17 @@ def with_points(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_point_in_mid_command(execute: Callable[..., Any]) -> Callable[..., Any]:
-    """Return Redis.evalsha with a point after the command is sent, before its answer is read."""
+    """Return Redis.execute_command with a point after a commit is sent, its answer not read."""
 
-    def send_and_die(self: Any, digest: str, number: int, *rest: Any) -> Any:
-        if len(rest) > number + 7 and Path(DATA_DIR, "die-during-commit").exists():
+    def send_and_die(self: Any, *words: Any, **options: Any) -> Any:
+        is_commit = words[0] == "EVALSHA" and words[1] == digest("commit")
+        if is_commit and Path(DATA_DIR, "die-during-commit").exists():
             connection = self.connection_pool.get_connection()
-            connection.send_command("EVALSHA", digest, number, *rest)
+            connection.send_command(*words)
             connection.can_read(timeout=1)
             die_at("die-during-commit")
             connection.disconnect()
-        return execute(self, digest, number, *rest)
+        return execute(self, *words, **options)
 
     return send_and_die
 
@@ -88,5 +89,5 @@ def losing(put: Callable[..., Any]) -> Callable[..., Any]:
 if CLOCK.exists():
     setattr(time, "time", wrong_time)  # noqa: B010
 setattr(Store, "run", with_points(Store.run))  # noqa: B010 what a type checker rightly refuses
-setattr(Redis, "evalsha", with_point_in_mid_command(Redis.evalsha))  # noqa: B010
+setattr(Redis, "execute_command", with_point_in_mid_command(Redis.execute_command))  # noqa: B010
 setattr(transport.Channel, "_put", losing(transport.Channel._put))  # noqa: B010
