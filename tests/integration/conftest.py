@@ -72,3 +72,8 @@ def answer(store: Store, session: str, text: str = "hi") -> StoredMessage:
     taken = take(store, session)
     new = reply(taken.message.id, text, replaces=taken.replaces)
     return store.run(leases.commit(session, taken.lease, new, ttl_s=600)).message
+
+
+def due(store: Store, session: str) -> float | None:
+    score = store.redis.zscore("chat:due", session)
+    return None if score is None else float(str(score))
