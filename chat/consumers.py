@@ -15,28 +15,20 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from chat import metrics, sessions, tracing
+from chat.actions import Actions
 from chat.authorisation import identify
 from chat.broker import broker
 from chat.connection import ClientStuck, Connection
-from chat.delivery import deliver, deliver_change, deliver_queued, group_name
+from chat.delivery import group_name
 from chat.deployment import async_store, limits
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
 from chat.flood import FrameBudget
 from chat.logs import about, stay_about
 from chat.protocol import (
-    ClientFrame,
     Error,
-    MessageAccepted,
-    MessageSend,
-    ReplyRegenerate,
-    ReplyStop,
     ServerFrame,
-    SessionExtend,
-    SessionSync,
-    check_message,
     check_size,
     frame_reference,
-    reply_frame,
 )
 from chat.schemas import Session
 from chat.updates import Updates, read_since
@@ -86,6 +78,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._turn_away(error)
             return
         self.updates = Updates(session, self.dialect, self._tell)
+        self.actions = Actions(self.session, self.updates, self._enqueue)
         self.budget = FrameBudget(settings.MESSAGES_PER_MINUTE)
         self.admitted = self.is_open = True
         await self.accept(self.dialect.subprotocol)
@@ -127,7 +120,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             ref = frame_reference(frame.model_dump(mode="json"))
             with about(message=ref), tracing.frame(frame.type, self.session):
                 async with self.turn:
-                    await self._act(frame)
+                    await self.actions.act(frame)
         except SessionUnknown:
             await self._end()
         except ChatError as error:
@@ -155,52 +148,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """Read what waits: a reply is to be written again."""
         if self._is_ours(event):
             await self._in_turn(self.updates.look())
-
-    async def _act(self, frame: ClientFrame) -> None:
-        match frame:
-            case MessageSend():
-                await self._message_send(frame)
-            case ReplyStop():
-                await self._reply_stop(frame)
-            case ReplyRegenerate():
-                await self._reply_regenerate(frame)
-            case SessionSync():
-                await self.updates.tell_all(frame.after)
-            case SessionExtend():
-                await async_store().run(sessions.extend(self.session, settings.SESSION_TTL_S))
-                await deliver_change(self.session)
-
-    async def _message_send(self, frame: MessageSend) -> None:
-        check_message(frame.msg, settings.MAX_MESSAGE_CHARS)
-        step = sessions.accept(
-            self.session, frame.id, frame.msg, limits=limits(), trace=tracing.current()
-        )
-        accepted = await async_store().run(step)
-        if accepted.new:
-            self._enqueue(str(frame.id))
-        told = MessageAccepted(message=accepted.message.public())
-        await self.updates.pass_on(told, anyway=not accepted.new)
-        if accepted.new:
-            metrics.message_accepted()
-            logger.info("Message accepted", extra={"facts": {"seq": accepted.message.seq}})
-            if accepted.sockets > 1:
-                await deliver(self.session, told)
-
-    async def _reply_stop(self, frame: ReplyStop) -> None:
-        step = sessions.stop(self.session, frame.reply_to, ttl_s=settings.SESSION_TTL_S)
-        if stopped := await async_store().run(step):
-            told = reply_frame(stopped.message.public())
-            await self.updates.pass_on(told, anyway=not stopped.new)
-            if stopped.new:
-                await deliver(self.session, told)
-                if stopped.pending:
-                    self._enqueue(None)
-
-    async def _reply_regenerate(self, frame: ReplyRegenerate) -> None:
-        await async_store().run(sessions.regenerate(self.session, frame.reply_to, limits=limits()))
-        await self.updates.look()
-        await deliver_queued(self.session)
-        self._enqueue(None)
 
     def _enqueue(self, ref: str | None) -> None:
         """Ask for the session's next answer, at once; what fails is told when it does."""
