@@ -30,8 +30,9 @@ servers:
 run: install
 	@$(RUN) manage.py runall
 
+# Three at a time, also on two cores: many tests wait for a time-out.
 test: install-dev chromium servers
-	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install-dev
 	@$(RUN) -m ruff check .

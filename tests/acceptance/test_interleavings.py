@@ -9,7 +9,7 @@ import logging
 import os
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from chat.store import AsyncStore
 from tests.acceptance.interleavings import Move, Trial, plan, shrink
@@ -39,10 +39,12 @@ MOODS = (
 )
 
 
-async def break_things(site: Stack, model_stub: ModelStub, chance: random.Random) -> None:
-    """Break a part of the site, again and again, and put another in its place."""
+async def break_things(
+    site: Stack, model_stub: ModelStub, chance: random.Random, over: asyncio.Event
+) -> None:
+    """Break a part of the site, again and again, and put another in its place; until it is over."""
     faults = ["worker", "web"] if IS_LONG else ["worker"]
-    while True:
+    while not over.is_set():
         model_stub.script(*chance.choices(MOODS, k=6))
         await asyncio.sleep(chance.uniform(0.5, 2))
         kind = chance.choice(faults)
@@ -54,13 +56,13 @@ async def break_things(site: Stack, model_stub: ModelStub, chance: random.Random
 
 @asynccontextmanager
 async def breaking(site: Stack, model_stub: ModelStub, seed: int) -> AsyncIterator[None]:
-    task = asyncio.create_task(break_things(site, model_stub, random.Random(seed)))
+    over = asyncio.Event()
+    task = asyncio.create_task(break_things(site, model_stub, random.Random(seed), over))
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        over.set()
+        await task
 
 
 async def test_every_tab_ends_with_what_the_document_has(
