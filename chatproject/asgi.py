@@ -12,9 +12,9 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402 Django is set up f
 
 from chat.farewell import Farewell  # noqa: E402
 from chat.routing import websocket_application  # noqa: E402
-from chatproject.daphne_close import send_standard_close_codes  # noqa: E402
+from chatproject import daphne_mended  # noqa: E402
 
-send_standard_close_codes()
+daphne_mended.mend()
 
 application = Farewell(
     ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})

@@ -1,6 +1,11 @@
 """Redis, the broker or the worker away while somebody talks; a session that ends in mid-reply."""
 
+import signal
 from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 
 from tests.acceptance.clients import begin, chat_v1, plain
 from tests.conftest import NewStack
@@ -83,3 +88,16 @@ def test_a_session_that_ends_in_mid_reply_is_told(
         assert modern.close_code()[0] == 1008
         assert naive.close_code() == (1008, "Session not authenticated or expired token")
     model_stub.wait_for(lambda seen: seen[0].disconnected_at_s is not None)
+
+
+def test_who_just_came_is_told_that_the_process_ends(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.start()
+    with chat_v1(stack, begin(stack)) as socket:
+        socket.until("session.ready")
+        stack.of("web")[0].send(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.connection.recv(timeout=10)
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == CloseCode.SERVICE_RESTART
