@@ -4,8 +4,9 @@ Autobahn, below daphne, lets applications close with 1000 and 3000 to 4999 only,
 the reason (https://github.com/django/daphne/issues/374). The chat's contract closes with 1008 and a
 reason; other ASGI servers send both.
 
-At its end daphne cancels the application of every connection, and fails at the first that has none
-just then, such as one kept open after its request: then no application is told of the end at all.
+At its end daphne cancels the application of every connection, and fails at the first that has none:
+the request of a WebSocket's handshake, which stays in its list for about a second. Then no
+application is told of the end at all.
 """
 
 import asyncio

@@ -52,8 +52,8 @@ class Documents:
         decoder = SseDecoder()
         for chunk in itertools.chain([start], self._body):
             events = decoder.feed(chunk)
-            for left, event in zip(range(len(events))[::-1], events, strict=True):
-                self.has_more = left > 0 or self._has_more_bytes()
+            for number, event in enumerate(events, start=1):
+                self.has_more = number < len(events) or self._has_more_bytes()
                 yield _event(event)
         yield from map(_event, decoder.finish())
 

@@ -150,3 +150,26 @@ async def test_it_takes_its_turn_behind_what_waits(tabs: Tabs, model_stub: Model
     assert [one["reply_to"] for one in replies] == [second, first]
     assert new["seq"] == 5
     assert (await ada.told("reply.queued", reply_to=first))["ahead"] == 1
+
+
+async def test_the_model_sees_the_talk_before_many_new_tries(
+    tabs: Tabs, model_stub: ModelStub
+) -> None:
+    (ada,) = await tabs()
+    await ada.outcome(await ada.say("first"))
+    message = await ada.say("second")
+    old = await ada.outcome(message)
+    for number in range(9):
+        model_stub.script(Behaviour(text=f"try {number}"))
+        await ada.send("reply.regenerate", reply_to=message)
+        old = await new_outcome(ada, message, old)
+
+    await ada.outcome(await ada.say("third"))
+
+    assert prompts(model_stub)[-1].splitlines() == [
+        "Bot: You said: first",
+        "Human: second",
+        "Bot: try 8",
+        "Human: third",
+        "Bot:",
+    ]
