@@ -142,7 +142,7 @@ def test_two_tabs_show_the_same(new_visitor: NewVisitor, model_stub: ModelStub) 
 
 
 def test_a_message_too_long_stays_in_the_box(new_visitor: NewVisitor) -> None:
-    visitor = new_visitor()
+    visitor = new_visitor(viewport={"width": 375, "height": 700})
     visitor.network.cut()  # the limit is known before the session is
     visitor.begin()
     visitor.box.fill("x" * 2001)
@@ -152,6 +152,11 @@ def test_a_message_too_long_stays_in_the_box(new_visitor: NewVisitor) -> None:
     expect(visitor.page.locator("#composer-hint")).to_contain_text("2001 of 2000 characters")
     expect(visitor.box).to_have_value("x" * 2001)
     expect(visitor.page.locator(".turn")).to_have_count(0)
+    box, screen = visitor.box.bounding_box(), visitor.page.viewport_size
+    assert box
+    assert screen
+    assert box["x"] >= 0, "one long word must not push the box off the screen"
+    assert box["x"] + box["width"] <= screen["width"]
 
 
 def test_a_refused_message_is_sent_when_the_limit_allows(
