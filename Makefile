@@ -39,7 +39,7 @@ check: install-dev
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 	@scripts/types.sh
-	@$(RUN) -m pytest -q tests/unit/test_walls.py
+	@$(RUN) -m pytest -q tests/unit/test_layers.py
 
 format: install-dev
 	@$(RUN) -m ruff format .

@@ -63,7 +63,7 @@ def measure(count: int) -> Iterator[str]:
 
 def fill(count: int, spread_ms: int = 23 * HOUR_MS) -> None:
     """Write sessions as the scripts would have left them, begun over the last `spread_ms`."""
-    from chat.deployment import store
+    from chat.container import store
 
     now_ms = int(time.time() * 1000)
     chance = random.Random(7)  # noqa: S311 the same sessions every time
@@ -226,7 +226,7 @@ def _index_s(client: Any) -> float:
 
 
 def _memory() -> str:
-    from chat.deployment import store
+    from chat.container import store
 
     used = store().redis.info("memory")["used_memory_human"]
     return f"Redis uses {used}, index included"
@@ -234,9 +234,9 @@ def _memory() -> str:
 
 def _exchange_ms(rounds: int) -> float:
     """Return how long storing a message and its reply takes, with this many in one session."""
-    from chat import leases, sessions
-    from chat.deployment import limits, store
+    from chat.container import limits, store
     from chat.schemas import NewReply, Record, Timings
+    from chat.store import leases, sessions
 
     session, times_ms, chance = uuid4().hex, [], random.Random(1)  # noqa: S311
     redis, allowed = store(), replace(limits(), messages_per_minute=10_000)

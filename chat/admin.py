@@ -11,13 +11,13 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from chat.deployment import store
+from chat.container import store
 from chat.models import Session
-from chat.operator import confirming, filters, views
+from chat.operator import confirmation, filters, pages
 from chat.operator.changelist import BoundedPaginator, SessionChangeList
-from chat.operator.directory import Directory
-from chat.operator.query import ID, Query
-from chat.operator.rows import Rows
+from chat.operator.results import Results
+from chat.operator.search_query import ID, Query
+from chat.operator.session_search import SessionSearch
 from chat.operator.timeline import duration
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ class SessionAdmin(SessionModelAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         """Return all sessions, as rows that are read from Redis."""
         in_texts = request.user.has_perm("chat.view_transcript")
-        return Rows(Directory(store()), Query(in_texts=in_texts))
+        return Results(SessionSearch(store()), Query(in_texts=in_texts))
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Session | None:
         """Return a session's row, None where there is no such session."""
-        found = Directory(store()).summaries((object_id,)) if ID.fullmatch(object_id) else []
+        found = SessionSearch(store()).summaries((object_id,)) if ID.fullmatch(object_id) else []
         return Session.of(found[0]) if found else None
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -79,7 +79,7 @@ class SessionAdmin(SessionModelAdmin):
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Return the actions this person may take."""
-        return confirming.actions(request)
+        return confirmation.actions(request)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody adds a session here."""
@@ -97,23 +97,23 @@ class SessionAdmin(SessionModelAdmin):
         """Return the pages a model has, and those that only sessions have."""
         wrap = self.admin_site.admin_view
         own = [
-            path("dashboard/", wrap(views.dashboard), name="chat_session_dashboard"),
-            path("dashboard/live/", wrap(views.dashboard_live), name="chat_session_dashboard_live"),
-            path("find/", wrap(views.find), name="chat_session_find"),
-            path("<str:session>/live/", wrap(views.session_live), name="chat_session_live"),
+            path("dashboard/", wrap(pages.dashboard), name="chat_session_dashboard"),
+            path("dashboard/live/", wrap(pages.dashboard_live), name="chat_session_dashboard_live"),
+            path("find/", wrap(pages.find), name="chat_session_find"),
+            path("<str:session>/live/", wrap(pages.session_live), name="chat_session_live"),
         ]
         return own + super().get_urls()
 
-    @views.tells_of_trouble
+    @pages.tells_of_trouble
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the list, or take an action."""
-        if session := views.session_of_token(request.GET.get("q", "")):
-            return views.warn_of_token(request, session)
+        if session := pages.session_of_token(request.GET.get("q", "")):
+            return pages.warn_of_token(request, session)
         return super().changelist_view(request, {"title": "Sessions"} | (extra_context or {}))
 
-    @views.tells_of_trouble
+    @pages.tells_of_trouble
     def change_view(
         self,
         request: HttpRequest,
@@ -124,9 +124,9 @@ class SessionAdmin(SessionModelAdmin):
         """Show a session's page."""
         if request.method == "POST" or not self.has_view_permission(request):
             raise PermissionDenied
-        return views.session(request, unquote(object_id))
+        return pages.session(request, unquote(object_id))
 
-    @views.tells_of_trouble
+    @pages.tells_of_trouble
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -155,12 +155,12 @@ class SessionAdmin(SessionModelAdmin):
     @admin.display(description="last message", ordering="last")
     def said_last(self, row: Session) -> SafeString | str:
         """When its last message was stored."""
-        return views.moment(row.summary.last)
+        return pages.moment(row.summary.last)
 
     @admin.display(description="started", ordering="started")
     def began(self, row: Session) -> SafeString | str:
         """When it began."""
-        return views.moment(row.summary.started)
+        return pages.moment(row.summary.started)
 
     @admin.display(description="sockets")
     def sockets(self, row: Session) -> int:

@@ -10,11 +10,7 @@ from ninja.errors import AuthenticationError
 from ninja.params.functions import Query
 from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
 
-from chat import metrics, sessions
-from chat.delivery import deliver_change
-from chat.deployment import async_store, limits
-from chat.errors import ChatError, RateLimited, SessionUnknown
-from chat.openapi import (
+from chat.apidocs.openapi import (
     DESCRIPTION,
     HISTORY,
     INVALID_NAME,
@@ -28,7 +24,12 @@ from chat.openapi import (
     answers,
     said,
 )
+from chat.container import async_store, limits
+from chat.errors import ChatError, RateLimited, SessionUnknown
+from chat.events.delivery import publish_change
+from chat.observability import metrics
 from chat.schemas import History, HistoryMessage, Value, session_id
+from chat.store import sessions
 
 MAX_NAME_CHARS = 100
 
@@ -141,7 +142,7 @@ async def create_token(
 async def refresh_token(request: HttpRequest) -> History:
     """Return a session with all its messages."""
     token = token_of(request)
-    session = await async_store().run(sessions.read(session_id(str(token))))
+    session = await async_store().run(sessions.load(session_id(str(token))))
     return History(
         token=token,
         name=session.name,
@@ -167,7 +168,7 @@ async def delete_token(request: HttpRequest) -> tuple[HTTPStatus, None]:
     session = session_id(str(token_of(request)))
     if not await async_store().run(sessions.erase(session)):
         raise SessionUnknown
-    await deliver_change(session)
+    await publish_change(session)
     return HTTPStatus.NO_CONTENT, None
 
 
@@ -187,7 +188,7 @@ def tell_missing_token(request: HttpRequest, error: AuthenticationError) -> Http
 @api.exception_handler(ChatError)
 def tell_error(request: HttpRequest, error: ChatError) -> HttpResponse:
     """Answer with the error's sentence: 429 with Retry-After, 503 where it passes, else 400."""
-    metrics.error_told(error.code)
+    metrics.error_sent(error.code)
     if isinstance(error, RateLimited):
         response = api.create_response(request, Refused(detail=error.detail), status=429)
         response["Retry-After"] = str(error.retry_after_s)

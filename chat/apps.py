@@ -12,9 +12,10 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         """Begin to count and to trace, and listen to what Celery says of a worker's life."""
-        from chat import metric_files, tracing, worker
+        from chat.observability import metric_files, tracing
+        from chat.worker import lifecycle
 
         logging.captureWarnings(settings.LOG_FORMAT == "json")
         metric_files.begin(settings.METRICS_DIR)
-        worker.listen()
+        lifecycle.listen()
         tracing.start()

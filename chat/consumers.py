@@ -14,16 +14,11 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from chat import metrics, sessions, tracing
-from chat.actions import Actions
-from chat.authorisation import identify
-from chat.broker import broker
-from chat.connection import ClientStuck, Connection
-from chat.delivery import group_name
-from chat.deployment import async_store, limits
+from chat.container import async_store, client_limits, limits, task_publisher
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
-from chat.flood import FrameBudget
-from chat.logs import about, stay_about
+from chat.events.delivery import group_name
+from chat.observability import metrics, tracing
+from chat.observability.logs import log_context, set_log_session
 from chat.protocol import (
     Error,
     ServerFrame,
@@ -31,8 +26,13 @@ from chat.protocol import (
     frame_reference,
 )
 from chat.schemas import Session
-from chat.updates import Updates, read_since
-from chat.watch import Due
+from chat.store import sessions
+from chat.websocket.backpressure import ClientNotReading, Connection
+from chat.websocket.handlers import Actions
+from chat.websocket.handshake import parse_handshake
+from chat.websocket.rate_limit import FrameRateLimit
+from chat.websocket.sync import SocketSync, load_since
+from chat.websocket.timers import Timer
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +58,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """
         try:
             await getattr(self, message["type"].replace(".", "_"))(message)
-        except ClientStuck:
+        except ClientNotReading:
             self._cut_off()
 
     async def connect(self) -> None:
         """Admit the socket, join its group, tell it the document, and watch over it."""
-        self.caller = identify(self.scope)
+        self.caller = parse_handshake(self.scope)
         self.dialect = self.caller.dialect
         self.turn = asyncio.Lock()
         self.background: set[asyncio.Task[None]] = set()
@@ -72,14 +72,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
             if self.caller.session is None:
                 raise SessionUnknown
             self.session = self.caller.session
-            stay_about(self.session)
+            set_log_session(self.session)
             session = await self._join()
         except ChatError as error:
             await self._turn_away(error)
             return
-        self.updates = Updates(session, self.dialect, self._tell)
-        self.actions = Actions(self.session, self.updates, self._enqueue)
-        self.budget = FrameBudget(settings.MESSAGES_PER_MINUTE)
+        self.updates = SocketSync(async_store(), session, self.dialect, client_limits(), self._tell)
+        self.actions = Actions(async_store(), limits(), self.session, self.updates, self._enqueue)
+        self.budget = FrameRateLimit(settings.MESSAGES_PER_MINUTE)
         self.admitted = self.is_open = True
         await self.accept(self.dialect.subprotocol)
         metrics.socket_admitted(self.dialect.name)
@@ -98,7 +98,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             )
             with contextlib.suppress(StoreUnavailable):
                 await async_store().run(
-                    sessions.leave(
+                    sessions.unregister_socket(
                         self.caller.session, self.channel_name, address=self.caller.address
                     )
                 )
@@ -118,7 +118,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             frame = self.dialect.parse(text_data)
             metrics.frame_received(frame.type)
             ref = frame_reference(frame.model_dump(mode="json"))
-            with about(message=ref), tracing.frame(frame.type, self.session):
+            with log_context(message=ref), tracing.frame(frame.type, self.session):
                 async with self.turn:
                     await self.actions.act(frame)
         except SessionUnknown:
@@ -151,7 +151,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     def _enqueue(self, ref: str | None) -> None:
         """Ask for the session's next answer, at once; what fails is told when it does."""
-        self._begin(self._tell_refusal(broker().enqueue_answer(self.session), ref))
+        self._begin(self._tell_refusal(task_publisher().enqueue_answer(self.session), ref))
 
     async def _tell_refusal(self, enqueued: Coroutine[Any, Any, None], ref: str | None) -> None:
         try:
@@ -183,23 +183,23 @@ class ChatConsumer(AsyncWebsocketConsumer):
         while self.is_open:
             due = await self.updates.next_due()
             try:
-                if due is Due.SIGN_OF_LIFE:
+                if due is Timer.SIGN_OF_LIFE:
                     await self._in_turn(self._give_sign_of_life())
                 await self._in_turn(self.updates.do(due))
-            except ClientStuck:
+            except ClientNotReading:
                 self._cut_off()
 
     async def _join(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
         await self._count_in()
-        return await read_since(self.session, self.caller.after)
+        return await load_since(async_store(), self.session, self.caller.after)
 
     async def _give_sign_of_life(self) -> None:
         await self.updates.compare(await self._count_in())
 
     async def _count_in(self) -> int:
         return await async_store().run(
-            sessions.enter(
+            sessions.register_socket(
                 self.session, self.channel_name, address=self.caller.address, limits=limits()
             )
         )
@@ -224,7 +224,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """While one frame is acted upon, daphne goes on to take others: only so many."""
         try:
             self.connection.check_unread()
-        except ClientStuck:
+        except ClientNotReading:
             self._cut_off()
         self.guard = asyncio.get_running_loop().call_later(STUCK_S, self._guard)
 
@@ -239,7 +239,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.send(text_data=text)
 
     async def _tell_error(self, error: ChatError, ref: str | None = None) -> None:
-        metrics.error_told(error.code)
+        metrics.error_sent(error.code)
         await self._tell(Error(code=error.code, detail=error.detail, ref=ref))
 
     def _is_ours(self, event: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
 from django.utils.decorators import async_only_middleware, sync_and_async_middleware
 
-from chat import metrics
+from chat.observability import metrics
 
 STORABLE = ("/static/",)
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})

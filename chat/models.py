@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from chat.inspection import Summary
+from chat.store.inspection import Summary
 
 
 class Session(models.Model):

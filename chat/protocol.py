@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from chat.errors import ErrorCode, MessageEmpty, MessageInvalid, MessageTooLong
-from chat.schemas import Instant, Message, Replaced, Value, Writing
+from chat.schemas import Message, PartialReply, Replaced, Timestamp, Value
 
 SUBPROTOCOL = "chat.v1"
 MAX_FRAME_BYTES = 64 * 1024
@@ -95,12 +95,14 @@ class SessionReady(Frame):
 
     type: Literal["session.ready"] = "session.ready"
     name: str = Field(description="The visitor's.")
-    session_start: Instant
-    expires_at: Instant
+    session_start: Timestamp
+    expires_at: Timestamp
     messages: tuple[Message | Replaced, ...] = Field(
         description="All, or those after `after` where that tells all that changed."
     )
-    reply: Writing | None = Field(description="The reply being written now, with its text so far.")
+    reply: PartialReply | None = Field(
+        description="The reply being written now, with its text so far."
+    )
     recovered: bool = Field(
         description="False: the client knew more than the document; this is the whole history."
     )
@@ -178,14 +180,14 @@ class SessionExpiring(Frame):
     """
 
     type: Literal["session.expiring"] = "session.expiring"
-    expires_at: Instant
+    expires_at: Timestamp
 
 
 class SessionExpired(Frame):
     """The session is over; the socket closes."""
 
     type: Literal["session.expired"] = "session.expired"
-    expires_at: Instant
+    expires_at: Timestamp
 
 
 class Error(Frame):

@@ -8,12 +8,12 @@ from django.conf import settings
 from django.urls import path, re_path
 
 from chat.consumers import ChatConsumer
-from chat.origins import OriginCheck
+from chat.websocket.origins import SameOriginValidator
 
 # Django's path() is typed for views only; Channels' router gives it ASGI applications.
 chat_route: Any = path("chat", cast(Any, ChatConsumer.as_asgi()))
 no_route: Any = re_path("", cast(Any, WebsocketDenier.as_asgi()))
 
-websocket_application = OriginCheck(
+websocket_application = SameOriginValidator(
     URLRouter([chat_route, no_route]), settings.CORS_ALLOWED_ORIGINS
 )

@@ -29,14 +29,14 @@ FinishReason = Literal["stop", "length", "stop_requested"]
 Source = Literal["human", "bot"]
 
 
-def iso(instant: datetime) -> str:
+def format_timestamp(instant: datetime) -> str:
     """Return ISO 8601 in UTC, to the millisecond."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Instant = Annotated[
+Timestamp = Annotated[
     datetime,
-    PlainSerializer(iso, return_type=str),
+    PlainSerializer(format_timestamp, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 
@@ -77,7 +77,7 @@ class Message(Value):
     seq: int = Field(ge=1, description="Counts a session's messages from 1 without gaps.")
     source: Source
     msg: str = Field(description="The text; of a failed reply, what was written before.")
-    timestamp: Instant = Field(description="When it was stored.")
+    timestamp: Timestamp = Field(description="When it was stored.")
     reply_to: UUID | None = Field(default=None, description="A bot's: the message it answers.")
     finish_reason: FinishReason | None = Field(
         default=None, description="Why a reply ends: by itself, at its longest, or stopped."
@@ -172,7 +172,7 @@ class History(Value):
 
     token: UUID
     name: str
-    session_start: Instant
+    session_start: Timestamp
     messages: list[HistoryMessage]
 
 
@@ -195,7 +195,7 @@ class NewReply(Value):
 stored_messages = TypeAdapter(list[StoredMessage])
 
 
-class Writing(Value):
+class PartialReply(Value):
     """The reply being written now, with its text so far."""
 
     reply_to: UUID = Field(description="The message it answers.")
@@ -203,7 +203,7 @@ class Writing(Value):
     text: str
 
 
-class Backlog(Value):
+class QueueState(Value):
     """What stands between a session and its next reply."""
 
     in_front: int = Field(default=0, description="Waiting sessions that come before this one.")
@@ -221,15 +221,15 @@ class Session(Value):
 
     id: str
     name: str
-    session_start: Instant
-    expires_at: Instant
+    session_start: Timestamp
+    expires_at: Timestamp
     left_s: float = Field(description="Seconds until then, by Redis' clock.")
     messages: tuple[StoredMessage, ...]
     last_seq: int
     pending: tuple[UUID, ...] = Field(description="Messages not answered yet, oldest first.")
-    writing: Writing | None = None
+    writing: PartialReply | None = None
     retry_in_s: float = Field(default=0, description="Until a model that loads is asked again.")
-    backlog: Backlog = Backlog()
+    backlog: QueueState = QueueState()
     recovered: bool = True
 
 

@@ -1,25 +1,17 @@
 """Celery tasks: one call each."""
 
 from contextlib import suppress
-from functools import cache
-from typing import Any
 
 from celery import shared_task
-from django.conf import settings
 
-from chat import metrics, service
-from chat.deployment import replies, store, worker_name
+from chat.container import responder, slots, store, worker_name
 from chat.errors import StoreUnavailable
-from chat.queues import own_queue
-from chat.slots import Slots
+from chat.events.task_publisher import enqueue_answer
+from chat.observability import metrics
+from chat.store import cluster
+from chat.worker.queues import own_queue
 
 SWEEP_AT_MOST = 500
-
-
-@cache
-def slots() -> Slots:
-    """Return this worker's places for replies."""
-    return Slots(settings.WORKER_CONCURRENCY, enqueue)
 
 
 @shared_task
@@ -29,36 +21,31 @@ def answer(session: str) -> None:
         _hand_on(session)
         return
     try:
-        another_waits = replies().answer_next(session)
+        another_waits = responder().answer_next(session)
     finally:
         slots().give_back()
     if another_waits:
-        enqueue(session)
-
-
-def enqueue(session: str, **options: Any) -> None:
-    """Enqueue the session's next answer; the workers have declared the queues already."""
-    answer.apply_async((session,), declare=[], **options)  # type: ignore[call-arg]  # as kombu's
+        enqueue_answer(session)
 
 
 def _hand_on(session: str) -> None:
     """Let another worker answer, if one has a place: this one is full and could only remember."""
     with suppress(StoreUnavailable):
-        if other := store().run(service.place(worker_name())):
-            enqueue(session, queue=own_queue(other))
+        if other := store().run(cluster.find_slot(worker_name())):
+            enqueue_answer(session, queue=own_queue(other))
             slots().forget(session)
 
 
 @shared_task
 def sweep() -> None:
     """Enqueue the sessions that wait for an answer and that no worker holds."""
-    found = store().run(service.sweep(SWEEP_AT_MOST))
+    found = store().run(cluster.sweep(SWEEP_AT_MOST))
     metrics.sweep_done(len(found))
     for session in found:
-        enqueue(session)
+        enqueue_answer(session)
 
 
 @shared_task
 def prove(nonce: str) -> None:
     """Show that this worker does what it is sent."""
-    store().run(service.prove(nonce))
+    store().run(cluster.record_health_probe(nonce))

@@ -4,9 +4,9 @@ from django.urls import include, path
 from django.views.i18n import JavaScriptCatalog
 
 from chat.api import api
-from chat.documents import asyncapi_json, websocket_page
-from chat.health import healthz, readyz
-from chat.scrape import metrics
+from chat.apidocs.reference import asyncapi_json, websocket_page
+from chat.observability.exporter import metrics
+from chat.observability.health import healthz, readyz
 from chat.views import page
 
 urlpatterns = [

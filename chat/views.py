@@ -14,12 +14,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from pydantic import ValidationError
 
-from chat import sessions
 from chat.api import MAX_NAME_CHARS, names
-from chat.authorisation import COOKIE
-from chat.deployment import async_store, limits
+from chat.container import async_store, limits
 from chat.errors import ChatError, RateLimited
 from chat.schemas import session_id
+from chat.store import sessions
+from chat.websocket.handshake import COOKIE
 
 # The page's script makes HTML only where it has been sanitised; the browser holds it to that.
 TRUSTED_TYPES = {
@@ -73,8 +73,8 @@ async def _begin_session(request: HttpRequest) -> HttpResponse:
 
 async def _create_session(name: str, address: str) -> UUID:
     token = uuid4()
-    step = sessions.create(session_id(str(token)), name, address=address, limits=limits())
-    await async_store().run(step)
+    command = sessions.create(session_id(str(token)), name, address=address, limits=limits())
+    await async_store().run(command)
     return token
 
 
@@ -107,7 +107,7 @@ async def _session(token: str) -> dict[str, str] | None:
     The page's script takes the token over from there: it cannot read the cookie.
     """
     try:
-        session = await async_store().run(sessions.read(session_id(str(UUID(token)))))
+        session = await async_store().run(sessions.load(session_id(str(UUID(token)))))
     except (ValueError, ChatError):
         return None
     return {"token": token, "name": session.name}

@@ -10,12 +10,12 @@ http_application = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402 Django is set up first
 
-from chat.farewell import Farewell  # noqa: E402
 from chat.routing import websocket_application  # noqa: E402
-from chatproject import daphne_mended  # noqa: E402
+from chat.websocket.shutdown import GracefulShutdown  # noqa: E402
+from chatproject import daphne_patches  # noqa: E402
 
-daphne_mended.mend()
+daphne_patches.mend()
 
-application = Farewell(
+application = GracefulShutdown(
     ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})
 )

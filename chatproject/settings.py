@@ -13,8 +13,8 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, validate
 
-from chatproject.addresses import checked_redis_url, complete_redis_url
-from chatproject.local_files import read_or_create_secret
+from chatproject.redis_urls import checked_redis_url, complete_redis_url
+from chatproject.secret_files import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -279,7 +279,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "about": {"()": "chat.logs.About"},
+        "about": {"()": "chat.observability.logs.About"},
         # A probe's answer is for the one who asked.
         "no_probes": {
             "()": "django.utils.log.CallbackFilter",
@@ -287,8 +287,8 @@ LOGGING = {
         },
     },
     "formatters": {
-        "json": {"()": "chat.logs.JsonLines"},
-        "text": {"()": "chat.logs.ReadableLines"},
+        "json": {"()": "chat.observability.logs.JsonLines"},
+        "text": {"()": "chat.observability.logs.ReadableLines"},
     },
     "handlers": {
         "console": {

@@ -4,7 +4,7 @@ import threading
 import time
 from typing import Protocol
 
-from inference.errors import GenerationCancelled, ModelTimeout
+from inference.model_errors import GenerationCancelled, ModelTimeout
 
 
 class Interruptible(Protocol):

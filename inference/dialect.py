@@ -18,7 +18,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Ask:
+class ModelRequest:
     """A request: its JSON payload, and the prompt's text where the dialect sends one."""
 
     payload: Mapping[str, object]
@@ -46,7 +46,7 @@ class Dialect(Protocol):
     def stop(self) -> str:
         """Where a reply is cut off: the text with which the human's next turn would begin."""
 
-    def ask(self, turns: Sequence[Turn]) -> Ask:
+    def ask(self, turns: Sequence[Turn]) -> ModelRequest:
         """Write the request that asks for the reply to the last turn."""
 
     def read(self, document: object) -> Chunk:

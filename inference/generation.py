@@ -6,11 +6,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from inference.call import Call
-from inference.dialect import Ask, Chunk, Dialect, FinishReason, Usage
-from inference.documents import DONE, Documents, parse_json
-from inference.errors import ModelBadReply, ModelError
-from inference.failures import failure_in, failure_of_status, parse_retry_after
+from inference.dialect import Chunk, Dialect, FinishReason, ModelRequest, Usage
+from inference.error_responses import failure_in, failure_of_status, parse_retry_after
+from inference.model_errors import ModelBadReply, ModelError
 from inference.reply_text import ReplyText
+from inference.response_body import DONE, Documents, parse_json
 from inference.transport import Answer, Transport
 from inference.watchdog import Watchdog
 
@@ -30,7 +30,12 @@ class Generation(Iterator[str]):
     """
 
     def __init__(
-        self, transport: Transport, dialect: Dialect, ask: Ask, call: Call, watchdog: Watchdog
+        self,
+        transport: Transport,
+        dialect: Dialect,
+        ask: ModelRequest,
+        call: Call,
+        watchdog: Watchdog,
     ) -> None:
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None

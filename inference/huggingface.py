@@ -6,7 +6,7 @@ https://huggingface.co/docs/text-generation-inference/reference/api_reference
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from inference.dialect import Ask, Chunk, FinishReason, Usage
+from inference.dialect import Chunk, FinishReason, ModelRequest, Usage
 from inference.json_fields import as_count, as_object, as_text, first_object
 from inference.prompt import HUMAN, Turn, build_prompt
 
@@ -19,7 +19,7 @@ class HuggingFace:
     max_new_tokens: int
     stop: str = HUMAN
 
-    def ask(self, turns: Sequence[Turn]) -> Ask:
+    def ask(self, turns: Sequence[Turn]) -> ModelRequest:
         """Write the prompt and the sampling parameters.
 
         `use_cache` is off because the same question may get another answer, `wait_for_model`
@@ -39,7 +39,7 @@ class HuggingFace:
             "options": {"use_cache": False, "wait_for_model": False},
             "stream": True,
         }
-        return Ask(payload, prompt)
+        return ModelRequest(payload, prompt)
 
     def read(self, document: object) -> Chunk:
         """Read a token's event, the last event, or a whole answer."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from inference.errors import ModelBadReply
+from inference.model_errors import ModelBadReply
 
 
 def as_object(value: object) -> Mapping[str, object]:

@@ -6,7 +6,7 @@ from typing import Final
 from requests import exceptions as lib
 from urllib3 import exceptions as wire
 
-from inference.errors import (
+from inference.model_errors import (
     ModelBadReply,
     ModelError,
     ModelRejected,

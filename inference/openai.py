@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from inference.dialect import Ask, Chunk, FinishReason, Usage
+from inference.dialect import Chunk, FinishReason, ModelRequest, Usage
 from inference.json_fields import as_count, as_object, as_text, first_object
 from inference.prompt import HUMAN, Turn, build_messages, build_prompt
 
@@ -32,11 +32,11 @@ class Completions:
     max_new_tokens: int
     stop: str = HUMAN
 
-    def ask(self, turns: Sequence[Turn]) -> Ask:
+    def ask(self, turns: Sequence[Turn]) -> ModelRequest:
         """Write the prompt as one text."""
         prompt = build_prompt(turns, self.context_tokens - self.max_new_tokens)
         payload = {"model": self.name, "prompt": prompt, "max_tokens": self.max_new_tokens}
-        return Ask({**payload, "stop": [self.stop], **_SAMPLING, **_STREAM}, prompt)
+        return ModelRequest({**payload, "stop": [self.stop], **_SAMPLING, **_STREAM}, prompt)
 
     def read(self, document: object) -> Chunk:
         """Read a piece or a whole completion; both have the text in the same place."""
@@ -58,7 +58,7 @@ class Chat:
     # An instruct model may well write "Human:" in a sentence; only a line of its own is a turn.
     stop: str = f"\n{HUMAN}"
 
-    def ask(self, turns: Sequence[Turn]) -> Ask:
+    def ask(self, turns: Sequence[Turn]) -> ModelRequest:
         """Write the turns as roles; the server knows best how to sample its instruct model."""
         messages = build_messages(turns, self.context_tokens - self.max_new_tokens)
         payload = {
@@ -66,7 +66,7 @@ class Chat:
             "messages": [asdict(message) for message in messages],
             "max_tokens": self.max_new_tokens,
         }
-        return Ask({**payload, **_STREAM})
+        return ModelRequest({**payload, **_STREAM})
 
     def read(self, document: object) -> Chunk:
         """Read a `delta` of a stream or the `message` of a whole answer."""

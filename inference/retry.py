@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from inference.errors import ModelError, ModelLoading
+from inference.model_errors import ModelError, ModelLoading
 
 MAX_RETRIES: Final = 2
 FIRST_BACKOFF_S: Final = 0.5

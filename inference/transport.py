@@ -17,9 +17,9 @@ from requests import exceptions as lib
 from urllib3 import exceptions as wire
 
 from inference.call import Call
-from inference.connection import Exchange, InterruptibleAdapter
-from inference.errors import ModelBadReply
+from inference.interruptible_http import Exchange, InterruptibleAdapter
 from inference.library_errors import as_model_error, protocol_cause
+from inference.model_errors import ModelBadReply
 
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_BYTES: Final = 65_536

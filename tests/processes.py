@@ -23,8 +23,8 @@ import redis
 import requests
 from django.conf import settings
 
-from chatproject.local_files import read_or_create_secret
-from chatproject.processes import child_environment, die_with_parent, procfile_commands
+from chat.cli.processes import child_environment, die_with_parent, procfile_commands
+from chatproject.secret_files import read_or_create_secret
 from tests.ports import free_port
 from tests.settings import VARIABLES
 

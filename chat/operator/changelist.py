@@ -10,7 +10,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 
 from chat.models import Session
-from chat.operator.rows import Rows
+from chat.operator.results import Results
 
 if TYPE_CHECKING:
     SessionPaginator = Paginator[Session]
@@ -36,11 +36,11 @@ class SessionChangeList(ChangeList):
         ) = self.get_filters(request)
         if remaining:
             raise IncorrectLookupParameters
-        rows = cast(Rows, self.root_queryset)
+        rows = cast(Results, self.root_queryset)
         self.search_help_text = _help_text(rows)
         for spec in self.filter_specs:
             if not exclude_parameters or spec.expected_parameters() != exclude_parameters:
-                rows = cast(Rows, spec.queryset(request, cast(Any, rows)))
+                rows = cast(Results, spec.queryset(request, cast(Any, rows)))
         rows = rows.order_by(*cast(list[str], self.get_ordering(request, cast(Any, rows))))
         self.clear_all_filters_qs = self.get_query_string(
             new_params=cast(Any, remaining), remove=list(self.get_filters_params())
@@ -52,7 +52,7 @@ class SessionChangeList(ChangeList):
         """What the operator must know about this list."""
         if self.page_num == self.paginator.num_pages and self.result_count > ROWS_REACHABLE:
             return f"Pages end after {ROWS_REACHABLE:,} rows. Narrow the list, or turn its order."
-        return cast(Rows, self.root_queryset).directory.notice()
+        return cast(Results, self.root_queryset).directory.notice()
 
 
 class BoundedPaginator(SessionPaginator):
@@ -67,6 +67,6 @@ class BoundedPaginator(SessionPaginator):
         return max(1, ceil(min(self.count, ROWS_REACHABLE) / self.per_page))
 
 
-def _help_text(rows: Rows) -> str:
+def _help_text(rows: Results) -> str:
     texts = ", words of messages" if rows.asked.in_texts else ""
     return f"Beginnings of words of the visitor's name{texts}; a session id or its beginning."

@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chat import inspection, service
-from chat.inspection import Minutes
-from chat.minutes import durations, failures, percentile_ms
 from chat.operator.charts import Chart, Series, chart
-from chat.operator.directory import Directory
-from chat.operator.query import Query
+from chat.operator.search_query import Query
+from chat.operator.session_search import SessionSearch
 from chat.operator.timeline import duration
-from chat.store import Store
+from chat.store import cluster, inspection
+from chat.store.client import Store
+from chat.store.inspection import Minutes
+from chat.store.statistics import durations, failures, percentile_ms
 
 MINUTES = 60
 RECENT = 5
 FALTERING_SHARE = 0.05
-WORKER_SILENT_S = 15
+WORKER_TIMEOUT_S = 15
 LOADING_S = 60
 
 
@@ -42,7 +42,7 @@ class Worker:
     @property
     def is_silent(self) -> bool:
         """Whether it is longer than several sweeps."""
-        return self.silent_s > WORKER_SILENT_S
+        return self.silent_s > WORKER_TIMEOUT_S
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Dashboard:
 def read_dashboard(store: Store) -> Dashboard:
     """Read it; raises StoreUnavailable."""
     minutes = store.run(inspection.minutes(MINUTES + 1))
-    ages_s = store.run(service.signs_of_life())
+    ages_s = store.run(cluster.heartbeats())
     workers = sorted((Worker(*each) for each in ages_s.items()), key=lambda each: each.silent_s)
     hour = _sum(minutes.figures)
     return Dashboard(
@@ -88,7 +88,7 @@ def _sum(figures: Sequence[Mapping[str, int]]) -> Counter[str]:
 
 
 def _sessions_tile(store: Store) -> Tile:
-    directory = Directory(store)
+    directory = SessionSearch(store)
     if directory.indexed_share is None:
         return Tile("Sessions", "-", "not counted without a search index")
     return Tile("Sessions", f"{directory.count(Query()):,}")
@@ -100,7 +100,7 @@ def _sockets_tile(minutes: Minutes) -> Tile:
 
 
 def _queue_tiles(store: Store) -> tuple[Tile, Tile]:
-    busy = store.run(inspection.waiting())
+    busy = store.run(inspection.busy_sessions())
     writing = [each for each in busy if each.writing]
     waiting = sum(each.messages for each in busy) - len(writing)
     return (
@@ -125,7 +125,9 @@ def _latency_tile(name: str, counts: Mapping[int, int]) -> Tile:
 def _workers_tile(workers: Sequence[Worker]) -> Tile:
     alive = sum(not worker.is_silent for worker in workers)
     silent = len(workers) - alive
-    remark = f"{silent} silent for over {WORKER_SILENT_S} s" if silent else "last hour: none silent"
+    remark = (
+        f"{silent} silent for over {WORKER_TIMEOUT_S} s" if silent else "last hour: none silent"
+    )
     return Tile("Workers", str(alive), remark, "" if alive else "bad")
 
 

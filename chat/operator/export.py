@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from chat.schemas import Session, StoredMessage, iso
+from chat.schemas import Session, StoredMessage, format_timestamp
 
 
 def as_json(sessions: Iterable[Session]) -> str:
@@ -22,8 +22,8 @@ def _session(session: Session) -> dict[str, Any]:
     return {
         "id": session.id,
         "name": session.name,
-        "session_start": iso(session.session_start),
-        "expires_at": iso(session.expires_at),
+        "session_start": format_timestamp(session.session_start),
+        "expires_at": format_timestamp(session.expires_at),
         "messages": [message.model_dump(mode="json") for message in session.messages],
     }
 

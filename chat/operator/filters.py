@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from chat.errors import ErrorCode
-from chat.inspection import State
-from chat.operator.query import Span
-from chat.operator.rows import Rows
+from chat.operator.results import Results
+from chat.operator.search_query import Span
+from chat.store.inspection import State
 
 CLOCK = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d{1,2}):(\d\d)")
 AROUND = timedelta(minutes=5)
@@ -28,7 +28,7 @@ class Filter(SimpleListFilter):
         chosen = self.value()
         if chosen is None or chosen not in dict(self.lookup_choices):
             return queryset
-        return cast(Rows, queryset).narrow(**self.conditions(chosen))
+        return cast(Results, queryset).narrow(**self.conditions(chosen))
 
     def conditions(self, chosen: str) -> dict[str, Any]:
         """Return what is asked of a session, named as in Query."""
@@ -38,7 +38,7 @@ class Filter(SimpleListFilter):
         """Count the rows of every choice."""
         rows = changelist.get_queryset(self.request, exclude_parameters=self.expected_parameters())
         return {
-            f"{number}__c": cast(Rows, rows).narrow(**self.conditions(choice)).count()
+            f"{number}__c": cast(Results, rows).narrow(**self.conditions(choice)).count()
             for number, (choice, _) in enumerate(self.lookup_choices)
         }
 
@@ -146,7 +146,7 @@ class AroundFilter(SimpleListFilter):
         if moment is None:
             return queryset
         span = Span(start=_ms(moment - AROUND), end=_ms(moment + AROUND + timedelta(minutes=1)))
-        return cast(Rows, queryset).narrow(said=span)
+        return cast(Results, queryset).narrow(said=span)
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Yield what the filter's own template needs."""

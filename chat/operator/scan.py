@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from chat import sessions
 from chat.errors import SessionUnknown
-from chat.inspection import Summary, summary
-from chat.operator.query import Query, Span
+from chat.operator.search_query import Query, Span
 from chat.schemas import StoredMessage
-from chat.steps import DOCUMENT_PREFIX, session_of
-from chat.store import Store, translated
+from chat.store import sessions
+from chat.store.client import Store, translate_redis_errors
+from chat.store.command import DOCUMENT_PREFIX, session_of
+from chat.store.inspection import Summary, summary
 
 SESSIONS_AT_MOST = 3_000
 PATIENCE_S = 2.0
@@ -25,7 +25,7 @@ BATCH = 200
 
 
 @dataclass(frozen=True)
-class Looked:
+class ScanResult:
     """What was found among the sessions looked at; `whole` where those were all."""
 
     found: tuple[Summary, ...]
@@ -33,7 +33,7 @@ class Looked:
     looked_at: int
 
 
-def look(store: Store, query: Query) -> Looked:
+def look(store: Store, query: Query) -> ScanResult:
     """Return the sessions that match, in order; raises StoreUnavailable."""
     give_up_at = time.monotonic() + PATIENCE_S
     found: list[Summary] = []
@@ -41,10 +41,10 @@ def look(store: Store, query: Query) -> Looked:
     ids = _documents(store) if query.ids is None else iter(query.ids)
     while batch := list(islice(ids, BATCH)):
         if looked_at >= SESSIONS_AT_MOST or time.monotonic() > give_up_at:
-            return Looked(_sorted(found, query), whole=False, looked_at=looked_at)
+            return ScanResult(_sorted(found, query), whole=False, looked_at=looked_at)
         looked_at += len(batch)
         found += _matching(store, query, batch)
-    return Looked(_sorted(found, query), whole=True, looked_at=looked_at)
+    return ScanResult(_sorted(found, query), whole=True, looked_at=looked_at)
 
 
 def matches(query: Query, session: Summary, messages: Sequence[StoredMessage]) -> bool:
@@ -69,7 +69,7 @@ def needs_messages(query: Query) -> bool:
 
 
 def _documents(store: Store) -> Iterator[str]:
-    with translated("scan"):
+    with translate_redis_errors("scan"):
         pattern = DOCUMENT_PREFIX.replace("[", r"\[") + "*}:document"
         for key in store.redis.scan_iter(pattern, count=SCAN_COUNT):
             yield session_of(key)
@@ -86,7 +86,7 @@ def _messages(store: Store, query: Query, session: Summary) -> tuple[StoredMessa
     if not needs_messages(query):
         return ()
     try:
-        return store.run(sessions.read(session.id)).messages
+        return store.run(sessions.load(session.id)).messages
     except SessionUnknown:
         return ()
 

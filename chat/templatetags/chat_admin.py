@@ -5,7 +5,7 @@ from datetime import datetime
 from django import template
 from django.utils.safestring import SafeString
 
-from chat.operator import timeline, views
+from chat.operator import pages, timeline
 
 register = template.Library()
 
@@ -13,7 +13,7 @@ register = template.Library()
 @register.filter
 def moment(instant: datetime | None) -> SafeString | str:
     """Write a time; of today without the date."""
-    return views.moment(instant)
+    return pages.moment(instant)
 
 
 @register.filter

@@ -1,1 +1,1 @@
-../../chat/client.py
+../../chat/cli/chat_client.py

@@ -14,9 +14,9 @@ from uuid import UUID, uuid5
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from chat import sessions
 from chat.schemas import Session, StoredMessage, session_id
-from chat.store import AsyncStore
+from chat.store import sessions
+from chat.store.client import AsyncStore
 from tests.processes import Stack
 from tests.reference_client import Client, begin
 
@@ -170,7 +170,7 @@ class Trial:
             await asyncio.sleep(0.1)
 
     async def _read(self, store: AsyncStore) -> Session:
-        return await store.run(sessions.read(session_id(self._token)))
+        return await store.run(sessions.load(session_id(self._token)))
 
     def _troubles(self, document: Session) -> list[str]:
         shown = [

@@ -14,7 +14,7 @@ import pytest
 import requests
 from websockets.sync.client import connect
 
-from chat.asyncapi import CLIENT_FRAMES, EXAMPLES, SERVER_FRAMES, type_of
+from chat.apidocs.asyncapi import CLIENT_FRAMES, EXAMPLES, SERVER_FRAMES, type_of
 from tests.acceptance.clients import Frame, Socket, begin, chat_v1, plain
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, failing, loading

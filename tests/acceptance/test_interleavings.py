@@ -11,7 +11,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from chat.store import AsyncStore
+from chat.store.client import AsyncStore
 from tests.acceptance.interleavings import Move, Trial, plan, shrink
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, failing, loading, overloaded

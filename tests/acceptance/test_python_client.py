@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from chat.client import ChatClient, Frame, begin_session
+from chat.cli.chat_client import ChatClient, Frame, begin_session
 from tests.acceptance.clients import history
 from tests.acceptance.dropping_proxy import DroppingProxy
 from tests.model_stub import Behaviour, ModelStub

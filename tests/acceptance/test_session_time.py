@@ -6,9 +6,9 @@ from datetime import datetime
 import pytest
 import requests
 
-from chat import sessions
 from chat.schemas import session_id
-from chat.store import Store
+from chat.store import sessions
+from chat.store.client import Store
 from tests.acceptance.conftest import Tabs
 from tests.processes import Stack
 from tests.reference_client import Client

@@ -42,7 +42,7 @@ LANGUAGES = [
 ]
 
 
-def iso(in_s: float = 0) -> str:
+def format_timestamp(in_s: float = 0) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + in_s))
 
 
@@ -50,7 +50,10 @@ def talk_of(*pairs: tuple[str, str]) -> list[Frame]:
     """Return the messages of questions and their replies, said just now."""
     messages = []
     for at, (question, answer) in enumerate(pairs):
-        messages += [human(2 * at + 1, question, iso()), bot(2 * at + 2, 2 * at + 1, answer, iso())]
+        messages += [
+            human(2 * at + 1, question, format_timestamp()),
+            bot(2 * at + 2, 2 * at + 1, answer, format_timestamp()),
+        ]
     return messages
 
 
@@ -67,13 +70,18 @@ class Scripted:
         self.page: Page = context.new_page()
         self.site = site
         self.sent: list[Frame] = []
-        self.first: Frame | None = ready([], expires_at=iso(3600))
+        self.first: Frame | None = ready([], expires_at=format_timestamp(3600))
         self._socket: WebSocketRoute | None = None
         self.page.route_web_socket("**/chat*", self._open)
         self.page.route("**/token", self._token)
 
     def _token(self, route: Route) -> None:
-        told = {"token": str(uuid.uuid4()), "name": "Ada", "session_start": iso(), "messages": []}
+        told = {
+            "token": str(uuid.uuid4()),
+            "name": "Ada",
+            "session_start": format_timestamp(),
+            "messages": [],
+        }
         route.fulfill(json=told)
 
     def _open(self, route: WebSocketRoute) -> None:
@@ -95,7 +103,7 @@ class Scripted:
         self._socket.close(code=4000)
 
     def begin(self, messages: Sequence[Frame] = (), *, left_s: float = 3600) -> None:
-        self.first = ready(list(messages), expires_at=iso(left_s))
+        self.first = ready(list(messages), expires_at=format_timestamp(left_s))
         self.page.goto(f"{self.site}/")
         self.page.locator("#name").fill("Ada")
         self.page.keyboard.press("Enter")
@@ -134,37 +142,52 @@ def _talk_above(page: Scripted) -> None:
 
 
 def _writing(page: Scripted) -> None:
-    page.begin([*SHOWN, human(5, "What now?", iso()), human(6, "And then?", iso())])
+    page.begin(
+        [
+            *SHOWN,
+            human(5, "What now?", format_timestamp()),
+            human(6, "And then?", format_timestamp()),
+        ]
+    )
     page.tell(started(5), delta(5, 0, "Now comes a **reply** that is still"), queued(6, 1, 7.6))
     page.page.locator("#message").fill("A draft\nof three\nlines")
     expect(page.page.get_by_text("still")).to_be_visible()
 
 
 def _waiting_for_the_first_word(page: Scripted) -> None:
-    page.begin([human(1, "What now?", iso())])
+    page.begin([human(1, "What now?", format_timestamp())])
     page.tell(started(1))
     expect(page.page.locator(".thinking")).to_be_visible()
 
 
 def _loading(page: Scripted) -> None:
-    page.begin([human(1, "Good morning", iso())])
+    page.begin([human(1, "Good morning", format_timestamp())])
     page.tell({"type": "model.loading", "reply_to": "human-1", "retry_in_s": 42})
     expect(page.page.locator("count-down")).to_be_visible()
 
 
 def _failed(page: Scripted) -> None:
-    page.begin([human(1, "One", iso()), human(2, "Two", iso()), human(3, "Three", iso())])
+    page.begin(
+        [
+            human(1, "One", format_timestamp()),
+            human(2, "Two", format_timestamp()),
+            human(3, "Three", format_timestamp()),
+        ]
+    )
     page.tell(
-        failed(bot(4, 1, "Half a rep", iso())),
-        failed(bot(5, 2, "", iso()), "model.unauthorized", retryable=False),
-        failed(bot(6, 3, "", iso()), "model.overloaded"),
+        failed(bot(4, 1, "Half a rep", format_timestamp())),
+        failed(bot(5, 2, "", format_timestamp()), "model.unauthorized", retryable=False),
+        failed(bot(6, 3, "", format_timestamp()), "model.overloaded"),
     )
     expect(page.page.locator(".bot .fault")).to_have_count(3)
 
 
 def _stopped(page: Scripted) -> None:
-    page.begin([human(1, "Tell me all", iso())])
-    stopped = {**bot(2, 1, "All of it begins", iso()), "finish_reason": "stop_requested"}
+    page.begin([human(1, "Tell me all", format_timestamp())])
+    stopped = {
+        **bot(2, 1, "All of it begins", format_timestamp()),
+        "finish_reason": "stop_requested",
+    }
     page.tell({"type": "reply.completed", "message": stopped})
     expect(page.page.locator(".turn").get_by_text("begins")).to_be_visible()
 
@@ -195,7 +218,7 @@ def _ends_soon(page: Scripted) -> None:
 
 def _ended(page: Scripted) -> None:
     page.begin(SHOWN)
-    page.tell({"type": "session.expired", "expires_at": iso()})
+    page.tell({"type": "session.expired", "expires_at": format_timestamp()})
     page.page.locator("#message").fill("One more thing")
     expect(page.page.locator(".notice")).to_be_visible()
 

@@ -208,9 +208,9 @@ STEPS = st.one_of(
     max_examples=200,
     deadline=None,
 )
-@given(steps=st.lists(STEPS, min_size=8, max_size=50))
-def test_any_network_ends_in_what_a_new_tab_sees(modules: Page, steps: list[Any]) -> None:
-    result = modules.evaluate(PLAY, steps)
+@given(commands=st.lists(STEPS, min_size=8, max_size=50))
+def test_any_network_ends_in_what_a_new_tab_sees(modules: Page, commands: list[Any]) -> None:
+    result = modules.evaluate(PLAY, commands)
 
     for moment in result["moments"]:
         assert moment["seen"] == moment["fresh"]

@@ -17,7 +17,7 @@ from django.urls import path
 http_application = get_asgi_application()
 
 from chat.consumers import ChatConsumer  # noqa: E402 Django is set up first
-from chat.origins import OriginCheck  # noqa: E402
+from chat.websocket.origins import SameOriginValidator  # noqa: E402
 
 
 class EchoConsumer(ChatConsumer):
@@ -37,6 +37,6 @@ route: Any = path("chat", cast(Any, EchoConsumer.as_asgi()))
 application = ProtocolTypeRouter(
     {
         "http": http_application,
-        "websocket": OriginCheck(URLRouter([route]), settings.CORS_ALLOWED_ORIGINS),
+        "websocket": SameOriginValidator(URLRouter([route]), settings.CORS_ALLOWED_ORIGINS),
     }
 )

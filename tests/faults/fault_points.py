@@ -17,7 +17,7 @@ from typing import Any
 from kombu.transport import redis as transport
 from redis import Redis
 
-from chat.store import Store, digest
+from chat.store.client import Store, digest
 from chatproject.settings import *  # noqa: F403
 from chatproject.settings import DATA_DIR
 
@@ -38,11 +38,11 @@ def die_at(point: str) -> None:
 def with_points(run: Callable[..., Any]) -> Callable[..., Any]:
     """Return Store.run with a point before, in and after each commit."""
 
-    def run_and_die(self: Store, step: Any) -> Any:
-        if step.script != "commit":
-            return run(self, step)
+    def run_and_die(self: Store, command: Any) -> Any:
+        if command.script != "commit":
+            return run(self, command)
         die_at("die-before-commit")
-        answer = run(self, step)
+        answer = run(self, command)
         die_at("die-after-commit")
         return answer
 

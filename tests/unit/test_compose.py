@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from chatproject.processes import procfile_commands
+from chat.cli.processes import procfile_commands
 from tests.settings import VARIABLES
 
 ROOT = Path(__file__).parent.parent.parent

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from chat.cursor import Cursor, Verdict
 from chat.protocol import (
     MessageAccepted,
     ModelLoading,
@@ -11,7 +10,8 @@ from chat.protocol import (
     ReplyStarted,
     ServerFrame,
 )
-from chat.schemas import Writing
+from chat.schemas import PartialReply
+from chat.websocket.cursor import Cursor, Decision
 from tests.unit.builders import bot, human, named, session
 
 
@@ -31,8 +31,8 @@ def delta(name: str, offset: int, text: str, reply_to: str = "a") -> ReplyDelta:
     return ReplyDelta(reply_to=named(reply_to), id=named(name), offset=offset, text=text)
 
 
-def written(text: str, name: str = "A", reply_to: str = "a") -> Writing:
-    return Writing(id=named(name), reply_to=named(reply_to), text=text)
+def written(text: str, name: str = "A", reply_to: str = "a") -> PartialReply:
+    return PartialReply(id=named(name), reply_to=named(reply_to), text=text)
 
 
 def asked() -> Cursor:
@@ -55,28 +55,31 @@ def test_a_whole_exchange_is_told_once() -> None:
     ]
 
     cursor = Cursor(session())
-    assert verdicts(frames, cursor) == ["TELL"] * 5
-    assert verdicts([frames[0], frames[4]], cursor) == ["KNOWN"] * 2
+    assert verdicts(frames, cursor) == ["DELIVER"] * 5
+    assert verdicts([frames[0], frames[4]], cursor) == ["DUPLICATE"] * 2
 
 
 def test_a_message_that_skips_one_is_a_gap() -> None:
-    assert verdicts([accepted("a", 1), completed("A", 3, "a")]) == ["TELL", "GAP"]
+    assert verdicts([accepted("a", 1), completed("A", 3, "a")]) == ["DELIVER", "GAP"]
 
 
 def test_offsets_count_code_points() -> None:
     frames: list[ServerFrame] = [started("A"), delta("A", 0, "😀é"), delta("A", 2, "!")]
 
-    assert verdicts(frames, asked()) == ["TELL", "TELL", "TELL"]
+    assert verdicts(frames, asked()) == ["DELIVER", "DELIVER", "DELIVER"]
 
 
 def test_deltas_told_by_the_document_are_known() -> None:
     cursor = Cursor(session(human("a", 1), writing=written("Hello")))
 
-    assert verdicts([delta("A", 0, "Hello"), delta("A", 3, "lo!")], cursor) == ["KNOWN", "TELL"]
+    assert verdicts([delta("A", 0, "Hello"), delta("A", 3, "lo!")], cursor) == [
+        "DUPLICATE",
+        "DELIVER",
+    ]
 
 
 def test_a_missing_delta_is_a_gap() -> None:
-    assert verdicts([started("A"), delta("A", 4, "x")], asked()) == ["TELL", "GAP"]
+    assert verdicts([started("A"), delta("A", 4, "x")], asked()) == ["DELIVER", "GAP"]
 
 
 def test_a_delta_of_a_reply_that_never_started_is_a_gap() -> None:
@@ -91,7 +94,7 @@ def test_a_new_attempt_starts_the_text_again() -> None:
         delta("B", 0, "new"),
     ]
 
-    assert verdicts(frames, asked()) == ["TELL"] * 4
+    assert verdicts(frames, asked()) == ["DELIVER"] * 4
 
 
 def test_waiting_ends_with_the_reply() -> None:
@@ -107,7 +110,9 @@ def test_waiting_ends_with_the_reply() -> None:
 
 
 def test_what_has_no_place_in_the_order_is_told() -> None:
-    assert Cursor(session()).see(ModelLoading(reply_to=named("a"), retry_in_s=3)) is Verdict.TELL
+    assert (
+        Cursor(session()).see(ModelLoading(reply_to=named("a"), retry_in_s=3)) is Decision.DELIVER
+    )
 
 
 def test_a_reply_out_of_turn_is_a_gap() -> None:
@@ -122,7 +127,7 @@ def test_another_message_with_a_known_number_is_a_gap() -> None:
     """The document lost what was told, and grew again."""
     cursor = Cursor(session(human("a", 1), bot("A", 2, "a")))
 
-    assert verdicts([accepted("b", 2), completed("A", 2, "a")], cursor) == ["GAP", "KNOWN"]
+    assert verdicts([accepted("b", 2), completed("A", 2, "a")], cursor) == ["GAP", "DUPLICATE"]
 
 
 def test_what_was_missed_is_told_as_if_it_had_come() -> None:
@@ -138,7 +143,7 @@ def test_what_was_missed_is_told_as_if_it_had_come() -> None:
         started("B", "b"),
         delta("B", 0, "Hel", "b"),
     ]
-    assert verdicts([delta("B", 3, "lo", "b"), completed("B", 4, "b")], cursor) == ["TELL"] * 2
+    assert verdicts([delta("B", 3, "lo", "b"), completed("B", 4, "b")], cursor) == ["DELIVER"] * 2
 
 
 def test_only_the_missing_text_is_told() -> None:
@@ -156,7 +161,7 @@ def test_a_lost_worker_ends_its_text() -> None:
 
     assert cursor.catch_up(session(last_seq=1, pending=(named("a"),))) == []
     assert cursor.queued == 1
-    assert verdicts([started("B"), delta("B", 0, "x")], cursor) == ["TELL"] * 2
+    assert verdicts([started("B"), delta("B", 0, "x")], cursor) == ["DELIVER"] * 2
 
 
 def test_only_the_whole_session_tells_of_what_is_gone_or_replaced() -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from chat.errors import ErrorCode
-from chat.history import window
 from chat.schemas import Failure, StoredMessage
+from chat.worker.history import window
 from tests.unit.builders import bot, human, named
 
 FAILED = Failure(code=ErrorCode.MODEL_TIMEOUT, detail="Too late.", retryable=True)

@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from chat import outbox
-from chat.outbox import Outbox, OutboxFull
+from chat.events import outbox
+from chat.events.outbox import Outbox, OutboxFull
 from chat.protocol import ReplyDelta, ReplyStarted
 
 MESSAGE, REPLY = uuid4(), uuid4()

@@ -1,6 +1,6 @@
 """Replies have places; who finds none is handed on when one is free."""
 
-from chat.slots import Slots
+from chat.worker.slots import Slots
 
 
 def test_a_session_without_a_place_is_handed_on_when_one_is_free() -> None:

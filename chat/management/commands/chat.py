@@ -14,10 +14,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.management.color import supports_color
 from django.utils.termcolors import make_style
 
-from chat.client import ChatClient, begin_session
-from chat.terminal.lines import lines_of
-from chat.terminal.person import Person
-from chat.terminal.pipe import Pipe
+from chat.cli.chat_client import ChatClient, begin_session
+from chat.cli.interactive import InteractiveChat
+from chat.cli.lines import lines_of
+from chat.cli.pipe import PipedChat
 
 STYLES = {
     "prompt": make_style(fg="cyan", opts=("bold",)),
@@ -61,11 +61,11 @@ class Command(BaseCommand):
         async with ChatClient(url, token) as client:
             if sys.stdin.isatty():
                 painted = colours and supports_color()
-                await Person(client, sys.stdout, paint if painted else plain).run(
+                await InteractiveChat(client, sys.stdout, paint if painted else plain).run(
                     lines_of(sys.stdin)
                 )
                 return
-            pipe = Pipe(client, sys.stdout, sys.stderr)
+            pipe = PipedChat(client, sys.stdout, sys.stderr)
             await pipe.run(lines_of(sys.stdin))
         if pipe.failures:
             raise CommandError(f"{pipe.failures} of the messages got no reply.")

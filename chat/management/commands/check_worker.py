@@ -10,11 +10,11 @@ from uuid import uuid4
 from django.core.management.base import BaseCommand, CommandError
 from kombu.exceptions import KombuError
 
-from chat import service
-from chat.deployment import store
+from chat.container import store
 from chat.errors import StoreUnavailable
-from chat.queues import own_queue
+from chat.store import cluster
 from chat.tasks import prove
+from chat.worker.queues import own_queue
 
 POLL_S = 0.05
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
 
 def workers_here() -> list[str]:
     """Return the workers of this host whose process exists, silent or not."""
-    names = store().run(service.signs_of_life())
+    names = store().run(cluster.heartbeats())
     return [name for name in names if _is_here(*name.rsplit(":", 1))]
 
 
@@ -56,7 +56,7 @@ def send_proof(worker: str, timeout_s: float) -> str:
 
 def judge(worker: str, nonce: str, give_up_at: float) -> str:
     """Return a sentence on a worker that works; raises CommandError."""
-    while not store().run(service.proved(nonce)):
+    while not store().run(cluster.health_probe_done(nonce)):
         if time.monotonic() > give_up_at:
             raise CommandError(f"{worker} did not do its task in time: restart it.")
         time.sleep(POLL_S)

@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from chat.doctor import conversation, outside, parts, servers
-from chat.doctor.findings import Finding, Level, examine
+from chat.cli.doctor import components, conversation, redis_servers, site
+from chat.cli.doctor.findings import Finding, Level, examine
 
 
 class Command(BaseCommand):
@@ -48,16 +48,16 @@ class Command(BaseCommand):
 
 def diagnose(url: str, idle_s: float) -> Iterator[Finding]:
     """Check everything, servers first, because what is wrong there explains the rest."""
-    yield from examine("The settings", parts.check_settings)
-    yield from examine("Redis", servers.check_servers)
-    yield from examine("The broker", parts.check_broker)
-    yield from examine("The channel layer", parts.check_layer)
-    yield from examine("The workers", parts.check_workers)
-    yield from examine("The database", parts.check_database)
-    yield from examine("The site", partial(outside.check_site, url))
-    token, found = outside.begin_session(url)
+    yield from examine("The settings", components.check_settings)
+    yield from examine("Redis", redis_servers.check_servers)
+    yield from examine("The broker", components.check_broker)
+    yield from examine("The channel layer", components.check_layer)
+    yield from examine("The workers", components.check_workers)
+    yield from examine("The database", components.check_database)
+    yield from examine("The site", partial(site.check_site, url))
+    token, found = site.begin_session(url)
     yield found
     if token:
         check_socket = partial(conversation.check_socket, url, token, idle_s)
         yield from examine("The socket", check_socket)
-        yield from examine("The session", partial(outside.end_session, url, token))
+        yield from examine("The session", partial(site.end_session, url, token))

@@ -14,9 +14,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from chat.cli import first_user
+from chat.cli.processes import Runner, child_environment, procfile_commands
 from chat.management.commands import runredis
-from chat.operator import first_user
-from chatproject.processes import Runner, child_environment, procfile_commands
 from inference.management.commands import runmodel
 
 

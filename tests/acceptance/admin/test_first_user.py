@@ -7,7 +7,7 @@ import requests
 from django.contrib.auth.models import User
 from django.test import override_settings
 
-from chat.operator.first_user import create_first_user
+from chat.cli.first_user import create_first_user
 from tests.conftest import NewStack
 
 

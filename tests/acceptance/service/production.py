@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import requests
 
-from chatproject.processes import procfile_commands
+from chat.cli.processes import procfile_commands
 from tests.conftest import ROOMY
 from tests.model_stub import ModelStub
 from tests.ports import free_port

@@ -9,8 +9,8 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.sync.client import connect
 
-from chat import metrics
 from chat.errors import ErrorCode
+from chat.observability import metrics
 from tests.acceptance.service.conftest import Site, begin, converse
 from tests.model_stub import failing
 from tests.processes import wait_for
@@ -51,7 +51,7 @@ def test_one_scrape_tells_what_web_processes_and_workers_did(site: Site) -> None
     for name in ("queue_seconds", "first_text_seconds", "duration_seconds"):
         assert more(f"chat_reply_{name}_count") == 2
     assert more("chat_model_call_duration_seconds_count") == 2
-    assert more("chat_store_step_duration_seconds_count", step="commit") == 2
+    assert more("chat_store_step_duration_seconds_count", command="commit") == 2
     assert more("chat_http_requests_total", method="POST", route="token", status="200") == 1
 
 

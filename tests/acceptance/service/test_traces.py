@@ -71,6 +71,6 @@ def test_without_an_exporter_nothing_of_it_is_imported(new_stack: NewStack) -> N
         text=True,
         check=True,
     )
-    assert "chat.tracing" in process.stdout
-    for module in ("chat.spans", "opentelemetry.instrumentation"):
+    assert "chat.observability.tracing" in process.stdout
+    for module in ("chat.observability.spans", "opentelemetry.instrumentation"):
         assert f"'{module}'" not in process.stdout

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.errors import (
+from inference.model_errors import (
     ModelBadReply,
     ModelError,
     ModelLoading,

@@ -1,0 +1,1 @@
+"""The descriptions of the HTTP and WebSocket APIs, generated from the code."""

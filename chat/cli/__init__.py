@@ -1,0 +1,1 @@
+"""What runs in a terminal: the chat client, the doctor, the process runner."""

@@ -1,0 +1,98 @@
+"""What a process builds once from the settings, when it first needs it."""
+
+import os
+import socket
+from functools import cache
+from typing import Literal, cast
+
+from django.conf import settings
+
+from chat.events.delivery import Delivery
+from chat.events.task_publisher import TaskPublisher, enqueue_answer
+from chat.protocol import SessionLimits
+from chat.store.client import AsyncStore, Store
+from chat.store.sessions import Limits
+from chat.worker.responder import Responder, ResponderSettings
+from chat.worker.slots import Slots
+from inference.model_client import ModelSettings, build_client
+
+WEB_CONNECTIONS = 100
+SPARE_CONNECTIONS = 10
+
+
+@cache
+def store() -> Store:
+    """Return the store for threads: a connection for every thread of a worker."""
+    return Store(settings.REDIS_URL, settings.WORKER_CONCURRENCY + SPARE_CONNECTIONS)
+
+
+@cache
+def async_store() -> AsyncStore:
+    """Return the store for the event loop."""
+    return AsyncStore(settings.REDIS_URL, WEB_CONNECTIONS)
+
+
+@cache
+def worker_name() -> str:
+    """Return this process' name for the operator."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@cache
+def limits() -> Limits:
+    """Return what a session, person or address may use."""
+    return Limits(
+        ttl_s=settings.SESSION_TTL_S,
+        pending=settings.MAX_PENDING,
+        messages_per_minute=settings.MESSAGES_PER_MINUTE,
+        tokens_per_minute_per_ip=settings.TOKENS_PER_MINUTE_PER_IP,
+        sockets_per_session=settings.SOCKETS_PER_SESSION,
+        sockets_per_ip=settings.SOCKETS_PER_IP,
+    )
+
+
+@cache
+def client_limits() -> SessionLimits:
+    """Return what a client is told of them."""
+    return SessionLimits(
+        max_message_chars=settings.MAX_MESSAGE_CHARS,
+        max_pending=settings.MAX_PENDING,
+        messages_per_minute=settings.MESSAGES_PER_MINUTE,
+        history_messages=settings.HISTORY_MESSAGES,
+        session_ttl_s=settings.SESSION_TTL_S,
+    )
+
+
+@cache
+def slots() -> Slots:
+    """Return this worker's slots for replies."""
+    return Slots(settings.WORKER_CONCURRENCY, enqueue_answer)
+
+
+@cache
+def task_publisher() -> TaskPublisher:
+    """Return this process' task publisher."""
+    return TaskPublisher()
+
+
+@cache
+def responder() -> Responder:
+    """Return the use-case of a worker process."""
+    model = ModelSettings(
+        api=cast(Literal["huggingface", "completions", "chat"], settings.MODEL_API),
+        url=settings.MODEL_URL,
+        name=settings.MODEL_NAME,
+        token=settings.HUGGINGFACE_INFERENCE_TOKEN or None,
+        context_tokens=settings.MODEL_CONTEXT_TOKENS,
+        max_new_tokens=settings.MAX_NEW_TOKENS,
+        timeout_s=settings.MODEL_TIMEOUT_S,
+        max_connections=settings.WORKER_CONCURRENCY,
+    )
+    reply_settings = ResponderSettings(
+        history_messages=settings.HISTORY_MESSAGES,
+        deadline_s=settings.REPLY_DEADLINE_S,
+        ttl_s=settings.SESSION_TTL_S,
+        worker=worker_name(),
+        model=settings.MODEL_NAME,
+    )
+    return Responder(store(), Delivery(), build_client(model), reply_settings)

@@ -1,0 +1,1 @@
+"""The way from a worker or a request to sockets and workers."""

@@ -1,1 +1,0 @@
-"""The chat in a terminal: a person's conversation, or lines through a pipe."""

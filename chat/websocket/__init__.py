@@ -1,0 +1,1 @@
+"""One WebSocket: handshake, codec, what its frames do, and how its client is kept up to date."""

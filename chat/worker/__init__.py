@@ -1,0 +1,1 @@
+"""One reply: its lease, its prompt, its text, its outcome."""

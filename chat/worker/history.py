@@ -1,0 +1,28 @@
+"""Pure: which turns of a conversation the model is shown."""
+
+from collections.abc import Sequence
+
+from chat.schemas import StoredMessage
+from inference.model_client import Turn
+
+
+def window(
+    messages: Sequence[StoredMessage], answering: StoredMessage, most: int
+) -> tuple[Turn, ...]:
+    """Return the last `most` turns up to the message being answered, oldest first.
+
+    Every human message is followed by its own reply, whatever order they were stored in. Failed,
+    replaced and empty replies are left out, and so is what came after `answering`.
+    """
+    replies = {
+        message.reply_to: message
+        for message in messages
+        if message.source == "bot" and message.msg and not (message.error or message.replaced_by)
+    }
+    turns: list[Turn] = []
+    for message in messages:
+        if message.source == "human" and message.seq <= answering.seq:
+            turns.append(Turn("human", message.msg))
+            if message.id in replies and message.id != answering.id:
+                turns.append(Turn("bot", replies[message.id].msg))
+    return tuple(turns[-most:])

@@ -1,0 +1,269 @@
+"""Write one reply: ask the model, store and tell its text as it comes, try again where it helps."""
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from chat.errors import ErrorCode, SessionUnknown, StoreUnavailable
+from chat.events.delivery import Delivery
+from chat.observability import metrics
+from chat.protocol import Frame, ModelLoading, ReplyDelta, ReplyStarted
+from chat.schemas import Failure, FinishReason, Timings, Usage
+from chat.store import cluster, leases
+from chat.store.client import Store
+from chat.store.command import LeaseLost
+from chat.store.leases import LeaseStatus, TakenMessage
+from chat.worker.lease_renewer import CancelReason, LeaseHandle
+from inference.model_client import Generation, ModelClient, Turn
+from inference.model_errors import GenerationCancelled, ModelError
+from inference.model_errors import ModelLoading as ModelIsLoading
+from inference.retry import retry_delay_s
+
+logger = logging.getLogger(__name__)
+
+DELTA_INTERVAL_S = 0.04
+LAST_LOADING_WAIT_S = 0.5
+DEADLINE = Failure(
+    code=ErrorCode.REPLY_DEADLINE,
+    detail="The reply was not ready in time. Try again.",
+    retryable=True,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a message ends with: a text and why it ended, or a failure with the text so far.
+
+    `untold` is the last of the text, where it came together with the end.
+    """
+
+    reply: UUID
+    text: str
+    pieces: int
+    timings: Timings
+    untold: tuple[ReplyDelta, ...] = ()
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    failure: Failure | None = None
+
+
+class ReplyWriter:
+    """Writes the reply to one taken message while its lease is held."""
+
+    def __init__(
+        self,
+        store: Store,
+        delivery: Delivery,
+        model: ModelClient,
+        taken: TakenMessage,
+        hold: LeaseHandle,
+    ) -> None:
+        self._store = store
+        self._delivery = delivery
+        self._model = model
+        self._taken = taken
+        self._hold = hold
+        self._taken_at = time.monotonic()
+        self._first_text_at: float | None = None
+        self._retries = 0
+        self._begin_text()
+
+    def write(self, turns: Sequence[Turn]) -> Outcome | None:
+        """Return the outcome, or None where it is not this worker's to commit any more."""
+        if self._taken.stop_requested:
+            return self._kept()
+        self._deliver(ReplyStarted(reply_to=self._taken.message.id, id=self._hold.reply))
+        try:
+            return self._ask_until_it_helps(turns)
+        except (LeaseLost, SessionUnknown):
+            return None
+
+    def _ask_until_it_helps(self, turns: Sequence[Turn]) -> Outcome | None:
+        while True:
+            try:
+                return self._ask(turns)
+            except GenerationCancelled:
+                return self._ended()
+            except ModelError as error:
+                metrics.model_failed(error.code)
+                logger.info("The model gave no reply", extra={"facts": {"code": error.code}})
+                if not self._try_again_after(error):
+                    return self._ended() if self._hold.ending else self._failed(error)
+
+    def _ask(self, turns: Sequence[Turn]) -> Outcome:
+        left_s = self._hold.left_s()
+        if left_s <= 0:
+            return self._outcome(failure=DEADLINE)
+        logger.debug("Asking the model", extra={"facts": {"turns": len(turns)}})
+        request_id = str(self._taken.message.id)
+        generation = self._model.generate(turns, deadline_s=left_s, request_id=request_id)
+        with metrics.model_call(), generation, self._hold.calling(generation):
+            for piece in generation:
+                self._add(piece, generation.has_more)
+        return self._outcome(
+            finish_reason="length" if generation.finish_reason == "length" else "stop",
+            usage=_usage(generation),
+        )
+
+    def _try_again_after(self, error: ModelError) -> bool:
+        """Wait as long as this error asks for; False where trying again is no use."""
+        delay_s = retry_delay_s(error, self._retries, spread=random.random())  # noqa: S311
+        if isinstance(error, ModelIsLoading) and delay_s is not None:
+            delay_s = max(min(delay_s, self._hold.left_s() / 2), LAST_LOADING_WAIT_S)
+        if delay_s is None or delay_s >= self._hold.left_s():
+            return False
+        if isinstance(error, ModelIsLoading):
+            self._tell_loading(delay_s)
+        else:
+            self._retries += 1
+        if self._hold.wait(delay_s):
+            return False
+        if self._text:
+            self._start_over()
+        return True
+
+    def _tell_loading(self, delay_s: float) -> None:
+        """Tell when the model is asked again, also those who come later and the operator.
+
+        A Redis that does not answer just now is no reason to stop.
+        """
+        with suppress(StoreUnavailable):
+            self._store_progress("", retry_in_s=delay_s)
+            self._store.run(cluster.count_event("loading"))
+        self._deliver(ModelLoading(reply_to=self._taken.message.id, retry_in_s=round(delay_s, 3)))
+
+    def _start_over(self) -> None:
+        """Begin the text again under a new id, so that no client joins two attempts."""
+        self._hold.reply = uuid4()
+        self._begin_text()
+        self._store_progress("")
+        self._deliver(ReplyStarted(reply_to=self._taken.message.id, id=self._hold.reply))
+
+    def _begin_text(self) -> None:
+        self._text = ""
+        self._pieces = 0
+        self._stored_chars = 0
+        self._stored_bytes = 0
+        self._stored_at = self._flush_at = 0.0
+
+    def _add(self, piece: str, has_more: bool) -> None:
+        """Take a piece: the first is told at once, then what came in DELTA_INTERVAL_S.
+
+        What is already here besides is told with it: a whole answer together with its end.
+        """
+        now = time.monotonic()
+        self._first_text_at = self._first_text_at or now
+        if len(self._text) == self._stored_chars:
+            self._flush_at = now + DELTA_INTERVAL_S
+        self._text += piece
+        self._pieces += 1
+        if now - self._stored_at >= DELTA_INTERVAL_S and (not has_more or now >= self._flush_at):
+            self._flush(now)
+
+    def _flush(self, now: float) -> None:
+        """Store what came since the last time, then tell it."""
+        delta = self._delta()
+        self._store_progress(delta.text)
+        self._stored_at = now
+        self._stored_chars += len(delta.text)
+        self._deliver(delta)
+
+    def _delta(self) -> ReplyDelta:
+        """Return what came since the last time."""
+        return ReplyDelta(
+            reply_to=self._taken.message.id,
+            id=self._hold.reply,
+            offset=self._stored_chars,
+            text=self._text[self._stored_chars :],
+        )
+
+    def _store_progress(self, text: str, retry_in_s: float = 0) -> None:
+        """Append to the stored text; where Redis lost some of it, store the whole again."""
+        held = self._store_text(text, self._stored_bytes, retry_in_s)
+        self._stored_bytes += len(text.encode())
+        if held.length != self._stored_bytes:
+            self._store_text(self._text, -1, retry_in_s)
+            self._stored_bytes = len(self._text.encode())
+
+    def _store_text(self, text: str, offset: int, retry_in_s: float) -> LeaseStatus:
+        hold = self._hold
+        command = leases.progress(
+            hold.session,
+            hold.lease,
+            hold.reply,
+            offset=offset,
+            text=text,
+            pieces=self._pieces,
+            retry_in_s=retry_in_s,
+        )
+        held = self._store.run(command)
+        hold.read(held)
+        return held
+
+    def _ended(self) -> Outcome | None:
+        match self._hold.ending:
+            case CancelReason.STOP:
+                return self._outcome(finish_reason="stop_requested")
+            case CancelReason.DEADLINE:
+                return self._outcome(failure=DEADLINE)
+            case _:
+                return None
+
+    def _kept(self) -> Outcome:
+        """Return what was there when the stop was asked for, before this worker came."""
+        self._text, self._pieces = self._taken.text, self._taken.pieces
+        self._stored_chars = len(self._text)
+        return self._outcome(finish_reason="stop_requested")
+
+    def _failed(self, error: ModelError) -> Outcome:
+        if not error.permanent and self._hold.left_s() <= 0:
+            return self._outcome(failure=DEADLINE)
+        failure = Failure(
+            code=ErrorCode(error.code), detail=error.detail, retryable=not error.permanent
+        )
+        return self._outcome(failure=failure)
+
+    def _outcome(
+        self,
+        finish_reason: FinishReason | None = None,
+        usage: Usage | None = None,
+        failure: Failure | None = None,
+    ) -> Outcome:
+        return Outcome(
+            reply=self._hold.reply,
+            text=self._text,
+            pieces=self._pieces,
+            timings=self._timings(),
+            untold=(self._delta(),) if len(self._text) > self._stored_chars else (),
+            finish_reason=finish_reason,
+            usage=usage,
+            failure=failure,
+        )
+
+    def _timings(self) -> Timings:
+        queued_s, first = self._taken.waited_s, self._first_text_at
+
+        def since_accepted_ms(instant: float) -> int:
+            return round((queued_s + instant - self._taken_at) * 1000)
+
+        return Timings(
+            queued_ms=round(queued_s * 1000),
+            first_token_ms=since_accepted_ms(first) if first else None,
+            total_ms=since_accepted_ms(time.monotonic()),
+        )
+
+    def _deliver(self, frame: Frame) -> None:
+        self._delivery.deliver(self._taken.session, frame)
+
+
+def _usage(generation: Generation) -> Usage | None:
+    if generation.usage is None:
+        return None
+    return Usage(
+        prompt_tokens=generation.usage.prompt_tokens,
+        completion_tokens=generation.usage.completion_tokens,
+    )

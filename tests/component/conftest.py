@@ -1,0 +1,79 @@
+"""What tests of the store and the use-case share: a real Redis with JSON, and sessions in it."""
+
+from collections.abc import Callable, Iterator
+from uuid import UUID, uuid4
+
+import pytest
+
+from chat.schemas import NewReply, Record, StoredMessage, Timings, session_id
+from chat.store import leases, sessions
+from chat.store.client import Store
+from chat.store.leases import TakenMessage
+from chat.store.sessions import Limits
+
+LIMITS = Limits(
+    ttl_s=600,
+    pending=3,
+    messages_per_minute=1_000,
+    tokens_per_minute_per_ip=1_000,
+    sockets_per_session=2,
+    sockets_per_ip=3,
+)
+NewSession = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def store(redis_url: str) -> Iterator[Store]:
+    store = Store(redis_url, connections=8)
+    yield store
+    store.redis.close()
+
+
+@pytest.fixture
+def session(store: Store) -> str:
+    """A session nobody else uses."""
+    return begin(store)
+
+
+def begin(store: Store, limits: Limits = LIMITS) -> str:
+    session = session_id(str(uuid4()))
+    store.run(sessions.create(session, "Ada", address=session, limits=limits))
+    return session
+
+
+def say(store: Store, session: str, text: str = "hello") -> StoredMessage:
+    return store.run(sessions.accept(session, uuid4(), text, limits=LIMITS)).message
+
+
+def take(store: Store, session: str, lease: str = "ours") -> TakenMessage:
+    taken = store.run(leases.take(session, lease, uuid4(), history=4))
+    assert taken is not None
+    return taken
+
+
+def reply(reply_to: UUID, text: str = "hi", **fields: object) -> NewReply:
+    values = {
+        "id": uuid4(),
+        "msg": text,
+        "reply_to": reply_to,
+        "finish_reason": "stop",
+        "pieces": 1,
+        "usage": None,
+        "timings": Timings(queued_ms=1, total_ms=2),
+        "error": None,
+        "replaces": None,
+        "record": Record(attempts=1, worker="test", model="test"),
+    }
+    return NewReply.model_validate(values | fields)
+
+
+def answer(store: Store, session: str, text: str = "hi") -> StoredMessage:
+    """Take the oldest waiting message and store a reply to it."""
+    taken = take(store, session)
+    new = reply(taken.message.id, text, replaces=taken.replaces)
+    return store.run(leases.commit(session, taken.lease, new, ttl_s=600)).message
+
+
+def due(store: Store, session: str) -> float | None:
+    score = store.redis.zscore("chat:due", session)
+    return None if score is None else float(str(score))

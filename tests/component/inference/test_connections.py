@@ -1,0 +1,143 @@
+"""Connections are kept, and a kept one that has died is no failure."""
+
+import contextlib
+import os
+
+import pytest
+
+from inference import interruptible_http
+from inference.model_client import HttpModelClient, Turn
+from inference.model_errors import ModelError, ModelUnavailable
+from tests.component.inference.conftest import BuildClient, wait_until
+from tests.model_stub import Behaviour, ModelStub
+
+TURNS = [Turn("human", "Hello")]
+
+
+@pytest.fixture
+def connects(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The addresses that were really connected to, in order."""
+    seen: list[object] = []
+    connect = interruptible_http._connect
+
+    def count(sock: object, address: object, *rest: object) -> None:
+        seen.append(address)
+        connect(sock, address, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(interruptible_http, "_connect", count)
+    return seen
+
+
+def ask(client: HttpModelClient) -> str:
+    with client.generate(TURNS) as generation:
+        return "".join(generation)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        Behaviour(times=None),
+        Behaviour(times=None, split_bytes=True),
+        Behaviour(times=None, shape="object"),
+        Behaviour(times=None, done=False),
+    ],
+    ids=["stream", "split stream", "object", "no DONE"],
+)
+def test_replies_use_one_connection_one_after_the_other(
+    client: HttpModelClient, stub: ModelStub, connects: list[object], behaviour: Behaviour
+) -> None:
+    stub.always(behaviour)
+    for _ in range(5):
+        ask(client)
+    assert len(connects) == 1
+
+
+def test_an_answered_failure_keeps_the_connection(
+    client: HttpModelClient, stub: ModelStub, connects: list[object]
+) -> None:
+    stub.script(Behaviour(status=500, error="x", times=3))
+    for _ in range(3):
+        with pytest.raises(ModelUnavailable):
+            ask(client)
+    assert ask(client) == "You said: Hello"
+    assert len(connects) == 1
+
+
+def test_a_kept_connection_that_the_server_has_closed_is_replaced(
+    client: HttpModelClient, stub: ModelStub, connects: list[object]
+) -> None:
+    ask(client)
+    stub.drop_connections()
+    assert ask(client) == "You said: Hello"
+    assert len(connects) == 2
+
+
+@pytest.mark.parametrize("fault", [Behaviour(reset_after=0), Behaviour(close_after=0)])
+def test_a_kept_connection_that_breaks_unanswered_is_tried_once_more(
+    client: HttpModelClient, stub: ModelStub, connects: list[object], fault: Behaviour
+) -> None:
+    ask(client)
+    stub.script(fault)
+    assert ask(client) == "You said: Hello"
+    assert len(stub.requests) == 3
+    assert len(connects) == 2
+
+
+def test_it_is_tried_once_more_on_a_new_connection(
+    client: HttpModelClient, stub: ModelStub, connects: list[object]
+) -> None:
+    together = [client.generate(TURNS), client.generate(TURNS)]
+    for generation in together:
+        next(generation)
+    for generation in together:
+        list(generation)
+    stub.script(Behaviour(reset_after=0))
+    assert ask(client) == "You said: Hello"
+    assert len(connects) == 3
+
+
+def test_it_is_tried_once_more_only_once(client: HttpModelClient, stub: ModelStub) -> None:
+    ask(client)
+    stub.script(Behaviour(reset_after=0, times=5))
+    with pytest.raises(ModelUnavailable):
+        ask(client)
+    assert len(stub.requests) == 3
+
+
+def test_a_new_connection_that_breaks_is_a_failure(
+    client: HttpModelClient, stub: ModelStub
+) -> None:
+    stub.script(Behaviour(reset_after=0))
+    with pytest.raises(ModelUnavailable):
+        ask(client)
+    assert len(stub.requests) == 1
+
+
+def test_a_kept_connection_that_breaks_within_a_reply_is_a_failure(
+    client: HttpModelClient, stub: ModelStub
+) -> None:
+    ask(client)
+    stub.script(Behaviour(reset_after=1))
+    with pytest.raises(ModelUnavailable):
+        ask(client)
+    assert len(stub.requests) == 2
+
+
+def test_no_descriptor_is_left_open(
+    build: BuildClient, stub: ModelStub, api: str, full_server: str
+) -> None:
+    before = open_descriptors()
+    clients = [build(api, timeout_s=0.1), build(api, url=full_server, timeout_s=0.1)]
+    stub.script(*[Behaviour(), Behaviour(hang_after=0), Behaviour(reset_after=1)] * 2)
+    for client in clients * 6:
+        with contextlib.suppress(ModelError):
+            ask(client)
+    assert len(stub.requests) == 6
+    for client in clients:
+        client.close()
+    wait_until(lambda: open_descriptors() == before)
+
+
+def open_descriptors() -> int:
+    """Count this process's descriptors; the stub's side of a connection is among them."""
+    return len(os.listdir("/proc/self/fd"))

@@ -1,0 +1,178 @@
+"""Replies that arrive, in every dialect and every shape servers give them."""
+
+import threading
+
+import pytest
+
+from inference.model_client import HttpModelClient, Turn, Usage
+from inference.prompt import estimate_tokens
+from tests.component.inference.conftest import BuildClient
+from tests.model_stub import Behaviour, ModelStub
+
+TURNS = [Turn("human", "Hello"), Turn("bot", "Hi"), Turn("human", "Who are you?")]
+FOREIGN = "Grüße 漢字 🎉 end"
+
+
+def test_the_reply_answers_the_last_message(client: HttpModelClient) -> None:
+    with client.generate(TURNS) as generation:
+        pieces = list(generation)
+    assert pieces == ["You", " said:", " Who", " are", " you?"]
+    assert generation.finish_reason == "stop"
+    assert generation.usage == Usage(7, 5)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        Behaviour(text=FOREIGN),
+        Behaviour(text=FOREIGN, split_bytes=True),
+        Behaviour(text=FOREIGN, done=False),
+        Behaviour(text=FOREIGN, finish_reason=None),
+        Behaviour(text=FOREIGN, shape="object"),
+        Behaviour(text=FOREIGN, shape="array"),
+        Behaviour(text=FOREIGN, shape="object", split_bytes=True),
+        Behaviour(text=FOREIGN, echo_prompt=True),
+        Behaviour(text=FOREIGN, echo_prompt=True, shape="array"),
+        Behaviour(pieces=(" ", FOREIGN, "\n", "Hu", "man", ": and now me")),
+        Behaviour(text=f"\n{FOREIGN}\nHuman: more", shape="array"),
+    ],
+)
+def test_every_shape_of_an_answer_gives_the_same_reply(
+    client: HttpModelClient, stub: ModelStub, behaviour: Behaviour
+) -> None:
+    stub.script(behaviour)
+    with client.generate(TURNS) as generation:
+        assert "".join(generation) == FOREIGN
+    assert generation.finish_reason == "stop"
+
+
+WORDS = ("one", " two", " three")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "has_more"),
+    [
+        (Behaviour(pieces=WORDS), [True, True, True]),
+        (Behaviour(pieces=WORDS, shape="object"), [True]),
+        (Behaviour(pieces=WORDS, piece_delay_s=0.1), [False, False, True]),
+        (Behaviour(pieces=WORDS, piece_delay_s=0.1, split_bytes=True), [False, False, True]),
+    ],
+)
+def test_it_is_known_whether_a_piece_came_alone(
+    client: HttpModelClient, stub: ModelStub, behaviour: Behaviour, has_more: list[bool]
+) -> None:
+    stub.script(behaviour)
+    with client.generate(TURNS) as generation:
+        assert [generation.has_more for _ in generation] == has_more
+
+
+@pytest.mark.parametrize("shape", ["stream", "object"])
+def test_a_reply_that_hit_its_limit_says_so(
+    client: HttpModelClient, stub: ModelStub, shape: str
+) -> None:
+    stub.script(Behaviour(text="half a", finish_reason="length", shape=shape))  # type: ignore[arg-type]
+    with client.generate(TURNS) as generation:
+        assert "".join(generation) == "half a"
+    assert generation.finish_reason == "length"
+
+
+def test_the_last_event_alone_is_a_reply(build: BuildClient, stub: ModelStub) -> None:
+    last = '{"token":{"text":"","special":true},"generated_text":"all at once"}'
+    stub.script(Behaviour(raw=f"data:{last}\n\n", headers={"Content-Type": "text/plain"}))
+    with build().generate(TURNS) as generation:
+        assert list(generation) == ["all at once"]
+
+
+def test_a_piece_is_there_before_the_next_one_is_written(
+    client: HttpModelClient, stub: ModelStub
+) -> None:
+    stub.script(Behaviour(pieces=("first", " second"), hang_after=1))
+    with client.generate(TURNS) as generation:
+        assert next(generation) == "first"
+
+
+def test_text_after_a_generated_turn_is_cut_and_the_model_stopped(
+    build: BuildClient, stub: ModelStub
+) -> None:
+    stub.script(Behaviour(pieces=("Yes.", "\nHuman:", " go on"), hang_after=2))
+    with build().generate(TURNS) as generation:
+        assert "".join(generation) == "Yes."
+    assert generation.finish_reason == "stop"
+    stub.wait_for(lambda seen: seen[0].disconnected_at_s is not None)
+
+
+def test_the_request_is_what_a_gpt_j_endpoint_expects(build: BuildClient, stub: ModelStub) -> None:
+    with build().generate(TURNS) as generation:
+        list(generation)
+    (request,) = stub.requests
+    parameters = request.payload["parameters"]
+    assert request.payload["inputs"] == "Human: Hello\nBot: Hi\nHuman: Who are you?\nBot:"
+    assert request.payload["options"] == {"use_cache": False, "wait_for_model": False}
+    assert request.payload["stream"] is True
+    assert parameters["return_full_text"] is False
+    assert parameters["max_new_tokens"] == 25
+    assert parameters["stop"] == ["Human:"]
+    assert request.headers["authorization"] == "Bearer hf_secret"
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_completions_get_the_same_prompt(build: BuildClient, stub: ModelStub) -> None:
+    with build("completions").generate(TURNS) as generation:
+        list(generation)
+    payload = stub.requests[0].payload
+    assert payload["prompt"] == "Human: Hello\nBot: Hi\nHuman: Who are you?\nBot:"
+    assert payload["max_tokens"] == 25
+    assert payload["stop"] == ["Human:"]
+    assert payload["model"] == "EleutherAI/gpt-j-6b"
+
+
+def test_chat_gets_roles(build: BuildClient, stub: ModelStub) -> None:
+    with build("chat").generate(TURNS) as generation:
+        list(generation)
+    assert stub.requests[0].payload["messages"] == [
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": "Hi"},
+        {"role": "user", "content": "Who are you?"},
+    ]
+    assert "temperature" not in stub.requests[0].payload
+
+
+def test_without_a_token_nothing_is_authorised(build: BuildClient, stub: ModelStub) -> None:
+    with build(token=None).generate(TURNS) as generation:
+        list(generation)
+    assert "authorization" not in stub.requests[0].headers
+
+
+def test_a_long_talk_is_shortened_to_the_context(build: BuildClient, stub: ModelStub) -> None:
+    turns = [Turn("human", f"{number} " + "long " * 300) for number in range(9)]
+    with build(context_tokens=1000, max_new_tokens=100).generate(turns) as generation:
+        list(generation)
+    prompt = stub.requests[0].payload["inputs"]
+    assert estimate_tokens(prompt) <= 900
+    assert prompt.startswith("Human: 8 long")
+
+
+def test_proxies_and_netrc_of_the_environment_are_not_used(
+    build: BuildClient, stub: ModelStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with build().generate(TURNS) as generation:
+        assert list(generation)
+
+
+def test_many_threads_share_a_client(build: BuildClient, stub: ModelStub) -> None:
+    client = build(max_connections=4)
+    said: dict[int, str] = {}
+
+    def ask(number: int) -> None:
+        for _ in range(5):
+            with client.generate([Turn("human", f"number {number}")]) as generation:
+                said[number] = "".join(generation)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert said == {number: f"You said: number {number}" for number in range(16)}

@@ -1,0 +1,91 @@
+"""What a worker does with a reply, on a real Redis: fenced by its lease, and safe to run twice."""
+
+from uuid import uuid4
+
+import pytest
+
+from chat.store import cluster, leases, sessions
+from chat.store.client import Store
+from chat.store.command import LeaseLost
+from tests.component.conftest import answer, reply, say, take
+
+
+def test_only_one_worker_holds_a_session(store: Store, session: str) -> None:
+    say(store, session)
+    taken = take(store, session, "ours")
+
+    assert store.run(leases.take(session, "theirs", uuid4(), history=4)) is None
+    with pytest.raises(LeaseLost):
+        store.run(leases.progress(session, "theirs", taken.reply, 0, "x"))
+    with pytest.raises(LeaseLost):
+        store.run(leases.commit(session, "theirs", reply(taken.message.id), ttl_s=60))
+    assert store.run(sessions.load(session)).last_seq == 1
+
+
+def test_a_worker_that_lost_its_lease_changes_nothing(store: Store, session: str) -> None:
+    say(store, session)
+    frozen = take(store, session, "frozen")
+    store.redis.delete(f"chat:{{{session}}}:lease")
+    answered = answer(store, session, "from another worker")
+
+    with pytest.raises(LeaseLost):
+        store.run(leases.progress(session, "frozen", frozen.reply, 0, "late"))
+    with pytest.raises(LeaseLost):
+        store.run(leases.commit(session, "frozen", reply(frozen.message.id), ttl_s=60))
+    assert store.run(sessions.load(session)).messages[1:] == (answered,)
+
+
+def test_progress_told_twice_is_stored_once(store: Store, session: str) -> None:
+    say(store, session)
+    taken = take(store, session)
+    first = leases.progress(session, "ours", taken.reply, 0, "é😀")
+    second = leases.progress(session, "ours", taken.reply, len("é😀".encode()), "!")
+
+    for command in (first, first, second, second, first):
+        store.run(command)
+
+    writing = store.run(sessions.load(session)).writing
+    assert writing is not None
+    assert (writing.id, writing.reply_to, writing.text) == (taken.reply, taken.message.id, "é😀!")
+
+
+def test_another_attempt_starts_the_text_again(store: Store, session: str) -> None:
+    say(store, session)
+    taken = take(store, session)
+    store.run(leases.progress(session, "ours", taken.reply, 0, "first try"))
+    store.run(leases.progress(session, "ours", uuid4(), 0, "second"))
+
+    writing = store.run(sessions.load(session)).writing
+    assert writing is not None
+    assert writing.text == "second"
+
+
+def test_a_commit_told_twice_is_stored_once(store: Store, session: str) -> None:
+    say(store, session)
+    say(store, session)
+    taken = take(store, session)
+    command = leases.commit(session, "ours", reply(taken.message.id), ttl_s=60)
+
+    first, again = store.run(command), store.run(command)
+
+    assert first == again
+    assert first.pending == 1
+    assert store.run(sessions.load(session)).last_seq == 3
+
+
+def test_only_the_oldest_message_can_be_answered(store: Store, session: str) -> None:
+    say(store, session, "a")
+    later = say(store, session, "b")
+    take(store, session)
+
+    with pytest.raises(LeaseLost):
+        store.run(leases.commit(session, "ours", reply(later.id), ttl_s=60))
+
+
+def test_a_lease_given_back_is_found_at_once(store: Store, session: str) -> None:
+    say(store, session)
+    take(store, session)
+    store.run(leases.release(session, "ours"))
+
+    assert session in store.run(cluster.sweep(500))
+    assert take(store, session, "theirs").attempts == 2

@@ -1,0 +1,198 @@
+"""What people do with a session, on a real Redis: each step whole or not at all."""
+
+import json
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from chat.errors import (
+    RateLimited,
+    SessionBusy,
+    SessionUnknown,
+    TooManySockets,
+)
+from chat.schemas import session_id
+from chat.store import leases, sessions
+from chat.store.client import Store
+from chat.store.command import Command
+from tests.component.conftest import LIMITS, answer, begin, due, reply, say, take
+
+UNKNOWN = "0" * 32
+
+
+def keys_of(store: Store, session: str) -> set[str]:
+    return {str(key) for key in store.redis.scan_iter(f"chat:{{{session}}}:*")}
+
+
+def test_messages_are_counted_from_one_without_gaps(store: Store, session: str) -> None:
+    told = [say(store, session, text) for text in ("a", "b")]
+    told.append(answer(store, session))
+
+    read = store.run(sessions.load(session))
+    assert [message.seq for message in told] == [1, 2, 3]
+    assert list(read.messages) == told
+    assert read.last_seq == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hello", '"],"}', "\\", "\x00\x1f", "😀 é \u2028", "Human: x\nBot: y", "$..*", "</script>"],
+)
+def test_any_text_is_stored_word_for_word(store: Store, session: str, text: str) -> None:
+    say(store, session, text)
+    answer(store, session, text)
+
+    assert [message.msg for message in store.run(sessions.load(session)).messages] == [text, text]
+
+
+def test_the_same_id_is_one_message(store: Store, session: str) -> None:
+    message = uuid4()
+    first = store.run(sessions.accept(session, message, "first", limits=LIMITS))
+    again = store.run(sessions.accept(session, message, "other", limits=LIMITS))
+
+    assert first.new
+    assert not again.new
+    assert again.message == first.message
+    assert store.run(sessions.load(session)).pending == (message,)
+
+
+def test_a_known_message_is_told_also_when_the_mailbox_is_full(store: Store, session: str) -> None:
+    first = say(store, session)
+    say(store, session)
+    say(store, session)
+
+    assert store.run(sessions.accept(session, first.id, "", limits=LIMITS)).message == first
+    with pytest.raises(SessionBusy):
+        say(store, session)
+
+
+def test_a_refused_message_leaves_nothing(store: Store, session: str) -> None:
+    slow = replace(LIMITS, messages_per_minute=1)
+    store.run(sessions.accept(session, uuid4(), "a", limits=slow))
+    before = store.run(sessions.load(session))
+
+    with pytest.raises(RateLimited) as refused:
+        store.run(sessions.accept(session, uuid4(), "b", limits=slow))
+
+    assert 1 <= refused.value.retry_after_s <= 60
+    after = store.run(sessions.load(session))
+    assert after.left_s == pytest.approx(before.left_s, abs=5)
+    passing = {"left_s": after.left_s, "backlog": after.backlog}
+    assert after == before.model_copy(update=passing)
+
+
+def test_steps_on_an_unknown_session_say_so(store: Store) -> None:
+    new = reply(uuid4())
+    refused: tuple[Command[Any], ...] = (
+        sessions.accept(UNKNOWN, uuid4(), "a", limits=LIMITS),
+        sessions.load(UNKNOWN),
+        sessions.stop(UNKNOWN, uuid4(), ttl_s=60),
+        sessions.regenerate(UNKNOWN, uuid4(), limits=LIMITS),
+        sessions.extend(UNKNOWN, 60),
+        leases.commit(UNKNOWN, "ours", new, ttl_s=60),
+    )
+    for command in refused:
+        with pytest.raises(SessionUnknown):
+            store.run(command)
+    assert store.run(leases.take(UNKNOWN, "ours", uuid4(), history=4)) is None
+    assert store.run(sessions.erase(UNKNOWN)) is False
+    assert keys_of(store, UNKNOWN) == set()
+
+
+def test_an_address_begins_so_many_sessions_a_minute(store: Store) -> None:
+    address = str(uuid4())
+    limits = replace(LIMITS, tokens_per_minute_per_ip=2)
+    for _ in range(2):
+        store.run(sessions.create(uuid4().hex, "Ada", address=address, limits=limits))
+
+    with pytest.raises(RateLimited):
+        store.run(sessions.create(uuid4().hex, "Ada", address=address, limits=limits))
+
+
+def test_every_key_of_a_session_ends_at_the_same_instant(store: Store, session: str) -> None:
+    say(store, session)
+    say(store, session)
+    answer(store, session)
+    taken = take(store, session)
+    store.run(leases.progress(session, "ours", taken.reply, 0, "x"))
+
+    names = ("document", "ids", "mailbox", "work", "partial")
+    ends = {store.redis.pexpiretime(f"chat:{{{session}}}:{name}") for name in names}
+    assert len(ends) == 1
+    assert min(ends) > 0
+    assert all(store.redis.pttl(key) > 0 for key in keys_of(store, session))
+
+
+def test_time_starts_again_with_every_message(store: Store, session: str) -> None:
+    short = replace(LIMITS, ttl_s=30)
+    store.run(sessions.accept(session, uuid4(), "a", limits=short))
+    assert store.run(sessions.load(session)).left_s == pytest.approx(30, abs=5)
+
+    answer(store, session)
+    assert store.run(sessions.load(session)).left_s == pytest.approx(600, abs=5)
+
+
+def test_a_client_that_knows_more_than_the_document_gets_all(store: Store, session: str) -> None:
+    say(store, session)
+
+    ahead = store.run(sessions.load(session, after=5))
+
+    assert not ahead.recovered
+    assert len(ahead.messages) == 1
+    assert store.run(sessions.load(session, after=1)).recovered
+
+
+def test_sockets_are_counted_by_session_and_address(store: Store, session: str) -> None:
+    address = str(uuid4())
+
+    def enter(session: str, socket: str) -> None:
+        store.run(sessions.register_socket(session, socket, address=address, limits=LIMITS))
+
+    enter(session, "a")
+    enter(session, "a")
+    enter(session, "b")
+    with pytest.raises(TooManySockets):
+        enter(session, "c")
+    store.run(sessions.unregister_socket(session, "a", address=address))
+    enter(session, "c")
+
+    other = begin(store)
+    enter(other, "d")
+    with pytest.raises(TooManySockets):
+        enter(other, "e")
+
+
+def test_a_socket_that_gives_a_sign_of_life_learns_where_the_session_ends(
+    store: Store, session: str
+) -> None:
+    enter = sessions.register_socket(session, "a", address="x", limits=LIMITS)
+    assert store.run(enter) == 0
+    say(store, session)
+    assert store.run(enter) == 1
+
+    store.run(sessions.erase(session))
+    with pytest.raises(SessionUnknown):
+        store.run(enter)
+
+
+def test_erasing_leaves_nothing(store: Store, session: str) -> None:
+    say(store, session)
+    take(store, session)
+    store.run(sessions.register_socket(session, "a", address="x", limits=LIMITS))
+
+    assert store.run(sessions.erase(session)) is True
+
+    assert keys_of(store, session) == set()
+    assert due(store, session) is None
+
+
+def test_nothing_of_a_token_is_in_redis(store: Store) -> None:
+    token = str(uuid4())
+    session = session_id(token)
+    store.run(sessions.create(session, "Ada", address="x", limits=LIMITS))
+
+    dump = [str(key) for key in store.redis.scan_iter("*")]
+    dump.append(json.dumps(store.redis.json().get(f"chat:{{{session}}}:document")))
+    assert token not in " ".join(dump)

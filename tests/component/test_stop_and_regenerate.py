@@ -1,0 +1,128 @@
+"""A reply stopped or written again, on a real Redis, at every moment of its life."""
+
+from uuid import uuid4
+
+import pytest
+
+from chat.errors import (
+    MessageInvalid,
+)
+from chat.store import leases, sessions
+from chat.store.client import Store
+from tests.component.conftest import LIMITS, answer, reply, say, take
+
+
+def test_a_stop_reaches_the_worker_with_its_next_progress(store: Store, session: str) -> None:
+    message = say(store, session)
+    taken = take(store, session)
+
+    assert store.run(sessions.stop(session, message.id, ttl_s=60)) is None
+
+    assert store.run(leases.progress(session, "ours", taken.reply)).stop_requested
+
+
+def test_a_stop_reaches_the_worker_that_takes_it_later(store: Store, session: str) -> None:
+    say(store, session)
+    behind = say(store, session)
+    assert store.run(sessions.stop(session, behind.id, ttl_s=60)) is None
+    answer(store, session)
+
+    taken = take(store, session)
+    assert taken.message == behind
+    assert taken.stop_requested
+
+
+def test_a_stop_of_what_nobody_writes_needs_no_worker(store: Store, session: str) -> None:
+    first, second = say(store, session, "a"), say(store, session, "b")
+    command = sessions.stop(session, first.id, ttl_s=60)
+
+    stopped = store.run(command)
+
+    assert stopped is not None
+    assert (stopped.new, stopped.pending) == (True, 1)
+    told = stopped.message
+    assert (told.seq, told.msg, told.reply_to, told.pieces) == (3, "", first.id, 0)
+    assert told.finish_reason == "stop_requested"
+    again = store.run(command)
+    assert again is not None
+    assert (again.new, again.message) == (False, told)
+    assert take(store, session).message == second
+
+
+@pytest.mark.parametrize("who", ["the stop", "the next worker"])
+def test_a_stop_keeps_what_a_lost_worker_wrote(store: Store, session: str, who: str) -> None:
+    message = say(store, session)
+    taken = take(store, session)
+    store.run(leases.progress(session, "ours", taken.reply, 0, 'é"\\ 😀', pieces=3))
+    if who == "the next worker":
+        assert store.run(sessions.stop(session, message.id, ttl_s=60)) is None
+    store.redis.delete(f"chat:{{{session}}}:lease")
+
+    if who == "the next worker":
+        later = take(store, session, "theirs")
+        assert (later.reply, later.text, later.pieces) == (taken.reply, 'é"\\ 😀', 3)
+        return
+    stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
+    assert stopped is not None
+    kept = stopped.message
+    assert (kept.id, kept.msg, kept.pieces) == (taken.reply, 'é"\\ 😀', 3)
+
+
+def test_a_stopped_second_try_replaces_the_first(store: Store, session: str) -> None:
+    message = say(store, session)
+    old = answer(store, session)
+    store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+    stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
+
+    assert stopped is not None
+    assert stopped.message.replaces == old.id
+    assert store.run(sessions.load(session)).messages[1].replaced_by == stopped.message.id
+
+
+def test_a_stop_that_comes_too_late_gets_the_reply(store: Store, session: str) -> None:
+    message = say(store, session)
+    answered = answer(store, session)
+
+    stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
+    assert stopped is not None
+    assert (stopped.message, stopped.new) == (answered, False)
+    with pytest.raises(MessageInvalid):
+        store.run(sessions.stop(session, uuid4(), ttl_s=60))
+
+
+def test_the_last_reply_is_replaced_by_a_new_one(store: Store, session: str) -> None:
+    message = say(store, session)
+    old = answer(store, session, "old")
+    for _ in range(2):
+        store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+    assert store.run(sessions.load(session)).pending == (message.id,)
+
+    new = answer(store, session, "new")
+
+    stored = store.run(sessions.load(session)).messages
+    assert new.replaces == old.id
+    assert [(one.msg, one.replaced_by) for one in stored[1:]] == [("old", new.id), ("new", None)]
+    assert stored[1].told().model_dump(mode="json") == {
+        "id": str(old.id),
+        "seq": 2,
+        "replaced_by": str(new.id),
+    }
+
+
+def test_only_the_last_reply_or_a_failed_one_is_written_again(store: Store, session: str) -> None:
+    first = say(store, session)
+    answer(store, session)
+    failed = say(store, session)
+    taken = take(store, session)
+    error = {"code": "model.timeout", "detail": "Too late.", "retryable": True}
+    new = reply(taken.message.id, "", finish_reason=None, error=error)
+    store.run(leases.commit(session, "ours", new, ttl_s=600))
+    say(store, session)
+    answer(store, session)
+
+    with pytest.raises(MessageInvalid, match="last reply"):
+        store.run(sessions.regenerate(session, first.id, limits=LIMITS))
+    with pytest.raises(MessageInvalid, match="no such message"):
+        store.run(sessions.regenerate(session, uuid4(), limits=LIMITS))
+    store.run(sessions.regenerate(session, failed.id, limits=LIMITS))
+    assert take(store, session).replaces == new.id

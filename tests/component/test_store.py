@@ -1,0 +1,36 @@
+"""Steps run blocking, awaited, and several in one round trip."""
+
+from uuid import uuid4
+
+from chat.store import leases, sessions
+from chat.store.client import AsyncStore, Store
+from chat.store.command import LeaseLost
+from tests.component.conftest import LIMITS, say, take
+
+
+async def test_the_event_loop_runs_the_same_steps(redis_url: str, session: str) -> None:
+    store = AsyncStore(redis_url, connections=4)
+    try:
+        await store.redis.script_flush()
+        accepted = await store.run(sessions.accept(session, uuid4(), "hi", limits=LIMITS))
+        read = await store.run(sessions.load(session))
+    finally:
+        await store.redis.aclose()
+    assert read.messages == (accepted.message,)
+
+
+def test_steps_in_one_round_trip_fail_one_by_one(store: Store, session: str) -> None:
+    store.redis.script_flush()
+    say(store, session)
+    take(store, session)
+
+    results = store.run_all(
+        [
+            leases.renew(session, "ours"),
+            leases.renew(session, "theirs"),
+            leases.renew("0" * 32, "ours"),
+        ]
+    )
+
+    assert results[0] == leases.LeaseStatus(stop_requested=False, length=0)
+    assert [type(result) for result in results[1:]] == [LeaseLost, LeaseLost]

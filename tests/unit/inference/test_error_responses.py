@@ -1,0 +1,103 @@
+"""What a server's own report of a failure means."""
+
+from typing import Any
+
+import pytest
+
+from inference.error_responses import failure_in, failure_of_status, parse_retry_after
+from inference.model_errors import ModelLoading
+
+LOADING = {"error": "Model X is currently loading", "estimated_time": 20.0}
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "code"),
+    [
+        (503, LOADING, "model.loading"),
+        (503, {"error": {"code": 503, "message": "Loading model"}}, "model.loading"),
+        (503, {"error": ["Model X is currently loading"]}, "model.loading"),
+        (503, [LOADING], "model.loading"),
+        (503, {"error": "Model is overloaded"}, "model.overloaded"),
+        (503, None, "model.unavailable"),
+        (503, {"error": "Service Unavailable"}, "model.unavailable"),
+        (429, {"error": "Model is overloaded", "error_type": "overloaded"}, "model.overloaded"),
+        (429, None, "model.overloaded"),
+        (424, {"error": "CUDA", "error_type": "generation"}, "model.unavailable"),
+        (500, {"error": "loading the image failed"}, "model.unavailable"),
+        (502, "<html>", "model.unavailable"),
+        (504, None, "model.unavailable"),
+        (401, {"error": "Invalid token"}, "model.unauthorized"),
+        (403, {"error": {"message": "no"}}, "model.unauthorized"),
+        (408, None, "model.timeout"),
+        *((status, None, "model.rejected") for status in (400, 402, 404, 405, 410, 413, 422)),
+        (400, {"error": "rate limit of loading"}, "model.rejected"),
+        *((status, None, "model.rejected") for status in (301, 302, 307, 308)),
+        *((status, None, "model.bad_reply") for status in (201, 204, 206)),
+    ],
+)
+def test_a_status_and_its_document_give_one_code(status: int, document: Any, code: str) -> None:
+    assert failure_of_status(status, document).code == code
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ({"error": "CUDA out of memory", "error_type": "generation"}, "model.unavailable"),
+        ({"error": ["first", "second"]}, "model.unavailable"),
+        ({"error": {"message": "oops", "code": None}}, "model.unavailable"),
+        ([{"error": "x"}], "model.unavailable"),
+        ({"error": "too long", "error_type": "validation"}, "model.rejected"),
+        ({"error": {"message": "x", "type": "invalid_request_error"}}, "model.rejected"),
+        ({"error": {"message": "x", "code": 400}}, "model.rejected"),
+        ({"error": {"message": "x", "code": 401}}, "model.unauthorized"),
+        ({"error": "x", "error_type": "overloaded"}, "model.overloaded"),
+        ({"error": True}, "model.unavailable"),
+        (LOADING, "model.loading"),
+    ],
+)
+def test_an_error_in_mid_stream_gives_one_code(document: Any, code: str) -> None:
+    failure = failure_in(document)
+    assert failure is not None
+    assert failure.code == code
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"error": None}, {"error": ""}, [], [[]], "error", 3, None]
+)
+def test_a_document_without_an_error_is_no_failure(document: Any) -> None:
+    assert failure_in(document) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "estimated_s"),
+    [(20.0, 20.0), (3, 3.0), (-1, None), ("20", None), (True, None), (float("nan"), None)],
+)
+def test_an_estimate_is_believed_only_if_it_is_a_duration(
+    told: Any, estimated_s: float | None
+) -> None:
+    failure = failure_of_status(503, {"error": "currently loading", "estimated_time": told})
+    assert isinstance(failure, ModelLoading)
+    assert failure.estimated_time_s == estimated_s
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("-3", None),
+        ("inf", None),
+        ("nan", None),
+        ("soon", None),
+        ("Thu, 01 Jan 1970 00:02:00 GMT", 20.0),
+        ("Thu, 01 Jan 1970 00:00:01 GMT", 0.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value, now_s=100.0) == seconds
+
+
+def test_the_servers_wish_reaches_the_error() -> None:
+    assert failure_of_status(429, None, 7.0).retry_after_s == 7.0
+    assert failure_of_status(503, None, 7.0).retry_after_s == 7.0

@@ -1,0 +1,80 @@
+"""The exception tree, and what exceptions of the HTTP library become in it."""
+
+import http.client
+import inspect
+import pickle
+
+import pytest
+import requests.exceptions
+import urllib3.exceptions
+
+from inference.library_errors import MEANINGS, as_model_error
+from inference.model_errors import ModelError
+
+KINDS = ModelError.__subclasses__()
+
+
+def test_every_code_of_the_model_has_one_class() -> None:
+    assert sorted(kind.code for kind in KINDS) == [
+        "model.bad_reply",
+        "model.loading",
+        "model.overloaded",
+        "model.rejected",
+        "model.timeout",
+        "model.unauthorized",
+        "model.unavailable",
+    ]
+
+
+def test_only_refusals_of_the_request_itself_are_permanent() -> None:
+    permanent = {kind.code for kind in KINDS if kind.permanent}
+    assert permanent == {"model.unauthorized", "model.rejected"}
+
+
+def test_no_exception_of_requests_is_forgotten() -> None:
+    raised = {
+        kind
+        for _, kind in inspect.getmembers(requests.exceptions, inspect.isclass)
+        if issubclass(kind, requests.exceptions.RequestException)
+    }
+    assert raised <= MEANINGS.keys()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (requests.exceptions.ConnectionError("refused"), "model.unavailable"),
+        (requests.exceptions.ConnectTimeout(), "model.timeout"),
+        (requests.exceptions.ReadTimeout(), "model.timeout"),
+        (requests.exceptions.InvalidURL(), "model.rejected"),
+        (urllib3.exceptions.LocationParseError("x"), "model.rejected"),
+        (urllib3.exceptions.DecodeError(), "model.bad_reply"),
+        (urllib3.exceptions.SSLError("x"), "model.unavailable"),
+        (
+            urllib3.exceptions.ProtocolError("x", http.client.IncompleteRead(b"")),
+            "model.bad_reply",
+        ),
+        (urllib3.exceptions.ProtocolError("x", ConnectionResetError()), "model.unavailable"),
+        (
+            requests.exceptions.ConnectionError(
+                urllib3.exceptions.ProtocolError("x", http.client.BadStatusLine("hello"))
+            ),
+            "model.bad_reply",
+        ),
+        (
+            requests.exceptions.ConnectionError(
+                urllib3.exceptions.ProtocolError("x", http.client.RemoteDisconnected("x"))
+            ),
+            "model.unavailable",
+        ),
+    ],
+)
+def test_library_errors_have_the_meaning_a_person_needs(error: Exception, code: str) -> None:
+    assert as_model_error(error).code == code
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_survives_a_process_boundary(kind: type[ModelError]) -> None:
+    error = pickle.loads(pickle.dumps(kind(retry_after_s=3.0)))  # noqa: S301
+    assert (error.code, error.retry_after_s) == (kind.code, 3.0)
+    assert str(error) == f"{kind.code}: {kind.detail}"

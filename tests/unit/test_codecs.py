@@ -1,0 +1,106 @@
+"""What each dialect tells of a frame."""
+
+import json
+from uuid import UUID
+
+import pytest
+
+from chat.errors import ErrorCode
+from chat.protocol import (
+    Error,
+    MessageAccepted,
+    MessageSend,
+    ReplyCompleted,
+    ReplyDelta,
+    ReplyFailed,
+    ReplyStarted,
+    SessionExpired,
+)
+from chat.schemas import Failure
+from chat.websocket.codecs import ChatV1Codec, PlainCodec
+from tests.unit.builders import NOON, bot, human, named
+
+FAILURE = Failure(code=ErrorCode.MODEL_TIMEOUT, detail="It took too long.", retryable=True)
+
+
+def told_plainly(frame: object) -> dict[str, str] | None:
+    text = PlainCodec().render(frame)  # type: ignore[arg-type]
+    return json.loads(text) if text else None
+
+
+def test_plain_text_is_one_message_word_for_word() -> None:
+    frame = PlainCodec().parse('  {"type": "x"}\n')
+
+    assert isinstance(frame, MessageSend)
+    assert frame.msg == '  {"type": "x"}\n'
+    assert isinstance(frame.id, UUID)
+
+
+def test_plain_tells_a_reply_in_three_fields() -> None:
+    assert told_plainly(ReplyCompleted(message=bot("A", 2, "a").public())) == {
+        "id": str(named("A")),
+        "msg": "A.",
+        "timestamp": "2026-01-01T12:00:00.000Z",
+    }
+
+
+def test_plain_tells_a_failure_in_the_same_shape() -> None:
+    failed = ReplyFailed(message=bot("A", 2, "a", msg="half", error=FAILURE).public())
+
+    told = told_plainly(failed)
+
+    assert told == {
+        "id": str(named("A")),
+        "msg": "It took too long.",
+        "timestamp": "2026-01-01T12:00:00.000Z",
+        "error": "model.timeout",
+    }
+
+
+def test_plain_tells_a_refusal_in_the_same_shape() -> None:
+    told = told_plainly(Error(code=ErrorCode.MESSAGE_EMPTY, detail="Type something."))
+
+    assert told is not None
+    assert told["error"] == "message.empty"
+    assert told["msg"] == "Type something."
+    assert set(told) == {"id", "msg", "timestamp", "error"}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        MessageAccepted(message=human("a", 1).public()),
+        ReplyStarted(reply_to=named("a"), id=named("A")),
+        ReplyDelta(reply_to=named("a"), id=named("A"), offset=0, text="x"),
+        SessionExpired(expires_at=NOON),
+    ],
+    ids=lambda frame: frame.type,
+)
+def test_plain_says_nothing_else(frame: object) -> None:
+    assert told_plainly(frame) is None
+
+
+def test_chat_v1_leaves_out_what_has_no_value() -> None:
+    text = ChatV1Codec().render(MessageAccepted(message=human("a", 1).public()))
+
+    assert text
+    assert json.loads(text) == {
+        "type": "message.accepted",
+        "message": {
+            "id": str(named("a")),
+            "seq": 1,
+            "source": "human",
+            "msg": "a?",
+            "timestamp": "2026-01-01T12:00:00.000Z",
+            "reply_to": None,
+        },
+    }
+
+
+def test_the_operators_record_is_told_to_nobody() -> None:
+    record = {"attempts": 2, "worker": "host:1", "model": "gpt-j"}
+
+    text = ChatV1Codec().render(ReplyCompleted(message=bot("A", 2, "a", record=record).public()))
+
+    assert text
+    assert "host:1" not in text
