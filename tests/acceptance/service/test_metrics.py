@@ -51,7 +51,7 @@ def test_one_scrape_tells_what_web_processes_and_workers_did(site: Site) -> None
     for name in ("queue_seconds", "first_text_seconds", "duration_seconds"):
         assert more(f"chat_reply_{name}_count") == 2
     assert more("chat_model_call_duration_seconds_count") == 2
-    assert more("chat_store_step_duration_seconds_count", command="commit") == 2
+    assert more("chat_store_step_duration_seconds_count", step="commit") == 2
     assert more("chat_http_requests_total", method="POST", route="token", status="200") == 1
 
 
@@ -152,8 +152,8 @@ def test_every_metric_has_a_unit_or_is_a_count(site: Site) -> None:
 
 
 def test_every_verb_of_the_recording_place_has_a_caller() -> None:
-    chat = Path(metrics.__file__).parent
-    code = "".join(file.read_text() for file in chat.glob("*.py") if file.name != "metrics.py")
+    chat = Path(metrics.__file__).parent.parent
+    code = "".join(file.read_text() for file in chat.rglob("*.py") if file.name != "metrics.py")
     verbs = [
         name
         for name, one in vars(metrics).items()
