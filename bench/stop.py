@@ -12,8 +12,8 @@ from typing import Any
 import requests
 
 from bench._load import script, site, spread
+from tests.client import Client, create_session
 from tests.processes import WEB_SERVERS
-from tests.reference_client import Client, begin
 
 STOPS = 50
 # What the model does, by the pause before each piece of text.
@@ -34,14 +34,14 @@ def run() -> Iterator[str]:
 
 
 async def _stops_ms(url: str, ws_url: str, model: str) -> list[float]:
-    async with Client(ws_url, begin(url)) as client:
+    async with Client(ws_url, create_session(url)) as client:
         return [await _stop_ms(client, model) for _ in range(STOPS)]
 
 
 async def _stop_ms(client: Client, model: str) -> float:
     await asyncio.to_thread(requests.delete, f"{model}/requests", timeout=10)
     message = await client.say("go on")
-    await client.told("reply.delta", reply_to=message)
+    await client.received("reply.delta", reply_to=message)
     asked_at = time.time()
     await client.send("reply.stop", reply_to=message)
     await client.outcome(message)

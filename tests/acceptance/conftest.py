@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.client import Client, create_session
 from tests.conftest import ROOMY, STACKS
 from tests.model_stub import ModelStub
 from tests.processes import Stack
-from tests.reference_client import Client, begin
 
 Tabs = Callable[..., Awaitable[list[Client]]]
 
@@ -20,7 +20,7 @@ async def tabs(stack: Stack) -> AsyncIterator[Tabs]:
         clients: list[Client] = []
 
         async def make(count: int = 1, *, site: Stack = stack) -> list[Client]:
-            token = begin(site.url)
+            token = create_session(site.url)
             new = [Client(site.ws_url, token) for _ in range(count)]
             for client in new:
                 await opened.enter_async_context(client)

@@ -17,8 +17,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from chat.schemas import Session, StoredMessage, session_id
 from chat.store import sessions
 from chat.store.client import AsyncStore
+from tests.client import Client, create_session
 from tests.processes import Stack
-from tests.reference_client import Client, begin
 
 SETTLE_S = 60
 NAMESPACE = UUID("00000000-0000-4000-8000-000000000000")
@@ -81,7 +81,7 @@ class Trial:
     async def begin(self) -> None:
         """Begin the session, while nothing is broken yet."""
         web = self._site.of("web")[0]
-        self._token = await asyncio.to_thread(begin, f"http://127.0.0.1:{web.port}")
+        self._token = await asyncio.to_thread(create_session, f"http://127.0.0.1:{web.port}")
 
     async def play(self, store: AsyncStore) -> list[str]:
         """Make the moves, let everything settle, and return what does not hold."""
@@ -184,8 +184,8 @@ class Trial:
             troubles += [f"tab {number}: {each}" for each in tab.view.violations]
             if tab.view.shown() != shown:
                 troubles.append(f"tab {number} shows {tab.view.shown()}, the document has {shown}")
-            if tab.view.writing or tab.view.queued:
-                troubles.append(f"tab {number} waits: {tab.view.writing} {tab.view.queued}")
+            if tab.view.partial_reply or tab.view.queued:
+                troubles.append(f"tab {number} waits: {tab.view.partial_reply} {tab.view.queued}")
         return troubles
 
 

@@ -8,7 +8,8 @@ import requests
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.acceptance.clients import begin, chat_v1, history, plain
+from tests.acceptance.sockets import chat_v1, plain
+from tests.client import create_session, history
 from tests.model_stub import Behaviour, ModelStub, failing, loading
 from tests.processes import Stack
 
@@ -21,7 +22,7 @@ def slow(*pieces: str, delay_s: float = 0.15) -> Behaviour:
 
 def test_a_message_is_accepted_written_and_completed(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(slow(" Good", " morning", "!"))
-    with chat_v1(stack, begin(stack)) as socket:
+    with chat_v1(stack, create_session(stack.url)) as socket:
         ready = socket.next()
         message = socket.say("hello")
         reply = socket.reply_to(message)
@@ -47,7 +48,7 @@ def test_a_message_is_accepted_written_and_completed(stack: Stack, model_stub: M
 
 
 def test_what_comes_at_once_is_told_at_once(stack: Stack, model_stub: ModelStub) -> None:
-    with chat_v1(stack, begin(stack)) as socket:
+    with chat_v1(stack, create_session(stack.url)) as socket:
         reply = socket.reply_to(socket.say("hello"))
 
     deltas = [frame for frame in socket.seen if frame["type"] == "reply.delta"]
@@ -56,7 +57,7 @@ def test_what_comes_at_once_is_told_at_once(stack: Stack, model_stub: ModelStub)
 
 def test_the_pieces_add_up_to_the_reply(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(slow("one", " two", " three", delay_s=0.02))
-    with chat_v1(stack, begin(stack)) as socket:
+    with chat_v1(stack, create_session(stack.url)) as socket:
         reply = socket.reply_to(socket.say("hello"))
 
     deltas = [frame["text"] for frame in socket.seen if frame["type"] == "reply.delta"]
@@ -64,7 +65,7 @@ def test_the_pieces_add_up_to_the_reply(stack: Stack, model_stub: ModelStub) -> 
 
 
 def test_the_same_id_is_never_a_second_message(stack: Stack, model_stub: ModelStub) -> None:
-    token = begin(stack)
+    token = create_session(stack.url)
     with chat_v1(stack, token) as socket:
         message = socket.say("hello")
         socket.reply_to(message)
@@ -72,13 +73,13 @@ def test_the_same_id_is_never_a_second_message(stack: Stack, model_stub: ModelSt
         again = socket.until("message.accepted")["message"]
 
     assert (again["id"], again["msg"], again["seq"]) == (message, "hello", 1)
-    assert len(history(stack, token)) == 2
+    assert len(history(stack.url, token)) == 2
     assert len(model_stub.requests) == 1
 
 
 def test_another_tab_sees_everything_once(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(slow(" one", " two"))
-    token = begin(stack)
+    token = create_session(stack.url)
     with chat_v1(stack, token) as first, chat_v1(stack, token) as second:
         second.until("session.ready")
         message = first.say("hello")
@@ -91,7 +92,7 @@ def test_another_tab_sees_everything_once(stack: Stack, model_stub: ModelStub) -
 
 def test_a_reload_in_mid_reply_goes_on_where_it_was(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(slow(*(f" {number}" for number in range(12)), delay_s=0.1))
-    token = begin(stack)
+    token = create_session(stack.url)
     with chat_v1(stack, token) as before:
         message = before.say("count")
         before.until("reply.delta")
@@ -114,7 +115,7 @@ def test_a_reload_in_mid_reply_goes_on_where_it_was(stack: Stack, model_stub: Mo
 
 
 def test_a_reply_that_came_while_away_is_told_on_return(stack: Stack) -> None:
-    token = begin(stack)
+    token = create_session(stack.url)
     with chat_v1(stack, token) as socket:
         message = socket.say("hello")
         socket.reply_to(message)
@@ -131,7 +132,7 @@ def test_a_reply_that_came_while_away_is_told_on_return(stack: Stack) -> None:
 
 
 def test_sync_tells_what_came_after(stack: Stack) -> None:
-    with chat_v1(stack, begin(stack)) as socket:
+    with chat_v1(stack, create_session(stack.url)) as socket:
         socket.until("session.ready")
         socket.reply_to(socket.say("hello"))
         socket.send_frame("session.sync", after=1)
@@ -142,7 +143,7 @@ def test_a_failed_reply_keeps_what_was_written(stack: Stack, model_stub: ModelSt
     model_stub.always(
         Behaviour(pieces=(" half", " a"), error="CUDA went away", error_after=2, times=None)
     )
-    token = begin(stack)
+    token = create_session(stack.url)
     with chat_v1(stack, token) as socket:
         failed = socket.reply_to(socket.say("hello"))
 
@@ -150,12 +151,12 @@ def test_a_failed_reply_keeps_what_was_written(stack: Stack, model_stub: ModelSt
     assert failed["error"]["retryable"] is True
     assert "CUDA" not in json.dumps(failed)
     assert len(model_stub.requests) == 3
-    assert history(stack, token)[1]["error"] == failed["error"]
+    assert history(stack.url, token)[1]["error"] == failed["error"]
 
 
 def test_a_hiccup_of_the_model_is_not_seen(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(failing(500), Behaviour(reset_after=2, piece_delay_s=0.05))
-    with chat_v1(stack, begin(stack)) as socket:
+    with chat_v1(stack, create_session(stack.url)) as socket:
         reply = socket.reply_to(socket.say("hello"))
 
     assert reply["msg"] == "You said: hello"
@@ -166,7 +167,7 @@ def test_a_hiccup_of_the_model_is_not_seen(stack: Stack, model_stub: ModelStub) 
 
 def test_a_loading_model_is_waited_for_and_told(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(loading(1), loading(1))
-    with chat_v1(stack, begin(stack)) as socket:
+    with chat_v1(stack, create_session(stack.url)) as socket:
         message = socket.say("hello")
         told = socket.until("model.loading")
         reply = socket.reply_to(message)
@@ -197,7 +198,7 @@ def test_a_loading_model_is_waited_for_and_told(stack: Stack, model_stub: ModelS
 def test_bad_frames_are_answered_and_the_socket_lives(
     stack: Stack, sent: str | bytes, code: str
 ) -> None:
-    with chat_v1(stack, begin(stack)) as socket:
+    with chat_v1(stack, create_session(stack.url)) as socket:
         socket.until("session.ready")
         socket.send(sent)
         error = socket.next()
@@ -207,7 +208,7 @@ def test_bad_frames_are_answered_and_the_socket_lives(
 
 
 def test_an_error_refers_to_its_frame(stack: Stack) -> None:
-    with chat_v1(stack, begin(stack)) as socket:
+    with chat_v1(stack, create_session(stack.url)) as socket:
         message = socket.say(" ")
         assert socket.until("error")["ref"] == message
 
@@ -221,7 +222,7 @@ def test_an_unknown_session_is_told_and_closed(stack: Stack, token: str) -> None
 
 def test_a_full_mailbox_is_told(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.always(Behaviour(delay_s=0.5, times=None))
-    with chat_v1(stack, begin(stack)) as socket:
+    with chat_v1(stack, create_session(stack.url)) as socket:
         sent = [socket.say(f"message {number}") for number in range(11)]
         refused = socket.until("error")
         model_stub.always(Behaviour())
@@ -232,7 +233,7 @@ def test_a_full_mailbox_is_told(stack: Stack, model_stub: ModelStub) -> None:
 
 
 def test_an_erased_session_ends_for_every_tab(stack: Stack) -> None:
-    token = begin(stack)
+    token = create_session(stack.url)
     with chat_v1(stack, token) as modern, plain(stack, token) as naive:
         modern.until("session.ready")
         assert (
@@ -257,7 +258,9 @@ def test_an_erased_session_ends_for_every_tab(stack: Stack) -> None:
 @pytest.mark.parametrize("origin", [None, "http://localhost:3000", "its own"])
 def test_known_sites_and_programs_may_open_a_socket(stack: Stack, origin: str | None) -> None:
     known: Any = stack.url if origin == "its own" else origin
-    with connect(f"{stack.ws_url}?token={begin(stack)}", origin=known, proxy=None) as connection:
+    with connect(
+        f"{stack.ws_url}?token={create_session(stack.url)}", origin=known, proxy=None
+    ) as connection:
         connection.send("hello")
         assert "You said: hello" in connection.recv(timeout=10)
 
@@ -268,7 +271,7 @@ def test_known_sites_and_programs_may_open_a_socket(stack: Stack, origin: str | 
 def test_other_sites_may_not(stack: Stack, origin: Any) -> None:
     with (
         pytest.raises(InvalidStatus) as refused,
-        connect(f"{stack.ws_url}?token={begin(stack)}", origin=origin, proxy=None),
+        connect(f"{stack.ws_url}?token={create_session(stack.url)}", origin=origin, proxy=None),
     ):
         pass
     assert refused.value.response.status_code == 403

@@ -15,7 +15,8 @@ import requests
 from websockets.sync.client import connect
 
 from chat.apidocs.asyncapi import CLIENT_FRAMES, EXAMPLES, SERVER_FRAMES, type_of
-from tests.acceptance.clients import Frame, Socket, begin, chat_v1, plain
+from tests.acceptance.sockets import Frame, Socket, chat_v1, plain
+from tests.client import create_session
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, failing, loading
 from tests.processes import Stack
@@ -113,14 +114,14 @@ def recorded(new_stack: NewStack, model_stub: ModelStub) -> dict[str, Any]:
     site = new_stack(SESSION_TTL_S="302", MESSAGES_PER_MINUTE="20")
     site.start()
     frames: dict[str, Any] = {}
-    token = begin(site)
+    token = create_session(site.url)
     with chat_v1(site, token) as socket:
         say_and_get_an_answer(frames, socket, model_stub)
         come_back_and_stop(frames, socket, model_stub, site, token)
         write_it_again(frames, socket, model_stub)
         fail(frames, socket, model_stub)
         ask_for_the_session(frames, socket)
-    speak_plainly(frames, model_stub, site, begin(site))
+    speak_plainly(frames, model_stub, site, create_session(site.url))
     outlive_it(frames, site)
     return frames
 

@@ -6,7 +6,7 @@ import pytest
 import requests
 from jsonschema import Draft202012Validator
 
-from tests.acceptance.clients import begin
+from tests.client import create_session
 from tests.processes import Stack
 
 UNKNOWN = {"token": "00000000-0000-4000-8000-000000000000"}
@@ -33,7 +33,7 @@ def test_a_page_of_the_service_is_as_described(stack: Stack, path: str) -> None:
 
 def test_a_session_is_as_described_from_its_beginning_to_its_end(stack: Stack) -> None:
     assert answer(stack, "POST", "/token", params={"name": "Ada"}).status_code == 200
-    query = {"token": begin(stack)}
+    query = {"token": create_session(stack.url)}
     bearer = {"Authorization": f"Bearer {query['token']}"}
 
     assert answer(stack, "GET", "/refresh_token", params=query).status_code == 200

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 import requests
 
-from tests.acceptance.clients import begin
+from tests.client import create_session
 from tests.conftest import NewStack
 from tests.processes import Stack
 
@@ -70,7 +70,7 @@ def test_an_unknown_session_is_told(stack: Stack, token: str) -> None:
 
 
 def test_a_token_may_travel_in_a_header(stack: Stack) -> None:
-    token = begin(stack)
+    token = create_session(stack.url)
     response = requests.get(
         f"{stack.url}/refresh_token", headers={"Authorization": f"Bearer {token}"}, timeout=10
     )

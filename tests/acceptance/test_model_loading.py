@@ -26,12 +26,12 @@ async def test_who_comes_back_meanwhile_is_told_what_is_left(
     model_stub.script(loading(20))
     (ada,) = await tabs()
     message = await ada.say("wake up")
-    await ada.told("model.loading")
+    await ada.received("model.loading")
     await ada.drop()
     mark = len(ada.frames)
 
     ready = await ada.connect()
-    told = await ada.told("model.loading", since=mark)
+    told = await ada.received("model.loading", since=mark)
 
     assert ready["reply"]["reply_to"] == told["reply_to"] == message
     assert 10 < told["retry_in_s"] < 20

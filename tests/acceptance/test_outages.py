@@ -7,7 +7,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from tests.acceptance.clients import begin, chat_v1, plain
+from tests.acceptance.sockets import chat_v1, plain
+from tests.client import create_session
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub
 from tests.ports import free_port
@@ -17,7 +18,7 @@ from tests.processes import Stack
 def test_without_redis_nothing_is_half_stored(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.start()
-    token = begin(stack)
+    token = create_session(stack.url)
     with chat_v1(stack, token) as socket:
         socket.until("session.ready")
         stack.of("redis")[0].kill()
@@ -42,7 +43,7 @@ def test_a_message_stored_without_a_broker_is_answered_afterwards(
     stack.start_redis()
     stack.start_web()
     broker = Stack(tmp_path, {"DATA_DIR": broker_data, "EMBEDDED_REDIS_PORT": broker_port})
-    with broker, chat_v1(stack, begin(stack)) as socket:
+    with broker, chat_v1(stack, create_session(stack.url)) as socket:
         message = socket.say("hello")
         assert socket.until("message.accepted")["message"]["id"] == message
         told = socket.until("error")
@@ -61,7 +62,7 @@ def test_a_killed_workers_reply_is_written_by_another(
     stack = new_stack()
     stack.start()
     model_stub.script(Behaviour(pieces=(" half",), hang_after=1))
-    with chat_v1(stack, begin(stack)) as socket:
+    with chat_v1(stack, create_session(stack.url)) as socket:
         message = socket.say("hello")
         socket.until("reply.delta")
         first = socket.seen[-1]["id"]
@@ -80,7 +81,7 @@ def test_a_session_that_ends_in_mid_reply_is_told(
     stack = new_stack(SESSION_TTL_S="2")
     stack.start()
     model_stub.script(Behaviour(pieces=(" word",), endless=True, piece_delay_s=0.1))
-    token = begin(stack)
+    token = create_session(stack.url)
     with chat_v1(stack, token) as modern, plain(stack, token) as naive:
         modern.say("talk for ever")
         modern.until("reply.delta")
@@ -93,7 +94,7 @@ def test_a_session_that_ends_in_mid_reply_is_told(
 def test_who_just_came_is_told_that_the_process_ends(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.start()
-    with chat_v1(stack, begin(stack)) as socket:
+    with chat_v1(stack, create_session(stack.url)) as socket:
         socket.until("session.ready")
         stack.of("web")[0].send(signal.SIGTERM)
         with pytest.raises(ConnectionClosed) as closed:

@@ -8,13 +8,14 @@ import requests
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.acceptance.clients import begin, history, plain
+from tests.acceptance.sockets import plain
+from tests.client import create_session, history
 from tests.model_stub import Behaviour, ModelStub, failing
 from tests.processes import Stack
 
 
 def test_two_messages_sent_at_once_get_two_replies_in_order(stack: Stack) -> None:
-    token = begin(stack)
+    token = create_session(stack.url)
 
     with plain(stack, token) as socket:
         socket.send("one")
@@ -23,7 +24,7 @@ def test_two_messages_sent_at_once_get_two_replies_in_order(stack: Stack) -> Non
 
     assert [reply["msg"] for reply in replies] == ["You said: one", "You said: two"]
     assert all(set(reply) == {"id", "msg", "timestamp"} for reply in replies)
-    stored = history(stack, token)
+    stored = history(stack.url, token)
     assert [(one["source"], one["msg"]) for one in stored if one["source"] == "human"] == [
         ("human", "Human: one"),
         ("human", "Human: two"),
@@ -37,7 +38,7 @@ def test_two_messages_sent_at_once_get_two_replies_in_order(stack: Stack) -> Non
 
 
 def test_the_history_is_in_the_tutorials_shape(stack: Stack) -> None:
-    token = begin(stack, "Grace")
+    token = create_session(stack.url, "Grace")
     with plain(stack, token) as socket:
         socket.send("hello")
         socket.next()
@@ -63,7 +64,7 @@ def test_without_a_session_the_handshake_is_refused(stack: Stack, query: str) ->
 
 def test_a_failure_has_the_same_shape(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(failing(401))
-    token = begin(stack)
+    token = create_session(stack.url)
 
     with plain(stack, token) as socket:
         socket.send("hello")
@@ -72,7 +73,7 @@ def test_a_failure_has_the_same_shape(stack: Stack, model_stub: ModelStub) -> No
     assert answer["error"] == "model.unauthorized"
     assert set(answer) == {"id", "msg", "timestamp", "error"}
     assert UUID(answer["id"])
-    assert history(stack, token)[1]["error"]["code"] == "model.unauthorized"
+    assert history(stack.url, token)[1]["error"]["code"] == "model.unauthorized"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_a_failure_has_the_same_shape(stack: Stack, model_stub: ModelStub) -> No
 def test_bad_input_is_answered_and_the_socket_lives(
     stack: Stack, sent: str | bytes, code: str
 ) -> None:
-    with plain(stack, begin(stack)) as socket:
+    with plain(stack, create_session(stack.url)) as socket:
         socket.send(sent)
         assert socket.next()["error"] == code
         socket.send("still there?")
@@ -96,20 +97,20 @@ def test_bad_input_is_answered_and_the_socket_lives(
 
 
 def test_the_longest_message_is_accepted(stack: Stack) -> None:
-    with plain(stack, begin(stack)) as socket:
+    with plain(stack, create_session(stack.url)) as socket:
         socket.send("é" * 2_000)
         assert "error" not in socket.next()
 
 
 def test_json_is_only_text_to_it(stack: Stack) -> None:
-    with plain(stack, begin(stack)) as socket:
+    with plain(stack, create_session(stack.url)) as socket:
         socket.send('{"type":"reply.stop"}')
         assert socket.next()["msg"] == 'You said: {"type":"reply.stop"}'
 
 
 def test_replies_go_to_their_own_session(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.always(Behaviour(delay_s=0.05, times=None))
-    tokens = [begin(stack) for _ in range(5)]
+    tokens = [create_session(stack.url) for _ in range(5)]
 
     with plain(stack, tokens[0]) as first, plain(stack, tokens[1]) as second:
         for number in range(3):
@@ -122,7 +123,7 @@ def test_replies_go_to_their_own_session(stack: Stack, model_stub: ModelStub) ->
 
 
 def test_the_model_sees_a_window_of_four_messages(stack: Stack, model_stub: ModelStub) -> None:
-    with plain(stack, begin(stack)) as socket:
+    with plain(stack, create_session(stack.url)) as socket:
         for text in ("first", "second", "third"):
             socket.send(text)
             socket.next()

@@ -11,8 +11,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from chat.cli.chat_client import ChatClient, Frame, begin_session
-from tests.acceptance.clients import history
 from tests.acceptance.dropping_proxy import DroppingProxy
+from tests.client import history
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import ROOT, Stack
 
@@ -80,7 +80,7 @@ async def test_a_cut_connection_costs_and_doubles_nothing(
 
     told = [frame["message"] for frame in frames if "message" in frame]
     assert [message["seq"] for message in told] == [1, 2, 3, 4, 5, 6]
-    stored = history(stack, token)
+    stored = history(stack.url, token)
     assert [message["id"] for message in told] == [message["id"] for message in stored]
     begun = written(frames)
     for message in (one for one in told if one["source"] == "bot"):
@@ -109,7 +109,7 @@ async def test_it_comes_back_while_the_server_is_away(stack: Stack, model_stub: 
             frames = await until(client, "reply.completed")
 
     assert [frame["type"] for frame in frames[:3]] == ["connection.lost"] * 3
-    assert [message["seq"] for message in history(stack, token)] == [1, 2]
+    assert [message["seq"] for message in history(stack.url, token)] == [1, 2]
 
 
 async def test_a_refused_message_does_not_hold_up_the_next(

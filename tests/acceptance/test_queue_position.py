@@ -1,9 +1,10 @@
 """`reply.queued`: how many come before, about how long, as long as it waits."""
 
 from tests.acceptance.conftest import Tabs
+from tests.client import Client
+from tests.client_view import Frame
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import Stack
-from tests.reference_client import Client, Frame
 
 ENDLESS = Behaviour(pieces=("word ",), endless=True, piece_delay_s=0.02)
 
@@ -22,8 +23,8 @@ async def test_own_older_messages_come_first(tabs: Tabs, model_stub: ModelStub) 
     messages = [await ada.say(text) for text in ("one", "two", "three")]
 
     for tab in (ada, other):
-        await tab.told("reply.queued", reply_to=messages[1], ahead=1)
-        await tab.told("reply.queued", reply_to=messages[2], ahead=2)
+        await tab.received("reply.queued", reply_to=messages[1], ahead=1)
+        await tab.received("reply.queued", reply_to=messages[2], ahead=2)
     await ada.send("reply.stop", reply_to=messages[0])
     await ada.outcome(messages[2])
 
@@ -45,12 +46,12 @@ async def test_other_sessions_in_front_come_first_and_the_place_moves_up(
     await busy.outcome(await busy.say("a reply to learn the pace from"))
     model_stub.script(ENDLESS)
     running = await busy.say("go on for ever")
-    await busy.told("reply.delta")
+    await busy.received("reply.delta")
     waiting = []
     for expected in (0, 1, 2):
         (client,) = await tabs(site=narrow_stack)
         message = await client.say("me too")
-        place = await client.told("reply.queued", reply_to=message)
+        place = await client.received("reply.queued", reply_to=message)
         assert place["ahead"] == expected
         waiting.append((client, message))
     last, message = waiting[-1]
@@ -61,7 +62,7 @@ async def test_other_sessions_in_front_come_first_and_the_place_moves_up(
     assert min(etas) > 0
     model_stub.script(ENDLESS)
     await busy.send("reply.stop", reply_to=running)
-    await last.told("reply.queued", reply_to=message, ahead=1)
+    await last.received("reply.queued", reply_to=message, ahead=1)
     first, first_message = waiting[0]
     await first.send("reply.stop", reply_to=first_message)
     await last.outcome(message)
@@ -77,10 +78,10 @@ async def test_a_second_worker_takes_the_next_in_line(
         (client,) = await tabs(site=narrow_stack)
         clients.append((client, await client.say(text)))
         if text != "three":
-            await client.told("reply.delta")
+            await client.received("reply.delta")
 
     third, message = clients[2]
-    assert (await third.told("reply.queued", reply_to=message))["ahead"] == 0
+    assert (await third.received("reply.queued", reply_to=message))["ahead"] == 0
     for client, running in clients[:2]:
         await client.send("reply.stop", reply_to=running)
     await third.outcome(message)
@@ -91,12 +92,12 @@ async def test_who_comes_back_is_told_at_once(tabs: Tabs, model_stub: ModelStub)
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
     first, second = await ada.say("one"), await ada.say("two")
-    await ada.told("reply.delta", reply_to=first)
+    await ada.received("reply.delta", reply_to=first)
     await ada.drop()
     mark = len(ada.frames)
 
     await ada.connect()
-    await ada.told("reply.queued", reply_to=second, since=mark)
+    await ada.received("reply.queued", reply_to=second, since=mark)
 
     kinds = [frame["type"] for frame in ada.frames[mark:] if frame["type"] != "reply.delta"]
     assert kinds[:2] == ["session.ready", "reply.queued"]

@@ -3,9 +3,10 @@
 import requests
 
 from tests.acceptance.conftest import Tabs
+from tests.client import Client
+from tests.client_view import Frame
 from tests.model_stub import Behaviour, ModelStub, failing
 from tests.processes import Stack
-from tests.reference_client import Client, Frame
 
 
 async def new_outcome(client: Client, message: str, old: Frame) -> Frame:
@@ -132,7 +133,7 @@ async def test_only_the_last_reply_may_be_replaced(tabs: Tabs) -> None:
 
     await ada.send("reply.regenerate", reply_to=first)
 
-    assert (await ada.told("error"))["code"] == "message.invalid"
+    assert (await ada.received("error"))["code"] == "message.invalid"
 
 
 async def test_it_takes_its_turn_behind_what_waits(tabs: Tabs, model_stub: ModelStub) -> None:
@@ -141,7 +142,7 @@ async def test_it_takes_its_turn_behind_what_waits(tabs: Tabs, model_stub: Model
     old = await ada.outcome(first)
     model_stub.script(Behaviour(piece_delay_s=0.1))
     second = await ada.say("two")
-    await ada.told("reply.started", reply_to=second)
+    await ada.received("reply.started", reply_to=second)
 
     await ada.send("reply.regenerate", reply_to=first)
     new = await new_outcome(ada, first, old)
@@ -149,7 +150,7 @@ async def test_it_takes_its_turn_behind_what_waits(tabs: Tabs, model_stub: Model
     replies = [one for one in ada.view.messages.values() if one.get("source") == "bot"]
     assert [one["reply_to"] for one in replies] == [second, first]
     assert new["seq"] == 5
-    assert (await ada.told("reply.queued", reply_to=first))["ahead"] == 1
+    assert (await ada.received("reply.queued", reply_to=first))["ahead"] == 1
 
 
 async def test_the_model_sees_the_talk_before_many_new_tries(

@@ -9,10 +9,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.acceptance.conftest import Tabs
+from tests.client import Client
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import Stack
-from tests.reference_client import Client
 
 SLOW = Behaviour(text="one two three four five six seven eight", piece_delay_s=0.1)
 
@@ -56,9 +56,9 @@ async def test_a_reply_is_joined_in_its_middle(tabs: Tabs, model_stub: ModelStub
     model_stub.script(SLOW)
     ada, other = await tabs(2)
     message = await ada.say("count")
-    await ada.told("reply.delta")
+    await ada.received("reply.delta")
     await ada.drop()
-    await other.until(lambda: len((other.view.writing or {}).get("text", "")) > 9, "more text")
+    await other.until(lambda: len(other.view.text) > 9, "more text")
     mark = len(ada.frames)
 
     ready = await ada.connect()
@@ -75,7 +75,7 @@ async def test_a_failure_is_found_by_who_was_away(tabs: Tabs, model_stub: ModelS
     model_stub.script(Behaviour(delay_s=0.5, status=401, error="No"))
     ada, other = await tabs(2)
     message = await ada.say("hello")
-    await ada.told("message.accepted")
+    await ada.received("message.accepted")
     await ada.drop()
     await other.outcome(message)
 
@@ -139,7 +139,7 @@ async def test_another_web_process_takes_over(
     first_address, ada.ws_url = ada.ws_url, f"ws://127.0.0.1:{web.port}/chat"
     await ada.connect()
     message = await ada.say("count")
-    await ada.told("reply.delta")
+    await ada.received("reply.delta")
 
     await asyncio.to_thread(web.kill)
     await ada.until(lambda: not ada.is_connected, "the end of the connection")
@@ -168,10 +168,10 @@ async def test_another_worker_takes_over(
     model_stub.script(SLOW)
     ada, other = await tabs(2, site=narrow_stack)
     message = await ada.say("count")
-    await ada.told("reply.delta")
+    await ada.received("reply.delta")
 
     await asyncio.to_thread(narrow_stack.of("worker")[0].kill)
-    await ada.told("reply.queued", reply_to=message)
+    await ada.received("reply.queued", reply_to=message)
     # Not in a thread: a process dies with the thread that started it, and others use this site.
     narrow_stack.start_worker()
 

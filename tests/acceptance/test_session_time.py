@@ -10,8 +10,8 @@ from chat.schemas import session_id
 from chat.store import sessions
 from chat.store.client import Store
 from tests.acceptance.conftest import Tabs
+from tests.client import Client
 from tests.processes import Stack
-from tests.reference_client import Client
 
 EndsIn = Callable[[Client, float], None]
 
@@ -46,7 +46,7 @@ async def test_every_tab_is_warned(tabs: Tabs, ends_in: EndsIn, mark_s: int) -> 
         await tab.connect()
 
     for tab in (ada, other):
-        warning = await tab.told("session.expiring")
+        warning = await tab.received("session.expiring")
         assert warning["expires_at"] == tab.frames[-2]["expires_at"]
 
 
@@ -57,7 +57,7 @@ async def test_a_message_meanwhile_calls_the_warning_off(tabs: Tabs, ends_in: En
     await ada.connect()
     await ada.outcome(await ada.say("still here"))
     ends_in(ada, 62.5)
-    await ada.told("session.expiring")
+    await ada.received("session.expiring")
 
     warnings = [one for one in ada.frames if one["type"] == "session.expiring"]
     left_s = (expires_at(warnings[0]) - expires_at(ada.frames[0])).total_seconds()
@@ -76,7 +76,7 @@ async def test_extending_is_told_to_every_tab(tabs: Tabs, ends_in: EndsIn) -> No
     await other.send("session.extend")
 
     told = [
-        await tab.told("session.ready", since=mark)
+        await tab.received("session.ready", since=mark)
         for tab, mark in zip((ada, other), marks, strict=True)
     ]
     assert told[0]["expires_at"] == told[1]["expires_at"]
@@ -95,7 +95,7 @@ async def test_the_end_is_the_same_instant_for_every_tab(
         await tab.connect()
     ends_in(ada, 2.5)
 
-    ends = [await tab.told("session.expired") for tab in (ada, idle)]
+    ends = [await tab.received("session.expired") for tab in (ada, idle)]
     for tab in (ada, idle):
         await tab.until(lambda tab=tab: tab.closed_with == 1008, "the close")  # type: ignore[misc]
     assert ends[0] == ends[1]
@@ -109,5 +109,5 @@ async def test_an_erased_session_ends_for_every_tab(tabs: Tabs, stack: Stack) ->
     assert ask(stack, "DELETE", "/token", ada) == 204
 
     for tab in (ada, other):
-        await tab.told("session.expired")
+        await tab.received("session.expired")
         await tab.until(lambda tab=tab: tab.closed_with == 1008, "the close")  # type: ignore[misc]

@@ -6,11 +6,12 @@ import pytest
 import requests
 
 from tests.acceptance.conftest import Tabs
+from tests.client import Client
+from tests.client_view import Frame
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, loading
 from tests.ports import free_port
 from tests.processes import Running, Stack, wait_for
-from tests.reference_client import Client, Frame
 
 ENDLESS = Behaviour(pieces=("word ",), endless=True, piece_delay_s=0.01)
 
@@ -27,7 +28,7 @@ async def test_a_stopped_reply_keeps_its_text_and_frees_the_model(
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
     message = await ada.say("go on for ever")
-    await ada.told("reply.delta")
+    await ada.received("reply.delta")
 
     reply = await stop(ada, message)
 
@@ -42,7 +43,7 @@ async def test_another_tab_can_stop_it(tabs: Tabs, model_stub: ModelStub) -> Non
     model_stub.script(ENDLESS)
     writer, other = await tabs(2)
     message = await writer.say("go on for ever")
-    await other.told("reply.delta")
+    await other.received("reply.delta")
 
     reply = await stop(other, message)
 
@@ -54,7 +55,7 @@ async def test_it_can_be_stopped_after_a_reconnect(tabs: Tabs, model_stub: Model
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
     message = await ada.say("go on for ever")
-    await ada.told("reply.delta")
+    await ada.received("reply.delta")
     await ada.drop()
     ready = await ada.connect()
 
@@ -68,7 +69,7 @@ async def test_it_can_be_stopped_before_the_first_word(tabs: Tabs, model_stub: M
     model_stub.script(Behaviour(delay_s=60))
     (ada,) = await tabs()
     message = await ada.say("are you there?")
-    await ada.told("reply.started")
+    await ada.received("reply.started")
 
     reply = await stop(ada, message)
 
@@ -81,7 +82,7 @@ async def test_it_can_be_stopped_while_the_model_loads(tabs: Tabs, model_stub: M
     model_stub.script(loading(20))
     (ada,) = await tabs()
     message = await ada.say("wake up")
-    await ada.told("model.loading", reply_to=message)
+    await ada.received("model.loading", reply_to=message)
 
     reply = await stop(ada, message)
 
@@ -93,7 +94,7 @@ async def test_a_stopped_message_keeps_its_turn(tabs: Tabs, model_stub: ModelStu
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
     first, second, third = [await ada.say(text) for text in ("one", "two", "three")]
-    await ada.told("reply.delta", reply_to=first)
+    await ada.received("reply.delta", reply_to=first)
 
     await ada.send("reply.stop", reply_to=second)
     await ada.send("reply.stop", reply_to=first)
@@ -115,7 +116,7 @@ async def test_stopping_twice_and_too_late_tells_the_stored_reply(tabs: Tabs) ->
 
     await other.send("reply.stop", reply_to=message)
 
-    assert (await other.told("reply.completed", since=mark))["message"] == reply
+    assert (await other.received("reply.completed", since=mark))["message"] == reply
     assert reply["finish_reason"] == "stop"
 
 
@@ -124,7 +125,7 @@ async def test_stopping_what_is_not_there_is_an_error(tabs: Tabs, reply_to: str)
     (ada,) = await tabs()
     await ada.send("reply.stop", reply_to=reply_to)
 
-    assert (await ada.told("error"))["code"] == "message.invalid"
+    assert (await ada.received("error"))["code"] == "message.invalid"
 
 
 async def test_a_stop_needs_no_free_worker(
@@ -133,15 +134,15 @@ async def test_a_stop_needs_no_free_worker(
     model_stub.script(ENDLESS)
     (busy,) = await tabs(site=narrow_stack)
     running = await busy.say("go on for ever")
-    await busy.told("reply.delta")
+    await busy.received("reply.delta")
     (ada,) = await tabs(site=narrow_stack)
     message = await ada.say("me too")
-    await ada.told("reply.queued", reply_to=message)
+    await ada.received("reply.queued", reply_to=message)
 
     reply = await stop(ada, message)
 
     assert (reply["finish_reason"], reply["pieces"]) == ("stop_requested", 0)
-    assert busy.view.writing, "the only worker still writes"
+    assert busy.view.partial_reply, "the only worker still writes"
     await stop(busy, running)
 
 
@@ -156,7 +157,7 @@ async def test_the_embedded_models_slot_is_free_again(new_stack: NewStack, tabs:
     model.wait_until(lambda: "answers on" in model.text(), "to load")
     (ada,) = await tabs(site=site)
     message = await ada.say("Count from one to one thousand, in words.")
-    await ada.told("reply.delta")
+    await ada.received("reply.delta")
     assert busy_slots(model) == 1
 
     reply = await stop(ada, message)

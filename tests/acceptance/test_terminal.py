@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.acceptance.clients import begin
+from tests.client import create_session
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, failing
 from tests.processes import ROOT, Stack
@@ -89,7 +89,7 @@ def test_a_pipe_gets_a_reply_for_every_line_in_order(stack: Stack, model_stub: M
 def test_a_pipe_goes_on_with_a_session_and_prints_only_its_own(
     stack: Stack, model_stub: ModelStub
 ) -> None:
-    token = begin(stack)
+    token = create_session(stack.url)
     run(stack, "first", "--token", token)
     assert run(stack, "second", "--token", token).stdout == "You said: second\n"
 
@@ -151,7 +151,7 @@ def test_a_person_sees_the_reply_stream_stops_it_and_asks_again(
 
 
 def test_a_person_who_comes_back_sees_the_history(stack: Stack, model_stub: ModelStub) -> None:
-    token = begin(stack)
+    token = create_session(stack.url)
     run(stack, "hello", "--token", token)
     with screen(stack, "--token", token, "--no-color") as terminal:
         terminal.wait_for("> hello")

@@ -6,8 +6,8 @@ from typing import Any
 
 from playwright.sync_api import Browser
 
-from tests.acceptance.clients import begin, history
 from tests.acceptance.dropping_proxy import DroppingProxy
+from tests.client import create_session, history
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import ROOT, Stack
 
@@ -43,7 +43,7 @@ def test_a_cut_connection_costs_and_doubles_nothing(
     chromium: Browser, stack: Stack, model_stub: ModelStub
 ) -> None:
     model_stub.always(Behaviour(pieces=tuple(f" {n}" for n in range(60)), piece_delay_s=0.02))
-    token = begin(stack)
+    token = create_session(stack.url)
     cuts = random.Random(11)
     with DroppingProxy(int(stack.environment["PORT"])) as proxy:
         page = chromium.new_page()
@@ -62,6 +62,6 @@ def test_a_cut_connection_costs_and_doubles_nothing(
         page.close()
 
     assert talk["phases"].count("waiting") >= 2
-    stored = history(stack, token)
+    stored = history(stack.url, token)
     assert [message["id"] for message in talk["told"]] == [message["id"] for message in stored]
     assert len(stored) == 6

@@ -12,17 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.catalogue import catalogue
-from tests.faults.judge import Tally
-from tests.faults.of_host import small_disk
+from tests.faults.host_faults import small_disk
 from tests.faults.report import Line, table
 from tests.faults.site import Site, running_site
-from tests.faults.trial import CannotRun, Fault, Trial
+from tests.faults.trial import CannotRunHere, Fault, Trial
+from tests.faults.verification import Counts
 from tests.processes import ROOT, tails
 
 logger = logging.getLogger(__name__)
 
 SESSIONS = 20
-LANES = 3
+CONCURRENT_FAULTS = 3
 ROW_TIMEOUT_S = 280
 ALL_TIMEOUT_S = 14.5 * 60
 
@@ -32,7 +32,7 @@ async def main(faults: list[Fault], sessions: int) -> list[Line]:
     lines: list[Line] = []
     ends_at = time.monotonic() + ALL_TIMEOUT_S
 
-    async def run_lane(waiting: deque[Fault]) -> None:
+    async def run_in_turn(waiting: deque[Fault]) -> None:
         while waiting:
             fault = waiting.popleft()
             begun = time.monotonic()
@@ -40,18 +40,18 @@ async def main(faults: list[Fault], sessions: int) -> list[Line]:
             lines.append(line)
             verdict = "holds" if line.holds else "DOES NOT HOLD"
             took_s = time.monotonic() - begun
-            say(f"{fault.number:2} {fault.title}: {line.lack or verdict} ({took_s:.0f} s)")
+            say(f"{fault.number:2} {fault.title}: {line.skip_reason or verdict} ({took_s:.0f} s)")
 
     together = deque(fault for fault in faults if fault.order == "early")
     together += (fault for fault in faults if fault.order == "any")
-    await asyncio.gather(*(run_lane(together) for _ in range(LANES)))
-    await run_lane(deque(fault for fault in faults if fault.order == "alone"))
+    await asyncio.gather(*(run_in_turn(together) for _ in range(CONCURRENT_FAULTS)))
+    await run_in_turn(deque(fault for fault in faults if fault.order == "alone"))
     return sorted(lines, key=lambda line: (line.number, line.fault))
 
 
 async def run(fault: Fault, sessions: int, timeout_s: float) -> Line:
     """Run one fault on a site of its own; what goes wrong is a line of the report."""
-    unrun = Line(fault.number, fault.title, 0, Tally(), None)
+    unrun = Line(fault.number, fault.title, 0, Counts(), None)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         try:
             async with AsyncExitStack() as stack, asyncio.timeout(timeout_s):
@@ -59,26 +59,26 @@ async def run(fault: Fault, sessions: int, timeout_s: float) -> Line:
                     await stack.enter_async_context(small_disk(Path(folder), fault.disk_bytes))
                 site = running_site(Path(folder), **fault.environment)
                 return await run_on(await stack.enter_async_context(site), fault, sessions)
-        except CannotRun as lack:
-            return replace(unrun, lack=str(lack))
+        except CannotRunHere as skip_reason:
+            return replace(unrun, skip_reason=str(skip_reason))
         except Exception as error:
             logger.exception("%s", fault.title)
-            return replace(unrun, trouble=f"{type(error).__name__}: {error}")
+            return replace(unrun, failure=f"{type(error).__name__}: {error}")
 
 
 async def run_on(site: Site, fault: Fault, sessions: int) -> Line:
     """Run one fault on a site that works."""
-    trial, trouble = Trial(site, sessions, fault.times), ""
+    trial, failure = Trial(site, sessions, fault.times), ""
     try:
         async with asyncio.timeout(ROW_TIMEOUT_S):
             await fault.run(trial)
-    except CannotRun:
+    except CannotRunHere:
         raise
     except Exception as error:
         logger.exception("%s", fault.title)
-        trouble = f"{type(error).__name__}: {error}"
+        failure = f"{type(error).__name__}: {error}"
         keep_logs(fault, tails(site.stack.processes, 400))
-    return Line(fault.number, fault.title, trial.times, trial.tally, trial.recovery_s, trouble)
+    return Line(fault.number, fault.title, trial.times, trial.counts, trial.recovery_s, failure)
 
 
 def keep_logs(fault: Fault, logs: dict[str, str]) -> None:

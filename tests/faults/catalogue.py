@@ -1,17 +1,25 @@
 """All rows of the report, in order."""
 
-from tests.faults import of_deploys, of_host, of_model, of_network, of_redis, of_web, of_workers
+from tests.faults import (
+    deploy_faults,
+    host_faults,
+    model_faults,
+    network_faults,
+    redis_faults,
+    web_faults,
+    worker_faults,
+)
 from tests.faults.trial import FAULTS, Fault
 
 __all__ = [
     "catalogue",
-    "of_deploys",
-    "of_host",
-    "of_model",
-    "of_network",
-    "of_redis",
-    "of_web",
-    "of_workers",
+    "deploy_faults",
+    "host_faults",
+    "model_faults",
+    "network_faults",
+    "redis_faults",
+    "web_faults",
+    "worker_faults",
 ]
 
 

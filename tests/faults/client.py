@@ -1,34 +1,31 @@
-"""A chat.v1 client as it should be: it comes back after every cut and loses nothing.
+"""The client of the fault suite: it reconnects after every cut and loses nothing.
 
-It reconnects with `after`, sends again what was not accepted, under the same id, and writes down
-all it is told.
+It reconnects with `after` and sends what was not accepted again, under the same id.
 """
 
 import asyncio
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
-from websockets.typing import Subprotocol
 
-from tests.faults.marks import WORDS, marked_text
-from tests.faults.view import Frame, View
+from tests.client import Client
+from tests.client_view import Frame
+from tests.faults.markers import WORDS, marked_text, markers_in
 
-CHAT_V1 = Subprotocol("chat.v1")
-AGAIN_S = (0.1, 1.0)
+RECONNECT_S = (0.1, 1.0)
 RESEND_AFTER_S = 2.0
-TELLS_OF_MESSAGES = {"session.ready", "message.accepted", "reply.completed", "reply.failed"}
 
 
 @dataclass
 class Sent:
-    """One message of a client; instants are by the monotonic clock."""
+    """One message of a client; times are by the monotonic clock."""
 
     text: str
     id: str = field(default_factory=lambda: str(uuid4()))
@@ -39,47 +36,42 @@ class Sent:
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Client:
-    """One session's client. `address` is asked at each connect, so that it can lead elsewhere."""
+class ResilientClient(Client):
+    """One session's client. `address` is asked at each connect, so it may lead elsewhere."""
 
-    def __init__(self, mark: str, token: str, address: Callable[[], str]) -> None:
-        self.mark = mark
-        self.token = token
-        self.view = View(mark)
+    def __init__(self, marker: str, token: str, address: Callable[[], str]) -> None:
+        super().__init__("", token)
+        self.marker = marker
         self.sent: list[Sent] = []
         self.errors: list[Frame] = []
-        self.types: dict[str, int] = {}
+        self.types: Counter[str] = Counter()
         self.closes: list[int] = []
+        self.foreign: list[str] = []
         self.expired = asyncio.Event()
         self.ping_interval_s: float | None = 5
-        self.heard = asyncio.Condition()
         self._address = address
-        self._socket: ClientConnection | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "Client":
-        self._tasks = [asyncio.create_task(self._stay()), asyncio.create_task(self._insist())]
+    async def __aenter__(self) -> "ResilientClient":
+        self._tasks = [asyncio.create_task(self._reconnect()), asyncio.create_task(self._resend())]
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.close()
 
-    @property
-    def is_connected(self) -> bool:
-        return self._socket is not None
-
-    async def say(self, words: str = WORDS) -> Sent:
-        """Send the next message, as soon as that can be."""
-        sent = Sent(marked_text(self.mark, len(self.sent) + 1, words))
+    async def send_next(self, words: str = WORDS) -> Sent:
+        """Send the next message as soon as possible."""
+        sent = Sent(marked_text(self.marker, len(self.sent) + 1, words))
         self.sent.append(sent)
         await self._try(sent)
         return sent
 
     async def ask(self, words: str = WORDS) -> Sent:
         """Send the next message and wait for its reply or failure."""
-        sent = await self.say(words)
+        sent = await self.send_next(words)
         await sent.answered.wait()
         return sent
 
@@ -88,73 +80,52 @@ class Client:
         outcome = self.view.outcome_of(self.sent[-1].id) or {}
         return str(outcome["error"]["code"]) if "error" in outcome else None
 
-    async def send(self, frame: Frame) -> None:
-        """Send any frame, if there is a connection."""
-        if self._socket is not None:
-            try:
-                await self._socket.send(json.dumps(frame))
-            except WebSocketException:
-                return
-
-    async def until(self, condition: Callable[[], object], within_s: float = 30) -> None:
-        """Wait until what was heard makes `condition` true; TimeoutError if it does not."""
-        async with asyncio.timeout(within_s), self.heard:
-            await self.heard.wait_for(lambda: bool(condition()))
+    async def send_if_connected(self, kind: str, **fields: object) -> None:
+        """Send a frame of any type if there is a connection."""
+        with suppress(ConnectionError, WebSocketException):
+            await self.send(kind, **fields)
 
     async def _try(self, sent: Sent) -> None:
         sent.tried_at = time.monotonic()
-        await self.send({"type": "message.send", "id": sent.id, "msg": sent.text})
+        await self.send_if_connected("message.send", id=sent.id, msg=sent.text)
 
-    async def _stay(self) -> None:
+    async def _reconnect(self) -> None:
         while not self.expired.is_set():
-            with suppress(OSError, WebSocketException, TimeoutError):
-                await self._listen()
-            await asyncio.sleep(random.uniform(*AGAIN_S))
+            self.ws_url = self._address()
+            with suppress(OSError, WebSocketException, TimeoutError, AssertionError):
+                await self.connect(
+                    compression=None,
+                    open_timeout=5,
+                    close_timeout=1,
+                    ping_interval=self.ping_interval_s,
+                    ping_timeout=10,
+                )
+            if self._reading:
+                await asyncio.gather(self._reading, return_exceptions=True)
+                self._reading = None
+                self.closes.append(self.closed_with or 1006)
+            await asyncio.sleep(random.uniform(*RECONNECT_S))
 
-    async def _listen(self) -> None:
-        url = f"{self._address()}?token={self.token}&after={self.view.last_seq}"
-        async with connect(
-            url,
-            subprotocols=[CHAT_V1],
-            compression=None,
-            open_timeout=5,
-            close_timeout=1,
-            ping_interval=self.ping_interval_s,
-            ping_timeout=10,
-            proxy=None,
-        ) as socket:
-            try:
-                async for text in socket:
-                    await self._hear(str(text), socket)
-            finally:
-                self._socket = None
-                self.closes.append(socket.close_code or 1006)
-
-    async def _hear(self, text: str, socket: ClientConnection) -> None:
+    async def _receive(self, text: str) -> None:
         frame = json.loads(text)
-        self.types[frame["type"]] = self.types.get(frame["type"], 0) + 1
-        self.view.hear(text, frame)
-        if frame["type"] in TELLS_OF_MESSAGES:
-            self._note()
-        match frame["type"]:
-            case "session.ready":
-                self._socket = socket
-                for sent in self._open():
-                    await self._try(sent)
-            case "session.expired":
-                self.expired.set()
-            case "error":
-                self.errors.append(frame)
-                if frame["code"] == "session.unknown":
-                    self.expired.set()
-        async with self.heard:
-            self.heard.notify_all()
+        self.types[frame["type"]] += 1
+        self.foreign += [marker for marker in markers_in(text) if marker != self.marker]
+        if frame["type"] == "session.expired" or frame.get("code") == "session.unknown":
+            self.expired.set()
+        if frame["type"] == "error":
+            self.errors.append(frame)
+        await super()._receive(text)
+        if frame["type"] == "session.ready" or "message" in frame:
+            self._compare_with_sent()
+        if frame["type"] == "session.ready":
+            for sent in self._not_accepted():
+                await self._try(sent)
 
-    def _note(self) -> None:
-        """Compare what was sent with what the session is known to hold."""
+    def _compare_with_sent(self) -> None:
+        """Update what was sent from what the session is known to hold."""
         now = time.monotonic()
         for sent in self.sent:
-            if not self.view.knows(sent.id):
+            if not self.view.has(sent.id):
                 sent.accepted_at = sent.answered_at = None
                 sent.answered.clear()
                 continue
@@ -163,14 +134,14 @@ class Client:
                 sent.answered_at = now
                 sent.answered.set()
 
-    def _open(self) -> list[Sent]:
+    def _not_accepted(self) -> list[Sent]:
         return [sent for sent in self.sent if sent.accepted_at is None]
 
-    async def _insist(self) -> None:
+    async def _resend(self) -> None:
         """Send again what was refused or never confirmed."""
         while True:
             await asyncio.sleep(RESEND_AFTER_S / 4)
             now = time.monotonic()
-            for sent in self._open():
+            for sent in self._not_accepted():
                 if now - sent.tried_at > RESEND_AFTER_S:
                     await self._try(sent)

@@ -26,7 +26,7 @@ CLOCK = Path(DATA_DIR, "clock")
 real_time = time.time
 
 
-def die_at(point: str) -> None:
+def exit_at(point: str) -> None:
     """Kill this process, if it is the first to come to an armed point."""
     try:
         Path(DATA_DIR, point).unlink()
@@ -35,15 +35,15 @@ def die_at(point: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def with_points(run: Callable[..., Any]) -> Callable[..., Any]:
+def with_fault_points(run: Callable[..., Any]) -> Callable[..., Any]:
     """Return Store.run with a point before, in and after each commit."""
 
     def run_and_die(self: Store, command: Any) -> Any:
         if command.script != "commit":
             return run(self, command)
-        die_at("die-before-commit")
+        exit_at("die-before-commit")
         answer = run(self, command)
-        die_at("die-after-commit")
+        exit_at("die-after-commit")
         return answer
 
     return run_and_die
@@ -58,7 +58,7 @@ def with_point_in_mid_command(execute: Callable[..., Any]) -> Callable[..., Any]
             connection = self.connection_pool.get_connection()
             connection.send_command(*words)
             connection.can_read(timeout=1)
-            die_at("die-during-commit")
+            exit_at("die-during-commit")
             connection.disconnect()
         return execute(self, *words, **options)
 
@@ -70,7 +70,7 @@ def wrong_time() -> float:
     return real_time() + float(CLOCK.read_text() or 0)
 
 
-def losing(put: Callable[..., Any]) -> Callable[..., Any]:
+def lose_tasks(put: Callable[..., Any]) -> Callable[..., Any]:
     """Return the transport's way to publish, with every fifth answer task lost."""
     count = itertools.count(1)
 
@@ -88,6 +88,6 @@ def losing(put: Callable[..., Any]) -> Callable[..., Any]:
 
 if CLOCK.exists():
     setattr(time, "time", wrong_time)  # noqa: B010
-setattr(Store, "run", with_points(Store.run))  # noqa: B010 what a type checker rightly refuses
+setattr(Store, "run", with_fault_points(Store.run))  # noqa: B010 what a type checker rightly refuses
 setattr(Redis, "execute_command", with_point_in_mid_command(Redis.execute_command))  # noqa: B010
-setattr(transport.Channel, "_put", losing(transport.Channel._put))  # noqa: B010
+setattr(transport.Channel, "_put", lose_tasks(transport.Channel._put))  # noqa: B010

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.faults.judge import Tally
+from tests.faults.verification import Counts
 
 HEAD = (
     "#",
@@ -11,9 +11,9 @@ HEAD = (
     "times",
     "accepted",
     "answered",
-    "of these failed",
+    "failed",
     "lost",
-    "doubled",
+    "duplicated",
     "out of order",
     "misdelivered",
     "seconds to recover",
@@ -27,14 +27,14 @@ class Line:
     number: int
     fault: str
     times: int
-    tally: Tally
+    counts: Counts
     recovery_s: float | None
-    trouble: str = ""
-    lack: str = ""
+    failure: str = ""
+    skip_reason: str = ""
 
     @property
     def holds(self) -> bool:
-        return not self.trouble and not any(self.tally.wrongs.values())
+        return not self.failure and not any(self.counts.violations.values())
 
 
 def table(lines: Sequence[Line]) -> str:
@@ -45,13 +45,13 @@ def table(lines: Sequence[Line]) -> str:
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
         for row in rows
     ]
-    troubles = [f"{line.number}: {line.trouble}" for line in lines if line.trouble]
-    lacks = [f"{line.number}: not run: {line.lack}" for line in lines if line.lack]
-    return "\n".join([*drawn, *troubles, *lacks]) + "\n"
+    failures = [f"{line.number}: {line.failure}" for line in lines if line.failure]
+    skips = [f"{line.number}: not run: {line.skip_reason}" for line in lines if line.skip_reason]
+    return "\n".join([*drawn, *failures, *skips]) + "\n"
 
 
 def _cells(line: Line) -> tuple[str, ...]:
-    tally = line.tally
+    counts = line.counts
     recovery = "" if line.recovery_s is None else f"{line.recovery_s:.1f}"
-    counts = (tally.accepted, tally.answered, tally.failed, *tally.wrongs.values())
-    return (str(line.number), line.fault, str(line.times), *map(str, counts), recovery)
+    numbers = (counts.accepted, counts.answered, counts.failed, *counts.violations.values())
+    return (str(line.number), line.fault, str(line.times), *map(str, numbers), recovery)

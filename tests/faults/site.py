@@ -12,7 +12,7 @@ import requests
 from celery import Celery
 
 from chat.schemas import session_id
-from tests.faults.marks import new_mark
+from tests.faults.markers import new_marker
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import Running, Stack
 
@@ -47,19 +47,19 @@ class Site:
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="site")
         self._http = requests.Session()
 
-    async def do(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def in_thread(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do what blocks, while the clients go on."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: act(*args, **kwargs))
 
     async def start(self) -> None:
         """Start it all; two workers."""
-        await self.do(self.stack.start)
-        await self.do(self.stack.start_worker)
+        await self.in_thread(self.stack.start)
+        await self.in_thread(self.stack.start_worker)
 
     async def close(self) -> None:
         """End it all."""
-        await self.do(self.stack.close)
+        await self.in_thread(self.stack.close)
         self.model.__exit__()
         self._threads.shutdown()
 
@@ -91,20 +91,22 @@ class Site:
 
     async def new_session(self) -> tuple[str, str]:
         """Begin a session; return its mark and its token."""
-        mark = new_mark()
-        answer = await self.do(self.request, "POST", "/token", params={"name": mark})
+        marker = new_marker()
+        answer = await self.in_thread(self.request, "POST", "/token", params={"name": marker})
         answer.raise_for_status()
-        return mark, str(answer.json()["token"])
+        return marker, str(answer.json()["token"])
 
     async def history(self, token: str) -> list[dict[str, Any]]:
         """Return a session's messages as the document has them."""
-        answer = await self.do(self.request, "GET", "/refresh_token", params={"token": token})
+        answer = await self.in_thread(
+            self.request, "GET", "/refresh_token", params={"token": token}
+        )
         answer.raise_for_status()
         return list(answer.json()["messages"])
 
     async def readiness(self) -> tuple[int, dict[str, str]]:
         """Return what /readyz says: the status and each check."""
-        answer = await self.do(self.request, "GET", "/readyz")
+        answer = await self.in_thread(self.request, "GET", "/readyz")
         return answer.status_code, answer.json()["checks"]
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
@@ -123,18 +125,18 @@ class Site:
             while (await self.readiness())[0] != 200:
                 await asyncio.sleep(0.1)
 
-    async def start_again(self, **environment: str) -> None:
+    async def restart(self, **environment: str) -> None:
         """Start everything but Redis again, with another environment."""
         for process in [*self.stack.of("beat"), *self.workers, self.web]:
-            await self.do(process.end)
+            await self.in_thread(process.end)
         starts = (self.stack.start_web, self.stack.start_worker, self.stack.start_worker)
         for start in (*starts, self.stack.start_beat):
-            await self.do(start, **environment)
+            await self.in_thread(start, **environment)
 
-    async def heal(self) -> None:
+    async def restore(self) -> None:
         """Bring two workers back, and a model that behaves."""
         while len(self.workers) < 2:
-            await self.do(self.stack.start_worker)
+            await self.in_thread(self.stack.start_worker)
         self.model.script()
         self.model.always(WRITES_SLOWLY)
 

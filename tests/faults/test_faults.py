@@ -5,25 +5,25 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults import of_network, of_redis, of_web, of_workers
+from tests.faults import network_faults, redis_faults, web_faults, worker_faults
 from tests.faults.site import Site
 from tests.faults.trial import Run, Trial
 
 SESSIONS = 20
 SELECTION: dict[str, tuple[Run, int]] = {
-    "a_worker_dies_during_the_commit": (of_workers.worker_dies_during_commit, 1),
-    "a_worker_is_told_to_end": (of_workers.worker_ends, 1),
-    "tasks_are_delivered_three_times": (of_workers.task_delivered_twice, 40),
-    "redis_is_killed": (of_redis.redis_killed, 1),
-    "the_web_process_is_told_to_end": (of_web.web_ends, 1),
-    "connections_are_cut": (of_network.connection_cut, 36),
+    "a_worker_dies_during_the_commit": (worker_faults.worker_dies_during_commit, 1),
+    "a_worker_is_told_to_end": (worker_faults.worker_ends, 1),
+    "tasks_are_delivered_three_times": (worker_faults.task_delivered_twice, 40),
+    "redis_is_killed": (redis_faults.redis_killed, 1),
+    "the_web_process_is_told_to_end": (web_faults.web_ends, 1),
+    "connections_are_cut": (network_faults.connection_cut, 36),
 }
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site with two workers that the tests of this file break one after the other."""
-    site = Site(tmp_path_factory.mktemp("site"), of_workers.POINTS)
+    site = Site(tmp_path_factory.mktemp("site"), worker_faults.POINTS)
     try:
         asyncio.run(site.start())
         yield site
@@ -34,9 +34,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.mark.parametrize("what", SELECTION)
 async def test_every_message_gets_one_reply_in_order_while(what: str, site: Site) -> None:
     run, times = SELECTION[what]
-    await site.heal()
+    await site.restore()
     trial = Trial(site, SESSIONS, times)
     await run(trial)
-    assert not any(trial.tally.wrongs.values()), trial.tally
-    assert trial.tally.accepted >= 2 * SESSIONS
-    assert trial.tally.answered == trial.tally.accepted
+    assert not any(trial.counts.violations.values()), trial.counts
+    assert trial.counts.accepted >= 2 * SESSIONS
+    assert trial.counts.answered == trial.counts.accepted

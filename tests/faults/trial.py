@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.faults.crowd import Crowd
-from tests.faults.judge import Tally, judge
+from tests.faults.client_group import ClientGroup
 from tests.faults.site import Site
+from tests.faults.verification import Counts, verify
 
 IDLE_MACHINE_S = 1.0
 
@@ -24,36 +24,36 @@ class Trial:
         self.site = site
         self.sessions = sessions
         self.times = times
-        self.tally = Tally()
+        self.counts = Counts()
         self.recoveries_s: list[float] = []
         self.slowness = 1.0
-        self.broken_at = 0.0
-        self._mended_at: float | None = None
+        self.fault_started_at = 0.0
+        self._fault_ended_at: float | None = None
 
     @asynccontextmanager
-    async def crowd(
+    async def group(
         self, address: Callable[[], str] | None = None, sessions: int | None = None
-    ) -> AsyncIterator[Crowd]:
+    ) -> AsyncIterator[ClientGroup]:
         """Let a crowd talk; what it lived through is judged when the block ends."""
         self.site.model.forget_requests()
-        async with Crowd(self.site, sessions or self.sessions, address) as crowd:
-            self.slowness = max(1.0, crowd.calm_s / IDLE_MACHINE_S)
-            yield crowd
-            await crowd.settle()
-            self.tally += await judge(crowd)
+        async with ClientGroup(self.site, sessions or self.sessions, address) as group:
+            self.slowness = max(1.0, group.first_exchange_s / IDLE_MACHINE_S)
+            yield group
+            await group.settle()
+            self.counts += await verify(group)
 
-    def broke(self) -> None:
+    def fault_started(self) -> None:
         """Note that the fault begins now."""
-        self.broken_at, self._mended_at = time.monotonic(), None
+        self.fault_started_at, self._fault_ended_at = time.monotonic(), None
 
-    def mended(self) -> None:
+    def fault_ended(self) -> None:
         """Note that the fault is over now: from here on recovery is measured."""
-        self._mended_at = time.monotonic()
+        self._fault_ended_at = time.monotonic()
 
-    async def recovered(self, crowd: Crowd) -> None:
+    async def recovered(self, group: ClientGroup) -> None:
         """Wait until all that was open when it broke is answered, and note how long that took."""
-        await crowd.answered(crowd.open_at(self.broken_at))
-        self.recoveries_s.append(crowd.recovery_s(self.broken_at, self._mended_at))
+        await group.answered(group.open_at(self.fault_started_at))
+        self.recoveries_s.append(group.recovery_s(self.fault_started_at, self._fault_ended_at))
 
     @property
     def recovery_s(self) -> float | None:
@@ -61,7 +61,7 @@ class Trial:
         return max(self.recoveries_s, default=None)
 
 
-class CannotRun(Exception):
+class CannotRunHere(Exception):
     """This machine lacks what a row needs; the message says what."""
 
 

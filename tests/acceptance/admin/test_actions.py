@@ -10,7 +10,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from chat.schemas import session_id
-from tests.acceptance.clients import TIMEOUT_S, begin
+from tests.acceptance.sockets import TIMEOUT_S
+from tests.client import create_session
 from tests.model_stub import Behaviour, ModelStub, failing
 from tests.processes import START_TIMEOUT_S, Stack
 
@@ -56,7 +57,7 @@ def operator(stack: Stack, user: str) -> Operator:
 
 @pytest.fixture
 def token(stack: Stack) -> str:
-    return begin(stack)
+    return create_session(stack.url)
 
 
 @pytest.fixture

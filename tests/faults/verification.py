@@ -5,66 +5,68 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from tests.faults.client import Client
-from tests.faults.crowd import Crowd
-from tests.faults.marks import echo, marks_in
+from tests.faults.client import ResilientClient
+from tests.faults.client_group import ClientGroup
+from tests.faults.markers import echo, markers_in
 from tests.model_stub import RecordedRequest
 
 
 @dataclass(frozen=True)
-class Tally:
+class Counts:
     """The counts of the report; the last four must be zero."""
 
     accepted: int = 0
     answered: int = 0
     failed: int = 0
     lost: int = 0
-    doubled: int = 0
-    disordered: int = 0
+    duplicated: int = 0
+    out_of_order: int = 0
     misdelivered: int = 0
 
-    def __add__(self, other: "Tally") -> "Tally":
+    def __add__(self, other: "Counts") -> "Counts":
         names = [one.name for one in fields(self)]
-        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
     @property
-    def wrongs(self) -> dict[str, int]:
+    def violations(self) -> dict[str, int]:
         """Return the counts that must be zero."""
-        names = ("lost", "doubled", "disordered", "misdelivered")
+        names = ("lost", "duplicated", "out_of_order", "misdelivered")
         return {name: getattr(self, name) for name in names}
 
 
-async def judge(crowd: Crowd) -> Tally:
+async def verify(group: ClientGroup) -> Counts:
     """Judge every client by the document of its session."""
-    tally = Tally(misdelivered=mixed_prompts(crowd.site.model.requests))
-    for client in crowd.clients:
-        tally += judge_one(client, await crowd.site.history(client.token))
-    return tally
+    counts = Counts(misdelivered=prompts_with_several_markers(group.site.model.requests))
+    for client in group.clients:
+        counts += verify_session(client, await group.site.history(client.token))
+    return counts
 
 
-def judge_one(client: Client, document: list[dict[str, Any]]) -> Tally:
+def verify_session(client: ResilientClient, document: list[dict[str, Any]]) -> Counts:
     """Judge one client by its document, as /refresh_token gives it."""
     humans = [m["id"] for m in document if m["source"] == "human"]
     replies = [m for m in document if m["source"] == "bot"]
     outcomes = Counter(reply["reply_to"] for reply in replies)
-    return Tally(
+    return Counts(
         accepted=sum(sent.accepted_at is not None for sent in client.sent),
         answered=sum(sent.answered_at is not None for sent in client.sent),
         failed=sum("error" in reply for reply in replies),
         lost=_lost(client, humans, outcomes),
-        doubled=_surplus(humans) + _surplus(outcomes.elements()) + len(client.view.repeated),
-        disordered=_disorder(humans, replies) + len(client.view.disordered),
-        misdelivered=_misdelivered(client, document) + len(client.view.foreign),
+        duplicated=_duplicates(humans)
+        + _duplicates(outcomes.elements())
+        + len(client.view.repeated),
+        out_of_order=_out_of_order(humans, replies) + len(client.view.violations),
+        misdelivered=_misdelivered(client, document) + len(client.foreign),
     )
 
 
-def mixed_prompts(requests: Iterable[RecordedRequest]) -> int:
+def prompts_with_several_markers(requests: Iterable[RecordedRequest]) -> int:
     """Count the prompts that hold messages of more than one session."""
     prompts = (str(request.payload) for request in requests)
-    return sum(len(set(marks_in(prompt))) > 1 for prompt in prompts)
+    return sum(len(set(markers_in(prompt))) > 1 for prompt in prompts)
 
 
-def _lost(client: Client, humans: list[str], outcomes: Counter[str]) -> int:
+def _lost(client: ResilientClient, humans: list[str], outcomes: Counter[str]) -> int:
     """A message is kept where it is stored, has an outcome, and its sender was told both."""
     kept = [
         sent
@@ -74,17 +76,17 @@ def _lost(client: Client, humans: list[str], outcomes: Counter[str]) -> int:
     return len(client.sent) - len(kept)
 
 
-def _surplus(ids: Iterable[str]) -> int:
+def _duplicates(ids: Iterable[str]) -> int:
     return sum(count - 1 for count in Counter(ids).values())
 
 
-def _disorder(humans: list[str], replies: list[dict[str, Any]]) -> int:
+def _out_of_order(humans: list[str], replies: list[dict[str, Any]]) -> int:
     answered = [reply["reply_to"] for reply in replies]
     expected = [human for human in dict.fromkeys(humans) if human in set(answered)]
     return sum(one != other for one, other in zip(dict.fromkeys(answered), expected, strict=False))
 
 
-def _misdelivered(client: Client, document: list[dict[str, Any]]) -> int:
+def _misdelivered(client: ResilientClient, document: list[dict[str, Any]]) -> int:
     texts = {sent.id: sent.text for sent in client.sent}
     wrong = 0
     for message in document:

@@ -2,7 +2,7 @@
 
 import signal
 
-from tests.faults.of_network import through
+from tests.faults.network_faults import through
 from tests.faults.proxy import Proxy
 from tests.faults.trial import Trial, fault
 
@@ -21,16 +21,16 @@ async def rolling_deploy(trial: Trial) -> None:
     """As a deploy does it: the new process first, then the old one is told to end."""
     site = trial.site
     async with Proxy(lambda: ("127.0.0.1", site.stack.of("web")[-1].port)) as proxy:
-        async with trial.crowd(through(proxy), sessions=SESSIONS) as crowd:
-            async with crowd.talking(PAUSE_S, share=0.01, words=FEW_WORDS):
+        async with trial.group(through(proxy), sessions=SESSIONS) as group:
+            async with group.talking(PAUSE_S, share=0.01, words=FEW_WORDS):
                 for _ in range(trial.times):
-                    trial.broke()
+                    trial.fault_started()
                     for name, start in (
                         ("worker", site.stack.start_worker),
                         ("web", site.stack.start_web),
                     ):
                         old = site.stack.of(name)[0]
-                        await site.do(start)
-                        await site.do(old.kill, signal.SIGTERM)
-                    await trial.recovered(crowd)
-    assert trial.tally.failed == 0
+                        await site.in_thread(start)
+                        await site.in_thread(old.kill, signal.SIGTERM)
+                    await trial.recovered(group)
+    assert trial.counts.failed == 0

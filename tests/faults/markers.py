@@ -4,18 +4,18 @@ import re
 import secrets
 from collections.abc import Iterator
 
-MARK = re.compile(r"\bm[0-9a-f]{12}\b")
+MARKER = re.compile(r"\bm[0-9a-f]{12}\b")
 WORDS = "and some more words to write down one by one"
 
 
-def new_mark() -> str:
+def new_marker() -> str:
     """Return a mark no other session has."""
     return f"m{secrets.token_hex(6)}"
 
 
-def marked_text(mark: str, number: int, words: str = WORDS) -> str:
+def marked_text(marker: str, number: int, words: str = WORDS) -> str:
     """Return a session's message number `number`."""
-    return f"{mark} {number} {words}"
+    return f"{marker} {number} {words}"
 
 
 def echo(text: str) -> str:
@@ -23,6 +23,6 @@ def echo(text: str) -> str:
     return f"You said: {text}"
 
 
-def marks_in(text: str) -> Iterator[str]:
+def markers_in(text: str) -> Iterator[str]:
     """Yield every mark that a text carries."""
-    return (found.group() for found in MARK.finditer(text))
+    return (found.group() for found in MARKER.finditer(text))

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.faults.of_workers import POINTS
 from tests.faults.site import Site
-from tests.faults.trial import CannotRun, Trial, fault
+from tests.faults.trial import CannotRunHere, Trial, fault
+from tests.faults.worker_faults import POINTS
 
 HOUR_S = 3600
 DISK_BYTES = 32 * 1024 * 1024
@@ -22,65 +22,65 @@ async def clock_jumps(trial: Trial) -> None:
     """Only Redis keeps its clock, which is the one that counts."""
     clock = trial.site.data / "clock"
     clock.write_text("0")
-    await trial.site.start_again()
-    async with trial.crowd() as crowd:
-        async with crowd.talking():
+    await trial.site.restart()
+    async with trial.group() as group:
+        async with group.talking():
             for jump_s in (HOUR_S, 0, -HOUR_S):
-                await crowd.in_mid_reply()
-                trial.broke()
+                await group.in_mid_reply()
+                trial.fault_started()
                 clock.write_text(str(jump_s))
-                await trial.recovered(crowd)
+                await trial.recovered(group)
                 assert (await trial.site.readiness())[0] == 200
-        assert not any(client.expired.is_set() or client.view.resets for client in crowd.clients)
-        assert not any(client.closes for client in crowd.clients), "the jump closed sockets"
-    assert trial.tally.failed == 0
+        assert not any(client.expired.is_set() or client.view.resets for client in group.clients)
+        assert not any(client.closes for client in group.clients), "the jump closed sockets"
+    assert trial.counts.failed == 0
 
 
 @fault(18, "SQLite locked")
 async def database_locked(trial: Trial) -> None:
     database = sqlite3.connect(trial.site.data / "database.sqlite3")
-    async with trial.crowd() as crowd:
-        async with crowd.talking():
-            trial.broke()
+    async with trial.group() as group:
+        async with group.talking():
+            trial.fault_started()
             database.execute("BEGIN EXCLUSIVE")
-            await trial.recovered(crowd)
-            await crowd.join()
+            await trial.recovered(group)
+            await group.join()
             assert (await trial.site.readiness())[0] == 200
-            page = await trial.site.do(trial.site.request, "GET", "/")
+            page = await trial.site.in_thread(trial.site.request, "GET", "/")
             assert page.status_code == 200
-        await crowd.each_says_and_hears()
+        await group.ask_each()
         database.rollback()
     database.close()
-    assert trial.tally.failed == 0
+    assert trial.counts.failed == 0
 
 
 @fault(18, "disk full under DATA_DIR", disk_bytes=DISK_BYTES)
 async def disk_full(trial: Trial) -> None:
     """What cannot be written is refused, what was written can be read, and it heals by itself."""
     site = trial.site
-    async with trial.crowd() as crowd:
+    async with trial.group() as group:
         filler = site.data / "filler"
-        await site.do(fill, filler)
+        await site.in_thread(fill, filler)
         await _until_refused(trial.site)
-        for client in crowd.clients:
-            await client.say()
+        for client in group.clients:
+            await client.send_next()
             await client.until(partial(len, client.errors))
-        trial.broke()
-        for client in crowd.clients:
+        trial.fault_started()
+        for client in group.clients:
             assert len(await site.history(client.token)) >= 2
         assert (await site.readiness())[1]["redis"].startswith("refuses to write")
         filler.unlink()
-        trial.mended()
-        await trial.recovered(crowd)
+        trial.fault_ended()
+        await trial.recovered(group)
         await site.until_ready()
-        await crowd.each_says_and_hears()
-    assert trial.tally.failed == 0
+        await group.ask_each()
+    assert trial.counts.failed == 0
 
 
 async def _until_refused(site: Site) -> None:
     """The last block of the file takes some writes more."""
     async with asyncio.timeout(60):
-        while (await site.do(site.request, "POST", "/token", params={"name": "Ada"})).ok:
+        while (await site.in_thread(site.request, "POST", "/token", params={"name": "Ada"})).ok:
             pass
 
 
@@ -99,7 +99,7 @@ async def small_disk(folder: Path, size_bytes: int) -> AsyncIterator[None]:
     """Make a folder a disk of its own, of this size; raises CannotRun."""
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(folder)]
     if (await asyncio.to_thread(subprocess.run, mount, capture_output=True)).returncode:
-        raise CannotRun("mounting a small disk needs root")
+        raise CannotRunHere("mounting a small disk needs root")
     try:
         yield
     finally:

@@ -17,13 +17,13 @@ async def web_ends(trial: Trial) -> None:
 
 
 async def _replace_web(trial: Trial, number: signal.Signals) -> list[int]:
-    async with trial.crowd() as crowd:
-        async with crowd.talking():
+    async with trial.group() as group:
+        async with group.talking():
             for _ in range(trial.times):
-                await crowd.in_mid_reply()
-                trial.broke()
-                await trial.site.do(trial.site.web.kill, number)
-                await trial.site.do(trial.site.stack.start_web)
-                trial.mended()
-                await trial.recovered(crowd)
-        return [code for client in crowd.clients for code in client.closes]
+                await group.in_mid_reply()
+                trial.fault_started()
+                await trial.site.in_thread(trial.site.web.kill, number)
+                await trial.site.in_thread(trial.site.stack.start_web)
+                trial.fault_ended()
+                await trial.recovered(group)
+        return [code for client in group.clients for code in client.closes]

@@ -42,38 +42,38 @@ BAD_MODELS: dict[str, tuple[Behaviour, str]] = {
 async def bad_model(trial: Trial) -> None:
     """Every way: each session is told the right code in time, and its next message works."""
     model, wrong = trial.site.model, []
-    async with trial.crowd() as crowd:
+    async with trial.group() as group:
         for name, (behaviour, code) in BAD_MODELS.items():
             model.always(replace(behaviour, times=None))
             begun = time.monotonic()
-            await crowd.each_says_and_hears()
+            await group.ask_each()
             took_s = time.monotonic() - begun
-            told = {client.last_error() for client in crowd.clients}
+            told = {client.last_error() for client in group.clients}
             if told != {code} or took_s > (DEADLINE_S + SWEEP_S) * trial.slowness:
                 wrong.append(f"a model that {name}: {sorted(map(str, told))} after {took_s:.1f} s")
             model.always(Behaviour(times=None))
-            await crowd.each_says_and_hears()
-            if any(client.last_error() for client in crowd.clients):
+            await group.ask_each()
+            if any(client.last_error() for client in group.clients):
                 wrong.append(f"after a model that {name} the next message failed")
     assert not wrong, "; ".join(wrong)
-    assert trial.tally.failed == len(BAD_MODELS) * trial.sessions
+    assert trial.counts.failed == len(BAD_MODELS) * trial.sessions
 
 
 @fault(16, "the model hangs on more replies than there are threads", environment=FEW_THREADS)
 async def model_hangs_on_all(trial: Trial) -> None:
     """The workers stay ready: they sweep, prove themselves, and go on when the model does."""
     site = trial.site
-    async with trial.crowd() as crowd:
+    async with trial.group() as group:
         site.model.always(Behaviour(hang_after=0, times=None))
-        sent = [await client.say() for client in crowd.clients]
-        trial.broke()
+        sent = [await client.send_next() for client in group.clients]
+        trial.fault_started()
         await asyncio.sleep(HANG_S)
         status, checks = await site.readiness()
         assert status == 200, checks
         assert checks["sweep"] == "ok", checks
         site.model.always(Behaviour(times=None))
-        trial.mended()
-        await crowd.answered(sent)
-        await trial.recovered(crowd)
-        await crowd.each_says_and_hears()
-        assert not any(client.last_error() for client in crowd.clients)
+        trial.fault_ended()
+        await group.answered(sent)
+        await trial.recovered(group)
+        await group.ask_each()
+        assert not any(client.last_error() for client in group.clients)

@@ -11,9 +11,9 @@ import psutil
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from tests.faults.client import CHAT_V1
-from tests.faults.crowd import Crowd
-from tests.faults.marks import marked_text
+from tests.client import CHAT_V1
+from tests.faults.client_group import ClientGroup
+from tests.faults.markers import marked_text
 from tests.faults.proxy import Cutter, Proxy
 from tests.faults.site import WRITES_SLOWLY, Site
 from tests.faults.trial import Trial, fault
@@ -95,19 +95,19 @@ async def connection_cut(trial: Trial) -> None:
         return None if next(uncut) else FrameCutter(*next(plans))
 
     async with Proxy(lambda: ("127.0.0.1", trial.site.web.port)) as proxy:
-        async with trial.crowd(through(proxy)) as crowd:
+        async with trial.group(through(proxy)) as group:
             proxy.new_cutter = next_cutter
             while proxy.cuts < trial.times:
-                await crowd.each_says_and_hears()
+                await group.ask_each()
                 proxy.cut_all()
         trial.times = proxy.cuts
-    assert trial.tally.failed == 0
+    assert trial.counts.failed == 0
 
 
 @fault(14, "a client that never reads, another that floods", times=2, environment=STRICT)
-async def deaf_and_flooding(trial: Trial) -> None:
+async def client_that_never_reads_and_one_that_floods(trial: Trial) -> None:
     web = psutil.Process(trial.site.web.pid)
-    async with trial.crowd() as crowd, crowd.talking(pause_s=0.5):
+    async with trial.group() as group, group.talking(pause_s=0.5):
         before, most = web.memory_info().rss, 0
         bad = [asyncio.create_task(one(trial.site)) for one in (_never_read, _flood)]
         async with asyncio.timeout(CUT_OFF_WITHIN_S):
@@ -116,31 +116,31 @@ async def deaf_and_flooding(trial: Trial) -> None:
                 await asyncio.sleep(0.1)
         await asyncio.gather(*bad)
     assert most < MAX_GROWTH_BYTES, f"the web process grew by {most >> 20} MiB"
-    assert trial.tally.failed == 0
+    assert trial.counts.failed == 0
 
 
 @fault(14, "clients that do not read while a reply of 300 events comes")
 async def slow_readers(trial: Trial) -> None:
     model = trial.site.model
     async with Proxy(lambda: ("127.0.0.1", trial.site.web.port)) as proxy:
-        async with trial.crowd(through(proxy)) as crowd:
+        async with trial.group(through(proxy)) as group:
             model.always(Behaviour(times=None))
             for _ in range(8):
-                await asyncio.gather(*(client.ask(LONG_WORDS) for client in crowd.clients))
+                await asyncio.gather(*(client.ask(LONG_WORDS) for client in group.clients))
             model.always(EVENT_EACH)
-            sent = [await client.say(MANY_WORDS) for client in crowd.clients]
-            await crowd.in_mid_reply(share=1)
-            trial.broke()
+            sent = [await client.send_next(MANY_WORDS) for client in group.clients]
+            await group.in_mid_reply(share=1)
+            trial.fault_started()
             proxy.pause(to_server=False)
             for _ in range(SYNCS_THAT_FILL):
-                for client in crowd.clients:
-                    await client.send({"type": "session.sync", "after": 0})
-            await _answered_in_documents(trial.site, crowd)
+                for client in group.clients:
+                    await client.send_if_connected("session.sync", after=0)
+            await _answered_in_documents(trial.site, group)
             assert not any(one.answered_at for one in sent)
-            trial.mended()
+            trial.fault_ended()
             proxy.flow()
-            await trial.recovered(crowd)
-    assert trial.tally.failed == 0
+            await trial.recovered(group)
+    assert trial.counts.failed == 0
 
 
 @fault(
@@ -152,27 +152,27 @@ async def slow_readers(trial: Trial) -> None:
 async def idle(trial: Trial) -> None:
     async with Proxy(lambda: ("127.0.0.1", trial.site.web.port)) as proxy:
         proxy.idle_limit_s = PROXY_IDLE_S
-        async with trial.crowd(through(proxy)) as crowd:
-            connects = sum(client.types["session.ready"] for client in crowd.clients)
-            for client in crowd.clients:
+        async with trial.group(through(proxy)) as group:
+            connects = sum(client.types["session.ready"] for client in group.clients)
+            for client in group.clients:
                 client.ping_interval_s = None
             proxy.cut_all()
-            await crowd.each_says_and_hears()
-            waiting, resting = crowd.clients[::2], crowd.clients[1::2]
+            await group.ask_each()
+            waiting, resting = group.clients[::2], group.clients[1::2]
             trial.site.model.always(Behaviour(delay_s=LONG_REPLY_S, times=None))
-            long = [await client.say() for client in waiting]
+            long = [await client.send_next() for client in waiting]
             await asyncio.sleep(IDLE_S)
             trial.site.model.always(WRITES_SLOWLY)
             await asyncio.gather(*(client.ask() for client in resting))
-            await crowd.answered(long, within_s=2 * LONG_REPLY_S)
-            reconnects = sum(client.types["session.ready"] for client in crowd.clients) - connects
+            await group.answered(long, within_s=2 * LONG_REPLY_S)
+            reconnects = sum(client.types["session.ready"] for client in group.clients) - connects
             assert proxy.cuts == 0, "idle connections were cut"
-            assert reconnects == len(crowd.clients), "somebody had to come back"
-    assert trial.tally.failed == 0
+            assert reconnects == len(group.clients), "somebody had to come back"
+    assert trial.counts.failed == 0
 
 
-async def _answered_in_documents(site: Site, crowd: Crowd) -> None:
-    for client in crowd.clients:
+async def _answered_in_documents(site: Site, group: ClientGroup) -> None:
+    for client in group.clients:
         async with asyncio.timeout(60):
             while (await site.history(client.token))[-1]["source"] != "bot":
                 await asyncio.sleep(0.2)

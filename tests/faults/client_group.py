@@ -5,43 +5,43 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from tests.faults.client import Client, Sent
-from tests.faults.marks import WORDS
+from tests.faults.client import ResilientClient, Sent
+from tests.faults.markers import WORDS
 from tests.faults.site import Site
 
 SETTLE_S = 120.0
 
 
-class Crowd:
+class ClientGroup:
     """The clients of a site."""
 
     def __init__(self, site: Site, size: int, address: Callable[[], str] | None = None) -> None:
         self.site = site
         self.size = size
-        self.clients: list[Client] = []
-        self.calm_s = 0.0
+        self.clients: list[ResilientClient] = []
+        self.first_exchange_s = 0.0
         self._address = address or (lambda: site.stack.ws_url)
         self._open = AsyncExitStack()
 
-    async def __aenter__(self) -> "Crowd":
+    async def __aenter__(self) -> "ClientGroup":
         for _ in range(self.size):
             await self.join()
         begun = time.monotonic()
-        await self.each_says_and_hears()
-        self.calm_s = time.monotonic() - begun
+        await self.ask_each()
+        self.first_exchange_s = time.monotonic() - begun
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         await self._open.aclose()
 
-    async def join(self) -> Client:
+    async def join(self) -> ResilientClient:
         """Add a client with a session of its own."""
-        mark, token = await self.site.new_session()
-        client = await self._open.enter_async_context(Client(mark, token, self._address))
+        marker, token = await self.site.new_session()
+        client = await self._open.enter_async_context(ResilientClient(marker, token, self._address))
         self.clients.append(client)
         return client
 
-    async def each_says_and_hears(self, within_s: float = SETTLE_S) -> None:
+    async def ask_each(self, within_s: float = SETTLE_S) -> None:
         """Let everybody ask once and wait for all the answers."""
         async with asyncio.timeout(within_s):
             await asyncio.gather(*(client.ask() for client in self.clients))
@@ -90,14 +90,14 @@ class Crowd:
             if sent.sent_at <= instant and (sent.answered_at or instant) >= instant
         ]
 
-    def recovery_s(self, broken_at: float, mended_at: float | None = None) -> float:
+    def recovery_s(self, fault_started_at: float, fault_ended_at: float | None = None) -> float:
         """Return how long after the mending the last message open at the break was answered."""
-        since = broken_at if mended_at is None else mended_at
-        ends = [sent.answered_at or time.monotonic() for sent in self.open_at(broken_at)]
+        since = fault_started_at if fault_ended_at is None else fault_ended_at
+        ends = [sent.answered_at or time.monotonic() for sent in self.open_at(fault_started_at)]
         return max(0.0, max(ends, default=since) - since)
 
 
-async def _talk(client: Client, over: asyncio.Event, pause_s: float, words: str) -> None:
+async def _talk(client: ResilientClient, over: asyncio.Event, pause_s: float, words: str) -> None:
     while not over.is_set():
         await client.ask(words)
         await asyncio.sleep(pause_s)

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.faults.client import CHAT_V1, Client
-from tests.faults.crowd import Crowd
+from tests.client import CHAT_V1
+from tests.faults.client import ResilientClient
+from tests.faults.client_group import ClientGroup
 from tests.faults.proxy import Proxy
 from tests.faults.site import Site
 from tests.faults.trial import Trial, fault
@@ -23,7 +24,7 @@ PING_EACH_S = 0.05
 TYPICAL_PONG_S = 0.05
 SLOWEST_PONG_S = 1.0
 ACCEPTED_WITHIN_S = 1.0
-TOLD_WITHIN_S = 60.0
+RESET_WITHIN_S = 60.0
 
 
 class Pinger:
@@ -63,136 +64,136 @@ class Pinger:
 @fault(7, "Redis frozen for 8 s while everybody sends")
 async def redis_frozen(trial: Trial) -> None:
     site = trial.site
-    async with trial.crowd() as crowd, crowd.talking():
+    async with trial.group() as group, group.talking():
         async with Pinger(site) as pinger:
-            trial.broke()
+            trial.fault_started()
             site.stack.of("redis")[0].send(signal.SIGSTOP)
             begun = time.monotonic()
             status, checks = await site.readiness()
             assert (status, checks["redis"]) == (503, "unreachable")
             await asyncio.sleep(FROZEN_S - (time.monotonic() - begun))
             site.stack.of("redis")[0].send(signal.SIGCONT)
-            trial.mended()
+            trial.fault_ended()
             pinger.assert_prompt(trial.slowness)
-        await trial.recovered(crowd)
+        await trial.recovered(group)
         await site.until_ready()
-    assert trial.tally.failed == 0
+    assert trial.counts.failed == 0
 
 
 @fault(8, "Redis killed and started again", times=3)
 async def redis_killed(trial: Trial) -> None:
     site = trial.site
-    async with trial.crowd() as crowd, crowd.talking():
+    async with trial.group() as group, group.talking():
         for _ in range(trial.times):
-            await crowd.in_mid_reply()
-            trial.broke()
-            await site.do(site.stack.of("redis")[0].kill)
+            await group.in_mid_reply()
+            trial.fault_started()
+            await site.in_thread(site.stack.of("redis")[0].kill)
             assert (await site.readiness())[1]["redis"] == "unreachable"
             await asyncio.sleep(AWAY_S)
-            await site.do(site.stack.start_redis)
-            trial.mended()
-            await trial.recovered(crowd)
+            await site.in_thread(site.stack.start_redis)
+            trial.fault_ended()
+            await trial.recovered(group)
         await site.until_ready()
-    assert trial.tally.failed == 0
+    assert trial.counts.failed == 0
 
 
 @fault(8, "Redis killed and the last second of writes lost", times=2)
 async def redis_forgets(trial: Trial) -> None:
     """What the document forgot is told as such, and a client's own messages can be sent again."""
     site = trial.site
-    async with trial.crowd() as crowd:
+    async with trial.group() as group:
         for number in range(1, trial.times + 1):
-            file = await site.do(site.append_only_file)
+            file = await site.in_thread(site.append_only_file)
             size = file.stat().st_size
-            await crowd.each_says_and_hears()
-            trial.broke()
-            await site.do(site.stack.of("redis")[0].kill)
+            await group.ask_each()
+            trial.fault_started()
+            await site.in_thread(site.stack.of("redis")[0].kill)
             with file.open("r+b") as writes:
                 writes.truncate(size)
-            await site.do(site.stack.start_redis)
-            trial.mended()
-            for client in crowd.clients:
-                await client.until(partial(_was_reset, client, number), within_s=TOLD_WITHIN_S)
-            await trial.recovered(crowd)
-            await crowd.settle()
-    assert trial.tally.failed == 0
+            await site.in_thread(site.stack.start_redis)
+            trial.fault_ended()
+            for client in group.clients:
+                await client.until(partial(_was_reset, client, number), timeout_s=RESET_WITHIN_S)
+            await trial.recovered(group)
+            await group.settle()
+    assert trial.counts.failed == 0
 
 
 @fault(9, "Redis emptied in mid-chat", times=2)
 async def redis_emptied(trial: Trial) -> None:
     site = trial.site
     for _ in range(trial.times):
-        async with Crowd(site, trial.sessions) as crowd:
-            for client in crowd.clients:
-                await client.say()
-            await crowd.in_mid_reply()
-            trial.broke()
-            await site.do(site.redis.flushall)
+        async with ClientGroup(site, trial.sessions) as group:
+            for client in group.clients:
+                await client.send_next()
+            await group.in_mid_reply()
+            trial.fault_started()
+            await site.in_thread(site.redis.flushall)
             async with asyncio.timeout(30):
-                await asyncio.gather(*(client.expired.wait() for client in crowd.clients))
-            trial.recoveries_s.append(time.monotonic() - trial.broken_at)
-        async with trial.crowd() as crowd:
-            await crowd.each_says_and_hears()
-    assert trial.tally.failed == 0
+                await asyncio.gather(*(client.expired.wait() for client in group.clients))
+            trial.recoveries_s.append(time.monotonic() - trial.fault_started_at)
+        async with trial.group() as group:
+            await group.ask_each()
+    assert trial.counts.failed == 0
 
 
 @fault(10, "Redis at its maxmemory")
 async def redis_full(trial: Trial) -> None:
     site = trial.site
-    async with trial.crowd() as crowd:
-        keys = await site.do(site.redis.dbsize)
-        used = (await site.do(site.redis.info, "memory"))["used_memory"]
-        await site.do(site.redis.config_set, "maxmemory", used // 2)
-        for client in crowd.clients:
+    async with trial.group() as group:
+        keys = await site.in_thread(site.redis.dbsize)
+        used = (await site.in_thread(site.redis.info, "memory"))["used_memory"]
+        await site.in_thread(site.redis.config_set, "maxmemory", used // 2)
+        for client in group.clients:
             client.errors.clear()
-            await client.say()
+            await client.send_next()
             await client.until(partial(len, client.errors))
             assert {error["code"] for error in client.errors} == {"store.unavailable"}
             assert len(await site.history(client.token)) == 2
-        trial.broke()
-        refused = await site.do(site.request, "POST", "/token", params={"name": "Ada"})
+        trial.fault_started()
+        refused = await site.in_thread(site.request, "POST", "/token", params={"name": "Ada"})
         assert refused.status_code == 503, refused.text
         assert (await site.readiness())[1]["redis"].startswith("refuses to write")
-        assert await site.do(site.redis.dbsize) >= keys, "something was evicted"
-        await site.do(site.redis.config_set, "maxmemory", 0)
-        trial.mended()
-        await trial.recovered(crowd)
+        assert await site.in_thread(site.redis.dbsize) >= keys, "something was evicted"
+        await site.in_thread(site.redis.config_set, "maxmemory", 0)
+        trial.fault_ended()
+        await trial.recovered(group)
         await site.until_ready()
-    assert trial.tally.failed == 0
+    assert trial.counts.failed == 0
 
 
 @fault(11, "broker refused", times=1)
 async def broker_refused(trial: Trial) -> None:
-    async with _broker_proxy(trial.site) as proxy, trial.crowd() as crowd:
+    async with _broker_proxy(trial.site) as proxy, trial.group() as group:
         await proxy.refuse()
-        await _talk_without_broker(trial, crowd)
+        await _talk_without_broker(trial, group)
         await proxy.listen()
-        trial.mended()
-        await trial.recovered(crowd)
+        trial.fault_ended()
+        await trial.recovered(group)
         await trial.site.until_ready()
-    assert trial.tally.failed == 0
+    assert trial.counts.failed == 0
 
 
 @fault(11, "broker paused", times=1)
 async def broker_paused(trial: Trial) -> None:
-    async with _broker_proxy(trial.site) as proxy, trial.crowd() as crowd:
+    async with _broker_proxy(trial.site) as proxy, trial.group() as group:
         proxy.pause()
-        await _talk_without_broker(trial, crowd)
+        await _talk_without_broker(trial, group)
         proxy.flow()
-        trial.mended()
-        await trial.recovered(crowd)
+        trial.fault_ended()
+        await trial.recovered(group)
         await trial.site.until_ready()
-    assert trial.tally.failed == 0
+    assert trial.counts.failed == 0
 
 
-def _was_reset(client: Client, times: int) -> bool:
+def _was_reset(client: ResilientClient, times: int) -> bool:
     return client.view.resets >= times
 
 
-async def _talk_without_broker(trial: Trial, crowd: Crowd) -> None:
+async def _talk_without_broker(trial: Trial, group: ClientGroup) -> None:
     async with Pinger(trial.site) as pinger:
-        sent = [await client.say() for client in crowd.clients]
-        trial.broke()
+        sent = [await client.send_next() for client in group.clients]
+        trial.fault_started()
         await asyncio.sleep(BROKER_AWAY_S)
         assert all(one.accepted_at for one in sent), "not accepted without the broker"
         assert (
@@ -209,7 +210,7 @@ async def _broker_proxy(site: Site) -> AsyncIterator[Proxy]:
     """Let what Celery uses go through a proxy; the store and the layer stay as they are."""
     store = urlsplit(site.stack.redis_url)
     async with Proxy(lambda: ("127.0.0.1", store.port or 0)) as proxy:
-        await site.start_again(
+        await site.restart(
             CELERY_BROKER_URL=store._replace(
                 netloc=f":{store.password}@127.0.0.1:{proxy.port}"
             ).geturl()

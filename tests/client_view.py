@@ -1,0 +1,129 @@
+"""What a chat.v1 client shows of its session: a pure reducer of frames, without I/O.
+
+The view is strict: it records as a violation whatever the protocol says cannot happen, and repairs
+nothing.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Frame = dict[str, Any]
+
+
+@dataclass
+class ClientView:
+    """The history by `seq`, the partial reply, and the messages that wait.
+
+    `violations` is what the protocol rules out, `repeated` the replies that completed twice, and
+    `resets` counts the times that the server had lost what this client knew.
+    """
+
+    messages: dict[int, Frame] = field(default_factory=dict)
+    partial_reply: Frame | None = None
+    queued: dict[str, Frame] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    repeated: list[Frame] = field(default_factory=list)
+    resets: int = 0
+    # A test may pretend to know more than it does.
+    last_seq: int = 0
+
+    def apply(self, frame: Frame) -> bool:
+        """Apply a frame; return whether it shows that something is missing before it."""
+        match frame["type"]:
+            case "session.ready":
+                return self._reset_to(frame)
+            case "message.accepted":
+                return self._append(frame["message"])
+            case "reply.completed" | "reply.failed":
+                return self._end_reply(frame["message"])
+            case "reply.queued":
+                self._queue(frame)
+            case "reply.started":
+                self.partial_reply = {"reply_to": None, **frame, "text": ""}
+                self.queued.pop(frame.get("reply_to", ""), None)
+            case "reply.delta":
+                return self._append_text(frame)
+        return False
+
+    @property
+    def text(self) -> str:
+        """The partial reply's text so far."""
+        return str(self.partial_reply["text"]) if self.partial_reply else ""
+
+    def shown(self) -> list[tuple[int, str, str | None]]:
+        """Return the history as (seq, id, text); the text of a replaced reply is None."""
+        return [
+            (seq, message["id"], None if "replaced_by" in message else message["msg"])
+            for seq, message in sorted(self.messages.items())
+        ]
+
+    def has(self, message_id: str) -> bool:
+        """Return whether a message is in the history."""
+        return any(message["id"] == message_id for message in self.messages.values())
+
+    def outcome_of(self, message_id: str) -> Frame | None:
+        """Return the newest reply to a message."""
+        replies = [m for _, m in sorted(self.messages.items()) if m.get("reply_to") == message_id]
+        return replies[-1] if replies else None
+
+    def _reset_to(self, ready: Frame) -> bool:
+        if not ready["recovered"]:
+            self.resets += 1
+            self.messages.clear()
+        self.queued.clear()
+        for message in ready["messages"]:
+            self._store(message)
+        self.last_seq = max(self.messages, default=0)
+        self.partial_reply = dict(ready["reply"]) if ready["reply"] else None
+        if sorted(self.messages) != list(range(1, self.last_seq + 1)):
+            return self._gap(f"session.ready leaves a gap: {sorted(self.messages)}")
+        return False
+
+    def _append(self, message: Frame) -> bool:
+        seq = message["seq"]
+        if seq <= self.last_seq:
+            if self.messages[seq]["id"] != message["id"]:
+                self.violations.append(f"two messages have the seq {seq}")
+            return False
+        if seq > self.last_seq + 1:
+            return self._gap(f"seq {seq} follows {self.last_seq}")
+        self._store(message)
+        self.last_seq = seq
+        return False
+
+    def _end_reply(self, message: Frame) -> bool:
+        partial = self.partial_reply
+        is_same = partial is not None and message["id"] == partial["id"]
+        if is_same and not message["msg"].startswith(self.text):
+            self.violations.append(f"{self.text!r} became {message['msg']!r}")
+        if message["seq"] in self.messages:
+            self.repeated.append(message)
+        if partial and partial["reply_to"] in (None, message["reply_to"]):
+            self.partial_reply = None
+        self.queued.pop(message["reply_to"], None)
+        return self._append(message)
+
+    def _store(self, message: Frame) -> None:
+        self.messages[message["seq"]] = message
+        for seq, old in self.messages.items():
+            if old["id"] == message.get("replaces"):
+                self.messages[seq] = {"id": old["id"], "seq": seq, "replaced_by": message["id"]}
+
+    def _queue(self, frame: Frame) -> None:
+        if frame["ahead"] < 0 or (frame["eta_s"] or 0) < 0:
+            self.violations.append(f"an impossible queue position: {frame}")
+        if self.partial_reply and self.partial_reply["reply_to"] == frame["reply_to"]:
+            self.partial_reply = None
+        self.queued[frame["reply_to"]] = frame
+
+    def _append_text(self, delta: Frame) -> bool:
+        partial, offset, length = self.partial_reply, delta["offset"], len(self.text)
+        if partial is None or partial["id"] != delta["id"] or offset > length:
+            return self._gap(f"a delta at offset {offset} follows {length} characters")
+        partial["text"] = partial["text"][:offset] + delta["text"]
+        return False
+
+    def _gap(self, what: str) -> bool:
+        """Record a gap: the server fills every gap itself before it sends what comes after it."""
+        self.violations.append(what)
+        return True
