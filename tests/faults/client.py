@@ -101,7 +101,8 @@ class ResilientClient(Client):
                     ping_timeout=10,
                 )
             if self._reading:
-                await asyncio.gather(self._reading, return_exceptions=True)
+                # Unlike gather, wait leaves the reading alone when this task is cancelled.
+                await asyncio.wait([self._reading])
                 self._reading = None
                 self.closes.append(self.closed_with or 1006)
             await asyncio.sleep(random.uniform(*RECONNECT_S))
