@@ -41,13 +41,13 @@ Timestamp = Annotated[
 ]
 
 
-class Value(BaseModel):
+class FrozenModel(BaseModel):
     """A frozen value; what it does not know it ignores, so that stored data may grow."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
-class Failure(Value):
+class Failure(FrozenModel):
     """Why a reply failed."""
 
     code: ErrorCode
@@ -55,14 +55,14 @@ class Failure(Value):
     retryable: bool = Field(description="Whether `reply.regenerate` can help.")
 
 
-class Usage(Value):
+class Usage(FrozenModel):
     """What the model counted, where it says so."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
-class Timings(Value):
+class Timings(FrozenModel):
     """Milliseconds since the message was accepted."""
 
     queued_ms: int = Field(description="Until a worker took it.")
@@ -70,7 +70,7 @@ class Timings(Value):
     total_ms: int = Field(description="Until the reply was whole.")
 
 
-class Message(Value):
+class Message(FrozenModel):
     """One message of a session. Fields without a value are left out."""
 
     id: UUID = Field(description="A human's: chosen by the client. A bot's: by the server.")
@@ -120,7 +120,7 @@ def _drop_null(field: dict[str, Any]) -> None:
         field.update(options[0])
 
 
-class Replaced(Value):
+class Replaced(FrozenModel):
     """What is told of a reply that a newer one replaces."""
 
     id: UUID
@@ -128,7 +128,7 @@ class Replaced(Value):
     replaced_by: UUID
 
 
-class Record(Value):
+class Record(FrozenModel):
     """What only the operator sees of a reply."""
 
     attempts: int
@@ -143,7 +143,7 @@ class StoredMessage(Message):
     record: Record | None = None
     trace: str | None = Field(default=None, description="A human's: the trace it came with.")
 
-    def told(self) -> Message | Replaced:
+    def for_client(self) -> Message | Replaced:
         """Return what clients may know of it."""
         if self.replaced_by:
             return Replaced(id=self.id, seq=self.seq, replaced_by=self.replaced_by)
@@ -167,7 +167,7 @@ class HistoryMessage(Message):
         return cls.model_construct(**values | {"msg": f"{tag}: {message.msg}"})
 
 
-class History(Value):
+class History(FrozenModel):
     """A session as the HTTP API tells it."""
 
     token: UUID
@@ -176,7 +176,7 @@ class History(Value):
     messages: list[HistoryMessage]
 
 
-class NewReply(Value):
+class NewReply(FrozenModel):
     """A reply on its way into the document, which gives it `seq` and `timestamp`."""
 
     id: UUID
@@ -195,7 +195,7 @@ class NewReply(Value):
 stored_messages = TypeAdapter(list[StoredMessage])
 
 
-class PartialReply(Value):
+class PartialReply(FrozenModel):
     """The reply being written now, with its text so far."""
 
     reply_to: UUID = Field(description="The message it answers.")
@@ -203,33 +203,33 @@ class PartialReply(Value):
     text: str
 
 
-class QueueState(Value):
+class QueueState(FrozenModel):
     """What stands between a session and its next reply."""
 
-    in_front: int = Field(default=0, description="Waiting sessions that come before this one.")
+    ahead: int = Field(default=0, description="Waiting sessions that come before this one.")
     waiting: int = Field(default=0, description="Sessions that wait for a worker.")
-    at_work: int = Field(default=0, description="Sessions whose reply is being written.")
-    reply_s: float | None = Field(default=None, description="What a reply takes lately.")
-    since_s: float = Field(
+    in_progress: int = Field(default=0, description="Sessions whose reply is being written.")
+    mean_reply_s: float | None = Field(default=None, description="What a reply takes lately.")
+    elapsed_s: float = Field(
         default=0,
         description="Since this session was taken; while it waits, since any was taken or done.",
     )
 
 
-class Session(Value):
+class Session(FrozenModel):
     """A session at one moment, read in one step."""
 
     id: str
     name: str
     session_start: Timestamp
     expires_at: Timestamp
-    left_s: float = Field(description="Seconds until then, by Redis' clock.")
+    remaining_s: float = Field(description="Seconds until then, by Redis' clock.")
     messages: tuple[StoredMessage, ...]
     last_seq: int
     pending: tuple[UUID, ...] = Field(description="Messages not answered yet, oldest first.")
-    writing: PartialReply | None = None
+    partial_reply: PartialReply | None = None
     retry_in_s: float = Field(default=0, description="Until a model that loads is asked again.")
-    backlog: QueueState = QueueState()
+    queue: QueueState = QueueState()
     recovered: bool = True
 
 

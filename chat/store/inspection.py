@@ -38,7 +38,7 @@ class Summary:
     failed: bool
     failures: tuple[str, ...]
     sockets: int
-    left_s: float
+    remaining_s: float
 
     @property
     def state(self) -> State:
@@ -115,7 +115,7 @@ def summary(session: str) -> Command[Summary | None]:
             failed=bool(found["$.messages[-1].error.code"]),
             failures=tuple(found["$.messages[*].error.code"]),
             sockets=int(answer[5]),
-            left_s=int(answer[6]) / 1000,
+            remaining_s=int(answer[6]) / 1000,
         )
 
     return Command("summary", session_keys(session), (SOCKET_TIMEOUT_MS,), read)

@@ -60,7 +60,7 @@ def create(session: str, name: str, *, address: str, limits: Limits) -> Command[
             name=name,
             session_start=instant(answer[1]),
             expires_at=instant(answer[2]),
-            left_s=limits.ttl_s,
+            remaining_s=limits.ttl_s,
             messages=(),
             last_seq=0,
             pending=(),
@@ -120,27 +120,27 @@ def load(session: str, after: int = 0, *, known: UUID | None = None) -> Command[
             name=head["$.name"][0],
             session_start=head["$.session_start"][0],
             expires_at=instant(answer[3]),
-            left_s=int(answer[4]) / 1000,
+            remaining_s=int(answer[4]) / 1000,
             messages=tuple(stored_messages.validate_json(answer[2])),
             last_seq=int(answer[5]),
             recovered=bool(answer[6]),
             pending=pending,
-            writing=writing or None,
+            partial_reply=writing or None,
             retry_in_s=int(answer[9]) / 1000,
-            backlog=_read_backlog(answer[10:15]),
+            queue=_read_backlog(answer[10:15]),
         )
 
     return Command("read", session_keys(session), (session, after, str(known or "")), read_answer)
 
 
 def _read_backlog(answer: Answer) -> QueueState:
-    in_front, waiting, at_work, reply_ms, since_ms = answer
+    ahead, waiting, in_progress, reply_ms, since_ms = answer
     return QueueState(
-        in_front=int(in_front),
+        ahead=int(ahead),
         waiting=int(waiting),
-        at_work=int(at_work),
-        reply_s=int(reply_ms) / 1000 if reply_ms else None,
-        since_s=int(since_ms) / 1000,
+        in_progress=int(in_progress),
+        mean_reply_s=int(reply_ms) / 1000 if reply_ms else None,
+        elapsed_s=int(since_ms) / 1000,
     )
 
 
