@@ -170,7 +170,7 @@ class SessionAdmin(SessionModelAdmin):
     @admin.display(description="time left")
     def time_left(self, row: Session) -> str:
         """How long it lasts if nothing more is said."""
-        return duration(row.summary.left_s * 1000)
+        return duration(row.summary.remaining_s * 1000)
 
 
 admin.site.index_template = "admin/chat/index.html"

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from chat.errors import ErrorCode, MessageEmpty, MessageInvalid, MessageTooLong
-from chat.schemas import Message, PartialReply, Replaced, Timestamp, Value
+from chat.schemas import FrozenModel, Message, PartialReply, Replaced, Timestamp
 
 SUBPROTOCOL = "chat.v1"
 MAX_FRAME_BYTES = 64 * 1024
@@ -80,7 +80,7 @@ ClientFrame = Annotated[
 ]
 
 
-class SessionLimits(Value):
+class SessionLimits(FrozenModel):
     """What the session may use, for a client to show before it is refused."""
 
     max_message_chars: int

@@ -11,13 +11,12 @@ from chat.operator.session_search import SessionSearch
 from chat.operator.timeline import duration
 from chat.store import cluster, inspection
 from chat.store.client import Store
-from chat.store.inspection import Minutes
-from chat.store.statistics import durations, failures, percentile_ms
+from chat.store.cluster import WORKER_TIMEOUT_S, ClusterState
+from chat.store.statistics import Minutes, durations, failures, load_minutes, percentile_ms
 
 MINUTES = 60
 RECENT = 5
 FALTERING_SHARE = 0.05
-WORKER_TIMEOUT_S = 15
 LOADING_S = 60
 
 
@@ -34,15 +33,11 @@ class Tile:
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker, and the seconds since it last did the sweep."""
+    """A worker, and the seconds since its last heartbeat."""
 
     name: str
     silent_s: float
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether it is longer than several sweeps."""
-        return self.silent_s > WORKER_TIMEOUT_S
+    is_silent: bool
 
 
 @dataclass(frozen=True)
@@ -58,9 +53,8 @@ class Dashboard:
 
 def read_dashboard(store: Store) -> Dashboard:
     """Read it; raises StoreUnavailable."""
-    minutes = store.run(inspection.minutes(MINUTES + 1))
-    ages_s = store.run(cluster.heartbeats())
-    workers = sorted((Worker(*each) for each in ages_s.items()), key=lambda each: each.silent_s)
+    minutes = store.run(load_minutes(MINUTES + 1))
+    workers = _workers(store.run(cluster.load()))
     hour = _sum(minutes.figures)
     return Dashboard(
         at=minutes.now,
@@ -78,6 +72,12 @@ def read_dashboard(store: Store) -> Dashboard:
         failures=tuple(failures(hour).most_common()),
         workers=tuple(workers),
     )
+
+
+def _workers(state: ClusterState) -> list[Worker]:
+    alive = state.alive
+    found = (Worker(name, age_s, name not in alive) for name, age_s in state.workers.items())
+    return sorted(found, key=lambda worker: worker.silent_s)
 
 
 def _sum(figures: Sequence[Mapping[str, int]]) -> Counter[str]:
@@ -126,7 +126,7 @@ def _workers_tile(workers: Sequence[Worker]) -> Tile:
     alive = sum(not worker.is_silent for worker in workers)
     silent = len(workers) - alive
     remark = (
-        f"{silent} silent for over {WORKER_TIMEOUT_S} s" if silent else "last hour: none silent"
+        f"{silent} silent for over {WORKER_TIMEOUT_S:.0f} s" if silent else "last hour: none silent"
     )
     return Tile("Workers", str(alive), remark, "" if alive else "bad")
 

@@ -15,8 +15,8 @@ from chat.operator.search_query import Query, Span
 from chat.schemas import StoredMessage
 from chat.store import sessions
 from chat.store.client import Store, translate_redis_errors
-from chat.store.command import DOCUMENT_PREFIX, session_of
 from chat.store.inspection import Summary, summary
+from chat.store.keys import DOCUMENT_PREFIX, session_of
 
 SESSIONS_AT_MOST = 3_000
 PATIENCE_S = 2.0

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from chat.operator.search_query import Query, Span
 from chat.store.client import Store, translate_redis_errors
-from chat.store.command import DOCUMENT_PREFIX, SEARCH_INDEX, session_of
+from chat.store.keys import DOCUMENT_PREFIX, SEARCH_INDEX, session_of
 
 logger = logging.getLogger(__name__)
 

@@ -110,7 +110,7 @@ def _state(message: StoredMessage, session: Session) -> tuple[str, str]:
 def _human_state(message: UUID, pending: Sequence[UUID], session: Session) -> tuple[str, str]:
     if message not in pending:
         return "answered", "quiet"
-    if session.writing and session.writing.reply_to == message:
+    if session.partial_reply and session.partial_reply.reply_to == message:
         return "being answered", "busy"
     return "waiting", "busy"
 
@@ -128,7 +128,7 @@ def _pending(session: Session, inspected: Inspection, longest_ms: float) -> Iter
     seqs = {str(message.id): message.seq for message in session.messages}
     for place, queued in enumerate(inspected.queue):
         held = place == 0 and inspected.worker is not None
-        writing = session.writing if held else None
+        writing = session.partial_reply if held else None
         yield Pending(
             seq=seqs.get(queued.message),
             queued=queued,

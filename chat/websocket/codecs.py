@@ -20,13 +20,13 @@ from chat.protocol import (
     parse_frame,
     reply_frame,
 )
-from chat.schemas import Message, Timestamp, Value
+from chat.schemas import FrozenModel, Message, Timestamp
 
 # The frames that carry a message, by which a client knows where it is in the history.
 MESSAGE_FRAMES = frozenset({"message.accepted", "reply.completed", "reply.failed"})
 
 
-class PlainReply(Value):
+class PlainReply(FrozenModel):
     """What a plain client is sent: a reply, or why there is none."""
 
     id: UUID

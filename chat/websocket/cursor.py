@@ -37,8 +37,8 @@ class Cursor:
         """Begin at what a client knows that was told the whole of `session`."""
         self.last_seq = session.last_seq
         self.waiting = list(session.pending)
-        self.writing = session.writing.id if session.writing else None
-        self.written_chars = len(session.writing.text) if session.writing else 0
+        self.writing = session.partial_reply.id if session.partial_reply else None
+        self.written_chars = len(session.partial_reply.text) if session.partial_reply else 0
         self._recent: dict[int, UUID] = {}
         self._remember(session.messages)
 
@@ -78,10 +78,10 @@ class Cursor:
         self.last_seq = session.last_seq
         self._remember(session.messages)
         self.waiting = list(session.pending)
-        if session.writing is None:
+        if session.partial_reply is None:
             self.writing, self.written_chars = None, 0
             return frames
-        return frames + self._catch_up_text(session.writing)
+        return frames + self._catch_up_text(session.partial_reply)
 
     def _catch_up_text(self, writing: PartialReply) -> list[ServerFrame]:
         frames: list[ServerFrame] = []

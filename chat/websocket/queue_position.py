@@ -13,27 +13,27 @@ def queue_positions(session: Session) -> Iterator[ReplyQueued]:
     front. The estimate follows from how long replies took lately and how many are written side by
     side, whoever writes them; it is None where nothing is written, so nobody knows.
     """
-    is_held = session.writing is not None
+    is_held = session.partial_reply is not None
     for index, message in enumerate(session.pending):
         if index >= is_held:
-            ahead = index + session.backlog.in_front
-            eta_s = _eta_s(session.backlog, index, is_held)
+            ahead = index + session.queue.ahead
+            eta_s = _eta_s(session.queue, index, is_held)
             yield ReplyQueued(reply_to=message, ahead=ahead, eta_s=eta_s)
 
 
-def _eta_s(backlog: QueueState, index: int, is_held: bool) -> float | None:
+def _eta_s(queue: QueueState, index: int, is_held: bool) -> float | None:
     """Estimate the wait of the message with `index` older ones in its own session.
 
     Each of these is a turn: a reply, and a wait for a worker behind all who wait now.
     """
-    if backlog.reply_s is None or not backlog.at_work:
+    if queue.mean_reply_s is None or not queue.in_progress:
         return None
-    slot_s = backlog.reply_s / backlog.at_work
-    turn_s = backlog.reply_s + backlog.waiting * slot_s
+    slot_s = queue.mean_reply_s / queue.in_progress
+    turn_s = queue.mean_reply_s + queue.waiting * slot_s
     if is_held:
-        wait_s = _left_s(backlog.reply_s, backlog.since_s) + backlog.waiting * slot_s
+        wait_s = _left_s(queue.mean_reply_s, queue.elapsed_s) + queue.waiting * slot_s
         return round(wait_s + (index - 1) * turn_s, 1)
-    wait_s = _left_s(slot_s, backlog.since_s) + backlog.in_front * slot_s
+    wait_s = _left_s(slot_s, queue.elapsed_s) + queue.ahead * slot_s
     return round(wait_s + index * turn_s, 1)
 
 

@@ -150,8 +150,8 @@ class SocketSync:
             await self._tell(frame)
 
     async def _tell_waiting(self, session: Session) -> None:
-        if session.writing and session.retry_in_s:
-            reply_to = session.writing.reply_to
+        if session.partial_reply and session.retry_in_s:
+            reply_to = session.partial_reply.reply_to
             await self._tell(ModelLoading(reply_to=reply_to, retry_in_s=session.retry_in_s))
         for place in queue_positions(session):
             await self._tell(place)
@@ -161,8 +161,8 @@ class SocketSync:
             name=session.name,
             session_start=session.session_start,
             expires_at=session.expires_at,
-            messages=tuple(message.told() for message in session.messages),
-            reply=session.writing,
+            messages=tuple(message.for_client() for message in session.messages),
+            reply=session.partial_reply,
             recovered=session.recovered,
             limits=self._limits,
         )

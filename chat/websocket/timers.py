@@ -60,8 +60,8 @@ class SessionTimers:
     def renew(self, session: Session) -> None:
         """Note how long the session still lasts."""
         self.expires_at = session.expires_at
-        self._ends_at = self._time() + session.left_s
-        self._warnings = [mark for mark in WARNINGS_S if mark < session.left_s - SLACK_S]
+        self._ends_at = self._time() + session.remaining_s
+        self._warnings = [mark for mark in WARNINGS_S if mark < session.remaining_s - SLACK_S]
         self._stir()
 
     def ended_at(self) -> datetime:
@@ -74,7 +74,7 @@ class SessionTimers:
 
     def is_near_the_end(self, session: Session) -> bool:
         """Return whether the session really ends as soon as the last WARNING supposed."""
-        return session.left_s <= self._warned_at_s + SLACK_S
+        return session.remaining_s <= self._warned_at_s + SLACK_S
 
     async def next(self) -> Timer:
         """Wait for the next thing to do."""

@@ -70,7 +70,7 @@ def test_offsets_count_code_points() -> None:
 
 
 def test_deltas_told_by_the_document_are_known() -> None:
-    cursor = Cursor(session(human("a", 1), writing=written("Hello")))
+    cursor = Cursor(session(human("a", 1), partial_reply=written("Hello")))
 
     assert verdicts([delta("A", 0, "Hello"), delta("A", 3, "lo!")], cursor) == [
         "DUPLICATE",
@@ -133,7 +133,7 @@ def test_another_message_with_a_known_number_is_a_gap() -> None:
 def test_what_was_missed_is_told_as_if_it_had_come() -> None:
     cursor = Cursor(session())
     document = session(
-        human("a", 1), bot("A", 2, "a"), human("b", 3), writing=written("Hel", "B", "b")
+        human("a", 1), bot("A", 2, "a"), human("b", 3), partial_reply=written("Hel", "B", "b")
     )
 
     assert cursor.catch_up(document) == [
@@ -149,7 +149,7 @@ def test_what_was_missed_is_told_as_if_it_had_come() -> None:
 def test_only_the_missing_text_is_told() -> None:
     cursor = asked()
     verdicts([started("A"), delta("A", 0, "Hel")], cursor)
-    document = session(last_seq=1, pending=(named("a"),), writing=written("Hello"))
+    document = session(last_seq=1, pending=(named("a"),), partial_reply=written("Hello"))
 
     assert cursor.catch_up(document) == [delta("A", 3, "lo")]
     assert cursor.catch_up(document) == []

@@ -44,7 +44,7 @@ class Command(BaseCommand):
 
 def workers_here() -> list[str]:
     """Return the workers of this host whose process exists, silent or not."""
-    names = store().run(cluster.heartbeats())
+    names = store().run(cluster.load()).workers
     return [name for name in names if _is_here(*name.rsplit(":", 1))]
 
 

@@ -92,7 +92,7 @@ def test_extending_starts_the_time_again(store: Store, operator: Client) -> None
     confirm(operator, "extend", session)
     summary = store.run(inspection.summary(session))
     assert summary is not None
-    assert summary.left_s > 3_000
+    assert summary.remaining_s > 3_000
 
 
 @pytest.mark.parametrize("action", ["expire", "delete"])
@@ -135,7 +135,7 @@ def test_nothing_happens_before_it_is_confirmed(
     summary = store.run(inspection.summary(session))
     assert summary is not None
     assert summary.state is inspection.State.FAILED
-    assert summary.left_s <= 600
+    assert summary.remaining_s <= 600
     assert log() == []
 
 
@@ -151,7 +151,7 @@ def test_each_action_needs_its_own_permission(store: Store, login: Login, action
     summary = store.run(inspection.summary(session))
     assert summary is not None
     assert summary.state is inspection.State.FAILED
-    assert summary.left_s <= 600
+    assert summary.remaining_s <= 600
     assert log() == []
 
 

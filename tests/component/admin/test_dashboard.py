@@ -5,7 +5,7 @@ from django.test import Client
 
 from chat.errors import ErrorCode
 from chat.operator.dashboard import Tile, read_dashboard
-from chat.store import cluster, inspection, leases, sessions
+from chat.store import cluster, leases, sessions, statistics
 from chat.store.client import Store
 from chat.store.statistics import bucket, durations
 from tests.component.admin.conftest import LIST, answered, begin
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 def counted(store: Store, figure: str) -> int:
     """Return how often something happened in the last minutes."""
-    minutes = store.run(inspection.minutes(5))
+    minutes = store.run(statistics.load_minutes(5))
     return sum(minute.get(figure, 0) for minute in minutes.figures)
 
 
@@ -44,7 +44,7 @@ def test_latencies_are_counted_by_their_length(store: Store) -> None:
     before = counted(store, f"total:{slow}")
     answered(store, begin(store, "Ada"), "hello", total_ms=77_000)
     assert counted(store, f"total:{slow}") == before + 1
-    last = store.run(inspection.minutes(5)).figures
+    last = store.run(statistics.load_minutes(5)).figures
     assert any(bucket(300) in durations(minute, "first") for minute in last)
 
 

@@ -183,7 +183,7 @@ def test_a_row_tells_failures_sockets_and_time_left(store: Store, operator: Clie
     (row,) = operator.get(LIST, {"q": name}).context["cl"].result_list
     assert row.summary.failures == ("model.timeout",)
     assert row.summary.sockets == 1
-    assert 590 < row.summary.left_s <= 600
+    assert 590 < row.summary.remaining_s <= 600
 
 
 def test_a_token_in_the_search_leads_to_its_session_with_a_warning(
