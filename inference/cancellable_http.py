@@ -1,225 +1,252 @@
-"""HTTP connections that another thread can interrupt, as an adapter for `requests`.
+"""HTTP calls that another thread can cancel, as a transport adapter for `requests`.
 
-A thread in `connect` or `recv` is woken by shutting its socket down. `requests` shows the socket
-to nobody before the answer's headers are there, so the connection classes below, which urllib3
-lets one replace (`ConnectionCls`), attach it to the call that runs in their thread.
+The only way to wake a thread that waits in `recv` is to shut its socket down. `requests` exposes
+the socket only after the headers have arrived, so the connection class below registers it with
+the call. urllib3 lets a pool use such a class through `ConnectionCls`, see
+https://urllib3.readthedocs.io/en/stable/reference/urllib3.connectionpool.html.
 """
 
 import contextlib
-import errno
 import http.client
 import io
 import os
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextvars import ContextVar
 from typing import Any, Final
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError
 from urllib3.response import HTTPResponse
-from urllib3.util.wait import wait_for_write
 
-from inference.call import Call
-from inference.name_lookup import Address, resolve
+from inference.model_errors import GenerationCancelled
 
-_running: Final = threading.local()
+# `requests` and urllib3 build and choose connections; the call reaches them past both.
+current_call: Final[ContextVar["Call"]] = ContextVar("current_call")
 
 
-class Exchange:
-    """One request and its answer; the thread that entered `running` makes it."""
+class Call:
+    """One HTTP call. Any thread may cancel it at any moment: before, during or after it."""
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.must_connect = False
-        self.is_reused = False
+    def __init__(self) -> None:
         self.socket: socket.socket | None = None
-        self.answer: io.BufferedReader | None = None
-        self.received: _Received | None = None
+        self.received: _ReceivedBytes | None = None
+        self._lock = threading.Lock()
+        self._is_cancelled = False
+        self._connecting: Future[socket.socket] | None = None
+        self._duplicate: socket.socket | None = None
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """Let the connections that this thread uses know which call they serve."""
-        _running.exchange = self
-        try:
-            yield
-        finally:
-            del _running.exchange
+    def cancel(self) -> None:
+        """Close the connection; the thread that makes the call gets `GenerationCancelled`."""
+        with self._lock:
+            self._is_cancelled = True
+            if self._connecting is not None:
+                self._connecting.cancel()
+            if self._duplicate is not None:
+                with contextlib.suppress(OSError):
+                    self._duplicate.shutdown(socket.SHUT_RDWR)
+
+    def check(self) -> None:
+        """Raise `GenerationCancelled` if the call was cancelled."""
+        if self._is_cancelled:
+            raise GenerationCancelled
+
+    def attach_connecting(self, connecting: Future[socket.socket]) -> None:
+        """Let `cancel` end the wait for a connection."""
+        with self._lock:
+            self._connecting = connecting
+        self.check()
 
     def attach(self, sock: socket.socket) -> None:
-        """Wait on `sock` from now on."""
-        self.socket = sock
-        self.call.attach(_SocketHandle(sock))
+        """Let `cancel` shut `sock` down.
+
+        A duplicate of the descriptor stays valid when TLS takes over the socket object, and
+        never refers to another connection when the number of a closed descriptor is reused.
+        """
+        self.detach()
+        with self._lock:
+            self._duplicate = socket.socket(fileno=os.dup(sock.fileno()))
+        self.check()
+
+    def detach(self) -> None:
+        """Forget the connection; from now on `cancel` does not touch it."""
+        with self._lock:
+            duplicate, self._duplicate = self._duplicate, None
+            self._connecting = None
+        self.socket = None
+        if duplicate is not None:
+            duplicate.close()
 
     def has_more(self) -> bool:
-        """Tell whether more of the answer came with what was read last."""
-        if self.answer is None or self.received is None or self.answer.closed:
-            return False
-        is_buffered = self.received.count > self.answer.tell()
-        # The line end behind a chunk comes with it, and says nothing.
-        return is_buffered and not self.answer.peek().isspace()
+        """Return whether more of the response arrived with the bytes that were read last."""
+        return self.received is not None and self.received.has_more()
 
 
-class _SocketHandle:
-    """A second descriptor of a socket: a number that was used again is never shut down."""
+class _ReceivedBytes(io.RawIOBase):
+    """Count the bytes from a socket, to see whether a buffer above still holds some.
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._twin = socket.socket(fileno=os.dup(sock.fileno()))
-
-    def interrupt(self) -> None:
-        with contextlib.suppress(OSError):
-            self._twin.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._twin.close()
-
-
-class _Received(io.RawIOBase):
-    """The bytes that came from a socket, counted before a buffer holds them."""
+    `BufferedReader.peek` alone cannot tell: it reads from the socket if its buffer is empty.
+    """
 
     def __init__(self, raw: io.RawIOBase) -> None:
         self._raw = raw
-        self.count = 0
+        self._count = 0
+        self.buffer: io.BufferedReader[Any] = io.BufferedReader(self)
+
+    def has_more(self) -> bool:
+        if self.closed or self._count <= self.buffer.tell():
+            return False
+        # A chunk's line end arrives with the chunk and does not count.
+        return not self.buffer.peek().isspace()
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, room: Any) -> int | None:
-        count = self._raw.readinto(room)
-        self.count += count or 0
+    def readinto(self, buffer: Any) -> int | None:
+        count = self._raw.readinto(buffer)
+        self._count += count or 0
         return count
 
     def tell(self) -> int:
-        return self.count
+        return self._count
 
     def close(self) -> None:
         super().close()
         self._raw.close()
 
 
-class _InterruptibleHttp(HTTPConnection):
-    _exchange: Exchange | None = None
-    _answers_here = 0
-    _unsent: bytearray | None = None
+class _CancellableConnection(HTTPConnection):
+    _call: Call | None = None
+    _has_responded = False
+    _is_reused = False
 
     def _new_conn(self) -> socket.socket:
-        exchange: Exchange = _running.exchange
-        self._answers_here = 0
+        """Look up the name and connect, in a thread that can be left behind.
+
+        `getaddrinfo` cannot be interrupted at all. An abandoned thread ends at its timeout and
+        closes its socket, before anything was sent.
+        """
+        call = current_call.get()
+        self._has_responded = False
+        open_socket = super()._new_conn
+        connecting: Future[socket.socket] = Future()
+        thread = threading.Thread(target=_connect, args=(open_socket, connecting), daemon=True)
+        thread.start()
+        call.attach_connecting(connecting)
         timeout_s = self.timeout if isinstance(self.timeout, int | float) else 10.0
+        with contextlib.suppress(CancelledError, TimeoutError):
+            # The lookup has no timeout of its own; this leaves time to try a second address.
+            connecting.result(2 * timeout_s)
+        if connecting.cancel():
+            call.check()
+            raise ConnectTimeoutError(self, "the connection timed out")
+        sock = connecting.result()
         try:
-            addresses = resolve(self._dns_host, self.port, exchange.call, timeout_s)
-            return _connect_first(addresses, exchange, timeout_s)
-        except socket.gaierror as error:
-            raise NameResolutionError(self.host, self, error) from error
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, "the connection timed out") from error
-        except OSError as error:
-            raise NewConnectionError(self, "the connection failed") from error
+            call.attach(sock)
+        except GenerationCancelled:
+            sock.close()
+            raise
+        return sock
 
     def request(self, *args: Any, **options: Any) -> None:
-        exchange: Exchange = _running.exchange
-        if self._exchange is not None:
-            # The last call here may not know yet that its answer ended and the connection moved on.
-            self._exchange.call.detach()
-        self._exchange = exchange
-        if exchange.must_connect:
-            self.close()
-        exchange.is_reused = self.sock is not None and self._answers_here > 0
+        call = self._call = current_call.get()
+        self._is_reused = self.sock is not None and self._has_responded
+        self._repeat = (args, options, self.timeout)
         if self.sock is not None:
-            exchange.attach(self.sock)
-        self._unsent = bytearray()
+            call.attach(self.sock)
         super().request(*args, **options)
-        whole, self._unsent = bytes(self._unsent), None
-        self.send(whole)
 
-    def send(self, data: Any) -> None:
-        # Headers and body in one packet: the server wakes once, not twice.
-        if self._unsent is None:
-            super().send(data)
-        else:
-            self._unsent += data
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3
+        """Wait for the headers; repeat the request once if a reused connection was dead.
 
-    def response_class(  # type: ignore[override]  # http.client calls it, whatever it is
+        A server may close an idle connection at any moment, see RFC 9112, 9.3.1. urllib3 notices
+        that only if it happened before the request: https://github.com/urllib3/urllib3/issues/944.
+        """
+        try:
+            response = self._wait_for_response()
+        except ConnectionError:
+            current_call.get().check()
+            if not self._is_reused:
+                raise
+            self._repeat_request()
+            response = self._wait_for_response()
+        self._has_responded = True
+        return response
+
+    def _wait_for_response(self) -> HTTPResponse:
+        current_call.get().socket = self.sock
+        return super().getresponse()
+
+    def _repeat_request(self) -> None:
+        self.close()
+        args, options, connect_timeout = self._repeat
+        read_timeout, self.timeout = self.timeout, connect_timeout
+        self.request(*args, **options)
+        self.timeout = read_timeout
+
+    def response_class(  # type: ignore[override]  # http.client only calls it
         self, sock: socket.socket, **options: Any
     ) -> http.client.HTTPResponse:
-        """Make the answer that http.client reads, and let the exchange see what of it has come."""
         response = http.client.HTTPResponse(sock, **options)
-        received = _Received(response.fp.detach())
-        response.fp = io.BufferedReader(received)
-        exchange: Exchange = _running.exchange
-        exchange.received, exchange.answer = received, response.fp
+        received = _ReceivedBytes(response.fp.detach())
+        response.fp = received.buffer
+        current_call.get().received = received
         return response
 
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3's own
-        exchange: Exchange = _running.exchange
-        if exchange.socket is not self.sock:
-            exchange.attach(self.sock)
-        response = super().getresponse()
-        self._answers_here += 1
-        return response
+    def detach_call(self) -> None:
+        if self._call is not None:
+            self._call.detach()
 
 
-class _InterruptibleHttps(_InterruptibleHttp, HTTPSConnection):
+class _CancellableTlsConnection(_CancellableConnection, HTTPSConnection):
     pass
 
 
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _InterruptibleHttp
+class _DetachingPool(HTTPConnectionPool):
+    ConnectionCls = _CancellableConnection
+
+    def _put_conn(self, conn: Any) -> None:
+        # Before another call can take it: a late `cancel` must not close that one's connection.
+        if conn is not None:
+            conn.detach_call()
+        super()._put_conn(conn)
 
 
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _InterruptibleHttps
+class _DetachingTlsPool(_DetachingPool, HTTPSConnectionPool):
+    ConnectionCls = _CancellableTlsConnection
 
 
-class InterruptibleAdapter(HTTPAdapter):
-    """Keeps connections to one server that end as soon as the call that uses them does."""
+class CancellableAdapter(HTTPAdapter):
+    """Keeps connections to one server; each call that uses them can be cancelled."""
 
     _pool: ConnectionPool | None = None
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Build the pools out of the connections above."""
+        """Use the pools above; urllib3 documents `pool_classes_by_scheme` for this."""
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _DetachingPool,
+            "https": _DetachingTlsPool,
+        }
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> ConnectionPool:
-        """Return the one server's pool; finding it anew costs more than using it."""
+        """Return the one server's pool; `requests` parses the URL again to find it."""
         if self._pool is None:
             self._pool = super().get_connection_with_tls_context(*args, **options)
         return self._pool
 
 
-def _connect_first(
-    addresses: Sequence[Address], exchange: Exchange, timeout_s: float
-) -> socket.socket:
-    """Connect to the first address that takes us; raise the last one's OSError if none does."""
-    failure = OSError("no address")
-    for family, kind, protocol, _, address in addresses:
-        sock = socket.socket(family, kind, protocol)
-        try:
-            _connect(sock, address, exchange, timeout_s)
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise failure
-
-
-def _connect(sock: socket.socket, address: Any, exchange: Exchange, timeout_s: float) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setblocking(False)
-    code = sock.connect_ex(address)
-    # Only a socket that is connecting can be shut down, so it is attached no earlier.
-    exchange.attach(sock)
-    if code == errno.EINPROGRESS:
-        if not wait_for_write(sock, exchange.call.within(timeout_s)):
-            raise TimeoutError
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
-    sock.settimeout(timeout_s)
+def _connect(open_socket: Any, connecting: Future[socket.socket]) -> None:
+    try:
+        sock = open_socket()
+    except Exception as error:  # noqa: BLE001  # raised again in the thread that waits
+        with contextlib.suppress(InvalidStateError):
+            connecting.set_exception(error)
+        return
+    try:
+        connecting.set_result(sock)
+    except InvalidStateError:
+        sock.close()
