@@ -163,7 +163,7 @@ class _CancellableConnection(HTTPConnection):
         """Wait for the headers; repeat the request once if a reused connection was dead.
 
         A server may close an idle connection at any moment, see RFC 9112, 9.3.1. urllib3 notices
-        that only if it happened before the request: https://github.com/urllib3/urllib3/issues/944.
+        that only if it happened before the request: https://github.com/psf/requests/issues/4664.
         """
         try:
             response = self._wait_for_response()
@@ -225,7 +225,7 @@ class CancellableAdapter(HTTPAdapter):
     _pool: ConnectionPool | None = None
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Use the pools above; urllib3 documents `pool_classes_by_scheme` for this."""
+        """Use the pools above; a PoolManager keeps its own `pool_classes_by_scheme` for this."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {
             "http": _DetachingPool,

@@ -90,7 +90,7 @@ class ModelResponse:
         if time.monotonic() > self._read_until_s:
             return b""
         try:
-            # `iter_content` waits until its buffer is full, or for a line's end, see
+            # `iter_content` waits for a full buffer, or with None for the whole body, see
             # https://github.com/psf/requests/issues/5536. `read1` returns what is here.
             chunk = self._raw.read1(READ_BYTES, decode_content=True)
         except urllib3_errors.HTTPError as error:
