@@ -95,12 +95,11 @@ class ReplyWriter:
                     return self._ended() if self._hold.ending else self._failed(error)
 
     def _ask(self, turns: Sequence[Turn]) -> Outcome:
-        left_s = self._hold.left_s()
-        if left_s <= 0:
+        if self._hold.left_s() <= 0:
             return self._outcome(failure=DEADLINE)
         logger.debug("Asking the model", extra={"facts": {"turns": len(turns)}})
         request_id = str(self._taken.message.id)
-        generation = self._model.generate(turns, deadline_s=left_s, request_id=request_id)
+        generation = self._model.generate(turns, request_id=request_id)
         with metrics.model_call(), generation, self._hold.calling(generation):
             for piece in generation:
                 self._add(piece, generation.has_more)

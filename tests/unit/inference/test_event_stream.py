@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.sse import SseDecoder
+from inference.event_stream import SseDecoder
 
 STREAM = (
     "\ufeffdata:no space\n\n"
