@@ -4,6 +4,7 @@ Steps like those of `chat.sessions`, which names the keys. All but `requeue` onl
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -119,6 +120,21 @@ def summary(session: str) -> Command[Summary | None]:
         )
 
     return Command("summary", session_keys(session), (SOCKET_TIMEOUT_MS,), read)
+
+
+def document_fields(session: str, paths: Mapping[str, str]) -> Command[dict[str, list[Any]] | None]:
+    """Load values of a session's document by at least two JSON paths; None if it is gone.
+
+    Returns a list for each name in `paths`, since a path may match several values or none.
+    """
+
+    def read(answer: Answer) -> dict[str, list[Any]] | None:
+        if answer[0] == "unknown":
+            return None
+        found = json.loads(answer[1])
+        return {name: found[path] for name, path in paths.items()}
+
+    return Command("fields", session_keys(session), tuple(paths.values()), read)
 
 
 def inspect(session: str) -> Command[Inspection]:

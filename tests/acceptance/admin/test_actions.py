@@ -1,4 +1,4 @@
-"""What an operator does reaches the visitor: real sockets, a real worker, the admin over HTTP."""
+"""Actions reach the visitor: real sockets, a real worker, the admin over HTTP."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ PASSWORD = uuid4().hex
 
 
 class Operator:
-    """Somebody logged in to the admin of a site."""
+    """A user logged in to the admin of a site."""
 
     def __init__(self, stack: Stack, user: str) -> None:
         self.list = f"{stack.url}/admin/chat/session/"
@@ -28,8 +28,8 @@ class Operator:
         response = self._post(login, username=user, password=PASSWORD)
         assert response.url.endswith("/admin/"), response.text
 
-    def act(self, action: str, token: str) -> str:
-        """Take an action on a session, confirmed; return the page that answers."""
+    def apply(self, action: str, token: str) -> str:
+        """Apply an action to a session, confirmed; return the HTML of the next page."""
         fields = {"action": action, "_selected_action": session_id(token), "confirmed": "yes"}
         response = self._post(self.list, **fields)
         assert response.status_code == 200, response.text
@@ -61,12 +61,12 @@ def token(stack: Stack) -> str:
 
 @pytest.fixture
 def visitor(stack: Stack, token: str) -> Iterator[ClientConnection]:
-    """A visitor's open socket, plain."""
+    """A visitor's open plain socket."""
     with connect(f"{stack.ws_url}?token={token}") as socket:
         yield socket
 
 
-def hear(visitor: ClientConnection) -> dict[str, str]:
+def receive(visitor: ClientConnection) -> dict[str, str]:
     return dict(json.loads(visitor.recv(timeout=TIMEOUT_S)))
 
 
@@ -75,31 +75,31 @@ def test_ending_a_session_closes_its_sockets(
     operator: Operator, visitor: ClientConnection, token: str, action: str
 ) -> None:
     visitor.send("hello")
-    assert hear(visitor)["msg"] == "You said: hello"
-    assert "1 session." in operator.act(action, token)
+    assert receive(visitor)["msg"] == "You said: hello"
+    assert "1 session." in operator.apply(action, token)
     with pytest.raises(ConnectionClosed) as closed:
-        hear(visitor)
+        receive(visitor)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1008
 
 
-def test_a_failed_reply_that_is_queued_again_is_answered(
+def test_queueing_a_failed_reply_again_answers_it(
     operator: Operator, visitor: ClientConnection, token: str, model_stub: ModelStub
 ) -> None:
     model_stub.script(failing(400))
     visitor.send("hello")
-    assert hear(visitor)["error"] == "model.rejected"
-    assert "Queued again: 1 session." in operator.act("requeue", token)
-    assert hear(visitor)["msg"] == "You said: hello"
+    assert receive(visitor)["error"] == "model.rejected"
+    assert "Queued again: 1 session." in operator.apply("requeue", token)
+    assert receive(visitor)["msg"] == "You said: hello"
 
 
-def test_a_reply_that_hangs_is_stopped_and_the_next_one_comes(
+def test_stopping_a_hanging_reply_lets_the_next_one_start(
     operator: Operator, visitor: ClientConnection, token: str, model_stub: ModelStub
 ) -> None:
     model_stub.script(Behaviour(pieces=("So far ", "so good"), hang_after=1))
     visitor.send("one")
     visitor.send("two")
     model_stub.wait_for(lambda requests: len(requests) == 1)
-    assert "Stopped the reply: 1 session." in operator.act("stop", token)
-    assert "So far ".startswith(hear(visitor)["msg"])
-    assert hear(visitor)["msg"] == "You said: two"
+    assert "Stopped the reply: 1 session." in operator.apply("stop", token)
+    assert "So far ".startswith(receive(visitor)["msg"])
+    assert receive(visitor)["msg"] == "You said: two"

@@ -1,4 +1,4 @@
-"""`make run` in development: a user for the admin, made once, whose password works."""
+"""`make run` in development creates a user for the admin, once, with a working password."""
 
 import re
 
@@ -30,11 +30,11 @@ def test_the_first_start_shows_a_password_that_works(new_stack: NewStack) -> Non
     }
     response = browser.post(login, form, timeout=20)
     assert response.url.endswith("/dashboard/")
-    assert "Messages a minute" in response.text
+    assert "Messages per minute" in response.text
 
 
 @pytest.mark.django_db
-def test_no_second_user_is_made() -> None:
+def test_no_second_user_is_created() -> None:
     assert create_first_user()
     assert create_first_user() is None
     assert User.objects.count() == 1
