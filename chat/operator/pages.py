@@ -111,7 +111,7 @@ def find(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         found = session_id(str(form.cleaned_data["token"]))
         return HttpResponseRedirect(reverse("admin:chat_session_change", args=[found]))
-    context = _page_context(request, "Find a session by its token") | {"form": form}
+    context = _page_context(request, "Find by token") | {"form": form}
     return TemplateResponse(request, "admin/chat/find.html", context)
 
 

@@ -153,7 +153,7 @@ def test_index_and_scan_sort_alike(
             assert "".join(names[session] for session in found) == expected
 
 
-def test_the_newest_come_first_whatever_their_age(store: Store, index: SearchIndex) -> None:
+def test_pages_begin_with_the_newest_whatever_their_age(store: Store, index: SearchIndex) -> None:
     ids = {}
     for age_h in (30, 0.01, 3, 0.1, 100):
         session = begin(store)
@@ -162,8 +162,10 @@ def test_the_newest_come_first_whatever_their_age(store: Store, index: SearchInd
         store.redis.execute_command(
             "JSON.SET", f"chat:{{{session}}}:document", "$.session_start", started_ms
         )
-    found = search(store, index, Query((one_of_ids(ids),)))
-    assert [ids[session] for session in found] == sorted(ids.values())
+    query = Query((one_of_ids(ids),))
+    for start, count in ((0, 1), (0, 3), (1, 2), (2, 2), (0, 5), (3, 9)):
+        ages_h = [ids[session] for session in index.page(query, start, count)]
+        assert ages_h == sorted(ids.values())[start : start + count]
 
 
 def test_only_the_last_messages_of_a_session_are_searched(store: Store, index: SearchIndex) -> None:
