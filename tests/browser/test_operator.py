@@ -8,22 +8,18 @@ import requests
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from websockets.sync.client import connect
 
+from tests.acceptance.clients import begin
 from tests.model_stub import Behaviour, ModelStub
-from tests.processes import START_TIMEOUT_S, Stack
+from tests.operator_user import PASSWORD, create_operator
+from tests.processes import Stack
 
-PASSWORD = uuid4().hex
 LIST = "/admin/chat/session/"
 expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
 def user(shared_stack: Stack) -> str:
-    """A superuser of the shared site."""
-    name = f"operator-{uuid4().hex[:8]}"
-    command = f"python manage.py createsuperuser --noinput --username {name} --email a@b.example"
-    made = shared_stack.run("createsuperuser", command, {"DJANGO_SUPERUSER_PASSWORD": PASSWORD})
-    assert made.process.wait(START_TIMEOUT_S) == 0
-    return name
+    return create_operator(shared_stack)
 
 
 @pytest.fixture
@@ -47,11 +43,6 @@ def operator(chromium: Browser, stack: Stack, user: str) -> Iterator[Page]:
     yield page
     context.close()
     assert errors == []
-
-
-def begin(stack: Stack, name: str) -> str:
-    response = requests.post(f"{stack.url}/token", params={"name": name}, timeout=20)
-    return str(response.json()["token"])
 
 
 def test_a_session_page_follows_a_reply_and_stops_it(

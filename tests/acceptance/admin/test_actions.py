@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 import requests
@@ -12,9 +11,8 @@ from websockets.sync.client import ClientConnection, connect
 from chat.schemas import session_id
 from tests.acceptance.clients import TIMEOUT_S, begin
 from tests.model_stub import Behaviour, ModelStub, failing
-from tests.processes import START_TIMEOUT_S, Stack
-
-PASSWORD = uuid4().hex
+from tests.operator_user import PASSWORD, create_operator
+from tests.processes import Stack
 
 
 class Operator:
@@ -42,11 +40,7 @@ class Operator:
 
 @pytest.fixture(scope="module")
 def user(shared_stack: Stack) -> str:
-    name = f"operator-{uuid4().hex[:8]}"
-    command = f"python manage.py createsuperuser --noinput --username {name} --email a@b.example"
-    made = shared_stack.run("createsuperuser", command, {"DJANGO_SUPERUSER_PASSWORD": PASSWORD})
-    assert made.process.wait(START_TIMEOUT_S) == 0
-    return name
+    return create_operator(shared_stack)
 
 
 @pytest.fixture
