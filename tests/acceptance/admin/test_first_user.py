@@ -13,7 +13,7 @@ from tests.conftest import NewStack
 
 def test_the_first_start_shows_a_password_that_works(new_stack: NewStack) -> None:
     runner = new_stack().run("run", "python manage.py runall", {})
-    runner.wait_until(lambda: "The admin is on" in runner.text(), "to tell the admin's address")
+    runner.wait_until(lambda: "The admin is on" in runner.text(), "to print the admin's address")
     site = f"http://127.0.0.1:{runner.port}"
     assert f"The admin is on {site}/admin/" in runner.text()
     runner.wait_until(lambda: "only this once" in runner.text(), "to show the password")

@@ -34,22 +34,22 @@ def found(client: Client, **query: str) -> list[str]:
 
 
 def test_a_session_is_found_by_name_message_and_id(store: Store, operator: Client) -> None:
-    name, said = word(), word()
+    name, spoken = word(), word()
     session = begin(store, f"{name} Lovelace")
-    add_reply(store, session, f"I said {said}, twice.")
-    for text in (name, name[:12].upper(), said, f"twice {said}", session, session[:10], "  "):
+    add_reply(store, session, f"I said {spoken}, twice.")
+    for text in (name, name[:12].upper(), spoken, f"twice {spoken}", session, session[:10], "  "):
         assert session in found(operator, q=text), text
     assert found(operator, q=f"{name} {word()}") == []
 
 
 def test_changes_are_found_at_once(store: Store, operator: Client) -> None:
-    said = word()
+    text = word()
     session = begin(store)
-    assert found(operator, q=said) == []
-    say(store, session, said)
-    assert found(operator, q=said) == [session]
+    assert found(operator, q=text) == []
+    say(store, session, text)
+    assert found(operator, q=text) == [session]
     store.run(sessions.erase(session))
-    assert found(operator, q=said) == []
+    assert found(operator, q=text) == []
 
 
 def test_a_search_cannot_inject_a_query(store: Store, operator: Client) -> None:
@@ -59,12 +59,12 @@ def test_a_search_cannot_inject_a_query(store: Store, operator: Client) -> None:
 
 
 def test_searching_messages_needs_the_permission_to_read_them(store: Store, login: Login) -> None:
-    name, said = word(), word()
+    name, text = word(), word()
     session = begin(store, name)
-    say(store, session, said)
-    assert found(login("view_session"), q=said) == []
+    say(store, session, text)
+    assert found(login("view_session"), q=text) == []
     assert found(login("view_session"), q=name) == [session]
-    assert found(login("view_session", "view_transcript"), q=said) == [session]
+    assert found(login("view_session", "view_transcript"), q=text) == [session]
 
 
 def test_the_state_filter_tells_states_apart(store: Store, operator: Client) -> None:
