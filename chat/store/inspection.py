@@ -1,9 +1,11 @@
 """Commands for operators: summaries, inspection and requeueing. All but `requeue` only read."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from chat.store.command import Arguments, Command, Reply, named
 from chat.store.keys import cluster_keys, session_key, session_keys
@@ -106,6 +108,22 @@ def summary(session: str) -> Command[Summary | None]:
 
     arguments: Arguments = {"socket_timeout_ms": SOCKET_TIMEOUT_MS}
     return Command("summary", session_keys(session), arguments, parse)
+
+
+def document_fields(session: str, paths: Mapping[str, str]) -> Command[dict[str, list[Any]] | None]:
+    """Load values of a session's document by at least two JSON paths; None if it is gone.
+
+    Returns a list for each name in `paths`, since a path may match several values or none.
+    """
+
+    def parse(reply: Reply) -> dict[str, list[Any]] | None:
+        if reply.status == "gone":
+            return None
+        found = json.loads(reply["values"])
+        return {name: found[path] for name, path in paths.items()}
+
+    arguments: Arguments = {"paths": json.dumps(list(paths.values()))}
+    return Command("document_fields", session_keys(session), arguments, parse)
 
 
 def inspect(session: str) -> Command[Inspection]:

@@ -1,4 +1,4 @@
-"""`make run` in development: a user for the admin, made once, whose password works."""
+"""`make run` in development creates a user for the admin, once, with a working password."""
 
 import re
 
@@ -13,7 +13,7 @@ from tests.conftest import NewStack
 
 def test_the_first_start_shows_a_password_that_works(new_stack: NewStack) -> None:
     runner = new_stack().run("run", "python manage.py runall", {})
-    runner.wait_until(lambda: "The admin is on" in runner.text(), "to tell the admin's address")
+    runner.wait_until(lambda: "The admin is on" in runner.text(), "to print the admin's address")
     site = f"http://127.0.0.1:{runner.port}"
     assert f"The admin is on {site}/admin/" in runner.text()
     runner.wait_until(lambda: "only this once" in runner.text(), "to show the password")
@@ -30,11 +30,11 @@ def test_the_first_start_shows_a_password_that_works(new_stack: NewStack) -> Non
     }
     response = browser.post(login, form, timeout=20)
     assert response.url.endswith("/dashboard/")
-    assert "Messages a minute" in response.text
+    assert "Messages per minute" in response.text
 
 
 @pytest.mark.django_db
-def test_no_second_user_is_made() -> None:
+def test_no_second_user_is_created() -> None:
     assert create_first_user()
     assert create_first_user() is None
     assert User.objects.count() == 1
