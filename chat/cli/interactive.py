@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import datetime
 from typing import Any, TextIO
 
 from chat.cli.chat_client import RETRIED_CODES, ChatClient, Frame
@@ -83,7 +84,8 @@ class InteractiveChat:
     async def _receive(self) -> None:
         async for frame in self._client.frames():
             self._show(frame)
-            self._prompt()
+            # Frames that arrive together, such as the history, are shown before the next prompt.
+            asyncio.get_running_loop().call_soon(self._prompt)
 
     def _show(self, frame: Frame) -> None:
         match frame["type"]:
@@ -114,7 +116,7 @@ class InteractiveChat:
         elif self._disconnected:
             self._note("Reconnected.")
         else:
-            self._note(f"The session now ends at {ready['expires_at']}.")
+            self._note(f"The session now ends at {local_time(ready['expires_at'])}.")
         self._greeted, self._disconnected = True, False
 
     def _show_status(self, frame: Frame) -> None:
@@ -122,12 +124,15 @@ class InteractiveChat:
             case {"type": "connection.lost"} if not self._disconnected:
                 self._disconnected = True
                 self._note("Connection lost. Reconnecting ...")
-            case {"type": "reply.queued", "ahead": ahead} if ahead:
-                self._note(f"{ahead} message{'s' if ahead > 1 else ''} ahead.")
+            case {"type": "reply.queued", "reply_to": reply_to, "ahead": ahead}:
+                self._pending[reply_to] = None
+                if ahead:
+                    self._note(f"{ahead} message{'s' if ahead > 1 else ''} ahead.")
             case {"type": "model.loading", "retry_in_s": retry_in_s}:
                 self._note(f"The model is loading. Retrying in {retry_in_s:.0f} s.")
             case {"type": "session.expiring", "expires_at": expires_at}:
-                self._note(f"The session ends at {expires_at}. Type /extend to keep it open.")
+                time = local_time(expires_at)
+                self._note(f"The session ends at {time}. Type /extend to keep it open.")
             case {"type": "session.expired"}:
                 self._note("This conversation has expired.")
 
@@ -176,3 +181,7 @@ class InteractiveChat:
         self._output.flush()
         if text:
             self._in_line = not text.endswith("\n")
+
+
+def local_time(timestamp: str) -> str:
+    return datetime.fromisoformat(timestamp).astimezone().strftime("%H:%M")

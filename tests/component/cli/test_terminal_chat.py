@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -11,13 +12,16 @@ from chat.cli.chat_client import ChatClient, Frame
 from chat.cli.interactive import HELP, InteractiveChat
 from chat.cli.pipe import PipedChat
 
-READY: Frame = {"type": "session.ready", "name": "Ada", "expires_at": "12:00"}
+EXPIRES_AT = "2026-01-01T12:00:00.000Z"
+LOCAL = f"{datetime(2026, 1, 1, 12, tzinfo=UTC).astimezone():%H:%M}"
+READY: Frame = {"type": "session.ready", "name": "Ada", "expires_at": EXPIRES_AT}
 GREETING = f"Hi Ada, what would you like to talk about?\n{HELP}\n"
+PAUSE: Frame = {}
 STARTED: Frame = {"type": "reply.started", "id": "r1", "reply_to": "m1"}
 
 
 class FakeClient:
-    """Yields the frames it was given and records what is sent."""
+    """Yields frames, those after a PAUSE later, and records what is sent."""
 
     def __init__(self, *frames: Frame) -> None:
         self._frames = frames
@@ -33,8 +37,10 @@ class FakeClient:
 
     async def frames(self) -> AsyncIterator[Frame]:
         for frame in self._frames:
-            yield frame
-            await asyncio.sleep(0)
+            if frame is PAUSE:
+                await asyncio.sleep(0.01)
+            else:
+                yield frame
         self.finished.set()
         await asyncio.Event().wait()
 
@@ -79,73 +85,85 @@ async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, Fake
     ("frames", "printed"),
     [
         pytest.param((), "> \n", id="prompt"),
-        pytest.param(
-            (accepted("hello"), completed("hi")), "> \n> hello\nbot: hi\n> \n", id="history"
-        ),
+        pytest.param((accepted("hello"), completed("hi")), "> hello\nbot: hi\n> \n", id="history"),
         pytest.param(
             (accepted("hello"), STARTED, delta("one"), delta(" two"), completed("one two.")),
-            "> \n> hello\nbot: one two.\n> \n",
+            "> hello\nbot: one two.\n> \n",
             id="stream",
         ),
         pytest.param(
             (accepted("hello"), STARTED, delta("one"), STARTED, delta("two"), completed("two")),
-            "> \n> hello\nbot: one\nThe reply starts again.\nbot: two\n> \n",
+            "> hello\nbot: one\nThe reply starts again.\nbot: two\n> \n",
             id="reply starts again",
         ),
         pytest.param(
             (accepted("hello"), STARTED, delta("one"), completed("two")),
-            "> \n> hello\nbot: one\nbot: two\n> \n",
+            "> hello\nbot: one\nbot: two\n> \n",
             id="other text in the end",
         ),
         pytest.param(
             (accepted("hello"), STARTED, completed("one", "stop_requested")),
-            "> \n> hello\nbot: one\nStopped.\n> \n",
+            "> hello\nbot: one\nStopped.\n> \n",
             id="stopped",
         ),
         pytest.param(
             (accepted("hello"), failed()),
-            "> \n> hello\nbot: \nThe model took too long. Type /retry to try again.\n> \n",
+            "> hello\nbot: \nThe model took too long. Type /retry to try again.\n> \n",
             id="failed",
         ),
         pytest.param(
             (accepted("hello"), failed(retryable=False)),
-            "> \n> hello\nbot: \nThe model took too long.\n> \n",
+            "> hello\nbot: \nThe model took too long.\n> \n",
             id="failed permanently",
         ),
         pytest.param(
             ({"type": "connection.lost"}, {"type": "connection.lost"}, READY),
-            "> \nConnection lost. Reconnecting ...\n> \nReconnected.\n> \n",
+            "Connection lost. Reconnecting ...\nReconnected.\n> \n",
             id="reconnected",
         ),
-        pytest.param((READY,), "> \nThe session now ends at 12:00.\n> \n", id="extended"),
         pytest.param(
-            (accepted("hello"), {"type": "reply.queued", "ahead": 1}),
-            "> \n> hello\n1 message ahead.\n",
+            (PAUSE, {"type": "connection.lost"}),
+            "> \nConnection lost. Reconnecting ...\n> \n",
+            id="note after the prompt",
+        ),
+        pytest.param(
+            (
+                *(accepted("hello"), completed("hi"), PAUSE),
+                *({"type": "reply.queued", "reply_to": "m1", "ahead": 0}, PAUSE, STARTED, PAUSE),
+                completed("hey"),
+            ),
+            "> hello\nbot: hi\n> \nbot: hey\n> \n",
+            id="regenerated",
+        ),
+        pytest.param((READY,), f"The session now ends at {LOCAL}.\n> \n", id="extended"),
+        pytest.param(
+            (accepted("hello"), {"type": "reply.queued", "reply_to": "m1", "ahead": 1}),
+            "> hello\n1 message ahead.\n",
             id="queued",
         ),
         pytest.param(
-            (accepted("hello"), {"type": "reply.queued", "ahead": 2}),
-            "> \n> hello\n2 messages ahead.\n",
+            (accepted("hello"), {"type": "reply.queued", "reply_to": "m1", "ahead": 2}),
+            "> hello\n2 messages ahead.\n",
             id="queued after two",
         ),
         pytest.param(
             (accepted("hello"), {"type": "model.loading", "retry_in_s": 3.2}),
-            "> \n> hello\nThe model is loading. Retrying in 3 s.\n",
+            "> hello\nThe model is loading. Retrying in 3 s.\n",
             id="loading",
         ),
         pytest.param(
-            ({"type": "session.expiring", "expires_at": "12:00"},),
-            "> \nThe session ends at 12:00. Type /extend to keep it open.\n> \n",
+            ({"type": "session.expiring", "expires_at": EXPIRES_AT},),
+            f"The session ends at {LOCAL}. Type /extend to keep it open.\n> \n",
             id="expiring",
         ),
         pytest.param(
             ({"type": "error", "code": "message.empty", "detail": "Empty.", "ref": None},),
-            "> \nEmpty.\n> \n",
+            "Empty.\n> \n",
             id="error",
         ),
         pytest.param(
             (accepted("\x1b]0;owned\x07 red"), completed("\u009b31m")),
-            "> \n> ]0;owned red\nbot: 31m\n> \n",
+            "> ]0;owned red\nbot: 31m\n> \n",
             id="control characters",
         ),
     ],
