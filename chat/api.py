@@ -26,7 +26,7 @@ from chat.apidocs.openapi import (
 )
 from chat.container import async_store, limits
 from chat.errors import ChatError, RateLimited, SessionUnknown
-from chat.events.delivery import publish_change
+from chat.events.delivery import CHANGED, publish
 from chat.observability import metrics
 from chat.schemas import FrozenModel, History, HistoryMessage, session_id
 from chat.store import sessions
@@ -168,7 +168,7 @@ async def delete_token(request: HttpRequest) -> tuple[HTTPStatus, None]:
     session = session_id(str(token_of(request)))
     if not await async_store().run(sessions.erase(session)):
         raise SessionUnknown
-    await publish_change(session)
+    await publish(session, CHANGED)
     return HTTPStatus.NO_CONTENT, None
 
 

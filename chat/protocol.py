@@ -245,7 +245,7 @@ def parse_frame(text: str) -> ClientFrame:
         value = from_json(text)
     except (ValueError, TypeError) as error:  # TypeError: text that is not Unicode
         raise InvalidFrame("The frame is not JSON.") from error
-    ref = frame_reference(value)
+    ref = frame_id(value)
     try:
         return client_frames.validate_python(value)
     except ValidationError as error:
@@ -260,7 +260,7 @@ class InvalidFrame(MessageInvalid):
         self.ref = ref
 
 
-def frame_reference(value: Any) -> str | None:
+def frame_id(value: Any) -> str | None:
     """Return a client frame's own id, if it is one an answer can repeat."""
     reference = value.get("id") if isinstance(value, dict) else None
     return reference if isinstance(reference, str) and len(reference) <= 64 else None

@@ -29,7 +29,7 @@ def test_the_first_start_prints_a_password_that_works(new_stack: NewStack) -> No
     }
     response = browser.post(login, form, timeout=20)
     assert response.url.endswith("/dashboard/")
-    assert "Messages a minute" in response.text
+    assert "Messages per minute" in response.text
 
 
 @pytest.mark.django_db
