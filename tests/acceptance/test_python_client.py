@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from chat.cli import chat_client
 from chat.cli.chat_client import ChatClient, Frame, begin_session
 from tests.acceptance.dropping_proxy import DroppingProxy
 from tests.client import history
@@ -53,8 +54,10 @@ async def test_messages_sent_at_once_are_accepted_in_order(
 
 
 async def test_a_cut_connection_loses_and_doubles_nothing(
-    stack: Stack, model_stub: ModelStub
+    stack: Stack, model_stub: ModelStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Twelve cuts in a row would otherwise add up to minutes of backoff.
+    monkeypatch.setattr(chat_client, "LONGEST_WAIT_S", 0.5)
     model_stub.always(LONG_REPLY)
     token = begin_session(stack.url, "Ada")
     cuts = random.Random(7)

@@ -1,4 +1,4 @@
-"""Replies have places; who finds none is handed on when one is free."""
+"""A session that finds no free slot is enqueued when one is released."""
 
 from chat.worker.slots import Slots
 
@@ -11,10 +11,10 @@ def test_a_session_without_a_place_is_handed_on_when_one_is_free() -> None:
     assert not slots.take("third")
     assert not slots.take("second")
 
-    slots.give_back()
+    slots.release()
     assert handed_on == ["second"]
     assert slots.take("second")
-    slots.give_back()
+    slots.release()
     assert handed_on == ["second", "third"]
 
 
@@ -25,7 +25,7 @@ def test_a_session_that_found_a_place_elsewhere_is_not_handed_on() -> None:
     slots.take("second")
 
     slots.forget("second")
-    slots.give_back()
+    slots.release()
 
     assert handed_on == []
 
@@ -34,6 +34,6 @@ def test_a_place_given_back_can_be_taken_again() -> None:
     slots = Slots(2, lambda session: None)
     assert slots.take("a")
     assert slots.take("b")
-    slots.give_back()
+    slots.release()
     assert slots.take("c")
     assert not slots.take("d")

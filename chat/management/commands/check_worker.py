@@ -11,10 +11,10 @@ from kombu.exceptions import KombuError
 
 from chat.container import store
 from chat.errors import StoreUnavailable
+from chat.events.task_publisher import worker_queue
 from chat.observability.liveness import is_running
 from chat.store import cluster
-from chat.tasks import prove
-from chat.worker.queues import own_queue
+from chat.tasks import health_probe
 
 POLL_S = 0.05
 
@@ -53,7 +53,7 @@ def is_local(worker: str) -> bool:
 
 def send_probe(worker: str, timeout_s: float) -> str:
     nonce = uuid4().hex
-    prove.apply_async((nonce,), queue=own_queue(worker), expires=timeout_s)
+    health_probe.apply_async((nonce,), queue=worker_queue(worker), expires=timeout_s)
     return nonce
 
 
