@@ -100,7 +100,12 @@ def test_an_unreachable_redis_is_reported_without_its_password() -> None:
 
 
 def cluster_state(**changed: Any) -> ClusterState:
-    healthy = {"waiting": 0, "overdue_s": 0.0, "swept_ago_s": 1.0, "workers": {"host:1": 0.5}}
+    healthy: dict[str, Any] = {
+        "waiting": 0,
+        "overdue_s": 0.0,
+        "swept_ago_s": 1.0,
+        "workers": {"host:1": 0.5},
+    }
     return ClusterState(**healthy | changed)
 
 
