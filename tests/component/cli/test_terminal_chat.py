@@ -16,17 +16,18 @@ EXPIRES_AT = "2026-01-01T12:00:00.000Z"
 LOCAL = f"{datetime(2026, 1, 1, 12, tzinfo=UTC).astimezone():%H:%M}"
 READY: Frame = {"type": "session.ready", "name": "Ada", "expires_at": EXPIRES_AT}
 GREETING = f"Hi Ada, what would you like to talk about?\n{HELP}\n"
-PAUSE: Frame = {}
+PAUSE: Frame = {"type": "pause"}
+AFTER_TYPING: Frame = {"type": "after typing"}
 STARTED: Frame = {"type": "reply.started", "id": "r1", "reply_to": "m1"}
 
 
 class FakeClient:
-    """Yields frames, those after a PAUSE later, and records what is sent."""
+    """Yields frames, those after a PAUSE or AFTER_TYPING later, and records what is sent."""
 
     def __init__(self, *frames: Frame) -> None:
         self._frames = frames
         self.sent: list[tuple[Any, ...]] = []
-        self.finished = asyncio.Event()
+        self.ready, self.typed, self.done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def send(self, msg: str) -> str:
         self.sent.append((msg,))
@@ -39,9 +40,13 @@ class FakeClient:
         for frame in self._frames:
             if frame is PAUSE:
                 await asyncio.sleep(0.01)
+            elif frame is AFTER_TYPING:
+                self.ready.set()
+                await self.typed.wait()
             else:
                 yield frame
-        self.finished.set()
+        self.ready.set()
+        self.done.set()
         await asyncio.Event().wait()
 
 
@@ -69,9 +74,11 @@ async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, Fake
     client, output = FakeClient(READY, *frames), io.StringIO()
 
     async def lines() -> AsyncIterator[str]:
-        await client.finished.wait()
+        await client.ready.wait()
         for line in typed:
             yield line
+        client.typed.set()
+        await client.done.wait()
 
     chat = InteractiveChat(cast(ChatClient, client), output, lambda kind, text: text)
     async with asyncio.timeout(5):
@@ -126,15 +133,6 @@ async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, Fake
             "> \nConnection lost. Reconnecting ...\n> \n",
             id="note after the prompt",
         ),
-        pytest.param(
-            (
-                *(accepted("hello"), completed("hi"), PAUSE),
-                *({"type": "reply.queued", "reply_to": "m1", "ahead": 0}, PAUSE, STARTED, PAUSE),
-                completed("hey"),
-            ),
-            "> hello\nbot: hi\n> \nbot: hey\n> \n",
-            id="regenerated",
-        ),
         pytest.param((READY,), f"The session now ends at {LOCAL}.\n> \n", id="extended"),
         pytest.param(
             (accepted("hello"), {"type": "reply.queued", "reply_to": "m1", "ahead": 1}),
@@ -187,6 +185,15 @@ async def test_commands_send_frames_about_the_last_message() -> None:
         ("reply.regenerate", {"reply_to": "m1"}),
         ("session.extend", {}),
     ]
+
+
+async def test_no_prompt_is_shown_while_a_regenerated_reply_is_queued() -> None:
+    printed, _ = await screen(
+        *(accepted("hello"), completed("hi"), PAUSE, AFTER_TYPING),
+        *({"type": "reply.queued", "reply_to": "m1", "ahead": 0}, PAUSE, STARTED, completed("hey")),
+        typed=("/retry",),
+    )
+    assert printed == "> hello\nbot: hi\n> bot: hey\n> \n"
 
 
 async def test_a_typed_line_is_sent() -> None:
