@@ -16,7 +16,7 @@ from django.conf import settings
 from chat.container import async_store, client_limits, limits, task_publisher
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
 from chat.events.delivery import group_name, publish
-from chat.events.published_frame import PublishedFrame
+from chat.events.published_frame import InvalidEvent, PublishedFrame, frames_of
 from chat.observability import metrics, tracing
 from chat.observability.logs import log_context, set_log_session
 from chat.protocol import ClientFrame, Error, MessageSend, check_size
@@ -53,7 +53,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         https://github.com/django/channels/blob/main/channels/consumer.py
         """
         try:
-            await getattr(self, message["type"].replace(".", "_"))(message)
+            # An event of an unknown type comes from another version: resync, as after a lost one.
+            handler = getattr(self, message["type"].replace(".", "_"), self.session_queued)
+            await handler(message)
         except ClientNotReading:
             self._abort()
 
@@ -75,7 +77,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._reject(error)
             return
         self.sync = SocketSync(async_store(), session, self.codec, client_limits())
-        self.handlers = FrameHandlers(async_store(), limits(), self.session, self.sync)
+        self.handlers = FrameHandlers(async_store(), limits(), self.session)
         self.rate_limit = FrameRateLimit(settings.MESSAGES_PER_MINUTE)
         self.is_counted = self.is_open = True
         await self.accept(self.codec.subprotocol)
@@ -116,22 +118,23 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except ChatError as error:
             await self._send_error(error, ref or getattr(error, "ref", None))
             if self.rate_limit.is_flooded:
+                self.is_open = False
                 await self.close(POLICY_VIOLATION, error.detail)
                 # A server goes on reading after a close, until the client answers it.
-                self._abort()
+                self.connection.abort()
         finally:
             self.backpressure_check.cancel()
 
-    async def session_frames(self, event: dict[str, Any]) -> None:
+    async def session_event(self, event: dict[str, Any]) -> None:
         """Forward the frames of a worker or another tab."""
         if not self._is_ours(event):
             return
-        for value in event["frames"]:
-            try:
-                frame = PublishedFrame.from_event(value)
-            except TypeError:  # sent by another version
-                await self._in_turn(self.sync.resync())
-                continue
+        try:
+            frames = frames_of(event)
+        except InvalidEvent:
+            await self._in_turn(self.sync.resync())
+            return
+        for frame in frames:
             trace = event.get("trace") if self.codec.carries(frame.position.type) else None
             with tracing.told(frame.position.type, trace):
                 await self._in_turn(self.sync.on_frame(frame))
@@ -158,7 +161,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if effects.enqueue:
             # Started now and awaited apart: the broker must not delay what the client is sent.
             self._start(self._report(task_publisher().enqueue_answer(self.session), ref))
-        await self._send_frames(effects.frames)
+        if effects.load_after is not None:
+            await self._send_frames(await self.sync.load(effects.load_after))
+        try:
+            if effects.frame:
+                frame = PublishedFrame.of(effects.frame)
+                await self._send_frames(await self.sync.on_frame(frame, repeat=effects.repeat))
+            if effects.resync:
+                await self._send_frames(await self.sync.resync())
+        except StoreUnavailable:
+            # The request is stored already. What cannot be loaded now is sent by the timers.
+            self.sync.resync_soon()
         if effects.event:
             await publish(self.session, effects.event)
 
@@ -251,7 +264,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self._send_frames([Error(code=error.code, detail=error.detail, ref=ref)])
 
     def _is_ours(self, event: dict[str, Any]) -> bool:
-        if event["session"] == self.handshake.session:
+        if event.get("session") == self.handshake.session:
             return self.is_open
         logger.error("An event of another session reached this socket")
         return False

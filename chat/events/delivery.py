@@ -7,14 +7,14 @@ session, so that a consumer can check that it is meant.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers import BaseChannelLayer, channel_layers, get_channel_layer
 
 from chat.events.outbox import Outbox, OutboxFull
-from chat.events.published_frame import PublishedFrame
+from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
 from chat.protocol import Frame
 
@@ -31,15 +31,6 @@ QUEUED: Event = {"type": "session.queued"}
 def group_name(session: str) -> str:
     """Return the name of the group of a session's sockets."""
     return f"session.{session}"
-
-
-def frames_event(frames: Sequence[Frame], trace: str | None) -> Event:
-    """Return the event that carries frames."""
-    event: Event = {
-        "type": "session.frames",
-        "frames": [PublishedFrame.of(frame).to_event() for frame in frames],
-    }
-    return event | {"trace": trace} if trace else event
 
 
 async def publish(session: str, event: Event) -> None:

@@ -4,8 +4,12 @@ Every socket forwards the JSON as it is. `Position` spares it from parsing each 
 whether the frame is the next one, a duplicate, or comes after a gap.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as validated_dataclass
 
 from chat.protocol import (
     Frame,
@@ -17,13 +21,16 @@ from chat.protocol import (
 )
 
 
-@dataclass(frozen=True)
+class InvalidEvent(Exception):
+    """An event that this version cannot read: another version or another program sent it."""
+
+
+@validated_dataclass(frozen=True, config=ConfigDict(strict=True))
 class Position:
     """Where a frame belongs in a session's history.
 
     `id` and `reply_to` are those of a message or reply; `seq` numbers a message; `offset` and
-    `length` place a delta in its reply, in characters. A frame with an empty id has no place in the
-    history.
+    `length` place a delta in its reply, in characters. A frame without an id has no place there.
     """
 
     type: str
@@ -46,18 +53,36 @@ class PublishedFrame:
         """Serialize a frame."""
         return cls(frame.model_dump_json(), position_of(frame))
 
-    def to_event(self) -> dict[str, Any]:
-        """Return a value that a channel layer can send."""
-        return {"json": self.json, **asdict(self.position)}
 
-    @classmethod
-    def from_event(cls, value: Any) -> Self:
-        """Read what `to_event` returned; raises TypeError for anything else.
+_pairs = TypeAdapter(list[tuple[str, str]])
+_positions = TypeAdapter(list[Position])
 
-        While processes are replaced, another version may be the sender.
-        """
-        fields = dict(value) if isinstance(value, dict) else {}
-        return cls(fields.pop("json", ""), Position(**fields))
+
+def frames_event(frames: Sequence[Frame], trace: str | None) -> dict[str, Any]:
+    """Return the event that carries frames, as values that a channel layer can send."""
+    published = [PublishedFrame.of(frame) for frame in frames]
+    event: dict[str, Any] = {
+        "type": "session.event",
+        "frames": [(frame.position.type, frame.json) for frame in published],
+        "positions": [asdict(frame.position) for frame in published],
+    }
+    return event | {"trace": trace} if trace else event
+
+
+def frames_of(event: Mapping[str, Any]) -> list[PublishedFrame]:
+    """Return the frames of an event; raises InvalidEvent.
+
+    While processes are replaced, the sender may be another version.
+    """
+    try:
+        pairs = _pairs.validate_python(event.get("frames"))
+        positions = _positions.validate_python(event.get("positions"))
+        return [
+            PublishedFrame(json, position)
+            for (_, json), position in zip(pairs, positions, strict=True)
+        ]
+    except (ValidationError, ValueError) as error:
+        raise InvalidEvent from error
 
 
 def position_of(frame: Frame) -> Position:

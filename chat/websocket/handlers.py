@@ -1,14 +1,16 @@
-"""What a client's frames do. Each handler changes the document, then returns what must follow."""
+"""What a client's frames do: each handler changes the document and returns what follows."""
 
 import logging
 from dataclasses import dataclass
 
 from django.conf import settings
 
-from chat.events.delivery import CHANGED, QUEUED, Event, frames_event
+from chat.events.delivery import CHANGED, QUEUED, Event
+from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
 from chat.protocol import (
     ClientFrame,
+    Frame,
     MessageAccepted,
     MessageSend,
     ReplyRegenerate,
@@ -21,35 +23,37 @@ from chat.protocol import (
 from chat.store import sessions
 from chat.store.client import AsyncStore
 from chat.store.sessions import Limits
-from chat.websocket.sync import Frames, SocketSync
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Effects:
-    """What the consumer does after a frame was handled, in this order.
+    """What follows after a frame was handled, in this order.
 
-    `enqueue` publishes the session's task, `frames` go to this client, `event` to all of the
-    session's sockets.
+    `enqueue`: publish the session's task. `frame`: send this to the client, with `repeat` even if
+    it was sent before. `load_after`: send the messages after this seq. `resync`: send what was
+    missed. `event`: publish this to all sockets of the session.
     """
 
     enqueue: bool = False
-    frames: Frames = ()
+    frame: Frame | None = None
+    repeat: bool = False
+    load_after: int | None = None
+    resync: bool = False
     event: Event | None = None
 
 
 class FrameHandlers:
     """Handles the frames of one client in its session."""
 
-    def __init__(self, store: AsyncStore, limits: Limits, session: str, sync: SocketSync) -> None:
+    def __init__(self, store: AsyncStore, limits: Limits, session: str) -> None:
         self._store = store
         self._limits = limits
         self._session = session
-        self._sync = sync
 
     async def handle(self, frame: ClientFrame) -> Effects:
-        """Handle a frame; raises a ChatError."""
+        """Handle a frame; raises a ChatError, and then nothing was changed."""
         match frame:
             case MessageSend():
                 return await self._message_send(frame)
@@ -58,7 +62,7 @@ class FrameHandlers:
             case ReplyRegenerate():
                 return await self._reply_regenerate(frame)
             case SessionSync():
-                return Effects(frames=await self._sync.load(frame.after))
+                return Effects(load_after=frame.after)
             case SessionExtend():
                 await self._store.run(sessions.extend(self._session, settings.SESSION_TTL_S))
                 return Effects(event=CHANGED)
@@ -70,14 +74,13 @@ class FrameHandlers:
         )
         accepted = await self._store.run(command)
         answer = MessageAccepted(message=accepted.message.public())
-        frames = await self._sync.on_own_frame(answer, repeat=not accepted.new)
         if not accepted.new:
-            return Effects(frames=frames)
+            return Effects(frame=answer, repeat=True)
         metrics.message_accepted()
         logger.info("Message accepted", extra={"facts": {"seq": accepted.message.seq}})
         # Most sessions have one tab: then nobody else needs an event.
         event = frames_event([answer], tracing.current()) if accepted.sockets > 1 else None
-        return Effects(enqueue=True, frames=frames, event=event)
+        return Effects(enqueue=True, frame=answer, event=event)
 
     async def _reply_stop(self, frame: ReplyStop) -> Effects:
         command = sessions.stop(self._session, frame.reply_to, ttl_s=settings.SESSION_TTL_S)
@@ -85,13 +88,12 @@ class FrameHandlers:
         if stopped is None:  # its worker ends it
             return Effects()
         reply = reply_frame(stopped.message.public())
-        frames = await self._sync.on_own_frame(reply, repeat=not stopped.new)
         if not stopped.new:
-            return Effects(frames=frames)
+            return Effects(frame=reply, repeat=True)
         event = frames_event([reply], tracing.current())
-        return Effects(enqueue=stopped.pending > 0, frames=frames, event=event)
+        return Effects(enqueue=stopped.pending > 0, frame=reply, event=event)
 
     async def _reply_regenerate(self, frame: ReplyRegenerate) -> Effects:
         command = sessions.regenerate(self._session, frame.reply_to, limits=self._limits)
         await self._store.run(command)
-        return Effects(enqueue=True, frames=await self._sync.resync(), event=QUEUED)
+        return Effects(enqueue=True, resync=True, event=QUEUED)

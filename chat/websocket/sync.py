@@ -11,7 +11,6 @@ from uuid import UUID
 from chat.events.published_frame import PublishedFrame
 from chat.observability import metrics
 from chat.protocol import (
-    Frame,
     ModelLoading,
     ServerFrame,
     SessionExpired,
@@ -78,10 +77,6 @@ class SocketSync:
         self._timers.record_progress(self._cursor)
         return frames
 
-    async def on_own_frame(self, frame: Frame, *, repeat: bool) -> Frames:
-        """Place a frame that this client's own request produced."""
-        return await self.on_frame(PublishedFrame.of(frame), repeat=repeat)
-
     async def on_heartbeat(self, last_seq: int) -> Frames:
         """Resync if the document ends elsewhere than the client, because either lost messages."""
         if last_seq == self._cursor.last_seq:
@@ -90,7 +85,7 @@ class SocketSync:
         return await self.resync()
 
     async def on_timer(self, timer: Timer) -> Frames:
-        """Return what is due; HEARTBEAT is the consumer's."""
+        """Return the frames that are due; a HEARTBEAT is sent by the consumer."""
         match timer:
             case Timer.RESYNC:
                 return await self.resync()
