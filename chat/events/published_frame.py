@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import StrictInt, StrictStr, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated_dataclass
 
 from chat.protocol import (
@@ -25,7 +25,7 @@ class InvalidEvent(Exception):
     """An event that this version cannot read: another version or another program sent it."""
 
 
-@validated_dataclass(frozen=True, config=ConfigDict(strict=True))
+@validated_dataclass(frozen=True)
 class Position:
     """Where a frame belongs in a session's history.
 
@@ -33,12 +33,12 @@ class Position:
     `length` place a delta in its reply, in characters. A frame without an id has no place there.
     """
 
-    type: str
-    id: str = ""
-    reply_to: str | None = None
-    seq: int = 0
-    offset: int = 0
-    length: int = 0
+    type: StrictStr
+    id: StrictStr = ""
+    reply_to: StrictStr | None = None
+    seq: StrictInt = 0
+    offset: StrictInt = 0
+    length: StrictInt = 0
 
 
 @dataclass(frozen=True)
