@@ -40,7 +40,8 @@ def _hand_on(session: str) -> None:
 def sweep() -> None:
     """Enqueue the sessions that wait for an answer and that no worker holds."""
     found = store().run(cluster.sweep(SWEEP_AT_MOST))
-    metrics.sweep_done(len(found))
+    metrics.sweeps.inc()
+    metrics.sessions_requeued.inc(len(found))
     for session in found:
         enqueue_answer(session)
 

@@ -73,7 +73,7 @@ class FrameHandlers:
         frames = await self._sync.on_own_frame(answer, repeat=not accepted.new)
         if not accepted.new:
             return Effects(frames=frames)
-        metrics.message_accepted()
+        metrics.messages_accepted.inc()
         logger.info("Message accepted", extra={"facts": {"seq": accepted.message.seq}})
         # Most sessions have one tab: then nobody else needs an event.
         event = frames_event([answer], tracing.current()) if accepted.sockets > 1 else None

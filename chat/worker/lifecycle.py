@@ -36,7 +36,7 @@ def begin(**_: Any) -> None:
     # Imported late: they ask for the Celery app, which is not there when this module is loaded.
     from chat.observability.exporter import serve
 
-    metrics.worker_started(settings.WORKER_CONCURRENCY)
+    metrics.worker_slots.set(settings.WORKER_CONCURRENCY)
     if settings.WORKER_METRICS_ADDRESS:
         serve(settings.WORKER_METRICS_ADDRESS)
     threading.Thread(target=_pulse, args=[slots()], name="pulse", daemon=True).start()

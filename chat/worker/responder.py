@@ -78,18 +78,20 @@ class Responder:
 
     def _answer(self, taken: TakenMessage) -> bool:
         session, lease = taken.session, taken.lease
-        metrics.reply_taken(taken.waited_s, taken.attempts)
+        metrics.reply_queue_seconds.observe(taken.waited_s)
+        if taken.attempts > 1:
+            metrics.replies_restarted.inc()
         logger.debug("Message taken", extra={"facts": {"attempt": taken.attempts}})
         deadline = time.monotonic() + self._settings.deadline_s - taken.waited_s
         with (
-            metrics.reply_in_progress(),
+            metrics.replies_in_progress.track_inprogress(),
             self._keeper.keeping(LeaseHandle(session, lease, taken.reply, deadline)) as hold,
         ):
             outcome = self._write(taken, hold)
             if outcome:
                 return self._commit(taken, outcome)
             if hold.ending is CancelReason.LOST:
-                metrics.lease_lost()
+                metrics.leases_lost.inc()
         if hold.ending is CancelReason.HANDOVER:
             self._store.run(leases.release(session, lease))
         logger.info("Reply given up", extra={"facts": {"why": str(hold.ending)}})
@@ -114,11 +116,11 @@ class Responder:
         try:
             committed = self._store.run(command)
         except LeaseLost:
-            metrics.lease_lost()
+            metrics.leases_lost.inc()
             return False
         except SessionUnknown:
             return False
-        metrics.reply_committed(reply)
+        metrics.record_reply(reply)
         logger.info("Reply stored", extra={"facts": _facts(reply)})
         told = reply_frame(committed.message.public())
         self._delivery.publish(taken.session, *outcome.untold, told)

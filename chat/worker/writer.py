@@ -89,7 +89,7 @@ class ReplyWriter:
             except GenerationCancelled:
                 return self._ended()
             except ModelError as error:
-                metrics.model_failed(error.code)
+                metrics.model_errors.labels(error.code).inc()
                 logger.info("The model gave no reply", extra={"facts": {"code": error.code}})
                 if not self._try_again_after(error):
                     return self._ended() if self._hold.ending else self._failed(error)
@@ -100,7 +100,7 @@ class ReplyWriter:
         logger.debug("Asking the model", extra={"facts": {"turns": len(turns)}})
         request_id = str(self._taken.message.id)
         generation = self._model.generate(turns, request_id=request_id)
-        with metrics.model_call(), generation, self._hold.calling(generation):
+        with metrics.model_call_seconds.time(), generation, self._hold.calling(generation):
             for piece in generation:
                 self._add(piece, generation.has_more)
         return self._outcome(
