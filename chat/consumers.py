@@ -134,7 +134,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await self._in_turn(self.sync.resync())
                 continue
             trace = event.get("trace") if self.codec.carries(frame.position.type) else None
-            with tracing.told(frame.position.type, trace):
+            with tracing.send(frame.position.type, trace):
                 await self._in_turn(self.sync.on_frame(frame))
 
     async def session_changed(self, event: dict[str, Any]) -> None:
