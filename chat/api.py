@@ -188,7 +188,7 @@ def tell_missing_token(request: HttpRequest, error: AuthenticationError) -> Http
 @api.exception_handler(ChatError)
 def tell_error(request: HttpRequest, error: ChatError) -> HttpResponse:
     """Answer with the error's sentence: 429 with Retry-After, 503 where it passes, else 400."""
-    metrics.error_sent(error.code)
+    metrics.errors_sent.labels(error.code).inc()
     if isinstance(error, RateLimited):
         response = api.create_response(request, Refused(detail=error.detail), status=429)
         response["Retry-After"] = str(error.retry_after_s)

@@ -1,4 +1,4 @@
-"""Django's handle on the chat app."""
+"""The chat app's configuration for Django."""
 
 import logging
 
@@ -11,11 +11,12 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        """Begin to count and to trace, and listen to what Celery says of a worker's life."""
+        """Start logging, metrics and traces, and connect to Celery's worker signals."""
         from chat.observability import metric_files, tracing
         from chat.worker import lifecycle
 
         logging.captureWarnings(settings.LOG_FORMAT == "json")
         metric_files.begin(settings.METRICS_DIR)
         lifecycle.connect_signals()
-        tracing.start()
+        if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+            tracing.start(settings.OTEL_EXPORTER_OTLP_ENDPOINT)

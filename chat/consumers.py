@@ -81,14 +81,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.rate_limit = FrameRateLimit(settings.MESSAGES_PER_MINUTE)
         self.is_counted = self.is_open = True
         await self.accept(self.codec.subprotocol)
-        metrics.socket_admitted(self.codec.name)
+        metrics.handshakes.labels(self.codec.name, "accepted").inc()
+        metrics.open_sockets.labels(self.codec.name).inc()
         await self._send_frames(self.sync.open(session))
         self._start(self._run_timers())
 
     async def disconnect(self, code: int) -> None:
         """Leave the group and the count of open sockets."""
         if self.is_counted:
-            metrics.socket_closed(self.codec.name)
+            metrics.open_sockets.labels(self.codec.name).dec()
         for task in self.background:
             task.cancel()
         if session := self.handshake.session:
@@ -136,7 +137,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         for frame in frames:
             trace = event.get("trace") if self.codec.carries(frame.position.type) else None
-            with tracing.told(frame.position.type, trace):
+            with tracing.send(frame.position.type, trace):
                 await self._in_turn(self.sync.on_frame(frame))
 
     async def session_changed(self, event: dict[str, Any]) -> None:
@@ -154,7 +155,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             raise MessageInvalid("Binary frames are not supported. Send text.")
         check_size(text)
         frame = self.codec.decode(text)
-        metrics.frame_received(frame.type)
+        metrics.frames_received.labels(frame.type).inc()
         return frame
 
     async def _apply(self, effects: Effects, ref: str | None) -> None:
@@ -225,7 +226,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _reject(self, error: ChatError) -> None:
         """Reject a plain client in the handshake, chat.v1 by a frame: browsers hide a 403."""
-        metrics.socket_refused(self.codec.name, error.code)
+        metrics.handshakes.labels(self.codec.name, error.code).inc()
         if self.codec.subprotocol is None and isinstance(error, SessionUnknown):
             await self.close()
             return
@@ -260,7 +261,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await self.send(text_data=text)
 
     async def _send_error(self, error: ChatError, ref: str | None = None) -> None:
-        metrics.error_sent(error.code)
+        metrics.errors_sent.labels(error.code).inc()
         await self._send_frames([Error(code=error.code, detail=error.detail, ref=ref)])
 
     def _is_ours(self, event: dict[str, Any]) -> bool:

@@ -70,4 +70,4 @@ def count(get_response: Handler) -> Handler:
 
 def _count(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
     route = request.resolver_match.route if request.resolver_match else "unmatched"
-    metrics.http_answered(request.method or "", route, response.status_code, seconds)
+    metrics.record_http_request(request.method or "", route, response.status_code, seconds)

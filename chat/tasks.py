@@ -39,7 +39,8 @@ def _forward(session: str) -> None:
 def sweep() -> None:
     """Enqueue the sessions with unanswered messages that no worker holds."""
     found = store().run(cluster.sweep(MAX_SESSIONS_PER_SWEEP))
-    metrics.sweep_done(len(found))
+    metrics.sweeps.inc()
+    metrics.sessions_requeued.inc(len(found))
     for session in found:
         enqueue_answer(session)
 

@@ -13,6 +13,9 @@ from typing import Final, Self
 
 import requests
 import urllib3
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from requests import exceptions as requests_errors
 from urllib3 import exceptions as urllib3_errors
 
@@ -24,6 +27,9 @@ from inference.model_errors import (
     ModelTimeout,
     ModelUnavailable,
 )
+
+_tracer = trace.get_tracer("inference")
+_propagator = TraceContextTextMapPropagator()
 
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_BYTES: Final = 65_536
@@ -142,7 +148,11 @@ class Transport:
             request.headers["X-Request-ID"] = request_id
         token = current_call.set(call)
         try:
-            response = self._adapter.send(request, stream=True, timeout=self._timeouts_s)
+            # Without a session, OpenTelemetry's instrumentation of `requests` sees no request.
+            with _tracer.start_as_current_span("POST", kind=SpanKind.CLIENT) as span:
+                _propagator.inject(request.headers)
+                response = self._adapter.send(request, stream=True, timeout=self._timeouts_s)
+                span.set_attribute("http.response.status_code", response.status_code)
         except (requests.RequestException, urllib3_errors.HTTPError) as error:
             call.check()
             raise as_model_error(error) from error

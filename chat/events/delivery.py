@@ -43,7 +43,7 @@ async def _send(layer: BaseChannelLayer, session: str, event: Event) -> None:
     try:
         await layer.group_send(group_name(session), event | {"session": session})
     except Exception as error:  # noqa: BLE001 layers raise what their servers raise
-        metrics.event_undelivered()
+        metrics.events_undelivered.inc()
         logger.warning("Event %s was not sent: %s", event["type"], type(error).__name__)
 
 
@@ -79,7 +79,7 @@ class Delivery:
         try:
             must_send = self._outbox.put(session, frames, tracing.current())
         except OutboxFull:
-            metrics.event_undelivered()
+            metrics.events_undelivered.inc()
             logger.warning("An event was dropped: the channel layer does not keep up")
             return
         if must_send:

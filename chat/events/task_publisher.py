@@ -61,16 +61,16 @@ class TaskPublisher:
         return self._wait(publishing)
 
     async def _refuse(self) -> None:
-        metrics.task_refused()
+        metrics.task_publish_failures.inc()
         raise QueueUnavailable
 
     async def _wait(self, publishing: "asyncio.Future[Any]") -> None:
         started_at = time.perf_counter()
         try:
             await asyncio.wait_for(asyncio.shield(publishing), TIMEOUT_S)
-            metrics.task_published(time.perf_counter() - started_at)
+            metrics.task_publish_seconds.observe(time.perf_counter() - started_at)
         except Exception as error:
-            metrics.task_refused()
+            metrics.task_publish_failures.inc()
             logger.warning("The broker did not accept a task: %s", type(error).__name__)
             raise QueueUnavailable from error
 

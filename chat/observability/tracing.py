@@ -1,63 +1,73 @@
-"""Traces: one tree of spans from a client's frame over the worker to the reply's frame.
+"""Spans from a client's frame through the worker to the frames of its reply.
 
-Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set; then this project imports nothing of OpenTelemetry.
-The tree holds together because a message keeps the trace it came with in its document, whoever
-takes it, and however often.
+A message keeps the `traceparent` of its frame in the session's document, so that its reply belongs
+to the same trace no matter which task generates it, or how often. Without an SDK, the spans of the
+OpenTelemetry API do nothing.
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_TRACE_ID, Link, SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-TOLD = frozenset({"reply.started", "reply.completed", "reply.failed"})
+# Pieces of text are too many to be spans.
+SENT_FRAMES = frozenset({"reply.started", "reply.completed", "reply.failed"})
 
-
-class Spans(Protocol):
-    """What begins spans. A trace travels as the `traceparent` of W3C Trace Context."""
-
-    def frame(self, kind: str, session: str) -> AbstractContextManager[object]: ...
-
-    def reply(self, message: str, trace: str | None) -> AbstractContextManager[object]: ...
-
-    def told(self, kind: str, trace: str) -> AbstractContextManager[object]: ...
-
-    def current(self) -> str | None: ...
+_tracer = trace.get_tracer("chat")
+_propagator = TraceContextTextMapPropagator()
+_no_span = nullcontext()
 
 
-_OFF = nullcontext()
-_spans: Spans | None = None
+def start(endpoint: str) -> None:
+    """Export traces to the collector at `endpoint`; raises ImproperlyConfigured."""
+    try:
+        from chat.observability.tracing_sdk import export_traces
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            "OTEL_EXPORTER_OTLP_ENDPOINT needs the packages of requirements-tracing.txt"
+        ) from error
+    export_traces(endpoint)
 
 
-def start() -> None:
-    """Send traces from now on, where the settings say whither."""
-    global _spans
-    if settings.OTEL_EXPORTER_OTLP_ENDPOINT and _spans is None:
-        try:
-            from chat.observability.spans import OtlpSpans
-        except ImportError as error:
-            raise ImproperlyConfigured(
-                "OTEL_EXPORTER_OTLP_ENDPOINT needs the packages of requirements-tracing.txt"
-            ) from error
-        _spans = OtlpSpans(settings.OTEL_EXPORTER_OTLP_ENDPOINT)
+def frame(frame_type: str, session: str) -> AbstractContextManager[object]:
+    """Start a trace that covers the handling of a client's frame."""
+    return _tracer.start_as_current_span(
+        f"frame {frame_type}", Context(), SpanKind.SERVER, {"chat.session": session}
+    )
 
 
-def frame(kind: str, session: str) -> AbstractContextManager[object]:
-    """A client's frame is acted on for as long as the block runs."""
-    return _spans.frame(kind, session) if _spans else _OFF
+def reply(message: str, traceparent: str | None) -> AbstractContextManager[object]:
+    """Cover the reply to a message, in the trace of the message.
+
+    Usually that is the current trace. If another request enqueued the task, the span links to it.
+    """
+    enclosing = trace.get_current_span().get_span_context()
+    context: Context | None = _context(traceparent)
+    origin = trace.get_current_span(context).get_span_context()
+    links = [Link(enclosing)]
+    if origin.trace_id in {INVALID_TRACE_ID, enclosing.trace_id}:
+        context, links = None, []
+    return _tracer.start_as_current_span(
+        "reply", context, SpanKind.CONSUMER, {"chat.message": message}, links
+    )
 
 
-def reply(message: str, trace: str | None) -> AbstractContextManager[object]:
-    """A message that came with `trace` is answered for as long as the block runs."""
-    return _spans.reply(message, trace) if _spans else _OFF
-
-
-def told(kind: str, trace: str | None) -> AbstractContextManager[object]:
-    """A frame about a reply goes out on a socket; pieces of text are too many to be spans."""
-    return _spans.told(kind, trace) if _spans and trace and kind in TOLD else _OFF
+def send(frame_type: str, traceparent: str | None) -> AbstractContextManager[object]:
+    """Cover the sending of a reply's frame to a socket, in the trace of the reply."""
+    if traceparent is None or frame_type not in SENT_FRAMES:
+        return _no_span
+    return _tracer.start_as_current_span(f"send {frame_type}", _context(traceparent))
 
 
 def current() -> str | None:
-    """Return the `traceparent` of the span this code runs in; None where there is none."""
-    return _spans.current() if _spans else None
+    """Return the W3C `traceparent` of the current span, or None without a span."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    return carrier.get("traceparent")
+
+
+def _context(traceparent: str | None) -> Context:
+    return _propagator.extract({"traceparent": traceparent or ""}, Context())

@@ -107,8 +107,8 @@ def translate_redis_errors(command: str) -> Iterator[None]:
     started_at = time.perf_counter()
     try:
         yield
-        metrics.command_done(command, time.perf_counter() - started_at)
+        metrics.store_command_seconds.labels(command).observe(time.perf_counter() - started_at)
     except RedisError as error:
-        metrics.command_failed(command)
+        metrics.store_command_failures.labels(command).inc()
         logger.warning("Redis command %s failed: %s", command, type(error).__name__)
         raise StoreUnavailable from error

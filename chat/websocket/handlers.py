@@ -76,7 +76,7 @@ class FrameHandlers:
         answer = MessageAccepted(message=accepted.message.public())
         if not accepted.new:
             return Effects(frame=answer, repeat=True)
-        metrics.message_accepted()
+        metrics.messages_accepted.inc()
         logger.info("Message accepted", extra={"facts": {"seq": accepted.message.seq}})
         # Most sessions have one tab: then nobody else needs an event.
         event = frames_event([answer], tracing.current()) if accepted.sockets > 1 else None

@@ -70,7 +70,7 @@ class SocketSync:
         frames: list[OutgoingFrame] = []
         decision = self._cursor.place(frame.position)
         if decision is Decision.GAP:
-            metrics.session_resynced()
+            metrics.resyncs.inc()
             frames += (await self._catch_up())[1]
         if decision is Decision.DELIVER or repeat:
             frames.append(frame)
@@ -81,7 +81,7 @@ class SocketSync:
         """Resync if the document ends elsewhere than the client, because either lost messages."""
         if last_seq == self._cursor.last_seq:
             return []
-        metrics.session_resynced()
+        metrics.resyncs.inc()
         return await self.resync()
 
     async def on_timer(self, timer: Timer) -> Frames:

@@ -33,7 +33,7 @@ def consume_own_queue(instance: Any, **_: Any) -> None:
 
 def start(**_: Any) -> None:
     """Start the heartbeat and, if configured, the metrics' server."""
-    metrics.worker_started(settings.WORKER_CONCURRENCY)
+    metrics.worker_slots.set(settings.WORKER_CONCURRENCY)
     if settings.WORKER_METRICS_ADDRESS:
         serve(settings.WORKER_METRICS_ADDRESS)
     threading.Thread(target=_send_heartbeats, name="heartbeat", daemon=True).start()

@@ -77,17 +77,19 @@ class Responder:
         return self._store.run(leases.take(session, lease, uuid4(), history=history))
 
     def _answer(self, taken: TakenMessage) -> bool:
-        metrics.reply_taken(taken.waited_s, taken.attempts)
+        metrics.reply_queue_seconds.observe(taken.waited_s)
+        if taken.attempts > 1:
+            metrics.replies_restarted.inc()
         logger.debug("Message taken", extra={"facts": {"attempt": taken.attempts}})
         # The deadline counts from acceptance.
         deadline = time.monotonic() + self._settings.deadline_s - taken.waited_s
         handle = LeaseHandle(taken.session, taken.lease, taken.reply, deadline)
-        with metrics.reply_in_progress(), self._renewer.renewing(handle):
+        with metrics.replies_in_progress.track_inprogress(), self._renewer.renewing(handle):
             outcome = self._write(taken, handle)
             if outcome:
                 return self._commit(taken, outcome)
         if handle.cancel_reason is CancelReason.LEASE_LOST:
-            metrics.lease_lost()
+            metrics.leases_lost.inc()
         if handle.cancel_reason is CancelReason.SHUTDOWN:
             self._store.run(leases.release(taken.session, taken.lease))
         reason = handle.cancel_reason.name.lower() if handle.cancel_reason else "lease_lost"
@@ -113,11 +115,11 @@ class Responder:
         try:
             committed = self._store.run(command)
         except LeaseLost:
-            metrics.lease_lost()
+            metrics.leases_lost.inc()
             return False
         except SessionUnknown:
             return False
-        metrics.reply_committed(reply)
+        metrics.record_reply(reply)
         logger.info("Reply stored", extra={"facts": _log_facts(reply)})
         frame = reply_frame(committed.message.public())
         self._delivery.publish(taken.session, *outcome.unpublished, frame)

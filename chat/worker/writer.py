@@ -89,7 +89,7 @@ class ReplyWriter:
             except GenerationCancelled:
                 return self._cancelled()
             except ModelError as error:
-                metrics.model_failed(error.code)
+                metrics.model_errors.labels(error.code).inc()
                 logger.info("The model call failed", extra={"facts": {"code": error.code}})
                 if not self._wait_for_retry(error):
                     return self._cancelled() if self._handle.cancel_reason else self._failed(error)
@@ -100,7 +100,7 @@ class ReplyWriter:
         logger.debug("Calling the model", extra={"facts": {"turns": len(turns)}})
         request_id = str(self._taken.message.id)
         generation = self._model.generate(turns, request_id=request_id)
-        with metrics.model_call(), generation, self._handle.cancels(generation):
+        with metrics.model_call_seconds.time(), generation, self._handle.cancels(generation):
             for piece in generation:
                 self._add(piece, generation.has_more)
         return self._outcome(

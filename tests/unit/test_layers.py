@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat", "inference"),
     ("chat.errors",),
     ("chat.schemas",),
-    ("chat.observability.liveness", "chat.observability.spans"),
+    ("chat.observability.liveness", "chat.observability.tracing_sdk"),
     (
         "chat.protocol",
         "chat.observability.logs",

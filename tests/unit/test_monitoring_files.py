@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from chat.errors import ErrorCode
@@ -15,7 +15,8 @@ from chat.observability import metrics
 from chat.observability.exporter import ClusterCollector
 from chat.store.cluster import ClusterState
 
-OPERATIONS = Path(__file__).parent.parent.parent / "docs" / "operations"
+ROOT = Path(__file__).parent.parent.parent
+OPERATIONS = ROOT / "docs" / "operations"
 DASHBOARD: dict[str, Any] = json.loads((OPERATIONS / "grafana-dashboard.json").read_text())
 RULES: list[dict[str, Any]] = yaml.safe_load((OPERATIONS / "alerts.yml").read_text())["groups"][0][
     "rules"
@@ -23,30 +24,26 @@ RULES: list[dict[str, Any]] = yaml.safe_load((OPERATIONS / "alerts.yml").read_te
 EXPRESSIONS = [rule["expr"] for rule in RULES] + [
     target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]
 ]
+RECORDED = {
+    name: metric for name, metric in vars(metrics).items() if isinstance(metric, MetricWrapperBase)
+}
+CLUSTER = ClusterCollector(ClusterState(waiting=0, overdue_s=0, swept_ago_s=0, workers={}), 0)
 
 
-def recorded() -> dict[str, set[str]]:
-    """Return the labels of every series name the processes write."""
-    found: dict[str, set[str]] = {}
-    for one in vars(metrics).values():
-        if isinstance(one, MetricWrapperBase):
-            name, labels = one._name, set(one._labelnames)
-            if isinstance(one, Histogram):
-                found |= {f"{name}_bucket": labels | {"le"}}
-                found |= {f"{name}_{part}": labels for part in ("count", "sum")}
-            else:
-                found[f"{name}_total" if one._type == "counter" else name] = labels
+def series() -> dict[str, set[str]]:
+    """Return the labels of every series by its name."""
+    found: dict[str, set[str]] = {family.name: set() for family in CLUSTER.collect()}
+    for metric in RECORDED.values():
+        name, labels = metric._name, set(metric._labelnames)
+        if isinstance(metric, Histogram):
+            found[f"{name}_bucket"] = labels | {"le"}
+            found |= {f"{name}_{part}": labels for part in ("count", "sum")}
+        else:
+            found[f"{name}_total" if metric._type == "counter" else name] = labels
     return found
 
 
-def told_by_the_web() -> dict[str, set[str]]:
-    service = ClusterState(waiting=0, overdue_s=0, swept_ago_s=0, workers={})
-    registry = CollectorRegistry()
-    registry.register(ClusterCollector(service, 0))
-    return {family.name: set() for family in registry.collect()}
-
-
-SERIES = recorded() | told_by_the_web()
+SERIES = series()
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
@@ -67,11 +64,8 @@ def test_every_code_is_one_of_the_protocol(expression: str) -> None:
 
 
 def test_every_series_is_on_the_dashboard() -> None:
-    shown = {
-        name for expression in EXPRESSIONS for name in re.findall(r"\bchat_[a-z_]+", expression)
-    }
-    parts = ("_count", "_sum")
-    assert {name for name in SERIES if not name.endswith(parts)} - shown == set()
+    shown = set(re.findall(r"\bchat_[a-z_]+", " ".join(EXPRESSIONS)))
+    assert {name for name in SERIES if not name.endswith(("_count", "_sum"))} - shown == set()
 
 
 def test_legends_name_labels_of_their_expression() -> None:
@@ -86,3 +80,19 @@ def test_each_alert_says_what_happens_and_what_to_do() -> None:
     for rule in RULES:
         assert rule["labels"]["severity"] in {"warning", "critical"}
         assert {"summary", "description"} <= rule["annotations"].keys()
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_every_metric_is_recorded_and_named_after_its_unit(name: str) -> None:
+    code = "".join(path.read_text() for path in (ROOT / "chat").rglob("*.py"))
+    assert len(re.findall(rf"\b{name}\.(?:labels|inc|set|observe|time|track)", code)) >= 1
+    metric = RECORDED[name]
+    assert metric._name.startswith("chat_")
+    assert metric._documentation.endswith(".")
+    assert metric._name.endswith("_seconds") == isinstance(metric, Histogram)
+
+
+def test_gauges_of_the_cluster_are_named_and_documented() -> None:
+    for family in CLUSTER.collect():
+        assert family.name.startswith("chat_")
+        assert family.documentation.endswith(".")

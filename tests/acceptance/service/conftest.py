@@ -30,6 +30,10 @@ class Site:
     worker_metrics: str
     traces: Collector
 
+    @property
+    def metrics(self) -> str:
+        return f"{self.stack.url}/metrics"
+
 
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:

@@ -60,7 +60,7 @@ def test_one_message_is_followed_by_its_id_from_the_socket_to_the_model(site: Si
     assert {line["text"] for line in told} >= {
         "Message accepted",
         "Message taken",
-        "Asking the model",
+        "Calling the model",
         "Reply stored",
     }
     assert len({line["process"] for line in told}) == 2

@@ -1,0 +1,63 @@
+"""The OpenTelemetry SDK, its OTLP exporter and instrumentation; imported only to export traces."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.celery import CeleryInstrumentor
+from opentelemetry.instrumentation.django import DjangoInstrumentor
+from opentelemetry.instrumentation.redis import RedisInstrumentor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
+from opentelemetry.trace import Link, Span, SpanKind, TraceState
+from opentelemetry.util.types import Attributes
+
+EXCLUDED_URLS = "healthz,readyz,metrics,static"
+SERVICE_NAME = "chat"
+
+
+class RequestSampler(Sampler):
+    """Starts traces with requests and client frames, not with sweeps, leases and heartbeats."""
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Decide on a span without a parent."""
+        sampled = kind is SpanKind.SERVER
+        return SamplingResult(Decision.RECORD_AND_SAMPLE if sampled else Decision.DROP, attributes)
+
+    def get_description(self) -> str:
+        """Return the sampler's name."""
+        return type(self).__name__
+
+
+def export_traces(endpoint: str) -> None:
+    """Send the spans of this process to the OTLP/HTTP collector at `endpoint`."""
+    resource = Resource.create({"service.name": SERVICE_NAME})
+    provider = TracerProvider(resource=resource, sampler=ParentBased(RequestSampler()))
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    DjangoInstrumentor().instrument(excluded_urls=EXCLUDED_URLS, request_hook=_remove_query)
+    CeleryInstrumentor().instrument()
+    RedisInstrumentor().instrument()
+
+
+def _remove_query(span: Span, request: HttpRequest) -> None:
+    """Remove the query, which may hold a token or a name."""
+    path = urlsplit(request.path).path
+    for name in ("http.url", "http.target", "url.full"):
+        span.set_attribute(name, path)
+    span.set_attribute("url.query", "")

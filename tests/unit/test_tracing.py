@@ -1,0 +1,95 @@
+"""Spans follow a message from its frame to its reply, and cost nothing without an exporter."""
+
+from collections.abc import Callable
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased
+
+from chat.observability import tracing
+from chat.observability.tracing_sdk import RequestSampler
+
+Finished = Callable[[str], ReadableSpan]
+
+
+@pytest.fixture
+def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(sampler=ParentBased(RequestSampler()))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
+    return exporter
+
+
+@pytest.fixture
+def finished(exporter: InMemorySpanExporter) -> Finished:
+    """Return the finished span with a name."""
+
+    def find(name: str) -> ReadableSpan:
+        return next(span for span in exporter.get_finished_spans() if span.name == name)
+
+    return find
+
+
+def trace_of(traceparent: str | None) -> int:
+    assert traceparent
+    return int(traceparent.split("-")[1], 16)
+
+
+def test_without_an_exporter_there_is_no_trace() -> None:
+    with tracing.frame("message.send", "session"):
+        assert tracing.current() is None
+    with tracing.reply("message", None):
+        assert tracing.current() is None
+
+
+@pytest.mark.usefixtures("exporter")
+def test_every_frame_starts_a_trace() -> None:
+    with tracing.frame("message.send", "session"):
+        first = tracing.current()
+        with tracing.frame("message.send", "session"):
+            assert trace_of(tracing.current()) != trace_of(first)
+
+
+def test_a_reply_in_another_task_continues_the_trace_of_its_message(finished: Finished) -> None:
+    with tracing.frame("message.send", "session"):
+        origin = tracing.current()
+    with tracing.frame("session.sync", "session"):
+        other = tracing.current()
+        with tracing.reply("message", origin):
+            assert trace_of(tracing.current()) == trace_of(origin)
+    reply = finished("reply")
+    assert [link.context.trace_id for link in reply.links] == [trace_of(other)]
+    assert reply.attributes == {"chat.message": "message"}
+
+
+def test_a_reply_within_the_trace_of_its_message_is_a_child_of_the_task(finished: Finished) -> None:
+    with tracing.frame("message.send", "session"), tracing.reply("message", tracing.current()):
+        pass
+    reply, frame = finished("reply"), finished("frame message.send")
+    assert reply.parent == frame.context
+    assert not reply.links
+
+
+def test_only_the_main_frames_of_a_reply_have_spans(
+    exporter: InMemorySpanExporter, finished: Finished
+) -> None:
+    with tracing.frame("message.send", "session"):
+        traceparent = tracing.current()
+    for frame_type in ("reply.started", "reply.delta", "reply.completed"):
+        with tracing.send(frame_type, traceparent):
+            pass
+    parent, frame = finished("send reply.completed").parent, finished("frame message.send").context
+    assert parent
+    assert frame
+    assert (parent.trace_id, parent.span_id) == (frame.trace_id, frame.span_id)
+    names = [span.name for span in exporter.get_finished_spans()]
+    assert names == ["frame message.send", "send reply.started", "send reply.completed"]
+
+
+def test_work_that_no_request_caused_is_not_traced(exporter: InMemorySpanExporter) -> None:
+    with tracing.reply("message", None):
+        pass
+    assert exporter.get_finished_spans() == ()
