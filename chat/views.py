@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_http_methods
 from pydantic import ValidationError
 
@@ -38,6 +39,30 @@ MODULES = sorted(
     if file.name not in LATER
 )
 
+# By the length of the unit, in seconds.
+RETENTION_SENTENCES = {
+    86_400: ngettext_lazy(
+        "Conversations are deleted one day after the last message.",
+        "Conversations are deleted %(count)s days after the last message.",
+        "count",
+    ),
+    3600: ngettext_lazy(
+        "Conversations are deleted one hour after the last message.",
+        "Conversations are deleted %(count)s hours after the last message.",
+        "count",
+    ),
+    60: ngettext_lazy(
+        "Conversations are deleted one minute after the last message.",
+        "Conversations are deleted %(count)s minutes after the last message.",
+        "count",
+    ),
+    1: ngettext_lazy(
+        "Conversations are deleted one second after the last message.",
+        "Conversations are deleted %(count)s seconds after the last message.",
+        "count",
+    ),
+}
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 async def page(request: HttpRequest) -> HttpResponse:
@@ -54,10 +79,10 @@ async def _begin_session(request: HttpRequest) -> HttpResponse:
     except ValidationError:
         return await _page(request, name=name, error=_("Enter a valid name."), status=400)
     except RateLimited:
-        error = _("That was a little fast. Wait a minute and try again.")
+        error = _("Too many new conversations. Wait a minute and try again.")
         return await _page(request, name=name, error=error, status=429)
     except ChatError:
-        error = _("The server cannot begin a conversation right now. Try again shortly.")
+        error = _("The server can't start a conversation right now. Try again shortly.")
         return await _page(request, name=name, error=error, status=503)
     response = HttpResponseRedirect(reverse("page"))
     response.set_cookie(
@@ -87,6 +112,7 @@ async def _page(
         "name": name,
         "error": error,
         "name_max_chars": MAX_NAME_CHARS,
+        "retention": retention_sentence(settings.SESSION_TTL_S),
         "modules": MODULES,
         "bootstrap": {
             "now": datetime.now(UTC).isoformat(),
@@ -99,6 +125,13 @@ async def _page(
     if cookie and session is None:
         response.delete_cookie(COOKIE, samesite="Lax")
     return response
+
+
+def retention_sentence(ttl_s: float) -> str:
+    """Return when conversations are deleted, in the largest unit that states it exactly."""
+    seconds = round(ttl_s)
+    unit_s = max(unit_s for unit_s in RETENTION_SENTENCES if seconds % unit_s == 0)
+    return RETENTION_SENTENCES[unit_s] % {"count": seconds // unit_s}
 
 
 async def _session(token: str) -> dict[str, str] | None:

@@ -149,10 +149,10 @@ def test_the_title_tells_of_a_reply_in_the_background(chromium: Browser, stack: 
 def test_the_page_speaks_german(new_visitor: NewVisitor) -> None:
     visitor = new_visitor(locale="de-DE").arrive()
     expect(visitor.page.locator("html")).to_have_attribute("lang", "de")
-    visitor.page.get_by_label("Dein Name").fill("Ada")
+    visitor.page.get_by_label("Ihr Name").fill("Ada")
     visitor.page.keyboard.press("Enter")
 
-    expect(visitor.page.get_by_text("Hallo Ada, worüber wollen wir sprechen?")).to_be_visible()
+    expect(visitor.page.get_by_text("Hallo Ada, worüber möchten Sie sprechen?")).to_be_visible()
     visitor.network.cut()
     expect(visitor.page.locator("#notices")).to_contain_text("Keine Verbindung.")
 

@@ -70,7 +70,7 @@ def test_a_long_drop_is_told_with_the_next_try(visitor: Visitor) -> None:
     visitor.network.cut()
 
     notices = visitor.page.locator("#notices")
-    expect(notices).to_contain_text(re.compile(r"No connection\. Next try in\s+0:\d\d"))
+    expect(notices).to_contain_text(re.compile(r"No connection\. Retrying in\s+0:\d\d"))
     visitor.network.mend()
     notices.get_by_role("button", name="Try now").click()
 
@@ -149,7 +149,7 @@ def test_a_message_too_long_stays_in_the_box(new_visitor: NewVisitor) -> None:
 
     visitor.box.press("Enter")
 
-    expect(visitor.page.locator("#composer-hint")).to_contain_text("2001 of 2000 characters")
+    expect(visitor.page.locator("#composer-hint")).to_contain_text("1 character too many")
     expect(visitor.box).to_have_value("x" * 2001)
     expect(visitor.page.locator(".turn")).to_have_count(0)
     box, screen = visitor.box.bounding_box(), visitor.page.viewport_size
@@ -167,7 +167,7 @@ def test_a_refused_message_is_sent_when_the_limit_allows(
     for number in range(22):
         visitor.say(f"message {number}")
 
-    expect(visitor.page.get_by_text("That was a little fast.").first).to_be_visible()
+    expect(visitor.page.get_by_text("You're sending quickly.").first).to_be_visible()
     visitor.sees(21, "done", "You said: message 21")
     said = [question for question, _ in visitor.talk()]
     assert sorted(said) == sorted(f"message {number}" for number in range(22))
@@ -184,7 +184,7 @@ def test_at_the_sessions_end_what_was_typed_goes_on_in_a_new_one(
     visitor.box.fill("one more thing")
 
     notice = visitor.page.locator("#notices")
-    expect(notice).to_contain_text("The time of this conversation is over.")
+    expect(notice).to_contain_text("This conversation has expired.")
     assert visitor.talk() == [["hello", "You said: hello"]]
     notice.get_by_role("button", name="New conversation").click()
 
@@ -200,8 +200,8 @@ def test_the_last_minutes_are_told_and_can_be_prolonged(
     visitor = new_visitor(site=strict_stack.url).begin()
 
     notice = visitor.page.locator("#notices")
-    expect(notice).to_contain_text(re.compile(r"This conversation ends in\s+4:5\d"))
-    notice.get_by_role("button", name="Stay").click()
+    expect(notice).to_contain_text(re.compile(r"This conversation expires in\s+4:5\d"))
+    notice.get_by_role("button", name="Keep it open").click()
 
     expect(notice).to_have_text("")
 

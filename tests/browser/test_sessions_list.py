@@ -106,7 +106,7 @@ def test_a_deleted_talk_is_gone_here_and_on_the_server(
 
     dialog = options_of(visitor, "Ada")
     dialog.locator("summary").click()
-    dialog.get_by_role("button", name="Delete for good").click()
+    dialog.get_by_role("button", name="Delete permanently").click()
 
     expect(visitor.page.get_by_label("Your name")).to_be_visible()
     assert visitor.page.evaluate("JSON.stringify(localStorage)").count(secret) == 0
@@ -114,7 +114,7 @@ def test_a_deleted_talk_is_gone_here_and_on_the_server(
         f"{stack.url}/refresh_token", headers={"Authorization": f"Bearer {secret}"}, timeout=5
     )
     assert answer.status_code == 400
-    expect(beside.page.locator("#notices")).to_contain_text("conversation is over")
+    expect(beside.page.locator("#notices")).to_contain_text("conversation no longer exists")
 
 
 def test_the_name_form_works_without_a_script(chromium: Browser, stack: Stack) -> None:

@@ -54,7 +54,7 @@ def test_messages_typed_during_a_reply_wait_their_turn(
     visitor.say("first")
     visitor.say("second")
 
-    expect(visitor.turn(1)).to_contain_text("Queued, 1 before it")
+    expect(visitor.turn(1)).to_contain_text("1 message ahead")
     visitor.sees(1, "done")
     assert visitor.talk() == [["first", "slow one"], ["second", "You said: second"]]
 
@@ -133,7 +133,7 @@ def test_another_reply_stands_for_the_first(visitor: Visitor, model_stub: ModelS
     visitor.sees(0, "done", "first try")
 
     visitor.turn(0).hover()
-    visitor.page.get_by_role("button", name="Write another reply").click()
+    visitor.page.get_by_role("button", name="Regenerate").click()
 
     visitor.sees(0, "done", "second try")
     assert visitor.talk() == [["hello", "second try"]]
@@ -145,7 +145,7 @@ def test_a_failed_reply_says_why_and_can_be_retried(
     model_stub.script(*[failing(500)] * 3, Behaviour(text="now it works"))
     visitor.say("hello")
     failed = visitor.sees(0, "failed")
-    expect(failed).to_contain_text("The model cannot be reached.")
+    expect(failed).to_contain_text("The model can't be reached.")
 
     failed.get_by_role("button", name="Retry").click()
 

@@ -4,7 +4,6 @@ import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { ICONS } from "./icons.js";
 import { SHORTCUTS } from "./shortcuts.js";
 import { isOver, title } from "./side.js";
-import { fill } from "./words.js";
 
 /** @typedef {import("./local.js").Known} Known */
 /**
@@ -70,8 +69,8 @@ export function openSessionDialog(session, actions) {
         </div>`}
       <details class="erase">
         <summary>${gettext("Delete…")}</summary>
-        <p>${gettext("It is erased here and on the server, at once and for good.")}</p>
-        <button type="button" class="button danger" @click=${trying(() => actions.erase(session))}>${gettext("Delete for good")}</button>
+        <p>${gettext("This permanently deletes it here and on the server.")}</p>
+        <button type="button" class="button danger" @click=${trying(() => actions.erase(session))}>${gettext("Delete permanently")}</button>
       </details>
       <p class="fault" role="alert"></p>`;
   });
@@ -79,11 +78,11 @@ export function openSessionDialog(session, actions) {
 
 /** @type {(choices: Choices) => void} */
 export function openSettings(choices) {
-  const themes = [["auto", gettext("As the system")], ["light", gettext("Light")], ["dark", gettext("Dark")]];
+  const themes = [["auto", gettext("System")], ["light", gettext("Light")], ["dark", gettext("Dark")]];
   const csrf = /** @type {HTMLInputElement | null} */ (document.querySelector("[name=csrfmiddlewaretoken]"));
   const languages = document.getElementById("languages");
   open(gettext("Settings and shortcuts"), () => html`
-    <fieldset class="choices"><legend>${gettext("Colours")}</legend>
+    <fieldset class="choices"><legend>${gettext("Theme")}</legend>
       ${themes.map(([value, label]) => html`<label><input type="radio" name="theme" value=${value}
         ?checked=${choices.theme === value} @change=${() => choices.setTheme(value)}>${label}</label>`)}
     </fieldset>
@@ -102,5 +101,5 @@ export function openSettings(choices) {
     </dl>
     <label class="choice"><input type="checkbox" ?checked=${choices.singleKeys}
       @change=${(/** @type {Event} */ event) => choices.setSingleKeys(/** @type {HTMLInputElement} */ (event.target).checked)}>
-      ${fill(gettext("Single keys (%(keys)s) work outside of text fields"), { keys: "? /" })}</label>`);
+      ${gettext("Enable single-key shortcuts (? and /)")}</label>`);
 }

@@ -35,7 +35,7 @@ function connectionTemplate({ connection }, actions) {
   if (connection.phase === "open" || (connection.attempt ?? 0) < TELL_AFTER_TRIES) return nothing;
   if (connection.phase === "connecting") return html`<p class="notice">${gettext("Connecting…")}</p>`;
   if (connection.phase !== "waiting") return nothing;
-  return html`<p class="notice"><span>${gettext("No connection. Next try in")}
+  return html`<p class="notice"><span>${gettext("No connection. Retrying in")}
     <count-down .until=${connection.retryAt ?? 0}></count-down></span>
     <button type="button" class="button small" @click=${actions.reconnect}>${gettext("Try now")}</button></p>`;
 }
@@ -43,9 +43,9 @@ function connectionTemplate({ connection }, actions) {
 /** @type {(state: import("./state.js").State, endsAt: number, actions: NoticeActions) => unknown} */
 function timeTemplate({ session }, endsAt, actions) {
   if (!session || endsAt - Date.now() > LAST_MINUTES_MS) return nothing;
-  return html`<p class="notice"><span>${gettext("This conversation ends in")}
+  return html`<p class="notice"><span>${gettext("This conversation expires in")}
     <count-down .until=${endsAt}></count-down></span>
-    <button type="button" class="button small" @click=${actions.extend}>${gettext("Stay")}</button></p>`;
+    <button type="button" class="button small" @click=${actions.extend}>${gettext("Keep it open")}</button></p>`;
 }
 
 /** @type {(fault: import("./state.js").Fault, actions: NoticeActions) => unknown} */

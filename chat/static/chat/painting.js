@@ -54,7 +54,7 @@ function titled(name, unread) {
 
 /** @type {(session: import("./state.js").Session | null) => unknown} */
 function greetingTemplate(session) {
-  return html`<p class="greeting" dir="auto">${fill(gettext("Hello %(name)s, what shall we talk about?"), { name: session?.name })}</p>`;
+  return html`<p class="greeting" dir="auto">${fill(gettext("Hi %(name)s, what would you like to talk about?"), { name: session?.name })}</p>`;
 }
 
 /** @type {(actions: Actions) => unknown} */
@@ -77,10 +77,19 @@ function buttonsTemplate(turns, actions) {
     <button class="round-button primary" aria-label=${gettext("Send")} title=${gettext("Send")}>${ICONS.send}</button>`;
 }
 
+/** @type {(left: number) => string} */
+function roomSentence(left) {
+  const count = Math.abs(left);
+  const sentence = left < 0
+    ? ngettext("%(count)s character too many", "%(count)s characters too many", count)
+    : ngettext("%(count)s character left", "%(count)s characters left", count);
+  return fill(sentence, { count });
+}
+
 /** How much room is left, once it gets scarce. @type {(text: string, most: number) => void} */
 export function paintRoom(text, most) {
   const length = [...text].length;
   const hint = element("composer-hint");
   hint.classList.toggle("fault", length > most);
-  hint.textContent = length < most * ENOUGH ? "" : fill(gettext("%(length)s of %(most)s characters"), { length, most });
+  hint.textContent = length < most * ENOUGH ? "" : roomSentence(most - length);
 }

@@ -5,12 +5,12 @@ const ALT = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌥" : "Alt";
 /** What the list shows. */
 export const SHORTCUTS = () => [
   { keys: ["Enter"], does: gettext("Send the message") },
-  { keys: ["Shift", "Enter"], does: gettext("Begin a new line") },
-  { keys: ["Esc"], does: gettext("Stop the reply; close what is open") },
+  { keys: ["Shift", "Enter"], does: gettext("Insert a new line") },
+  { keys: ["Esc"], does: gettext("Stop the reply, or close what is open") },
   { keys: ["/"], does: gettext("Go to the message box") },
-  { keys: [ALT, "↑"], does: gettext("Edit your last message and send it again") },
+  { keys: [ALT, "↑"], does: gettext("Edit and resend your last message") },
   { keys: [ALT, "↓"], does: gettext("Jump to the latest message") },
-  { keys: [ALT, "R"], does: gettext("Write another reply, or retry") },
+  { keys: [ALT, "R"], does: gettext("Regenerate or retry") },
   { keys: [ALT, "C"], does: gettext("Copy the last reply") },
   { keys: [ALT, "N"], does: gettext("New conversation") },
   { keys: [ALT, "L"], does: gettext("List of conversations") },

@@ -43,7 +43,7 @@ function entryTemplate(session, isCurrent, now, actions) {
       <button type="button" class="side-open" aria-current=${isCurrent ? "true" : "false"} @click=${() => actions.show(session.token)}>
         <span class="side-name"><bdi>${title(session)}</bdi></span>
         <time class="side-time" datetime=${new Date(session.at).toISOString()} title=${fullMoment(session.at)}>${moment(session.at, now)}</time>
-        <span class="side-words" dir="auto">${over ? gettext("Ended") : (session.lastWords ?? gettext("Nothing said yet"))}</span>
+        <span class="side-words" dir="auto">${over ? gettext("Ended") : (session.lastWords ?? gettext("No messages yet"))}</span>
       </button>
       <button type="button" class="icon-button" aria-label=${fill(gettext("Options for %(name)s"), { name: title(session) })}
         @click=${() => actions.manage(session)}>${ICONS.more}</button>

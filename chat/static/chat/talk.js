@@ -48,7 +48,7 @@ function turnTemplate(turn, isBoundary, actions) {
     ${isBoundary ? boundary() : nothing}`;
 }
 
-const boundary = () => html`<p class="boundary"><span>${gettext("The model no longer sees what is above")}</span></p>`;
+const boundary = () => html`<p class="boundary"><span>${gettext("The model no longer remembers the messages above")}</span></p>`;
 
 /** @type {(turn: Turn) => unknown} */
 function humanState({ phase, writing, fault, timestamp }) {
@@ -59,7 +59,7 @@ function humanState({ phase, writing, fault, timestamp }) {
     case "sending": return html`<span class="state late">${gettext("Sending…")}</span>`;
     case "refused": return html`<span class="fault">${fault && faultSentence(fault)}</span>`;
     case "accepted": return html`<span class="state late">${gettext("Sent")}</span>`;
-    case "asked": return html`<span class="state late">${gettext("Asked again")}</span>`;
+    case "asked": return html`<span class="state late">${gettext("Requested again")}</span>`;
     case "queued": return html`<span class="state">${queueSentence(writing)}</span>`;
     case "loading":
       return html`<span class="state">${gettext("The model is starting:")} <count-down .until=${writing?.retryAt ?? 0}></count-down></span>`;
@@ -71,7 +71,7 @@ function humanState({ phase, writing, fault, timestamp }) {
 function queueSentence(writing) {
   const ahead = writing?.ahead ?? 0;
   const place = ahead
-    ? fill(ngettext("Queued, %(ahead)s before it", "Queued, %(ahead)s before it", ahead), { ahead })
+    ? fill(ngettext("%(ahead)s message ahead", "%(ahead)s messages ahead", ahead), { ahead })
     : gettext("Next in the queue");
   if (writing?.etaS == null) return place;
   return `${place}, ${fill(gettext("about %(seconds)s s"), { seconds: Math.max(1, Math.round(writing.etaS)) })}`;
@@ -87,7 +87,7 @@ function humanButtons(turn, actions) {
   const isPending = turn.phase === "waiting" || turn.phase === "refused";
   const isEditable = isPending || turn.phase === "failed" || (turn.isLast && turn.phase === "done");
   return html`<span class="turn-buttons">
-    ${isEditable ? button(ICONS.edit, gettext("Edit and send again"), () => actions.edit(turn)) : nothing}
+    ${isEditable ? button(ICONS.edit, gettext("Edit and resend"), () => actions.edit(turn)) : nothing}
     ${isPending ? button(ICONS.close, gettext("Discard"), () => actions.discard(turn)) : nothing}
     ${copyButton(turn.msg, actions)}
   </span>`;
@@ -121,11 +121,11 @@ function replyFooter(turn, reply, actions) {
   return html`<div class="under">
     ${reply.timestamp ? timeTemplate(reply.timestamp) : nothing}
     ${reply.finish_reason === "stop_requested" ? html`<span class="state">${gettext("Stopped by you")}</span>` : nothing}
-    ${reply.finish_reason === "length" ? html`<span class="state">${gettext("Cut at the length limit")}</span>` : nothing}
+    ${reply.finish_reason === "length" ? html`<span class="state">${gettext("Stopped at the length limit")}</span>` : nothing}
     <span class="turn-buttons">
       ${reply.msg ? copyButton(reply.msg, actions) : nothing}
       ${turn.isLast && !turn.fault
-        ? button(ICONS.again, gettext("Write another reply"), () => actions.regenerate(turn))
+        ? button(ICONS.again, gettext("Regenerate"), () => actions.regenerate(turn))
         : nothing}
     </span>
   </div>`;
