@@ -1,4 +1,4 @@
-"""The chat page: a name form that works by itself, and the frame that the page's script fills."""
+"""The chat page: a name form that works without JavaScript, and the markup that the script fills."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,21 +22,21 @@ from chat.schemas import session_id
 from chat.store import sessions
 from chat.websocket.handshake import COOKIE
 
-# The page's script makes HTML only where it has been sanitised; the browser holds it to that.
+# Only sanitised HTML and templates may reach the DOM; the browser enforces it.
 TRUSTED_TYPES = {
     "require-trusted-types-for": ["'script'"],
     "trusted-types": ["lit-html", "dompurify"],
 }
 
 STATIC = Path(__file__).parent / "static"
-# Told to the browser at once, so that it need not find them one in the other. What draws Markdown
-# comes later: nobody waits for it before there is a reply.
-LATER = {"boot.js", "markdown.js", "code.js"}
+# Preloaded, so that the browser need not discover each import from the module before it. Markdown
+# rendering loads later: it is needed only once there is a reply.
+LAZY_MODULES = {"boot.js", "markdown.js", "code_block.js"}
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()
     for folder in ("chat", "vendor/lit-html")
     for file in (STATIC / folder).rglob("*.js")
-    if file.name not in LATER
+    if file.name not in LAZY_MODULES
 )
 
 # By the length of the unit, in seconds.
@@ -66,13 +66,13 @@ RETENTION_SENTENCES = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 async def page(request: HttpRequest) -> HttpResponse:
-    """Return the page; a POST with `name` begins a session and comes back with its cookie."""
+    """Return the page; a POST with `name` starts a session and redirects with its cookie."""
     if request.method == "POST":
-        return await _begin_session(request)
+        return await _start_session(request)
     return await _page(request)
 
 
-async def _begin_session(request: HttpRequest) -> HttpResponse:
+async def _start_session(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "")
     try:
         token = await _create_session(names.validate_python(name), request.META["REMOTE_ADDR"])
@@ -135,9 +135,9 @@ def retention_sentence(ttl_s: float) -> str:
 
 
 async def _session(token: str) -> dict[str, str] | None:
-    """Return the token and name behind the form's cookie, if that session lives.
+    """Return the token and name behind the form's cookie, if that session exists.
 
-    The page's script takes the token over from there: it cannot read the cookie.
+    The page's script gets the token from here: it cannot read the HttpOnly cookie.
     """
     try:
         session = await async_store().run(sessions.load(session_id(str(UUID(token)))))

@@ -144,9 +144,9 @@ export async function play(steps) {
   };
 
   // The place in the queue is told by events only; everything else stands in the document.
-  const seen = (of) => turns(of).map(({ id, msg, phase, reply, writing }) => ({
-    id, msg, phase: ["queued", "asked", "loading"].includes(phase) ? (reply ? "done" : "accepted") : phase,
-    reply: reply?.id ?? null, text: writing?.id ? writing.text : (reply?.msg ?? ""),
+  const seen = (of) => turns(of).map(({ id, msg, phase, reply, partial }) => ({
+    id, msg, phase: ["queued", "requested", "loading"].includes(phase) ? (reply ? "done" : "accepted") : phase,
+    reply: reply?.id ?? null, text: partial?.id ? partial.text : (reply?.msg ?? ""),
   }));
   const moments = [];
   const compare = () => {

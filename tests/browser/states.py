@@ -136,7 +136,7 @@ def _talk(page: Scripted) -> None:
 
 def _talk_above(page: Scripted) -> None:
     page.begin(SHOWN)
-    page.page.locator("#talk").hover()
+    page.page.locator("#transcript").hover()
     page.page.mouse.wheel(0, -5000)
     expect(page.page.locator(".jump")).to_be_visible()
 
@@ -157,7 +157,7 @@ def _writing(page: Scripted) -> None:
 def _waiting_for_the_first_word(page: Scripted) -> None:
     page.begin([human(1, "What now?", format_timestamp())])
     page.tell(started(1))
-    expect(page.page.locator(".thinking")).to_be_visible()
+    expect(page.page.locator(".typing")).to_be_visible()
 
 
 def _loading(page: Scripted) -> None:
@@ -179,7 +179,7 @@ def _failed(page: Scripted) -> None:
         failed(bot(5, 2, "", format_timestamp()), "model.unauthorized", retryable=False),
         failed(bot(6, 3, "", format_timestamp()), "model.overloaded"),
     )
-    expect(page.page.locator(".bot .fault")).to_have_count(3)
+    expect(page.page.locator(".bot .error")).to_have_count(3)
 
 
 def _stopped(page: Scripted) -> None:
@@ -208,7 +208,7 @@ def _refused(page: Scripted) -> None:
     sent = next(frame for frame in page.sent if frame["type"] == "message.send")
     page.tell({"type": "error", "code": "message.invalid", "detail": "No.", "ref": sent["id"]})
     page.tell({"type": "error", "code": "rate.limited", "detail": "Too fast.", "ref": None})
-    expect(page.page.locator("[data-phase=refused]")).to_be_visible()
+    expect(page.page.locator("[data-phase=rejected]")).to_be_visible()
 
 
 def _ends_soon(page: Scripted) -> None:
@@ -243,9 +243,9 @@ def _list(page: Scripted) -> None:
         )
     page.page.reload()
     expect(page.page.locator(".turn").last).to_be_visible()
-    if page.page.locator("#open-sessions").is_visible():
-        page.page.locator("#open-sessions").click()
-    expect(page.page.locator(".side-entry")).to_have_count(4)
+    if page.page.locator("#open-sidebar").is_visible():
+        page.page.locator("#open-sidebar").click()
+    expect(page.page.locator(".sidebar-entry")).to_have_count(4)
 
 
 def _drawer(page: Scripted) -> None:
@@ -255,7 +255,7 @@ def _drawer(page: Scripted) -> None:
 
 def _session_dialog(page: Scripted) -> None:
     _list(page)
-    page.page.locator(".side-entry .icon-button").first.click()
+    page.page.locator(".sidebar-entry .icon-button").first.click()
     page.page.locator("dialog summary").click()
 
 

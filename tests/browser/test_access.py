@@ -52,7 +52,7 @@ def test_shortcuts_do_what_the_list_says(chromium: Browser, stack: Stack) -> Non
     page = scripted.page
     box = page.locator("#message")
 
-    page.locator("#talk").focus()
+    page.locator("#transcript").focus()
     page.keyboard.press("?")
     expect(dialog(page)).to_contain_text("Shortcuts")
     page.keyboard.press("Escape")
@@ -69,14 +69,14 @@ def test_shortcuts_do_what_the_list_says(chromium: Browser, stack: Stack) -> Non
     assert page.evaluate("navigator.clipboard.readText()").startswith("Sure. Sure.")
 
     page.keyboard.press("Alt+r")
-    expect(page.locator("[data-phase=asked]")).to_have_count(1)
+    expect(page.locator("[data-phase=requested]")).to_have_count(1)
     assert sent_types(scripted)[-1] == "reply.regenerate"
     page.keyboard.press("Escape")
     expect(page.get_by_text("Stopping…")).to_be_visible()
     assert sent_types(scripted)[-1] == "reply.stop"
 
     page.keyboard.press("Alt+l")
-    expect(page.locator(".side-open[aria-current=true]")).to_be_focused()
+    expect(page.locator(".sidebar-open[aria-current=true]")).to_be_focused()
     page.keyboard.press("Alt+n")
     expect(page.get_by_label("Your name")).to_be_focused()
     page.context.close()
@@ -86,12 +86,12 @@ def test_single_keys_can_be_switched_off(chromium: Browser, stack: Stack) -> Non
     page = show(chromium, stack.url, "settings").page
     dialog(page).get_by_role("checkbox").uncheck()
     page.keyboard.press("Escape")
-    page.locator("#talk").focus()
+    page.locator("#transcript").focus()
 
     page.keyboard.press("/")
     page.keyboard.press("?")
 
-    expect(page.locator("#talk")).to_be_focused()
+    expect(page.locator("#transcript")).to_be_focused()
     expect(dialog(page)).to_have_count(0)
     page.context.close()
 
@@ -103,7 +103,7 @@ def test_the_drawer_keeps_the_focus_and_gives_it_back(chromium: Browser, stack: 
 
     page.keyboard.press("Escape")
 
-    expect(page.locator("#open-sessions")).to_be_focused()
+    expect(page.locator("#open-sidebar")).to_be_focused()
     assert not page.evaluate("document.getElementById('page').inert")
     page.context.close()
 
@@ -123,7 +123,7 @@ def test_a_finished_reply_is_announced_once(chromium: Browser, stack: Stack) -> 
     scripted.tell(started(1), delta(1, 0, "one "), delta(1, 4, "two"))
     expect(page.locator("reply-text")).to_have_text("one two")
     assert page.evaluate("said") == []
-    assert page.locator("#talk").get_attribute("aria-live") == "off"
+    assert page.locator("#transcript").get_attribute("aria-live") == "off"
     scripted.tell(completed({**bot(2, 1, "one two"), "id": "bot-1"}))
     expect(page.locator("[data-phase=done]")).to_have_count(1)
 
@@ -209,7 +209,7 @@ def test_a_printed_talk_has_no_controls(chromium: Browser, stack: Stack) -> None
     page.emulate_media(media="print")
 
     expect(page.locator(".foot")).to_be_hidden()
-    expect(page.locator("#sessions")).to_be_hidden()
+    expect(page.locator("#sidebar")).to_be_hidden()
     height = page.evaluate("document.getElementById('talk').clientHeight")
     assert height == page.evaluate("document.getElementById('talk').scrollHeight")
     page.context.close()

@@ -59,8 +59,8 @@ def test_collected_files_are_served_compressed(tmp_path: Path) -> None:
         call_command("collectstatic", interactive=False, verbosity=0)
 
     assert (
-        gzip.decompress((tmp_path / "chat" / "main.js.gz").read_bytes())
-        == (ROOT / "chat" / "static" / "chat" / "main.js").read_bytes()
+        gzip.decompress((tmp_path / "chat" / "app.js.gz").read_bytes())
+        == (ROOT / "chat" / "static" / "chat" / "app.js").read_bytes()
     )
 
 

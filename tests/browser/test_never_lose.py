@@ -43,11 +43,11 @@ def test_a_reply_in_mid_stream_is_there_after_a_reload(
 ) -> None:
     model_stub.script(SLOW)
     visitor.say("count")
-    visitor.sees(0, "writing", "one two")
+    visitor.sees(0, "streaming", "one two")
 
     visitor.page.reload()
 
-    visitor.sees(0, "writing", "one two")
+    visitor.sees(0, "streaming", "one two")
     visitor.sees(0, "done", "one two three four five six")
 
 
@@ -56,7 +56,7 @@ def test_a_dropped_connection_in_mid_reply_shows_nothing_and_loses_nothing(
 ) -> None:
     model_stub.script(SLOW)
     visitor.say("count")
-    visitor.sees(0, "writing", "one two")
+    visitor.sees(0, "streaming", "one two")
 
     visitor.network.cut()
     visitor.network.mend()
@@ -134,7 +134,7 @@ def test_two_tabs_show_the_same(new_visitor: NewVisitor, model_stub: ModelStub) 
 
     one.say("count")
 
-    two.sees(0, "writing", "one two")
+    two.sees(0, "streaming", "one two")
     two.say("from the second tab")
     one.sees(1, "done", "You said: from the second tab")
     two.sees(1, "done", "You said: from the second tab")
@@ -214,7 +214,7 @@ def test_a_killed_web_process_and_a_killed_worker_lose_no_word(
     visitor = new_visitor(site=stack.url).begin()
     model_stub.script(SLOW, SLOW)
     visitor.say("count")
-    visitor.sees(0, "writing", "one")
+    visitor.sees(0, "streaming", "one")
 
     stack.of("worker")[0].kill()
     stack.of("web")[0].kill()

@@ -26,9 +26,9 @@ SEE = """async (events) => {
   const { turns } = await import("/chat/turns.js");
   const open = { type: "local.connection", connection: { phase: "open" } };
   const state = [open, ...events].reduce(reduce, EMPTY);
-  return turns(state).map(({ msg, phase, reply, writing, fault, forgotten }) => ({
-    msg, phase, forgotten, fault: fault?.code ?? null,
-    text: writing?.id ? writing.text : (reply?.msg ?? null),
+  return turns(state).map(({ msg, phase, reply, partial, error, outOfContext }) => ({
+    msg, phase, outOfContext, error: error?.code ?? null,
+    text: partial?.id ? partial.text : (reply?.msg ?? null),
   }));
 }"""
 PLAY = 'async (steps) => (await import("/harness.js")).play(steps)'
@@ -44,36 +44,36 @@ TABLE = {
     "an accepted message has no text yet": ([ONE], [("accepted", None)]),
     "a place in the queue is shown": ([ONE, queued(1, 2)], [("queued", None)]),
     "a loading model is shown": (
-        [ONE, {"type": "model.loading", "reply_to": "human-1", "retry_in_s": 20, "at": 0}],
+        [ONE, {"type": "model.loading", "reply_to": "human-1", "retry_in_s": 20, "receivedAt": 0}],
         [("loading", None)],
     ),
     "pieces are put together": (
         [ONE, started(1), delta(1, 0, "a"), delta(1, 1, "b")],
-        [("writing", "ab")],
+        [("streaming", "ab")],
     ),
     "a piece twice counts once": (
         [ONE, started(1), delta(1, 0, "ab"), delta(1, 0, "ab")],
-        [("writing", "ab")],
+        [("streaming", "ab")],
     ),
     "an overlapping piece adds its new end": (
         [ONE, started(1), delta(1, 0, "ab"), delta(1, 1, "bc")],
-        [("writing", "abc")],
+        [("streaming", "abc")],
     ),
     "a piece after a gap waits for the document": (
         [ONE, started(1), delta(1, 2, "c")],
-        [("writing", "")],
+        [("streaming", "")],
     ),
     "offsets count code points, not UTF-16 units": (
         [ONE, started(1), delta(1, 0, "👩‍🚀"), delta(1, 3, "!")],
-        [("writing", "👩‍🚀!")],
+        [("streaming", "👩‍🚀!")],
     ),
     "a new attempt drops the old text": (
         [ONE, started(1), delta(1, 0, "old"), started(1, 2), delta(1, 0, "new", 2)],
-        [("writing", "new")],
+        [("streaming", "new")],
     ),
     "a piece of an old attempt is left out": (
         [ONE, started(1), started(1, 2), delta(1, 0, "old", 1)],
-        [("writing", "")],
+        [("streaming", "")],
     ),
     "a place in the queue after the start drops a lost attempt's text": (
         [ONE, started(1), delta(1, 0, "lost"), queued(1, 0)],
@@ -127,7 +127,7 @@ TABLE = {
             ready([human(1, "a")], reply={"reply_to": "human-1", "id": "bot-1", "text": "so f"}),
             delta(1, 4, "ar"),
         ],
-        [("writing", "so far")],
+        [("streaming", "so far")],
     ),
     "an attempt the server gave up is not shown": (
         [ONE, started(1), delta(1, 0, "lost"), ready([])],
@@ -151,7 +151,7 @@ TABLE = {
             {"type": "local.sent", "id": "human-1", "msg": "hi"},
             {"type": "error", "code": "message.too_long", "detail": "…", "ref": "human-1"},
         ],
-        [("refused", None)],
+        [("rejected", None)],
     ),
     "a message the server may take later waits": (
         [
@@ -187,7 +187,7 @@ def test_what_the_model_no_longer_sees_is_marked(modules: Page) -> None:
         for message in (human(2 * n + 1, "q"), bot(2 * n + 2, 2 * n + 1, "a"))
     ]
 
-    marked = [turn["forgotten"] for turn in modules.evaluate(SEE, [ready(talk)])]
+    marked = [turn["outOfContext"] for turn in modules.evaluate(SEE, [ready(talk)])]
 
     assert marked == [2, 1, 0]
 

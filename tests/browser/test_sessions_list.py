@@ -13,7 +13,7 @@ from tests.processes import Stack
 
 
 def entries(visitor: Visitor) -> Locator:
-    return visitor.page.locator(".side-entry")
+    return visitor.page.locator(".sidebar-entry")
 
 
 def options_of(visitor: Visitor, name: str) -> Locator:
@@ -43,11 +43,11 @@ def test_the_list_goes_from_one_talk_to_another(visitor: Visitor) -> None:
 
     expect(entries(visitor)).to_have_count(2)
     expect(entries(visitor).nth(1)).to_contain_text("You said: I am Ada")
-    entries(visitor).nth(1).locator(".side-open").click()
+    entries(visitor).nth(1).locator(".sidebar-open").click()
 
     visitor.sees(0, "done", "You said: I am Ada")
     expect(visitor.box).to_have_value("")
-    entries(visitor).nth(0).locator(".side-open").click()
+    entries(visitor).nth(0).locator(".sidebar-open").click()
     visitor.sees(0, "done", "You said: I am Grace")
     expect(visitor.box).to_have_value("Grace's draft")
 

@@ -41,7 +41,7 @@ def test_a_reply_streams_in_beneath_its_question(visitor: Visitor, model_stub: M
 
     visitor.say("count")
 
-    visitor.sees(0, "writing", "one")
+    visitor.sees(0, "streaming", "one")
     visitor.sees(0, "done", "one two three")
     assert visitor.talk() == [["count", "one two three"]]
 
@@ -119,7 +119,7 @@ def test_code_is_copied_without_its_colours(new_visitor: NewVisitor, model_stub:
 def test_a_stopped_reply_keeps_what_was_written(visitor: Visitor, model_stub: ModelStub) -> None:
     model_stub.script(Behaviour(text="one two", endless=True, piece_delay_s=0.2))
     visitor.say("count")
-    visitor.sees(0, "writing", "one")
+    visitor.sees(0, "streaming", "one")
 
     visitor.page.get_by_role("button", name="Stop the reply").click()
 
@@ -197,10 +197,10 @@ def test_the_talk_follows_its_end_only_while_the_reader_is_there(
     paragraphs = tuple(f"Paragraph {n}.\n\n" for n in range(60))
     model_stub.script(Behaviour(pieces=paragraphs, piece_delay_s=0.05))
     visitor.say("tell me a lot")
-    visitor.sees(0, "writing", "Paragraph 25.")
+    visitor.sees(0, "streaming", "Paragraph 25.")
     assert visitor.page.evaluate(IS_AT_END)
 
-    visitor.page.locator("#talk").hover()
+    visitor.page.locator("#transcript").hover()
     visitor.page.mouse.wheel(0, -400)
     jump = visitor.page.get_by_role("button", name="Jump to latest")
     expect(jump).to_be_visible()

@@ -1,38 +1,28 @@
 // Sentences and times in the reader's language.
 
 const locale = document.documentElement.lang;
-const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
-const full = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const timeFormat = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
+const dateFormat = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+const fullFormat = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
 
-/** @type {(text: string, values: object) => string} */
-export const fill = (text, values) => interpolate(text, values, true);
+/** Fill in placeholders like %(name)s. @type {(text: string, values: object) => string} */
+export const format = (text, values) => interpolate(text, values, true);
 
-/** The time of day, or the date where that was another day. @type {(at: string | number, now: number) => string} */
-export function moment(at, now) {
-  const date = new Date(at);
-  return date.toDateString() === new Date(now).toDateString() ? clock.format(date) : day.format(date);
+/** The time if it is today, else the date. @type {(timestamp: string | number) => string} */
+export function formatTime(timestamp) {
+  const date = new Date(timestamp);
+  return (date.toDateString() === new Date().toDateString() ? timeFormat : dateFormat).format(date);
 }
 
-/** @type {(at: string | number) => string} */
-export const fullMoment = (at) => full.format(new Date(at));
+/** Date and time. @type {(timestamp: string | number) => string} */
+export const formatFull = (timestamp) => fullFormat.format(new Date(timestamp));
 
-/** "0:42" or, above an hour, "1:05:00". @type {(seconds: number) => string} */
-export function countdown(seconds) {
-  const left = Math.max(0, Math.ceil(seconds));
-  const two = (/** @type {number} */ part) => String(part).padStart(2, "0");
-  const [hours, minutes] = [Math.floor(left / 3600), Math.floor(left / 60) % 60];
-  return hours ? `${hours}:${two(minutes)}:${two(left % 60)}` : `${minutes}:${two(left % 60)}`;
-}
-
-/** What went wrong and what to do, in the reader's language; the server's own sentence where we have none.
- * @type {(fault: {code: string, detail: string}) => string} */
-export function faultSentence({ code, detail }) {
-  return SENTENCES()[code] ?? detail;
-}
+/** What went wrong and what to do; the server's English detail if the code is unknown.
+ * @type {(error: {code: string, detail: string}) => string} */
+export const errorMessage = ({ code, detail }) => errorMessages()[code] ?? detail;
 
 /** @type {() => Record<string, string>} */
-const SENTENCES = () => ({
+const errorMessages = () => ({
   "message.empty": gettext("This message is empty. Type something first."),
   "message.too_long": gettext("This message is too long. Shorten it and send it again."),
   "message.invalid": gettext("The server couldn't read this message. Edit it and send it again."),
