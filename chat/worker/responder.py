@@ -121,7 +121,7 @@ class Responder:
         metrics.reply_committed(reply)
         logger.info("Reply stored", extra={"facts": _facts(reply)})
         told = reply_frame(committed.message.public())
-        self._delivery.deliver(taken.session, *outcome.untold, told)
+        self._delivery.publish(taken.session, *outcome.untold, told)
         return committed.pending > 0
 
     def _reply(self, taken: TakenMessage, outcome: Outcome) -> NewReply:

@@ -76,7 +76,7 @@ class ReplyWriter:
         """Return the outcome, or None where it is not this worker's to commit any more."""
         if self._taken.stop_requested:
             return self._kept()
-        self._deliver(ReplyStarted(reply_to=self._taken.message.id, id=self._hold.reply))
+        self._publish(ReplyStarted(reply_to=self._taken.message.id, id=self._hold.reply))
         try:
             return self._ask_until_it_helps(turns)
         except (LeaseLost, SessionUnknown):
@@ -95,12 +95,11 @@ class ReplyWriter:
                     return self._ended() if self._hold.ending else self._failed(error)
 
     def _ask(self, turns: Sequence[Turn]) -> Outcome:
-        left_s = self._hold.left_s()
-        if left_s <= 0:
+        if self._hold.left_s() <= 0:
             return self._outcome(failure=DEADLINE)
         logger.debug("Asking the model", extra={"facts": {"turns": len(turns)}})
         request_id = str(self._taken.message.id)
-        generation = self._model.generate(turns, deadline_s=left_s, request_id=request_id)
+        generation = self._model.generate(turns, request_id=request_id)
         with metrics.model_call(), generation, self._hold.calling(generation):
             for piece in generation:
                 self._add(piece, generation.has_more)
@@ -134,14 +133,14 @@ class ReplyWriter:
         with suppress(StoreUnavailable):
             self._store_progress("", retry_in_s=delay_s)
             self._store.run(cluster.count_event("loading"))
-        self._deliver(ModelLoading(reply_to=self._taken.message.id, retry_in_s=round(delay_s, 3)))
+        self._publish(ModelLoading(reply_to=self._taken.message.id, retry_in_s=round(delay_s, 3)))
 
     def _start_over(self) -> None:
         """Begin the text again under a new id, so that no client joins two attempts."""
         self._hold.reply = uuid4()
         self._begin_text()
         self._store_progress("")
-        self._deliver(ReplyStarted(reply_to=self._taken.message.id, id=self._hold.reply))
+        self._publish(ReplyStarted(reply_to=self._taken.message.id, id=self._hold.reply))
 
     def _begin_text(self) -> None:
         self._text = ""
@@ -170,7 +169,7 @@ class ReplyWriter:
         self._store_progress(delta.text)
         self._stored_at = now
         self._stored_chars += len(delta.text)
-        self._deliver(delta)
+        self._publish(delta)
 
     def _delta(self) -> ReplyDelta:
         """Return what came since the last time."""
@@ -256,8 +255,8 @@ class ReplyWriter:
             total_ms=since_accepted_ms(time.monotonic()),
         )
 
-    def _deliver(self, frame: Frame) -> None:
-        self._delivery.deliver(self._taken.session, frame)
+    def _publish(self, frame: Frame) -> None:
+        self._delivery.publish(self._taken.session, frame)
 
 
 def _usage(generation: Generation) -> Usage | None:

@@ -44,7 +44,7 @@ def test_progress_told_twice_is_stored_once(store: Store, session: str) -> None:
     for command in (first, first, second, second, first):
         store.run(command)
 
-    writing = store.run(sessions.load(session)).writing
+    writing = store.run(sessions.load(session)).partial_reply
     assert writing is not None
     assert (writing.id, writing.reply_to, writing.text) == (taken.reply, taken.message.id, "é😀!")
 
@@ -55,7 +55,7 @@ def test_another_attempt_starts_the_text_again(store: Store, session: str) -> No
     store.run(leases.progress(session, "ours", taken.reply, 0, "first try"))
     store.run(leases.progress(session, "ours", uuid4(), 0, "second"))
 
-    writing = store.run(sessions.load(session)).writing
+    writing = store.run(sessions.load(session)).partial_reply
     assert writing is not None
     assert writing.text == "second"
 

@@ -78,8 +78,8 @@ def test_a_refused_message_leaves_nothing(store: Store, session: str) -> None:
 
     assert 1 <= refused.value.retry_after_s <= 60
     after = store.run(sessions.load(session))
-    assert after.left_s == pytest.approx(before.left_s, abs=5)
-    passing = {"left_s": after.left_s, "backlog": after.backlog}
+    assert after.remaining_s == pytest.approx(before.remaining_s, abs=5)
+    passing = {"remaining_s": after.remaining_s, "queue": after.queue}
     assert after == before.model_copy(update=passing)
 
 
@@ -128,10 +128,10 @@ def test_every_key_of_a_session_ends_at_the_same_instant(store: Store, session: 
 def test_time_starts_again_with_every_message(store: Store, session: str) -> None:
     short = replace(LIMITS, ttl_s=30)
     store.run(sessions.accept(session, uuid4(), "a", limits=short))
-    assert store.run(sessions.load(session)).left_s == pytest.approx(30, abs=5)
+    assert store.run(sessions.load(session)).remaining_s == pytest.approx(30, abs=5)
 
     answer(store, session)
-    assert store.run(sessions.load(session)).left_s == pytest.approx(600, abs=5)
+    assert store.run(sessions.load(session)).remaining_s == pytest.approx(600, abs=5)
 
 
 def test_a_client_that_knows_more_than_the_document_gets_all(store: Store, session: str) -> None:

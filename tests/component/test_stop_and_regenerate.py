@@ -102,7 +102,7 @@ def test_the_last_reply_is_replaced_by_a_new_one(store: Store, session: str) -> 
     stored = store.run(sessions.load(session)).messages
     assert new.replaces == old.id
     assert [(one.msg, one.replaced_by) for one in stored[1:]] == [("old", new.id), ("new", None)]
-    assert stored[1].told().model_dump(mode="json") == {
+    assert stored[1].for_client().model_dump(mode="json") == {
         "id": str(old.id),
         "seq": 2,
         "replaced_by": str(new.id),
