@@ -1,4 +1,4 @@
-"""The chat page: a name form that works without JavaScript, and the markup that the script fills."""
+"""The chat page: a name form that works without JavaScript, and the markup the script fills."""
 
 from datetime import UTC, datetime
 from pathlib import Path

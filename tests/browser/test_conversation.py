@@ -1,4 +1,4 @@
-"""A conversation in a real browser, with a real site behind it."""
+"""A conversation in a real browser with a running site."""
 
 import re
 
@@ -27,45 +27,47 @@ def greet() -> str:
 <img src=x onerror=alert(1)> <script>alert(1)</script>"""
 
 IS_AT_END = """() => {
-  const talk = document.getElementById("talk");
-  return talk.scrollHeight - talk.scrollTop - talk.clientHeight < 2;
+  const transcript = document.getElementById("transcript");
+  return transcript.scrollHeight - transcript.scrollTop - transcript.clientHeight < 2;
 }"""
+
+SCROLL_TOP = "document.getElementById('transcript').scrollTop"
 
 
 def words(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\s*\S+", text))
 
 
-def test_a_reply_streams_in_beneath_its_question(visitor: Visitor, model_stub: ModelStub) -> None:
+def test_reply_streams_in_below_its_message(visitor: Visitor, model_stub: ModelStub) -> None:
     model_stub.script(Behaviour(text="one two three", piece_delay_s=0.5))
 
-    visitor.say("count")
+    visitor.send("count")
 
-    visitor.sees(0, "streaming", "one")
-    visitor.sees(0, "done", "one two three")
-    assert visitor.talk() == [["count", "one two three"]]
+    visitor.expect_turn(0, "streaming", "one")
+    visitor.expect_turn(0, "done", "one two three")
+    assert visitor.transcript() == [["count", "one two three"]]
 
 
-def test_messages_typed_during_a_reply_wait_their_turn(
-    visitor: Visitor, model_stub: ModelStub
-) -> None:
+def test_messages_sent_during_a_reply_are_queued(visitor: Visitor, model_stub: ModelStub) -> None:
     model_stub.script(Behaviour(text="slow one", piece_delay_s=1))
 
-    visitor.say("first")
-    visitor.say("second")
+    visitor.send("first")
+    visitor.send("second")
 
     expect(visitor.turn(1)).to_contain_text("1 message ahead")
-    visitor.sees(1, "done")
-    assert visitor.talk() == [["first", "slow one"], ["second", "You said: second"]]
+    visitor.expect_turn(1, "done")
+    assert visitor.transcript() == [["first", "slow one"], ["second", "You said: second"]]
 
 
-def test_markdown_is_shown_and_nothing_in_it_runs(visitor: Visitor, model_stub: ModelStub) -> None:
-    asked: list[str] = []
-    visitor.page.on("request", lambda request: asked.append(request.url))
+def test_markdown_is_rendered_and_cannot_run_scripts(
+    visitor: Visitor, model_stub: ModelStub
+) -> None:
+    requested: list[str] = []
+    visitor.page.on("request", lambda request: requested.append(request.url))
     model_stub.script(Behaviour(pieces=words(MARKDOWN), piece_delay_s=0.01))
 
-    visitor.say("show me")
-    reply = visitor.sees(0, "done").locator("reply-text")
+    visitor.send("show me")
+    reply = visitor.expect_turn(0, "done").locator("reply-text")
 
     expect(reply.locator("strong")).to_have_text("bold")
     expect(reply.locator("ol > li")).to_have_count(2)
@@ -82,31 +84,33 @@ def test_markdown_is_shown_and_nothing_in_it_runs(visitor: Visitor, model_stub: 
     expect(links.first).to_have_attribute("rel", "noopener noreferrer nofollow")
     expect(reply.locator("img, script")).to_have_count(0)
     expect(reply).to_contain_text("<script>alert(1)</script>")
-    assert {url for url in asked if not url.startswith((visitor.site, "blob:", "data:"))} == set()
+    assert {
+        url for url in requested if not url.startswith((visitor.site, "blob:", "data:"))
+    } == set()
 
 
-def test_streamed_markdown_ends_like_markdown_read_at_once(
+def test_streamed_markdown_equals_markdown_rendered_at_once(
     visitor: Visitor, model_stub: ModelStub
 ) -> None:
     model_stub.script(Behaviour(pieces=tuple(MARKDOWN), piece_delay_s=0.003))
-    visitor.say("show me")
-    visitor.sees(0, "done")
+    visitor.send("show me")
+    visitor.expect_turn(0, "done")
     reply = visitor.turn(0).locator("reply-text")
     expect(reply.locator(".hljs-keyword").first).to_be_visible()
     streamed = reply.inner_html()
 
     visitor.page.reload()
 
-    visitor.sees(0, "done")
+    visitor.expect_turn(0, "done")
     expect(reply.locator(".hljs-keyword").first).to_be_visible()
     assert reply.inner_html() == streamed
 
 
-def test_code_is_copied_without_its_colours(new_visitor: NewVisitor, model_stub: ModelStub) -> None:
-    visitor = new_visitor(permissions=["clipboard-read", "clipboard-write"]).begin()
+def test_code_is_copied_as_plain_text(new_visitor: NewVisitor, model_stub: ModelStub) -> None:
+    visitor = new_visitor(permissions=["clipboard-read", "clipboard-write"]).start()
     model_stub.script(Behaviour(text=MARKDOWN))
-    visitor.say("show me")
-    visitor.sees(0, "done")
+    visitor.send("show me")
+    visitor.expect_turn(0, "done")
 
     visitor.page.get_by_role("button", name="Copy").locator("visible=true", has_text="Copy").click()
 
@@ -116,97 +120,95 @@ def test_code_is_copied_without_its_colours(new_visitor: NewVisitor, model_stub:
     )
 
 
-def test_a_stopped_reply_keeps_what_was_written(visitor: Visitor, model_stub: ModelStub) -> None:
+def test_stopped_reply_keeps_its_partial_text(visitor: Visitor, model_stub: ModelStub) -> None:
     model_stub.script(Behaviour(text="one two", endless=True, piece_delay_s=0.2))
-    visitor.say("count")
-    visitor.sees(0, "streaming", "one")
+    visitor.send("count")
+    visitor.expect_turn(0, "streaming", "one")
 
-    visitor.page.get_by_role("button", name="Stop the reply").click()
+    visitor.click("Stop the reply")
 
-    expect(visitor.sees(0, "done", "one")).to_contain_text("Stopped by you")
+    expect(visitor.expect_turn(0, "done", "one")).to_contain_text("Stopped by you")
     expect(visitor.page.get_by_role("button", name="Stop the reply")).to_have_count(0)
 
 
-def test_another_reply_stands_for_the_first(visitor: Visitor, model_stub: ModelStub) -> None:
+def test_regenerated_reply_replaces_the_first(visitor: Visitor, model_stub: ModelStub) -> None:
     model_stub.script(Behaviour(text="first try"), Behaviour(text="second try"))
-    visitor.say("hello")
-    visitor.sees(0, "done", "first try")
+    visitor.send("hello")
+    visitor.expect_turn(0, "done", "first try")
 
     visitor.turn(0).hover()
-    visitor.page.get_by_role("button", name="Regenerate").click()
+    visitor.click("Regenerate")
 
-    visitor.sees(0, "done", "second try")
-    assert visitor.talk() == [["hello", "second try"]]
+    visitor.expect_turn(0, "done", "second try")
+    assert visitor.transcript() == [["hello", "second try"]]
 
 
-def test_a_failed_reply_says_why_and_can_be_retried(
-    visitor: Visitor, model_stub: ModelStub
-) -> None:
+def test_failed_reply_says_why_and_can_be_retried(visitor: Visitor, model_stub: ModelStub) -> None:
     model_stub.script(*[failing(500)] * 3, Behaviour(text="now it works"))
-    visitor.say("hello")
-    failed = visitor.sees(0, "failed")
+    visitor.send("hello")
+    failed = visitor.expect_turn(0, "failed")
     expect(failed).to_contain_text("The model can't be reached.")
 
     failed.get_by_role("button", name="Retry").click()
 
-    visitor.sees(0, "done", "now it works")
+    visitor.expect_turn(0, "done", "now it works")
 
 
-def test_a_last_message_is_edited_and_sent_again(visitor: Visitor) -> None:
-    visitor.say("helo")
-    visitor.sees(0, "done")
+def test_last_message_is_edited_and_resent(visitor: Visitor) -> None:
+    visitor.send("helo")
+    visitor.expect_turn(0, "done")
 
     visitor.page.keyboard.press("Alt+ArrowUp")
-    expect(visitor.box).to_have_value("helo")
-    visitor.say("hello")
+    expect(visitor.composer).to_have_value("helo")
+    visitor.send("hello")
 
-    visitor.sees(1, "done", "You said: hello")
+    visitor.expect_turn(1, "done", "You said: hello")
 
 
-def test_enter_sends_and_shift_enter_breaks_the_line(visitor: Visitor) -> None:
-    before = visitor.box.bounding_box()
-    visitor.box.press_sequentially("one")
-    visitor.box.press("Shift+Enter")
-    visitor.box.press_sequentially("two")
-    after = visitor.box.bounding_box()
+def test_enter_sends_and_shift_enter_inserts_a_line(visitor: Visitor) -> None:
+    before = visitor.composer.bounding_box()
+    visitor.composer.press_sequentially("one")
+    visitor.composer.press("Shift+Enter")
+    visitor.composer.press_sequentially("two")
+    after = visitor.composer.bounding_box()
     assert before
     assert after
     assert after["height"] > before["height"]
 
-    visitor.box.press("Enter")
+    visitor.composer.press("Enter")
 
     expect(visitor.turn(0).locator(".human-text")).to_have_text("one\ntwo")
-    expect(visitor.box).to_have_value("")
+    expect(visitor.composer).to_have_value("")
 
 
 @pytest.mark.parametrize("hint", [{"isComposing": True}, {"keyCode": 229}])
 def test_enter_that_ends_a_composition_does_not_send(
     visitor: Visitor, hint: dict[str, object]
 ) -> None:
-    visitor.box.fill("にほん")
+    visitor.composer.fill("にほん")
 
-    visitor.box.dispatch_event("keydown", {"key": "Enter", "bubbles": True, **hint})
+    visitor.composer.dispatch_event("keydown", {"key": "Enter", "bubbles": True, **hint})
 
-    expect(visitor.box).to_have_value("にほん")
+    expect(visitor.composer).to_have_value("にほん")
     expect(visitor.page.locator(".turn")).to_have_count(0)
 
 
-def test_the_talk_follows_its_end_only_while_the_reader_is_there(
+def test_transcript_scrolls_only_while_the_reader_is_at_its_end(
     visitor: Visitor, model_stub: ModelStub
 ) -> None:
     paragraphs = tuple(f"Paragraph {n}.\n\n" for n in range(60))
     model_stub.script(Behaviour(pieces=paragraphs, piece_delay_s=0.05))
-    visitor.say("tell me a lot")
-    visitor.sees(0, "streaming", "Paragraph 25.")
+    visitor.send("tell me a lot")
+    visitor.expect_turn(0, "streaming", "Paragraph 25.")
     assert visitor.page.evaluate(IS_AT_END)
 
     visitor.page.locator("#transcript").hover()
     visitor.page.mouse.wheel(0, -400)
     jump = visitor.page.get_by_role("button", name="Jump to latest")
     expect(jump).to_be_visible()
-    place = visitor.page.evaluate("document.getElementById('talk').scrollTop")
-    visitor.sees(0, "done", "Paragraph 59.")
-    assert visitor.page.evaluate("document.getElementById('talk').scrollTop") == place
+    top = visitor.page.evaluate(SCROLL_TOP)
+    visitor.expect_turn(0, "done", "Paragraph 59.")
+    assert visitor.page.evaluate(SCROLL_TOP) == top
 
     jump.click()
 
