@@ -1,9 +1,9 @@
-"""What the chat page weighs, and how long its longest frames are.
+"""The chat page's transfer size and its longest frames.
 
-Weight counts each file of the first visit as gzip makes it. Times are the browser's own: by the
-clock, from the frame that brings the history until the talk is painted; frames above 50 ms by the
-Long Animation Frames API, in which the machine's other programs count, too; and the processor's
-time of each task of the page's thread, in which they do not.
+The size is that of every file of the first visit, compressed with gzip. Times are measured by the
+browser: wall-clock time from the frame with the history until the transcript is painted; frames
+above 50 ms by the Long Animation Frames API, which other processes on the machine slow down; and
+the CPU time of each task of the page's thread, which they do not.
 """
 
 import gzip
@@ -39,17 +39,17 @@ TEXTS = {
 }
 TEXTS = {kind: text[:REPLY_CHARS] for kind, text in TEXTS.items()}
 
-# Runs before the page's own script: a socket whose other end is here, so that nothing but the page
-# is measured, and the browser's own watch over its frames.
-WATCH = """
+# Runs before the page's script: a socket that the benchmark feeds, so that only the page is
+# measured, and an observer of slow frames.
+INIT = """
   window.slow = [];
   new PerformanceObserver((list) => slow.push(...list.getEntries().map((entry) => entry.duration)))
     .observe({ type: "long-animation-frame" });
   window.WebSocket = class {
     readyState = 1;
     constructor() {
-      window.tell = (data) => this.onmessage({ data });
-      setTimeout(() => tell(EMPTY));
+      window.receive = (data) => this.onmessage({ data });
+      setTimeout(() => receive(EMPTY));
     }
     send() {}
     close() {}
@@ -58,16 +58,16 @@ WATCH = """
 OPEN = """async (frame) => {
   slow.length = 0;
   const start = performance.now();
-  tell(frame);
+  receive(frame);
   while (!document.querySelector(".turn")) await new Promise(requestAnimationFrame);
   await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
   return performance.now() - start;
 }"""
-ALL_THERE = "(count) => document.querySelectorAll('.turn').length === count"
+ALL_RENDERED = "(count) => document.querySelectorAll('.turn').length === count"
 STREAM = """async ([frames, pause]) => {
   slow.length = 0;
   for (const frame of frames) {
-    tell(frame);
+    receive(frame);
     await new Promise((then) => setTimeout(then, pause));
   }
 }"""
@@ -81,16 +81,16 @@ def run() -> Iterator[str]:
         launch(playwright) as browser,
     ):
         yield f"Chromium {browser.version}"
-        yield from _weight(browser, stack.url)
+        yield from _size(browser, stack.url)
         yield from _history(browser, stack.url)
         yield from _streaming(browser, stack.url)
 
 
-def _weight(browser: Browser, url: str) -> Iterator[str]:
-    """Everything fetched from the first request until the first message can be typed."""
+def _size(browser: Browser, url: str) -> Iterator[str]:
+    """Measure what is transferred until the first message can be typed."""
     page = browser.new_page()
     bodies: dict[str, bytes] = {}
-    page.on("response", lambda answer: bodies.update({answer.url: answer.body()}))
+    page.on("response", lambda response: bodies.update({response.url: response.body()}))
     page.goto(url)
     page.wait_for_load_state("networkidle")
     page.close()
@@ -103,46 +103,46 @@ def _weight(browser: Browser, url: str) -> Iterator[str]:
 
 
 def _history(browser: Browser, url: str) -> Iterator[str]:
-    talk = []
+    messages = []
     for seq in range(1, HISTORY_MESSAGES, 2):
-        talk += [human(seq, f"Question {seq}?"), bot(seq + 1, seq, PARAGRAPH + LIST)]
-    page = _begin(browser, url)
+        messages += [human(seq, f"Question {seq}?"), bot(seq + 1, seq, PARAGRAPH + LIST)]
+    page = _start(browser, url)
     browser.start_tracing(page=page, categories=[TASKS])
-    milliseconds = page.evaluate(OPEN, json.dumps(ready(talk)))
-    at_once = _task_times_ms(browser)
+    milliseconds = page.evaluate(OPEN, json.dumps(ready(messages)))
+    tasks_ms = _task_times_ms(browser)
     yield (
         f"{HISTORY_MESSAGES} messages: painted after {milliseconds:.0f} ms, "
-        f"{sum(at_once):.0f} ms of it the page's own"
+        f"{sum(tasks_ms):.0f} ms of it CPU time of the page"
     )
     browser.start_tracing(page=page, categories=[TASKS])
-    page.wait_for_function(ALL_THERE, arg=HISTORY_MESSAGES // 2)
-    yield f"  until the older ones are there: {_told(page, _task_times_ms(browser))}"
+    page.wait_for_function(ALL_RENDERED, arg=HISTORY_MESSAGES // 2)
+    yield f"  until the older ones are rendered: {_slow_frames(page, _task_times_ms(browser))}"
     page.close()
 
 
 def _streaming(browser: Browser, url: str) -> Iterator[str]:
     for kind, text in TEXTS.items():
-        page = _begin(browser, url)
-        page.evaluate("tell", json.dumps(ready([human(1, "Tell me a lot.")])))
-        page.evaluate("tell", json.dumps(started(1)))
+        page = _start(browser, url)
+        page.evaluate("receive", json.dumps(ready([human(1, "Write a long text.")])))
+        page.evaluate("receive", json.dumps(started(1)))
         page.wait_for_selector(".turn")
         starts = range(0, len(text), DELTA_CHARS)
         pieces = [json.dumps(delta(1, at, text[at : at + DELTA_CHARS])) for at in starts]
         browser.start_tracing(page=page, categories=[TASKS])
         page.evaluate(STREAM, [pieces, DELTA_MS])
-        told = _told(page, _task_times_ms(browser))
+        result = _slow_frames(page, _task_times_ms(browser))
         page.close()
-        yield f"{len(text)} characters of {kind}, streamed: {told}"
+        yield f"{len(text)} characters of {kind}, streamed: {result}"
 
 
-def _told(page: Page, tasks_ms: list[float]) -> str:
+def _slow_frames(page: Page, tasks_ms: list[float]) -> str:
     slow = page.evaluate("slow")
     longest = f" (longest {max(slow):.0f} ms)" if slow else ""
     return f"longest task {max(tasks_ms):.0f} ms; frames above 50 ms: {len(slow)}{longest}"
 
 
 def _task_times_ms(browser: Browser) -> list[float]:
-    """End the trace; return the processor's time of each task of the busiest page's thread."""
+    """Stop tracing; return the CPU time of each task of the busiest page's thread."""
     events = json.loads(browser.stop_tracing())["traceEvents"]
     times: dict[int, list[float]] = defaultdict(list)
     pages = {event["tid"] for event in events if event["args"].get("name") == "CrRendererMain"}
@@ -152,10 +152,10 @@ def _task_times_ms(browser: Browser) -> list[float]:
     return max(times.values(), key=sum)
 
 
-def _begin(browser: Browser, url: str) -> Page:
-    """Return a page in an empty conversation that takes its frames from `tell`."""
+def _start(browser: Browser, url: str) -> Page:
+    """Return a page in an empty conversation that gets its frames through `receive`."""
     page = browser.new_page()
-    page.add_init_script(WATCH.replace("EMPTY", json.dumps(json.dumps(ready([])))))
+    page.add_init_script(INIT.replace("EMPTY", json.dumps(json.dumps(ready([])))))
     page.goto(url)
     page.get_by_label("Your name").fill("Ada")
     page.keyboard.press("Enter")

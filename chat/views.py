@@ -1,4 +1,4 @@
-"""The chat page: a name form that works by itself, and the frame that the page's script fills."""
+"""The chat page: a name form that works without JavaScript, and the markup the script fills."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_http_methods
 from pydantic import ValidationError
 
@@ -21,43 +22,67 @@ from chat.schemas import session_id
 from chat.store import sessions
 from chat.websocket.handshake import COOKIE
 
-# The page's script makes HTML only where it has been sanitised; the browser holds it to that.
+# Only sanitised HTML and templates may reach the DOM; the browser enforces it.
 TRUSTED_TYPES = {
     "require-trusted-types-for": ["'script'"],
     "trusted-types": ["lit-html", "dompurify"],
 }
 
 STATIC = Path(__file__).parent / "static"
-# Told to the browser at once, so that it need not find them one in the other. What draws Markdown
-# comes later: nobody waits for it before there is a reply.
-LATER = {"boot.js", "markdown.js", "code.js"}
+# Preloaded, so that the browser need not discover each import from the module before it. Markdown
+# rendering loads later: it is needed only once there is a reply.
+LAZY_MODULES = {"boot.js", "markdown.js", "code_block.js"}
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()
     for folder in ("chat", "vendor/lit-html")
     for file in (STATIC / folder).rglob("*.js")
-    if file.name not in LATER
+    if file.name not in LAZY_MODULES
 )
+
+# By the length of the unit, in seconds.
+RETENTION_SENTENCES = {
+    86_400: ngettext_lazy(
+        "Conversations are deleted one day after the last message.",
+        "Conversations are deleted %(count)s days after the last message.",
+        "count",
+    ),
+    3600: ngettext_lazy(
+        "Conversations are deleted one hour after the last message.",
+        "Conversations are deleted %(count)s hours after the last message.",
+        "count",
+    ),
+    60: ngettext_lazy(
+        "Conversations are deleted one minute after the last message.",
+        "Conversations are deleted %(count)s minutes after the last message.",
+        "count",
+    ),
+    1: ngettext_lazy(
+        "Conversations are deleted one second after the last message.",
+        "Conversations are deleted %(count)s seconds after the last message.",
+        "count",
+    ),
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 async def page(request: HttpRequest) -> HttpResponse:
-    """Return the page; a POST with `name` begins a session and comes back with its cookie."""
+    """Return the page; a POST with `name` starts a session and redirects with its cookie."""
     if request.method == "POST":
-        return await _begin_session(request)
+        return await _start_session(request)
     return await _page(request)
 
 
-async def _begin_session(request: HttpRequest) -> HttpResponse:
+async def _start_session(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "")
     try:
         token = await _create_session(names.validate_python(name), request.META["REMOTE_ADDR"])
     except ValidationError:
         return await _page(request, name=name, error=_("Enter a valid name."), status=400)
     except RateLimited:
-        error = _("That was a little fast. Wait a minute and try again.")
+        error = _("Too many new conversations. Wait a minute and try again.")
         return await _page(request, name=name, error=error, status=429)
     except ChatError:
-        error = _("The server cannot begin a conversation right now. Try again shortly.")
+        error = _("The server can't start a conversation right now. Try again shortly.")
         return await _page(request, name=name, error=error, status=503)
     response = HttpResponseRedirect(reverse("page"))
     response.set_cookie(
@@ -87,6 +112,7 @@ async def _page(
         "name": name,
         "error": error,
         "name_max_chars": MAX_NAME_CHARS,
+        "retention": retention_sentence(settings.SESSION_TTL_S),
         "modules": MODULES,
         "bootstrap": {
             "now": datetime.now(UTC).isoformat(),
@@ -101,10 +127,17 @@ async def _page(
     return response
 
 
-async def _session(token: str) -> dict[str, str] | None:
-    """Return the token and name behind the form's cookie, if that session lives.
+def retention_sentence(ttl_s: float) -> str:
+    """Return when conversations are deleted, in the largest unit that states it exactly."""
+    seconds = round(ttl_s)
+    unit_s = max(unit_s for unit_s in RETENTION_SENTENCES if seconds % unit_s == 0)
+    return RETENTION_SENTENCES[unit_s] % {"count": seconds // unit_s}
 
-    The page's script takes the token over from there: it cannot read the cookie.
+
+async def _session(token: str) -> dict[str, str] | None:
+    """Return the token and name behind the form's cookie, if that session exists.
+
+    The page's script gets the token from here: it cannot read the HttpOnly cookie.
     """
     try:
         session = await async_store().run(sessions.load(session_id(str(UUID(token)))))

@@ -1,4 +1,4 @@
-"""A real Chromium, a whole site behind it, and pages that fail a test for any error they log."""
+"""A real Chromium, a running site, and tabs that fail a test for any error they log."""
 
 import mimetypes
 import shutil
@@ -17,7 +17,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.browser.visitor import NewVisitor, Visitor
+from tests.browser.states import STATES
+from tests.browser.visitor import NewVisitor, ScriptedVisitor, Show, Visitor
 from tests.processes import Stack
 
 STATIC = Path(__file__).parents[2] / "chat" / "static"
@@ -28,13 +29,13 @@ expect.set_options(timeout=TIMEOUT_MS)
 
 
 def launch(playwright: Playwright) -> Browser:
-    """Start the system's Chromium, else the one that Playwright installed."""
+    """Start the system's Chromium, or the one Playwright installed."""
     system = next((path for name in SYSTEM_NAMES if (path := shutil.which(name))), None)
     return playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
 
 
-# Of the package, not of the session: while Playwright runs, the thread has an event loop, and the
-# asynchronous tests of other packages could not start theirs.
+# Scope "package", not "session": Playwright's sync API keeps an event loop in this thread, so async
+# tests of other packages could not start theirs.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """The browser of all tests here."""
@@ -48,17 +49,23 @@ def chromium() -> Iterator[Browser]:
 def new_visitor(chromium: Browser, stack: Stack) -> Iterator[NewVisitor]:
     """Open tabs on the running site; options are those of a browser context.
 
-    `beside=visitor` opens a second tab of the same browser.
+    `beside=visitor` opens a second tab of the same browser, `kind=ScriptedVisitor` one whose
+    server is the test. An error in a tab's console fails the test.
     """
     contexts: list[BrowserContext] = []
     visitors: list[Visitor] = []
 
-    def make(beside: Visitor | None = None, site: str = "", **options: Any) -> Visitor:
+    def make(
+        beside: Visitor | None = None,
+        site: str = "",
+        kind: type[Visitor] = Visitor,
+        **options: Any,
+    ) -> Visitor:
         context = beside.page.context if beside else chromium.new_context(**options)
         if not beside:
             context.set_default_timeout(TIMEOUT_MS)
             contexts.append(context)
-        visitors.append(Visitor(context.new_page(), site or stack.url))
+        visitors.append(kind(context.new_page(), site or stack.url))
         return visitors[-1]
 
     yield make
@@ -69,8 +76,21 @@ def new_visitor(chromium: Browser, stack: Stack) -> Iterator[NewVisitor]:
 
 @pytest.fixture
 def visitor(new_visitor: NewVisitor) -> Visitor:
-    """A person in a conversation of their own."""
-    return new_visitor().begin()
+    """A visitor in a conversation of their own."""
+    return new_visitor().start()
+
+
+@pytest.fixture
+def show(new_visitor: NewVisitor) -> Show:
+    """Open a tab in one of `STATES`; options are those of a browser context."""
+
+    def make(state: str, **options: Any) -> ScriptedVisitor:
+        visitor = new_visitor(kind=ScriptedVisitor, **options)
+        assert isinstance(visitor, ScriptedVisitor)
+        STATES[state](visitor)
+        return visitor
+
+    return make
 
 
 @pytest.fixture(scope="package")

@@ -1,4 +1,4 @@
-"""The server's frames, short to write. Messages are named after their kind and `seq`."""
+"""Builders of the server's frames. A message's id is its source and `seq`."""
 
 from typing import Any
 

@@ -1,24 +1,24 @@
-// A server in a few lines and a network that loses, repeats and cuts, for the page's own client and reducer.
-// `play(steps)` runs one history and returns what the reader sees at its end beside what a new tab would see.
+// A small server and a network that loses, repeats and cuts frames, for the page's own client and reducer.
+// `play(steps)` runs one scenario and returns, for each moment compared, what the tab and a new tab show.
 
-/** The document and its events. */
+/** The stored document and the frames sent about it. */
 class Server {
   messages = [];
   mailbox = [];
-  writing = null;
-  wire = []; // frames on their way to the client
+  partial = null;
+  wire = []; // frames in transit to the client
   attempts = 0;
 
   emit(frame) { this.wire.push(frame); }
 
   ready(after) {
     const recovered = after <= this.messages.length;
-    const told = this.messages.slice(recovered ? after : 0).map((message) =>
+    const messages = this.messages.slice(recovered ? after : 0).map((message) =>
       message.replaced_by ? { id: message.id, seq: message.seq, replaced_by: message.replaced_by } : { ...message });
-    const reply = this.writing && { reply_to: this.mailbox[0].id, id: this.writing.id, text: this.writing.text };
+    const reply = this.partial && { reply_to: this.mailbox[0].id, id: this.partial.id, text: this.partial.text };
     return {
       type: "session.ready", name: "Ada", session_start: "2030-01-01T00:00:00Z", expires_at: "2030-01-01T01:00:00Z",
-      messages: told, reply, recovered, limits: { history_messages: 4, max_message_chars: 2000, session_ttl_s: 3600 },
+      messages, reply, recovered, limits: { history_messages: 4, max_message_chars: 2000, session_ttl_s: 3600 },
     };
   }
 
@@ -40,31 +40,31 @@ class Server {
     if (this.mailbox.length > 1) this.emit({ type: "reply.queued", reply_to: frame.id, ahead: this.mailbox.length - 1, eta_s: 3 });
   }
 
-  /** Begin an attempt; while one runs: its worker dies and another begins. */
+  /** Start an attempt. If one is running, its worker is lost and another one starts. */
   start() {
     if (!this.mailbox.length) return;
-    if (this.writing) this.emit({ type: "reply.queued", reply_to: this.mailbox[0].id, ahead: 0, eta_s: null });
-    this.writing = { id: `bot-${this.attempts += 1}`, text: "" };
-    this.emit({ type: "reply.started", reply_to: this.mailbox[0].id, id: this.writing.id });
+    if (this.partial) this.emit({ type: "reply.queued", reply_to: this.mailbox[0].id, ahead: 0, eta_s: null });
+    this.partial = { id: `bot-${this.attempts += 1}`, text: "" };
+    this.emit({ type: "reply.started", reply_to: this.mailbox[0].id, id: this.partial.id });
   }
 
   write(text) {
-    if (!this.writing) return;
-    const offset = [...this.writing.text].length;
-    this.writing.text += text;
-    this.emit({ type: "reply.delta", reply_to: this.mailbox[0].id, id: this.writing.id, offset, text });
+    if (!this.partial) return;
+    const offset = [...this.partial.text].length;
+    this.partial.text += text;
+    this.emit({ type: "reply.delta", reply_to: this.mailbox[0].id, id: this.partial.id, offset, text });
   }
 
   end(error) {
-    if (!this.writing) return;
+    if (!this.partial) return;
     const { id: reply_to, replaces } = this.mailbox.shift();
-    const message = this.store({ id: this.writing.id, source: "bot", msg: this.writing.text, reply_to });
+    const message = this.store({ id: this.partial.id, source: "bot", msg: this.partial.text, reply_to });
     if (error) message.error = { code: "model.timeout", detail: "…", retryable: true };
     if (replaces) {
       message.replaces = replaces;
       this.messages.find(({ id }) => id === replaces).replaced_by = message.id;
     }
-    this.writing = null;
+    this.partial = null;
     this.emit({ type: error ? "reply.failed" : "reply.completed", message: { ...message } });
   }
 
@@ -113,7 +113,7 @@ export async function play(steps) {
   };
   const cut = () => { const lost = socket; socket = null; server.wire = []; lost?.onclose?.({ code: 1006 }); };
   const reconnect = () => { if (!socket) client.open(); };
-  // Answers to this client's own frames are lost only with the connection.
+  // Responses to this client's own frames are lost only with the connection.
   const events = () => server.wire.filter(({ type }) => !["session.ready", "message.accepted"].includes(type));
   const does = {
     say(text) {
@@ -129,24 +129,24 @@ export async function play(steps) {
     fail: () => server.end(true),
     regenerate: () => server.regenerate(),
     sync: () => client.sync(),
-    /** An event is lost on its way. */
+    /** Lose an event. */
     lose(at) {
       const event = events()[at % events().length];
       if (event) server.wire.splice(server.wire.indexOf(event), 1);
     },
-    /** An event comes twice: a beginning at once, the rest perhaps late. */
+    /** Deliver an event twice: a start at once, others perhaps late. */
     repeat(at) {
       const event = events()[at % events().length];
       if (!event) return;
-      const isBeginning = ["reply.started", "reply.queued"].includes(event.type);
-      server.wire.splice(isBeginning ? server.wire.indexOf(event) : server.wire.length, 0, structuredClone(event));
+      const isStart = ["reply.started", "reply.queued"].includes(event.type);
+      server.wire.splice(isStart ? server.wire.indexOf(event) : server.wire.length, 0, structuredClone(event));
     },
   };
 
-  // The place in the queue is told by events only; everything else stands in the document.
-  const seen = (of) => turns(of).map(({ id, msg, phase, reply, writing }) => ({
-    id, msg, phase: ["queued", "asked", "loading"].includes(phase) ? (reply ? "done" : "accepted") : phase,
-    reply: reply?.id ?? null, text: writing?.id ? writing.text : (reply?.msg ?? ""),
+  // Queue positions are only in events; everything else is in the document.
+  const seen = (of) => turns(of).map(({ id, msg, phase, reply, partial }) => ({
+    id, msg, phase: ["queued", "requested", "loading"].includes(phase) ? (reply ? "done" : "accepted") : phase,
+    reply: reply?.id ?? null, text: partial?.id ? partial.text : (reply?.msg ?? ""),
   }));
   const moments = [];
   const compare = () => {
@@ -160,11 +160,11 @@ export async function play(steps) {
     for (const [step, value] of steps) does[step](value);
     reconnect();
     deliver(Infinity);
-    // From here on nothing is lost, and nobody tells the client to sync: it must notice by itself.
+    // From here on nothing is lost. The client must notice by itself that frames are missing.
     does.say("last");
     deliver(Infinity);
     while (server.mailbox.length) {
-      if (!server.writing) server.start();
+      if (!server.partial) server.start();
       server.write("¾😀");
       compare();
       server.end(false);

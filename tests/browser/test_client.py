@@ -1,4 +1,4 @@
-"""The JavaScript client of the documents, in a browser, on a network that cuts connections."""
+"""The public JavaScript client, in a browser, on a network that cuts connections."""
 
 import random
 from pathlib import Path
@@ -11,19 +11,20 @@ from tests.client import create_session, history
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import ROOT, Stack
 
-TALK = """({ url, token, texts }) => new Promise(async (done) => {
+CONVERSATION = """({ url, token, texts }) => new Promise(async (done) => {
   const { ChatClient } = await import("/static/chat/client.js");
-  const told = new Map();
+  const received = new Map();
   const phases = [];
   const client = new ChatClient({
     url, token,
     onConnection: ({ phase }) => phases.push(phase),
     onFrame: (frame) => {
       const messages = frame.messages ?? (frame.message ? [frame.message] : []);
-      for (const message of messages) told.set(message.seq, message);
-      if ([...told.values()].filter(({ source }) => source === "bot").length < texts.length) return;
+      for (const message of messages) received.set(message.seq, message);
+      const replies = [...received.values()].filter(({ source }) => source === "bot");
+      if (replies.length < texts.length) return;
       client.close();
-      done({ told: [...told.values()].sort((one, other) => one.seq - other.seq), phases });
+      done({ messages: [...received.values()].sort((one, other) => one.seq - other.seq), phases });
     },
   });
   client.open();
@@ -31,15 +32,15 @@ TALK = """({ url, token, texts }) => new Promise(async (done) => {
 })"""
 
 
-def test_it_is_the_pages_own_file_of_at_most_150_lines() -> None:
-    shown = Path(ROOT, "docs", "clients", "chat_client.js")
-    assert shown.resolve() == Path(ROOT, "chat", "static", "chat", "client.js")
-    text = shown.read_text()
+def test_published_client_is_the_pages_own_file_of_at_most_150_lines() -> None:
+    published = Path(ROOT, "docs", "clients", "chat_client.js")
+    assert published.resolve() == Path(ROOT, "chat", "static", "chat", "client.js")
+    text = published.read_text()
     assert len(text.splitlines()) <= 150
     assert "document." not in text
 
 
-def test_a_cut_connection_costs_and_doubles_nothing(
+def test_cut_connections_lose_and_duplicate_nothing(
     chromium: Browser, stack: Stack, model_stub: ModelStub
 ) -> None:
     model_stub.always(Behaviour(pieces=tuple(f" {n}" for n in range(60)), piece_delay_s=0.02))
@@ -51,8 +52,8 @@ def test_a_cut_connection_costs_and_doubles_nothing(
         page.goto(f"http://127.0.0.1:{proxy.port}/docs/websocket")
         page.evaluate("""() => import("/static/chat/client.js")""")
         proxy.cut_after = iter([cuts.randint(600, 1100) for _ in range(6)])
-        talk: dict[str, Any] = page.evaluate(
-            TALK,
+        result: dict[str, Any] = page.evaluate(
+            CONVERSATION,
             {
                 "url": f"ws://127.0.0.1:{proxy.port}/chat",
                 "token": token,
@@ -61,7 +62,9 @@ def test_a_cut_connection_costs_and_doubles_nothing(
         )
         page.close()
 
-    assert talk["phases"].count("waiting") >= 2
+    assert result["phases"].count("waiting") >= 2
     stored = history(stack.url, token)
-    assert [message["id"] for message in talk["told"]] == [message["id"] for message in stored]
+    assert [message["id"] for message in result["messages"]] == [
+        message["id"] for message in stored
+    ]
     assert len(stored) == 6

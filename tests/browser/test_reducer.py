@@ -21,14 +21,14 @@ from tests.browser.frames import (
 
 Frame = dict[str, Any]
 
-SEE = """async (events) => {
+TURNS = """async (events) => {
   const { EMPTY, reduce } = await import("/chat/state.js");
   const { turns } = await import("/chat/turns.js");
   const open = { type: "local.connection", connection: { phase: "open" } };
   const state = [open, ...events].reduce(reduce, EMPTY);
-  return turns(state).map(({ msg, phase, reply, writing, fault, forgotten }) => ({
-    msg, phase, forgotten, fault: fault?.code ?? null,
-    text: writing?.id ? writing.text : (reply?.msg ?? null),
+  return turns(state).map(({ msg, phase, reply, partial, error, outOfContext }) => ({
+    msg, phase, outOfContext, error: error?.code ?? null,
+    text: partial?.id ? partial.text : (reply?.msg ?? null),
   }));
 }"""
 PLAY = 'async (steps) => (await import("/harness.js")).play(steps)'
@@ -36,66 +36,66 @@ PLAY = 'async (steps) => (await import("/harness.js")).play(steps)'
 
 def seen(page: Page, events: list[Frame]) -> list[Any]:
     """Return phase and shown text of each turn."""
-    return [(turn["phase"], turn["text"]) for turn in page.evaluate(SEE, events)]
+    return [(turn["phase"], turn["text"]) for turn in page.evaluate(TURNS, events)]
 
 
 ONE = ready([human(1, "hi")])
 TABLE = {
     "an accepted message has no text yet": ([ONE], [("accepted", None)]),
-    "a place in the queue is shown": ([ONE, queued(1, 2)], [("queued", None)]),
+    "a queue position is shown": ([ONE, queued(1, 2)], [("queued", None)]),
     "a loading model is shown": (
-        [ONE, {"type": "model.loading", "reply_to": "human-1", "retry_in_s": 20, "at": 0}],
+        [ONE, {"type": "model.loading", "reply_to": "human-1", "retry_in_s": 20, "receivedAt": 0}],
         [("loading", None)],
     ),
-    "pieces are put together": (
+    "deltas are joined": (
         [ONE, started(1), delta(1, 0, "a"), delta(1, 1, "b")],
-        [("writing", "ab")],
+        [("streaming", "ab")],
     ),
-    "a piece twice counts once": (
+    "a repeated delta counts once": (
         [ONE, started(1), delta(1, 0, "ab"), delta(1, 0, "ab")],
-        [("writing", "ab")],
+        [("streaming", "ab")],
     ),
-    "an overlapping piece adds its new end": (
+    "an overlapping delta adds its new end": (
         [ONE, started(1), delta(1, 0, "ab"), delta(1, 1, "bc")],
-        [("writing", "abc")],
+        [("streaming", "abc")],
     ),
-    "a piece after a gap waits for the document": (
+    "a delta after a gap is ignored until the resync": (
         [ONE, started(1), delta(1, 2, "c")],
-        [("writing", "")],
+        [("streaming", "")],
     ),
     "offsets count code points, not UTF-16 units": (
         [ONE, started(1), delta(1, 0, "👩‍🚀"), delta(1, 3, "!")],
-        [("writing", "👩‍🚀!")],
+        [("streaming", "👩‍🚀!")],
     ),
     "a new attempt drops the old text": (
         [ONE, started(1), delta(1, 0, "old"), started(1, 2), delta(1, 0, "new", 2)],
-        [("writing", "new")],
+        [("streaming", "new")],
     ),
-    "a piece of an old attempt is left out": (
+    "a delta of an old attempt is ignored": (
         [ONE, started(1), started(1, 2), delta(1, 0, "old", 1)],
-        [("writing", "")],
+        [("streaming", "")],
     ),
-    "a place in the queue after the start drops a lost attempt's text": (
+    "a queue position after the start drops a lost attempt's text": (
         [ONE, started(1), delta(1, 0, "lost"), queued(1, 0)],
         [("queued", None)],
     ),
-    "another reply asked for in another tab waits for its turn": (
+    "a reply regenerated in another tab is queued": (
         [ONE, completed(bot(2, 1, "old")), queued(1, 0)],
         [("queued", "old")],
     ),
-    "the committed reply stands for its pieces": (
+    "the committed reply replaces its deltas": (
         [ONE, started(1), delta(1, 0, "a"), completed(bot(2, 1, "all"))],
         [("done", "all")],
     ),
-    "a failed reply keeps what was written": (
+    "a failed reply keeps its partial text": (
         [ONE, started(1), failed(bot(2, 1, "par"))],
         [("failed", "par")],
     ),
-    "what comes after the commit changes nothing": (
+    "frames after the commit change nothing": (
         [ONE, completed(bot(2, 1, "all")), started(1, 2), delta(1, 0, "x", 2)],
         [("done", "all")],
     ),
-    "replies stand beneath their own questions": (
+    "replies appear below their own messages": (
         [
             ready([human(1, "a"), human(2, "b")]),
             completed(bot(3, 1, "to a")),
@@ -103,14 +103,14 @@ TABLE = {
         ],
         [("done", "to a"), ("done", "to b")],
     ),
-    "a new reply stands for the one it replaces": (
+    "a new reply replaces the old one": (
         [
             ready([human(1, "a"), bot(2, 1, "old")]),
             completed({**bot(3, 1, "new"), "replaces": "bot-2"}),
         ],
         [("done", "new")],
     ),
-    "a replaced reply told without its text stays away": (
+    "a replaced reply sent without its text stays hidden": (
         [
             ready(
                 [
@@ -122,38 +122,38 @@ TABLE = {
         ],
         [("done", "new")],
     ),
-    "a reply in mid-stream is there after a reload": (
+    "a streaming reply is there after a reload": (
         [
             ready([human(1, "a")], reply={"reply_to": "human-1", "id": "bot-1", "text": "so f"}),
             delta(1, 4, "ar"),
         ],
-        [("writing", "so far")],
+        [("streaming", "so far")],
     ),
-    "an attempt the server gave up is not shown": (
+    "an abandoned attempt is not shown": (
         [ONE, started(1), delta(1, 0, "lost"), ready([])],
         [("accepted", None)],
     ),
-    "a server that knows less replaces all that was known": (
+    "a server with a shorter history replaces the known one": (
         [ready([human(1, "a"), human(2, "b")]), ready([human(1, "a")], recovered=False)],
         [("accepted", None)],
     ),
-    "a typed message is shown at once": (
+    "a sent message is shown at once": (
         [ready([]), {"type": "local.sent", "id": "human-1", "msg": "hi"}],
         [("sending", None)],
     ),
-    "a typed message becomes the accepted one": (
+    "a sent message becomes the accepted one": (
         [ready([]), {"type": "local.sent", "id": "human-1", "msg": "hi"}, accepted(1, "hi")],
         [("accepted", None)],
     ),
-    "a message the server will never take is refused": (
+    "a permanent error rejects a message": (
         [
             ready([]),
             {"type": "local.sent", "id": "human-1", "msg": "hi"},
             {"type": "error", "code": "message.too_long", "detail": "…", "ref": "human-1"},
         ],
-        [("refused", None)],
+        [("rejected", None)],
     ),
-    "a message the server may take later waits": (
+    "a temporary error makes a message wait": (
         [
             ready([]),
             {"type": "local.sent", "id": "human-1", "msg": "hi"},
@@ -161,7 +161,7 @@ TABLE = {
         ],
         [("waiting", None)],
     ),
-    "without a connection a typed message waits": (
+    "without a connection a sent message waits": (
         [
             ready([]),
             {"type": "local.connection", "connection": {"phase": "waiting"}},
@@ -174,32 +174,32 @@ TABLE = {
 
 
 @pytest.mark.parametrize("case", TABLE)
-def test_what_is_seen_after_frames(modules: Page, case: str) -> None:
+def test_frames_produce_the_expected_turns(modules: Page, case: str) -> None:
     events, expected = TABLE[case]
 
     assert seen(modules, events) == expected
 
 
-def test_what_the_model_no_longer_sees_is_marked(modules: Page) -> None:
-    talk = [
+def test_messages_out_of_context_are_marked(modules: Page) -> None:
+    messages = [
         message
         for n in range(3)
         for message in (human(2 * n + 1, "q"), bot(2 * n + 2, 2 * n + 1, "a"))
     ]
 
-    marked = [turn["forgotten"] for turn in modules.evaluate(SEE, [ready(talk)])]
+    counts = [turn["outOfContext"] for turn in modules.evaluate(TURNS, [ready(messages)])]
 
-    assert marked == [2, 1, 0]
+    assert counts == [2, 1, 0]
 
 
-OFTEN = ["start"] * 4 + ["complete"] * 3 + ["regenerate"] * 2 + ["reconnect"] * 2
-SELDOM = ["fail", "cut", "sync"]
+FREQUENT = ["start"] * 4 + ["complete"] * 3 + ["regenerate"] * 2 + ["reconnect"] * 2
+RARE = ["fail", "cut", "sync"]
 STEPS = st.one_of(
     st.tuples(st.just("say"), st.text(min_size=1, max_size=4)),
     st.tuples(st.just("write"), st.text("ab€😀", min_size=1, max_size=5)),
     st.tuples(st.just("deliver"), st.integers(1, 4)),
     st.tuples(st.sampled_from(["lose", "repeat"]), st.integers(0, 5)),
-    st.tuples(st.sampled_from(OFTEN + SELDOM), st.none()),
+    st.tuples(st.sampled_from(FREQUENT + RARE), st.none()),
     st.tuples(st.just("write"), st.just("…")),
 )
 
@@ -209,7 +209,7 @@ STEPS = st.one_of(
     deadline=None,
 )
 @given(commands=st.lists(STEPS, min_size=8, max_size=50))
-def test_any_network_ends_in_what_a_new_tab_sees(modules: Page, commands: list[Any]) -> None:
+def test_any_network_ends_in_what_a_new_tab_shows(modules: Page, commands: list[Any]) -> None:
     result = modules.evaluate(PLAY, commands)
 
     for moment in result["moments"]:

@@ -1,15 +1,20 @@
-"""A person in front of the page, in words of what they do and see."""
+"""Drive one tab of the chat page: what a visitor does and sees."""
 
-from collections.abc import Callable
+import json
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import uuid4
 
-from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
+
+from tests.browser.frames import ready
 
 Frame = dict[str, Any]
 
 
 class Network:
-    """The page's way to the site's WebSocket, which a test can cut and mend."""
+    """The connection between the page and the site's WebSocket, which a test can cut."""
 
     def __init__(self, page: Page) -> None:
         self.urls: list[str] = []
@@ -18,12 +23,12 @@ class Network:
         page.route_web_socket("**/chat*", self._route)
 
     def cut(self) -> None:
-        """End the connection; new ones fail until `mend`."""
+        """Close the connection; new ones fail until `restore`."""
         self._is_cut = True
         while self._open:
             self._open.pop().close(code=4000)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self._is_cut = False
 
     def _route(self, route: WebSocketRoute) -> None:
@@ -32,16 +37,45 @@ class Network:
             route.close(code=4000)
             return
         self._open.append(route)
+        self._serve(route)
+
+    def _serve(self, route: WebSocketRoute) -> None:
         route.connect_to_server()
 
 
-class Visitor:
-    """One tab. `errors` is what the browser's console holds against the page."""
+class ScriptedServer(Network):
+    """A server played by the test: it sends the test's frames and keeps those it receives."""
 
-    def __init__(self, page: Page, site: str) -> None:
+    def __init__(self, page: Page) -> None:
+        super().__init__(page)
+        self.received: list[Frame] = []
+        self.messages: list[Frame] = []
+        self.expires_in_s: float = 3600
+        page.route("**/token", self._create_session)
+
+    def send(self, *frames: Frame) -> None:
+        for frame in frames:
+            self._open[-1].send(json.dumps(frame))
+
+    def received_types(self) -> list[str]:
+        return [frame["type"] for frame in self.received]
+
+    def _serve(self, route: WebSocketRoute) -> None:
+        route.on_message(lambda text: self.received.append(json.loads(text)))
+        self.send(ready(self.messages, expires_at=format_timestamp(self.expires_in_s)))
+
+    def _create_session(self, route: Route) -> None:
+        session = {"token": str(uuid4()), "name": "Ada", "session_start": format_timestamp()}
+        route.fulfill(json={**session, "messages": []})
+
+
+class Visitor:
+    """One tab. `errors` are the errors and warnings in the browser's console."""
+
+    def __init__(self, page: Page, site: str, network: Network | None = None) -> None:
         self.page = page
         self.site = site
-        self.network = Network(page)
+        self.network = network or Network(page)
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", self._note)
@@ -50,47 +84,85 @@ class Visitor:
         if message.type in {"error", "warning"} and "WebSocket" not in message.text:
             self.errors.append(message.text)
 
-    def arrive(self) -> "Visitor":
+    def open(self) -> "Visitor":
         self.page.goto(f"{self.site}/")
         return self
 
-    def begin(self, name: str = "Ada") -> "Visitor":
-        """Arrive, give a name, and be in the conversation."""
-        self.arrive()
-        self.page.get_by_label("Your name").fill(name)
-        self.page.keyboard.press("Enter")
-        expect(self.box).to_be_focused()
+    def start(self, name: str = "Ada") -> "Visitor":
+        """Open the page, enter a name and wait for the conversation."""
+        self.open()
+        self.enter_name(name)
+        expect(self.composer).to_be_focused()
         return self
 
+    def enter_name(self, name: str) -> None:
+        self.page.locator("#name").fill(name)
+        self.page.keyboard.press("Enter")
+
     @property
-    def box(self) -> Locator:
+    def composer(self) -> Locator:
         return self.page.locator("#message")
 
-    def say(self, text: str) -> None:
-        self.box.fill(text)
-        self.box.press("Enter")
+    @property
+    def notices(self) -> Locator:
+        return self.page.locator("#notices")
 
-    def turn(self, number: int) -> Locator:
-        """The turn of that number, from 0; -1 is the last."""
-        return self.page.locator(".turn").nth(number)
+    @property
+    def dialog(self) -> Locator:
+        return self.page.get_by_role("dialog")
 
-    def sees(self, number: int, phase: str, text: str | None = None) -> Locator:
+    def token(self) -> str:
+        value: str = self.page.evaluate("localStorage.getItem('chat.current')")
+        return value
+
+    def send(self, text: str) -> None:
+        self.composer.fill(text)
+        self.composer.press("Enter")
+
+    def click(self, name: str) -> None:
+        self.page.get_by_role("button", name=name).first.click()
+
+    def turn(self, index: int) -> Locator:
+        return self.page.locator(".turn").nth(index)
+
+    def expect_turn(self, index: int, phase: str, text: str | None = None) -> Locator:
         """Wait until a turn is in this phase and its reply contains the text."""
-        turn = self.turn(number)
+        turn = self.turn(index)
         expect(turn).to_have_attribute("data-phase", phase)
         if text is not None:
             expect(turn.locator("reply-text")).to_contain_text(text)
         return turn
 
-    def talk(self) -> list[list[str]]:
-        """What was said and answered, in the order shown."""
-        words: list[list[str]] = self.page.evaluate(
+    def transcript(self) -> list[list[str]]:
+        """Return each message and its reply, in the order shown."""
+        turns: list[list[str]] = self.page.evaluate(
             """() => [...document.querySelectorAll(".turn")].map((turn) => [
                 turn.querySelector(".human-text").textContent,
                 (turn.querySelector("reply-text")?.textContent ?? "").trim(),
             ])"""
         )
-        return words
+        return turns
+
+
+class ScriptedVisitor(Visitor):
+    """One tab whose server is the test."""
+
+    def __init__(self, page: Page, site: str) -> None:
+        self.server = ScriptedServer(page)
+        super().__init__(page, site, self.server)
+
+    def start_with(self, messages: Sequence[Frame], *, expires_in_s: float = 3600) -> None:
+        """Start a conversation that already has messages."""
+        self.server.messages = list(messages)
+        self.server.expires_in_s = expires_in_s
+        self.start()
+        expect(self.page.locator(".turn").last).to_be_visible()
+
+
+def format_timestamp(in_s: float = 0) -> str:
+    """Return the time in so many seconds as the server writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + in_s))
 
 
 NewVisitor = Callable[..., Visitor]
+Show = Callable[..., ScriptedVisitor]

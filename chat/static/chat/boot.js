@@ -1,13 +1,12 @@
-// Runs before the first paint, so that the page appears at once in its colours and with the right half shown.
+// Runs before the first paint, so that the page opens with its theme and layout and does not flicker.
 {
   const root = document.documentElement;
-  const stored = (/** @type {string} */ key) => {
+  const load = (/** @type {string} */ key) => {
     try { return sessionStorage.getItem(key) ?? localStorage.getItem(key); } catch { return null; }
   };
-  root.dataset.theme = stored("chat.theme") ?? "auto";
-  root.dataset.script = "on";
-  if (stored("chat.current")) root.dataset.view = "talk";
+  root.dataset.theme = load("chat.theme") ?? "auto";
+  if (load("chat.current")) root.dataset.view = "conversation";
   try {
-    if (Object.keys(localStorage).some((key) => key.startsWith("chat.session."))) root.dataset.side = "closed";
-  } catch { /* no storage, no list */ }
+    if (Object.keys(localStorage).some((key) => key.startsWith("chat.session."))) root.dataset.sidebar = "closed";
+  } catch { /* storage is disabled: there is no list */ }
 }

@@ -1,22 +1,22 @@
-// Copying, also where the page has no TLS and so no clipboard interface.
+// Copies text to the clipboard. Pages served without TLS have no navigator.clipboard.
 
-const DONE_MS = 1500;
+const DONE_SHOWN_MS = 1500;
 
-/** Copy a text, show on the button that it is done, and return whether it is.
+/** Copy text and mark the button as done. Return whether it worked.
  * @type {(text: string, button?: HTMLElement) => Promise<boolean>} */
 export async function copy(text, button) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    if (!copyBySelection(text)) return false;
+    if (!copySelection(text)) return false;
   }
   button?.classList.add("done");
-  setTimeout(() => button?.classList.remove("done"), DONE_MS);
+  setTimeout(() => button?.classList.remove("done"), DONE_SHOWN_MS);
   return true;
 }
 
 /** @type {(text: string) => boolean} */
-function copyBySelection(text) {
+function copySelection(text) {
   const focused = document.activeElement;
   const box = document.createElement("textarea");
   box.value = text;

@@ -1,14 +1,14 @@
-// The message box: grows with its text, sends on Enter, keeps its draft.
+// The message box: grows with its text, sends on Enter, saves its draft.
 
-const SETTLE_MS = 250;
+const SAVE_DELAY_MS = 250;
 
 export class Composer {
   #timer = 0;
 
   /**
    * @param {HTMLFormElement} form
-   * @param {{send: (text: string) => boolean, keep: (text: string) => void, changed: (text: string) => void}} actions
-   *   send returns whether it took the text
+   * @param {{send: (text: string) => boolean, save: (text: string) => void, changed: (text: string) => void}} actions
+   *   send returns whether it accepted the text
    */
   constructor(form, actions) {
     this.box = /** @type {HTMLTextAreaElement} */ (form.querySelector("textarea"));
@@ -16,7 +16,7 @@ export class Composer {
     form.addEventListener("submit", (event) => { event.preventDefault(); this.#send(); });
     this.box.addEventListener("keydown", (event) => this.#key(event));
     this.box.addEventListener("input", () => this.#changed());
-    addEventListener("pagehide", () => this.settle());
+    addEventListener("pagehide", () => this.saveNow());
   }
 
   get text() { return this.box.value; }
@@ -32,10 +32,10 @@ export class Composer {
   #send() {
     if (!this.box.value.trim() || !this.actions.send(this.box.value.trim())) return;
     this.text = "";
-    this.settle();
+    this.saveNow();
   }
 
-  /** Enter that ends a composition (Japanese, Chinese, Korean) belongs to the input method; Safari tells it by 229. */
+  /** Enter that ends a composition (Japanese, Chinese, Korean) belongs to the input method; Safari reports it as keyCode 229. */
   #key(/** @type {KeyboardEvent} */ event) {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     event.preventDefault();
@@ -44,7 +44,7 @@ export class Composer {
 
   #changed() {
     clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => this.settle(), SETTLE_MS);
+    this.#timer = window.setTimeout(() => this.saveNow(), SAVE_DELAY_MS);
     this.actions.changed(this.box.value);
     if (!CSS.supports("field-sizing", "content")) this.#grow();
   }
@@ -54,11 +54,11 @@ export class Composer {
     this.box.style.height = `${this.box.scrollHeight}px`;
   }
 
-  /** Keep the draft now. */
-  settle() {
+  /** Save an unsaved draft. */
+  saveNow() {
     if (!this.#timer) return;
     clearTimeout(this.#timer);
     this.#timer = 0;
-    this.actions.keep(this.box.value);
+    this.actions.save(this.box.value);
   }
 }

@@ -1,9 +1,9 @@
-// One session in this tab: its state, its connection, and what is kept of it in the browser.
+// One session in this tab: its state, its connection, and its unsent messages in the browser's storage.
 
 import { ChatClient, uuid } from "./client.js";
-import { socketAddress } from "./http.js";
-import * as local from "./local.js";
+import { socketUrl } from "./http.js";
 import { EMPTY, reduce } from "./state.js";
+import * as storage from "./storage.js";
 
 /** @typedef {import("./state.js").State} State */
 
@@ -12,17 +12,17 @@ export class Conversation {
 
   /**
    * @param {string} token
-   * @param {(state: State, before: State, event: import("./state.js").Event) => void} onChange
+   * @param {(state: State, event: import("./state.js").Event) => void} onChange
    */
   constructor(token, onChange) {
     this.token = token;
     this.onChange = onChange;
-    const outbox = local.pending(token);
+    const outbox = storage.pending(token);
     this.client = new ChatClient({
-      url: socketAddress(),
+      url: socketUrl(),
       token,
       pending: outbox,
-      onFrame: (frame) => this.dispatch(frame.type === "model.loading" ? { ...frame, at: Date.now() } : frame),
+      onFrame: (frame) => this.dispatch(frame.type === "model.loading" ? { ...frame, receivedAt: Date.now() } : frame),
       onConnection: (connection) => this.dispatch({ type: "local.connection", connection }),
     });
     this.dispatch({ type: "local.opened", outbox });
@@ -30,29 +30,32 @@ export class Conversation {
 
   open() { this.client.open(); }
   close() { this.client.close(); }
+  sync() { this.client.sync(); }
+  extend() { this.client.extend(); }
+  dismiss() { this.dispatch({ type: "local.dismissed" }); }
 
   /** @param {import("./state.js").Event} event */
   dispatch(event) {
     const before = this.state;
     this.state = reduce(before, event);
     if (this.state === before) return;
-    const kept = new Set(this.state.outbox.map(({ id }) => id));
-    for (const { id } of before.outbox) if (!kept.has(id)) local.dropPending(this.token, id);
-    this.onChange(this.state, before, event);
+    const unsent = new Set(this.state.outbox.map(({ id }) => id));
+    for (const { id } of before.outbox) if (!unsent.has(id)) storage.removePending(this.token, id);
+    this.onChange(this.state, event);
   }
 
   /** @param {string} msg */
   send(msg) {
     const id = uuid();
-    local.keepPending(this.token, id, msg, Date.now());
+    storage.addPending(this.token, id, msg, Date.now()); // before sending: a crash must not lose it
     this.dispatch({ type: "local.sent", id, msg });
     this.client.send(msg, id);
   }
 
-  /** Take back a message that was not accepted. @param {string} id */
+  /** Discard a message that is not accepted yet. @param {string} id */
   discard(id) {
     this.client.forget(id);
-    this.dispatch({ type: "local.forgotten", id });
+    this.dispatch({ type: "local.discarded", id });
   }
 
   /** @param {string} replyTo */
@@ -66,7 +69,4 @@ export class Conversation {
     this.dispatch({ type: "local.regenerate", reply_to: replyTo });
     this.client.regenerate(replyTo);
   }
-
-  extend() { this.client.extend(); }
-  dismiss() { this.dispatch({ type: "local.dismissed" }); }
 }

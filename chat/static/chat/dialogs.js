@@ -1,20 +1,19 @@
-// Two dialogs: what can be done with a session, and the settings with the list of shortcuts.
+// The dialogs: options of a session, and settings with the list of shortcuts.
 
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { ICONS } from "./icons.js";
 import { SHORTCUTS } from "./shortcuts.js";
-import { isOver, title } from "./side.js";
-import { fill } from "./words.js";
+import { hasEnded, title } from "./sessions.js";
 
-/** @typedef {import("./local.js").Known} Known */
+/** @typedef {import("./storage.js").StoredSession} StoredSession */
 /**
  * @typedef {object} SessionActions
- * @property {(session: Known, label: string) => void} rename
- * @property {(session: Known, kind: "markdown" | "json") => Promise<void>} save
- * @property {(session: Known) => Promise<void>} erase
+ * @property {(session: StoredSession, label: string) => void} rename
+ * @property {(session: StoredSession, format: "markdown" | "json") => Promise<void>} export
+ * @property {(session: StoredSession) => Promise<void>} remove
  */
 /**
- * @typedef {object} Choices
+ * @typedef {object} Settings
  * @property {string} theme
  * @property {boolean} singleKeys
  * @property {(theme: string) => void} setTheme
@@ -38,17 +37,17 @@ function open(heading, body) {
   dialog.showModal();
 }
 
-/** @type {(session: Known, actions: SessionActions) => void} */
+/** @type {(session: StoredSession, actions: SessionActions) => void} */
 export function openSessionDialog(session, actions) {
   open(title(session), (close) => {
-    const trying = (/** @type {() => Promise<void>} */ action) => async (/** @type {Event} */ event) => {
+    const runAndClose = (/** @type {() => Promise<void>} */ action) => async (/** @type {Event} */ event) => {
       const dialog = /** @type {HTMLElement} */ (event.target).closest("dialog");
       try {
         await action();
         close();
       } catch (error) {
-        const fault = dialog?.querySelector(".fault");
-        if (fault) fault.textContent = error instanceof Error ? error.message : String(error);
+        const message = dialog?.querySelector(".error");
+        if (message) message.textContent = error instanceof Error ? error.message : String(error);
       }
     };
     const rename = (/** @type {SubmitEvent} */ event) => {
@@ -63,29 +62,29 @@ export function openSessionDialog(session, actions) {
         <input id="label" name="label" class="field" maxlength="100" dir="auto" autocomplete="off" .value=${title(session)}>
         <button class="button">${gettext("Rename")}</button>
       </form>
-      ${isOver(session, Date.now()) ? nothing : html`
+      ${hasEnded(session) ? nothing : html`
         <div class="dialog-row">
-          <button type="button" class="button" @click=${trying(() => actions.save(session, "markdown"))}>${gettext("Export as Markdown")}</button>
-          <button type="button" class="button" @click=${trying(() => actions.save(session, "json"))}>${gettext("Export as JSON")}</button>
+          <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "markdown"))}>${gettext("Export as Markdown")}</button>
+          <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "json"))}>${gettext("Export as JSON")}</button>
         </div>`}
-      <details class="erase">
+      <details class="delete">
         <summary>${gettext("Delete…")}</summary>
-        <p>${gettext("It is erased here and on the server, at once and for good.")}</p>
-        <button type="button" class="button danger" @click=${trying(() => actions.erase(session))}>${gettext("Delete for good")}</button>
+        <p>${gettext("This permanently deletes it here and on the server.")}</p>
+        <button type="button" class="button danger" @click=${runAndClose(() => actions.remove(session))}>${gettext("Delete permanently")}</button>
       </details>
-      <p class="fault" role="alert"></p>`;
+      <p class="error" role="alert"></p>`;
   });
 }
 
-/** @type {(choices: Choices) => void} */
-export function openSettings(choices) {
-  const themes = [["auto", gettext("As the system")], ["light", gettext("Light")], ["dark", gettext("Dark")]];
+/** @type {(settings: Settings) => void} */
+export function openSettings(settings) {
+  const themes = [["auto", gettext("System")], ["light", gettext("Light")], ["dark", gettext("Dark")]];
   const csrf = /** @type {HTMLInputElement | null} */ (document.querySelector("[name=csrfmiddlewaretoken]"));
   const languages = document.getElementById("languages");
   open(gettext("Settings and shortcuts"), () => html`
-    <fieldset class="choices"><legend>${gettext("Colours")}</legend>
+    <fieldset class="choices"><legend>${gettext("Theme")}</legend>
       ${themes.map(([value, label]) => html`<label><input type="radio" name="theme" value=${value}
-        ?checked=${choices.theme === value} @change=${() => choices.setTheme(value)}>${label}</label>`)}
+        ?checked=${settings.theme === value} @change=${() => settings.setTheme(value)}>${label}</label>`)}
     </fieldset>
     <form method="post" action=${languages?.dataset.action ?? ""} class="choices">
       <fieldset class="choices"><legend>${gettext("Language")}</legend>
@@ -98,9 +97,9 @@ export function openSettings(choices) {
     </form>
     <h3>${gettext("Shortcuts")}</h3>
     <dl class="shortcuts">
-      ${SHORTCUTS().map(({ keys, does }) => html`<div><dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${does}</dd></div>`)}
+      ${SHORTCUTS().map(({ keys, description }) => html`<div><dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${description}</dd></div>`)}
     </dl>
-    <label class="choice"><input type="checkbox" ?checked=${choices.singleKeys}
-      @change=${(/** @type {Event} */ event) => choices.setSingleKeys(/** @type {HTMLInputElement} */ (event.target).checked)}>
-      ${fill(gettext("Single keys (%(keys)s) work outside of text fields"), { keys: "? /" })}</label>`);
+    <label class="choice"><input type="checkbox" ?checked=${settings.singleKeys}
+      @change=${(/** @type {Event} */ event) => settings.setSingleKeys(/** @type {HTMLInputElement} */ (event.target).checked)}>
+      ${gettext("Enable single-key shortcuts (? and /)")}</label>`);
 }

@@ -1,49 +1,49 @@
-// The HTTP calls of the page. A token travels in a header or a body, never in a URL.
+// The page's HTTP requests. A token travels in a header, never in a URL.
 
-const at = (/** @type {string} */ path) => new URL(path, document.baseURI);
+const resolve = (/** @type {string} */ path) => new URL(path, document.baseURI);
 
-/** Why the server said no, in one sentence for the reader. */
-export class Refused extends Error {}
-
-/** @type {(path: string, options: RequestInit) => Promise<Response>} */
-async function call(path, options) {
+/** @type {(method: string, path: string, headers: Record<string, string>, body?: string) => Promise<Response>} */
+async function request(method, path, headers, body) {
   try {
-    return await fetch(at(path), { ...options, credentials: "same-origin" });
+    return await fetch(resolve(path), { method, headers, body, credentials: "same-origin" });
   } catch (error) {
-    throw new Refused(gettext("The server cannot be reached. Check the connection and try again."), { cause: error });
+    throw new Error(gettext("The server can't be reached. Check your connection and try again."), { cause: error });
   }
 }
 
-/** @type {(name: string) => Promise<{token: string, name: string, session_start: string}>} */
+const bearer = (/** @type {string} */ token) => ({ Authorization: `Bearer ${token}` });
+
+// Each function throws an Error whose message is for the visitor.
+
+/** @type {(name: string) => Promise<{token: string, name: string}>} */
 export async function createSession(name) {
-  const headers = { "Content-Type": "application/json" };
-  const answer = await call("token", { method: "POST", headers, body: JSON.stringify({ name }) });
-  if (answer.ok) return answer.json();
-  if (answer.status === 429) throw new Refused(gettext("That was a little fast. Wait a minute and try again."));
-  if (answer.status === 400) throw new Refused(gettext("Enter a valid name."));
-  throw new Refused(gettext("The server cannot begin a conversation right now. Try again shortly."));
+  const response = await request("POST", "token", { "Content-Type": "application/json" }, JSON.stringify({ name }));
+  if (response.ok) return response.json();
+  if (response.status === 429) throw new Error(gettext("Too many new conversations. Wait a minute and try again."));
+  if (response.status === 400) throw new Error(gettext("Enter a valid name."));
+  throw new Error(gettext("The server can't start a conversation right now. Try again shortly."));
 }
 
-/** Erase a session on the server; one that is gone already counts as erased. @type {(token: string) => Promise<void>} */
-export async function eraseSession(token) {
-  const answer = await call("token", { method: "DELETE", headers: { Authorization: `Bearer ${token}` } });
-  if (!answer.ok && answer.status !== 400 && answer.status !== 404) {
-    throw new Refused(gettext("The server could not erase this conversation. Try again shortly."));
+/** Delete a session on the server; succeeds if it no longer exists. @type {(token: string) => Promise<void>} */
+export async function deleteSession(token) {
+  const response = await request("DELETE", "token", bearer(token));
+  if (!response.ok && response.status !== 400 && response.status !== 404) {
+    throw new Error(gettext("The server couldn't delete this conversation. Try again shortly."));
   }
 }
 
-/** What was said in a session. The server tags each text with who said it.
- * @type {(token: string) => Promise<import("./exporting.js").Said[]>} */
-export async function fetchHistory(token) {
-  const answer = await call("refresh_token", { headers: { Authorization: `Bearer ${token}` } });
-  if (!answer.ok) throw new Refused(gettext("The server does not have this conversation any more."));
-  const { messages } = await answer.json();
-  return messages.map((/** @type {any} */ said) => ({ ...said, msg: said.msg.replace(/^(Human|Bot): /, "") }));
+/** The messages of a session, without the source tag that the API puts before each text.
+ * @type {(token: string) => Promise<import("./export.js").ExportedMessage[]>} */
+export async function fetchMessages(token) {
+  const response = await request("GET", "refresh_token", bearer(token));
+  if (!response.ok) throw new Error(gettext("The server no longer has this conversation."));
+  const { messages } = await response.json();
+  return messages.map((/** @type {any} */ message) => ({ ...message, msg: message.msg.replace(/^(Human|Bot): /, "") }));
 }
 
-/** @returns {string} the address of the WebSocket */
-export function socketAddress() {
-  const address = at("chat");
-  address.protocol = address.protocol.replace("http", "ws");
-  return address.href;
+/** @returns {string} the URL of the WebSocket */
+export function socketUrl() {
+  const url = resolve("chat");
+  url.protocol = url.protocol.replace("http", "ws");
+  return url.href;
 }

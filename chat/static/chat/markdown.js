@@ -1,12 +1,12 @@
-// Markdown to DOM, block by block: while a reply streams in, only what changed at its end is made anew.
+// Markdown to DOM, block by block: while a reply streams in, only its changed end is rendered again.
 
 import { Marked, Parser } from "../vendor/marked/marked.js";
 import DOMPurify from "../vendor/dompurify/purify.js";
-import { codeBlock, growCode, paintCode } from "./code.js";
+import { codeBlock, appendCode, highlightCode } from "./code_block.js";
 
-/** A turn's own heading is of level 2; those of a reply come below it and skip no level. */
+/** Each turn has a heading of level 2. Headings in replies start at 3 and skip no level (WCAG heading order). */
 const TURN_HEADING = 2;
-let levelAbove = TURN_HEADING;
+let previousLevel = TURN_HEADING;
 const ALLOWED = {
   ALLOWED_TAGS: [
     "p", "br", "strong", "em", "del", "a", "code", "pre", "ul", "ol", "li", "blockquote", "hr", "input",
@@ -26,8 +26,8 @@ const marked = new Marked({
     html: ({ text }) => escaped(text),
     image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`,
     heading({ tokens, depth }) {
-      const level = Math.min(depth + TURN_HEADING, levelAbove + 1, 6);
-      levelAbove = level;
+      const level = Math.min(depth + TURN_HEADING, previousLevel + 1, 6);
+      previousLevel = level;
       return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>\n`;
     },
   },
@@ -40,8 +40,8 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
 });
 
 /** @typedef {import("../vendor/marked/marked.js").Token} Token */
-/** @typedef {{raw: string, nodes: ChildNode[]}} Piece the nodes of one token */
-/** @typedef {Piece & {open: boolean, inline: Piece[]}} Block */
+/** @typedef {{raw: string, nodes: ChildNode[]}} Rendered the nodes of one token */
+/** @typedef {Rendered & {open: boolean, inline: Rendered[]}} Block */
 
 /** The blocks of one reply inside its element. */
 export class Blocks {
@@ -50,51 +50,51 @@ export class Blocks {
   /** @param {HTMLElement} host */
   constructor(host) { this.host = host; }
 
-  /** Show this text. While it is not final, its last block may still change and is not painted.
+  /** Render the text. Until it is final, its last block may still change and is not highlighted.
    * @param {string} text
    * @param {boolean} isFinal */
   update(text, isFinal) {
     const tokens = marked.lexer(text).filter((token) => token.type !== "space");
-    const isOpen = (/** @type {number} */ at) => !isFinal && at === tokens.length - 1;
+    const isOpen = (/** @type {number} */ index) => !isFinal && index === tokens.length - 1;
     let same = 0;
     while (this.#isSame(same, tokens[same], isOpen(same))) same += 1;
-    if (same === tokens.length - 1 && this.#grow(same, tokens[same])) return;
+    if (same === tokens.length - 1 && this.#extend(same, tokens[same])) return;
     for (const { nodes } of this.#blocks.splice(same)) nodes.forEach((node) => node.remove());
-    tokens.slice(same).forEach((token, at) => this.#append(token, isOpen(same + at)));
+    tokens.slice(same).forEach((token, index) => this.#append(token, isOpen(same + index)));
   }
 
-  /** @type {(at: number, token: Token | undefined, open: boolean) => boolean} */
-  #isSame(at, token, open) {
-    const block = this.#blocks[at];
+  /** @type {(index: number, token: Token | undefined, open: boolean) => boolean} */
+  #isSame(index, token, open) {
+    const block = this.#blocks[index];
     return Boolean(block && token && block.raw === token.raw && (open || !block.open));
   }
 
-  /** A paragraph or a block of code that only grew keeps its element.
-   * @type {(at: number, token: Token) => boolean} */
-  #grow(at, token) {
-    const block = this.#blocks[at];
-    if (!block?.open || this.#blocks.length !== at + 1) return false;
-    const grown = token.type === "code"
-      ? growCode(block.nodes[0], token.text, token.lang)
-      : token.type === "paragraph" && growParagraph(block, token.tokens ?? []);
-    if (grown) block.raw = token.raw;
-    return grown;
+  /** A paragraph or code block to which text was appended keeps its element.
+   * @type {(index: number, token: Token) => boolean} */
+  #extend(index, token) {
+    const block = this.#blocks[index];
+    if (!block?.open || this.#blocks.length !== index + 1) return false;
+    const isExtended = token.type === "code"
+      ? appendCode(block.nodes[0], token.text, token.lang)
+      : token.type === "paragraph" && extendParagraph(block, token.tokens ?? []);
+    if (isExtended) block.raw = token.raw;
+    return isExtended;
   }
 
   /** @type {(token: Token, open: boolean) => void} */
   #append(token, open) {
     const above = [...this.host.querySelectorAll("h3, h4, h5, h6")].at(-1);
-    levelAbove = above ? Number(above.nodeName[1]) : TURN_HEADING;
-    const nodes = token.type === "code" ? [codeBlock(token.text, token.lang)] : rendered(token);
+    previousLevel = above ? Number(above.nodeName[1]) : TURN_HEADING;
+    const nodes = token.type === "code" ? [codeBlock(token.text, token.lang)] : renderToken(token);
     this.host.append(...nodes);
-    if (!open) nodes.forEach(paintCode);
+    if (!open) nodes.forEach(highlightCode);
     this.#blocks.push({ raw: token.raw, nodes, open, inline: [] });
   }
 }
 
-/** Make anew only what follows the last inline token that stayed the same.
+/** Render again only what follows the last unchanged inline token.
  * @type {(block: Block, tokens: Token[]) => boolean} */
-function growParagraph({ nodes, inline }, tokens) {
+function extendParagraph({ nodes, inline }, tokens) {
   const paragraph = /** @type {Element} */ (nodes[0]);
   if (paragraph.nodeName !== "P") return false;
   if (!inline.length) paragraph.replaceChildren();
@@ -110,10 +110,10 @@ function growParagraph({ nodes, inline }, tokens) {
 }
 
 /** @type {(token: Token) => ChildNode[]} */
-function rendered(token) {
+function renderToken(token) {
   const fragment = DOMPurify.sanitize(marked.parser([token]), ALLOWED);
   for (const pre of fragment.querySelectorAll("pre")) pre.replaceWith(codeBlock(...codeOf(pre)));
-  for (const table of fragment.querySelectorAll("table")) scrollable(table);
+  for (const table of fragment.querySelectorAll("table")) makeScrollable(table);
   const nodes = [...fragment.childNodes];
   for (const node of nodes) if (node instanceof HTMLElement) node.dir = "auto";
   return nodes;
@@ -126,7 +126,7 @@ function codeOf(pre) {
 }
 
 /** @type {(table: HTMLTableElement) => void} */
-function scrollable(table) {
+function makeScrollable(table) {
   const frame = document.createElement("div");
   frame.className = "table-scroll";
   frame.tabIndex = 0;

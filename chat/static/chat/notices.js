@@ -1,13 +1,13 @@
-// Quiet lines between the talk and the message box: the connection, the session's time, its end, what went wrong.
+// Notices above the message box: connection, expiry, end of the session, errors.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { ICONS } from "./icons.js";
-import { faultSentence } from "./words.js";
-import "./count_down.js";
+import { errorMessage } from "./i18n.js";
+import "./countdown.js";
 
-/** A drop shorter than this is nobody's business. */
-const TELL_AFTER_TRIES = 2;
-export const LAST_MINUTES_MS = 5 * 60_000;
+/** Most lost connections are back after one attempt: do not show those. */
+const NOTICE_AFTER_ATTEMPTS = 2;
+export const EXPIRY_WARNING_MS = 5 * 60_000;
 
 /**
  * @typedef {object} NoticeActions
@@ -17,39 +17,39 @@ export const LAST_MINUTES_MS = 5 * 60_000;
  * @property {() => void} dismiss
  */
 
-/** @type {(state: import("./state.js").State, endsAt: number, actions: NoticeActions) => unknown} */
-export function noticesTemplate(state, endsAt, actions) {
+/** @type {(state: import("./state.js").State, expiresAt: number, actions: NoticeActions) => unknown} */
+export function noticesTemplate(state, expiresAt, actions) {
   return html`
-    ${state.ended ? endTemplate(state.ended, actions) : [connectionTemplate(state, actions), timeTemplate(state, endsAt, actions)]}
-    ${state.notice ? faultTemplate(state.notice, actions) : nothing}`;
+    ${state.ended ? endedTemplate(state.ended, actions) : [connectionTemplate(state, actions), expiryTemplate(state, expiresAt, actions)]}
+    ${state.notice ? errorTemplate(state.notice, actions) : nothing}`;
 }
 
 /** @type {(ended: string, actions: NoticeActions) => unknown} */
-function endTemplate(ended, actions) {
-  return html`<p class="notice"><span>${faultSentence({ code: ended, detail: "" })}</span>
+function endedTemplate(ended, actions) {
+  return html`<p class="notice"><span>${errorMessage({ code: ended, detail: "" })}</span>
     <button type="button" class="button small" @click=${actions.restart}>${gettext("New conversation")}</button></p>`;
 }
 
 /** @type {(state: import("./state.js").State, actions: NoticeActions) => unknown} */
 function connectionTemplate({ connection }, actions) {
-  if (connection.phase === "open" || (connection.attempt ?? 0) < TELL_AFTER_TRIES) return nothing;
+  if (connection.phase === "open" || (connection.attempt ?? 0) < NOTICE_AFTER_ATTEMPTS) return nothing;
   if (connection.phase === "connecting") return html`<p class="notice">${gettext("Connecting…")}</p>`;
   if (connection.phase !== "waiting") return nothing;
-  return html`<p class="notice"><span>${gettext("No connection. Next try in")}
+  return html`<p class="notice"><span>${gettext("No connection. Retrying in")}
     <count-down .until=${connection.retryAt ?? 0}></count-down></span>
     <button type="button" class="button small" @click=${actions.reconnect}>${gettext("Try now")}</button></p>`;
 }
 
-/** @type {(state: import("./state.js").State, endsAt: number, actions: NoticeActions) => unknown} */
-function timeTemplate({ session }, endsAt, actions) {
-  if (!session || endsAt - Date.now() > LAST_MINUTES_MS) return nothing;
-  return html`<p class="notice"><span>${gettext("This conversation ends in")}
-    <count-down .until=${endsAt}></count-down></span>
-    <button type="button" class="button small" @click=${actions.extend}>${gettext("Stay")}</button></p>`;
+/** @type {(state: import("./state.js").State, expiresAt: number, actions: NoticeActions) => unknown} */
+function expiryTemplate({ session }, expiresAt, actions) {
+  if (!session || expiresAt - Date.now() > EXPIRY_WARNING_MS) return nothing;
+  return html`<p class="notice"><span>${gettext("This conversation expires in")}
+    <count-down .until=${expiresAt}></count-down></span>
+    <button type="button" class="button small" @click=${actions.extend}>${gettext("Keep it open")}</button></p>`;
 }
 
-/** @type {(fault: import("./state.js").Fault, actions: NoticeActions) => unknown} */
-function faultTemplate(fault, actions) {
-  return html`<p class="notice fault" role="alert"><span>${faultSentence(fault)}</span>
+/** @type {(error: import("./state.js").ErrorInfo, actions: NoticeActions) => unknown} */
+function errorTemplate(error, actions) {
+  return html`<p class="notice error" role="alert"><span>${errorMessage(error)}</span>
     <button type="button" class="icon-button" aria-label=${gettext("Dismiss")} @click=${actions.dismiss}>${ICONS.close}</button></p>`;
 }

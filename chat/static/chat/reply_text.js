@@ -3,7 +3,7 @@
 /** @type {Promise<typeof import("./markdown.js") | null> | undefined} */
 let loading;
 
-/** Load the Markdown renderer; null where that fails. */
+/** Load the Markdown renderer; null if that fails. */
 export function loadMarkdown() {
   loading ??= import("./markdown.js").catch(() => { loading = undefined; return null; });
   return loading;

@@ -1,72 +1,64 @@
-// What can be done with the sessions of this browser: begin, keep up to date, rename, export, erase.
+// Actions on the sessions of this browser: start, restart, update, rename, delete.
 
-import { download, saidIn, toJson, toMarkdown } from "./exporting.js";
-import { createSession, eraseSession, fetchHistory } from "./http.js";
-import * as local from "./local.js";
-import { title } from "./side.js";
-import { turns } from "./turns.js";
+import { createSession, deleteSession } from "./http.js";
+import * as storage from "./storage.js";
 
-/** @typedef {import("./local.js").Known} Known */
-/** @typedef {import("./state.js").State} State */
+/** @typedef {import("./storage.js").StoredSession} StoredSession */
 
-const LAST_WORDS_CHARS = 80;
+const PREVIEW_CHARS = 80;
 
-/** Begin a session and return its token. @type {(name: string) => Promise<string>} */
-export async function begin(name) {
+/** The title of a session. @type {(session: StoredSession) => string} */
+export const title = (session) => session.label || session.name;
+
+/** @type {(session: StoredSession) => boolean} */
+export const hasEnded = ({ ended, expiresAt }) => Boolean(ended || (expiresAt && expiresAt < Date.now()));
+
+/** Start a session and return its token. @type {(name: string) => Promise<string>} */
+export async function start(name) {
   const session = await createSession(name);
-  adopt(session);
+  add(session);
   return session.token;
 }
 
-/** Remember a session that was begun elsewhere: by the plain form. @type {(session: {token: string, name: string}) => void} */
-export function adopt({ token, name }) {
-  if (!local.session(token)) local.remember({ token, name, at: Date.now() });
-}
+/** Store a new session. @type {(session: {token: string, name: string}) => void} */
+export const add = ({ token, name }) => storage.saveSession({ token, name, at: Date.now() });
 
-/** Begin anew with the same name; what was typed and never sent goes along as the draft.
- * @type {(old: Known) => Promise<string>} */
-export async function beginAgain(old) {
-  const typed = [...local.pending(old.token).map(({ msg }) => msg), local.draft(old.token)].filter(Boolean);
-  const token = await begin(old.name);
-  local.setDraft(token, typed.join("\n\n"));
-  for (const { id } of local.pending(old.token)) local.dropPending(old.token, id);
-  local.setDraft(old.token, "");
+/** Start a session with the same name. Its draft is the old session's draft and unsent messages.
+ * @type {(old: StoredSession) => Promise<string>} */
+export async function restart(old) {
+  const unsent = storage.pending(old.token);
+  const texts = [...unsent.map(({ msg }) => msg), storage.draft(old.token)].filter(Boolean);
+  const token = await start(old.name);
+  storage.setDraft(token, texts.join("\n\n"));
+  for (const { id } of unsent) storage.removePending(old.token, id);
+  storage.setDraft(old.token, "");
   return token;
 }
 
-/** Bring what the list shows of a session up to date.
- * @type {(token: string, state: State, skewMs: number) => void} */
-export function keepUp(token, { session, ended, messages }, skewMs) {
-  const known = local.session(token);
-  if (!known) return;
+/** Update what the sidebar shows of a session.
+ * @type {(token: string, state: import("./state.js").State, skewMs: number) => void} */
+export function update(token, { session, ended, messages }, skewMs) {
+  const stored = storage.session(token);
+  if (!stored) return;
   const last = [...messages.values()].filter((message) => message.msg).at(-1);
-  const fresh = session && {
+  const changes = session && {
     name: session.name,
-    lastWords: last?.msg?.slice(0, LAST_WORDS_CHARS) ?? known.lastWords,
+    lastWords: last?.msg?.slice(0, PREVIEW_CHARS) ?? stored.lastWords,
     at: Date.parse(last?.timestamp ?? session.session_start),
     expiresAt: Date.parse(session.expires_at) - skewMs,
   };
-  const next = { ...known, ...fresh, ended: Boolean(ended) };
-  if (JSON.stringify(next) !== JSON.stringify(known)) local.remember(next);
+  const updated = { ...stored, ...changes, ended: Boolean(ended) };
+  if (JSON.stringify(updated) !== JSON.stringify(stored)) storage.saveSession(updated);
 }
 
-/** @type {(session: Known, label: string) => void} */
-export function rename(session, label) {
-  const known = local.session(session.token);
-  if (known) local.remember({ ...known, label: label === known.name ? "" : label });
+/** @type {(session: StoredSession, label: string) => void} */
+export function rename({ token }, label) {
+  const stored = storage.session(token);
+  if (stored) storage.saveSession({ ...stored, label: label === stored.name ? "" : label });
 }
 
-/** Erase a session on the server, then here. @type {(session: Known) => Promise<void>} */
-export async function erase({ token }) {
-  await eraseSession(token);
-  local.forget(token);
-}
-
-/** Save a talk as a file; what is shown is taken from the page, the rest from the server.
- * @type {(session: Known, kind: "markdown" | "json", shown: State | null) => Promise<void>} */
-export async function save(session, kind, shown) {
-  const said = shown ? saidIn(turns(shown)) : await fetchHistory(session.token);
-  const name = title(session);
-  if (kind === "json") download(`${name}.json`, "application/json", toJson(name, said));
-  else download(`${name}.md`, "text/markdown", toMarkdown(name, said));
+/** Delete a session on the server, then in this browser. @type {(session: StoredSession) => Promise<void>} */
+export async function remove({ token }) {
+  await deleteSession(token);
+  storage.removeSession(token);
 }

@@ -1,35 +1,35 @@
-// Every action by keyboard. Single keys can be switched off; the others need Alt.
+// Keyboard shortcuts. Single keys can be disabled; the others need Alt.
 
 const ALT = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌥" : "Alt";
 
-/** What the list shows. */
+/** The list in the settings dialog. */
 export const SHORTCUTS = () => [
-  { keys: ["Enter"], does: gettext("Send the message") },
-  { keys: ["Shift", "Enter"], does: gettext("Begin a new line") },
-  { keys: ["Esc"], does: gettext("Stop the reply; close what is open") },
-  { keys: ["/"], does: gettext("Go to the message box") },
-  { keys: [ALT, "↑"], does: gettext("Edit your last message and send it again") },
-  { keys: [ALT, "↓"], does: gettext("Jump to the latest message") },
-  { keys: [ALT, "R"], does: gettext("Write another reply, or retry") },
-  { keys: [ALT, "C"], does: gettext("Copy the last reply") },
-  { keys: [ALT, "N"], does: gettext("New conversation") },
-  { keys: [ALT, "L"], does: gettext("List of conversations") },
-  { keys: ["?"], does: gettext("Settings and shortcuts") },
+  { keys: ["Enter"], description: gettext("Send the message") },
+  { keys: ["Shift", "Enter"], description: gettext("Insert a new line") },
+  { keys: ["Esc"], description: gettext("Stop the reply, or close what is open") },
+  { keys: ["/"], description: gettext("Go to the message box") },
+  { keys: [ALT, "↑"], description: gettext("Edit and resend your last message") },
+  { keys: [ALT, "↓"], description: gettext("Jump to the latest message") },
+  { keys: [ALT, "R"], description: gettext("Regenerate or retry") },
+  { keys: [ALT, "C"], description: gettext("Copy the last reply") },
+  { keys: [ALT, "N"], description: gettext("New conversation") },
+  { keys: [ALT, "L"], description: gettext("List of conversations") },
+  { keys: ["?"], description: gettext("Settings and shortcuts") },
 ];
 
-/** @typedef {"stop"|"box"|"edit"|"jump"|"again"|"copy"|"begin"|"list"|"settings"} Command */
+/** @typedef {"stop"|"focus"|"edit"|"jump"|"regenerate"|"copy"|"startNew"|"list"|"settings"} Command */
 
 /** @type {Record<string, Command>} */
-const WITH_ALT = { ArrowUp: "edit", ArrowDown: "jump", KeyR: "again", KeyC: "copy", KeyN: "begin", KeyL: "list" };
+const ALT_KEYS = { ArrowUp: "edit", ArrowDown: "jump", KeyR: "regenerate", KeyC: "copy", KeyN: "startNew", KeyL: "list" };
 /** @type {Record<string, Command>} */
-const SINGLE = { "/": "box", "?": "settings" };
+const SINGLE_KEYS = { "/": "focus", "?": "settings" };
 
-/** The command a key stands for, if any.
+/** The command of a key, if it has one.
  * @type {(event: KeyboardEvent, singleKeys: boolean) => Command | undefined} */
 export function commandOf(event, singleKeys) {
   if (event.isComposing || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return undefined;
-  if (event.altKey) return WITH_ALT[event.code];
+  if (event.altKey) return ALT_KEYS[event.code];
   if (event.key === "Escape") return "stop";
   const isTyping = event.target instanceof Element && event.target.closest("input, textarea, select");
-  return singleKeys && !isTyping ? SINGLE[event.key] : undefined;
+  return singleKeys && !isTyping ? SINGLE_KEYS[event.key] : undefined;
 }

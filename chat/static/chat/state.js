@@ -1,10 +1,12 @@
-// What the page knows, and how each event changes it. Pure: no DOM, no clock, no network.
+// The state of one conversation and how each event changes it. Pure: no DOM, no clock, no network.
 //
-// Events are the server's frames as they are, and the page's own, whose types begin with "local.".
-// The reducer may be given a frame twice, late, or after a gap: it takes what adds to what it knows and
-// leaves the rest, so that every order in which a network can deliver ends in the same state.
+// Events are the server's frames and the page's own events, whose types begin with "local.". Frames may arrive twice,
+// late or after a gap. The reducer applies what is new and ignores the rest, so every order of delivery ends in the
+// same state.
 
-/** @typedef {{code: string, detail: string, retryable?: boolean}} Fault */
+import { PERMANENT_ERRORS } from "./client.js";
+
+/** @typedef {{code: string, detail: string, retryable?: boolean}} ErrorInfo */
 /**
  * @typedef {object} Message as the server sends it; a replaced one has only id, seq and replaced_by
  * @property {string} id
@@ -16,31 +18,31 @@
  * @property {string} [finish_reason]
  * @property {string} [replaces]
  * @property {string} [replaced_by]
- * @property {Fault} [error]
+ * @property {ErrorInfo} [error]
  */
 /**
- * @typedef {object} Writing a reply that is not committed yet
- * @property {"asked"|"queued"|"loading"|"writing"} phase
- * @property {string|null} id of the attempt, once it has begun
+ * @typedef {object} PartialReply a reply that is not committed yet
+ * @property {"requested"|"queued"|"loading"|"streaming"} phase
+ * @property {string|null} id of the attempt, once it has started
  * @property {string} text
- * @property {number} length of the text in Unicode code points
- * @property {number} [ahead]
+ * @property {number} length of the text in Unicode code points, the unit of the frames' offset
+ * @property {number} [ahead] messages before this one in the queue
  * @property {number} [etaS]
  * @property {number} [retryAt] ms since the epoch
  * @property {boolean} [stopping]
  */
-/** @typedef {{id: string, msg: string, error?: Fault}} Pending typed here, not yet accepted */
+/** @typedef {{id: string, msg: string, error?: ErrorInfo}} OutboxMessage a message that is not accepted yet */
 /** @typedef {{max_message_chars: number, history_messages: number, session_ttl_s: number}} Limits */
 /** @typedef {{name: string, session_start: string, expires_at: string, limits: Limits}} Session */
 /**
  * @typedef {object} State
  * @property {Session|null} session
- * @property {string} ended "" while it lives, else the code that ended it
+ * @property {string} ended the code that ended the session, or "" while it is active
  * @property {import("./client.js").Connection} connection
  * @property {ReadonlyMap<string, Message>} messages by id
- * @property {ReadonlyMap<string, Writing>} writing by the id of the human's message
- * @property {readonly Pending[]} outbox
- * @property {Fault|null} notice
+ * @property {ReadonlyMap<string, PartialReply>} partialReplies by the id of the human message
+ * @property {readonly OutboxMessage[]} outbox
+ * @property {ErrorInfo|null} notice an error that belongs to no message
  */
 /** @typedef {{type: string, [field: string]: any}} Event */
 
@@ -50,74 +52,75 @@ export const EMPTY = Object.freeze({
   ended: "",
   connection: { phase: /** @type {const} */ ("connecting") },
   messages: new Map(),
-  writing: new Map(),
+  partialReplies: new Map(),
   outbox: [],
   notice: null,
 });
 
-const REFUSED_FOR_GOOD = new Set(["message.empty", "message.too_long", "message.invalid"]);
-
 /** @type {Record<string, (state: State, event: Event) => State>} */
-const STEPS = {
-  "session.ready": (state, frame) => {
-    const known = frame.recovered ? state.messages : new Map();
-    const { name, session_start, expires_at, limits } = frame;
-    const resumed = { ...state, session: { name, session_start, expires_at, limits }, ended: "", notice: null };
-    return {
-      ...resumed,
-      messages: learn(known, frame.messages),
-      writing: resumedWriting(state, frame),
-      outbox: withoutAll(state.outbox, frame.messages),
-    };
-  },
+const REDUCERS = {
+  "session.ready": (state, { name, session_start, expires_at, limits, messages, reply, recovered }) => ({
+    ...state,
+    session: { name, session_start, expires_at, limits },
+    ended: "",
+    notice: null,
+    messages: addMessages(recovered ? state.messages : new Map(), messages),
+    partialReplies: resumePartials(state.partialReplies, messages, reply),
+    outbox: withoutIds(state.outbox, messages),
+  }),
   "session.expiring": (state, { expires_at }) =>
     state.session ? { ...state, session: { ...state.session, expires_at } } : state,
-  "session.expired": (state) => ({ ...state, ended: "session.expired", writing: new Map() }),
+  "session.expired": (state) => ({ ...state, ended: "session.expired", partialReplies: new Map() }),
 
   "message.accepted": (state, { message }) => ({
     ...state,
-    session: prolonged(state.session, message),
-    messages: learn(state.messages, [message]),
-    outbox: withoutAll(state.outbox, [message]),
+    session: extendBy(state.session, message),
+    messages: addMessages(state.messages, [message]),
+    outbox: withoutIds(state.outbox, [message]),
   }),
 
-  // After reply.started it means that the attempt is lost; after a reply, that another was asked for.
+  // Received after reply.started, it means that the attempt was lost; after a reply, that another one was requested.
   "reply.queued": (state, { reply_to, ahead, eta_s }) =>
-    write(state, reply_to, { phase: "queued", ahead, etaS: eta_s, id: null, text: "", length: 0 }),
-  "model.loading": (state, { reply_to, retry_in_s, at }) =>
-    state.writing.get(reply_to)?.text ? state : write(state, reply_to, { phase: "loading", retryAt: at + retry_in_s * 1000 }),
-  "reply.started": (state, { reply_to, id }) =>
-    state.messages.has(id) || state.writing.get(reply_to)?.id === id
+    updatePartial(state, reply_to, { phase: "queued", ahead, etaS: eta_s, id: null, text: "", length: 0 }),
+  "model.loading": (state, { reply_to, retry_in_s, receivedAt }) =>
+    state.partialReplies.get(reply_to)?.text
       ? state
-      : write(state, reply_to, { phase: "writing", id, text: "", length: 0 }),
-  "reply.delta": (state, frame) => {
-    const reply = state.writing.get(frame.reply_to);
-    if (!reply || reply.id !== frame.id || frame.offset > reply.length) return state;
-    const news = [...frame.text].slice(reply.length - frame.offset);
-    return news.length ? write(state, frame.reply_to, appended(reply, news)) : state;
+      : updatePartial(state, reply_to, { phase: "loading", retryAt: receivedAt + retry_in_s * 1000 }),
+  "reply.started": (state, { reply_to, id }) =>
+    state.messages.has(id) || state.partialReplies.get(reply_to)?.id === id
+      ? state
+      : updatePartial(state, reply_to, { phase: "streaming", id, text: "", length: 0 }),
+  "reply.delta": (state, { reply_to, id, offset, text }) => {
+    const reply = state.partialReplies.get(reply_to);
+    if (!reply || reply.id !== id || offset > reply.length) return state;
+    const added = [...text].slice(reply.length - offset);
+    if (!added.length) return state;
+    return updatePartial(state, reply_to, {
+      phase: "streaming", text: reply.text + added.join(""), length: reply.length + added.length,
+    });
   },
   "reply.completed": (state, { message }) => commit(state, message),
   "reply.failed": (state, { message }) => commit(state, message),
 
   error: (state, { code, detail, ref }) => {
-    if (code === "session.unknown") return { ...state, ended: code, writing: new Map() };
-    if (!state.outbox.some((pending) => pending.id === ref)) {
-      return { ...state, notice: { code, detail }, writing: withoutWishes(state.writing) };
+    if (code === "session.unknown") return { ...state, ended: code, partialReplies: new Map() };
+    if (!state.outbox.some(({ id }) => id === ref)) {
+      return { ...state, notice: { code, detail }, partialReplies: withoutRequests(state.partialReplies) };
     }
-    const error = { code, detail, retryable: !REFUSED_FOR_GOOD.has(code) };
-    return { ...state, outbox: state.outbox.map((pending) => (pending.id === ref ? { ...pending, error } : pending)) };
+    const error = { code, detail, retryable: !PERMANENT_ERRORS.includes(code) };
+    return { ...state, outbox: state.outbox.map((message) => (message.id === ref ? { ...message, error } : message)) };
   },
 
   "local.opened": (_, { outbox }) => ({ ...EMPTY, outbox }),
   "local.connection": (state, { connection }) => ({
     ...state,
     connection,
-    writing: connection.phase === "open" ? state.writing : begunOnly(state.writing),
+    partialReplies: connection.phase === "open" ? state.partialReplies : startedOnly(state.partialReplies),
   }),
-  "local.sent": (state, { id, msg }) => ({ ...state, notice: null, outbox: [...withoutAll(state.outbox, [{ id }]), { id, msg }] }),
-  "local.forgotten": (state, { id }) => ({ ...state, outbox: withoutAll(state.outbox, [{ id }]) }),
-  "local.stop": (state, { reply_to }) => write(state, reply_to, { stopping: true }),
-  "local.regenerate": (state, { reply_to }) => write(state, reply_to, { phase: "asked" }),
+  "local.sent": (state, { id, msg }) => ({ ...state, notice: null, outbox: [...withoutIds(state.outbox, [{ id }]), { id, msg }] }),
+  "local.discarded": (state, { id }) => ({ ...state, outbox: withoutIds(state.outbox, [{ id }]) }),
+  "local.stop": (state, { reply_to }) => updatePartial(state, reply_to, { stopping: true }),
+  "local.regenerate": (state, { reply_to }) => updatePartial(state, reply_to, { phase: "requested" }),
   "local.dismissed": (state) => ({ ...state, notice: null }),
 };
 
@@ -128,56 +131,47 @@ const STEPS = {
  * @returns {State}
  */
 export function reduce(state, event) {
-  return Object.hasOwn(STEPS, event.type) ? STEPS[event.type](state, event) : state;
+  return Object.hasOwn(REDUCERS, event.type) ? REDUCERS[event.type](state, event) : state;
 }
 
-/** @type {Writing} */
-const UNBEGUN = { phase: "asked", id: null, text: "", length: 0 };
+/** @type {PartialReply} */
+const NOT_STARTED = { phase: "requested", id: null, text: "", length: 0 };
 
-/** @type {(state: State, replyTo: string, change: Partial<Writing>) => State} */
-function write(state, replyTo, change) {
-  const reply = { ...(state.writing.get(replyTo) ?? UNBEGUN), ...change };
-  return { ...state, writing: new Map(state.writing).set(replyTo, reply) };
+/** @type {(state: State, replyTo: string, change: Partial<PartialReply>) => State} */
+function updatePartial(state, replyTo, change) {
+  const reply = { ...(state.partialReplies.get(replyTo) ?? NOT_STARTED), ...change };
+  return { ...state, partialReplies: new Map(state.partialReplies).set(replyTo, reply) };
 }
 
-/** @type {(reply: Writing, codePoints: string[]) => Partial<Writing>} */
-function appended(reply, codePoints) {
-  return { phase: "writing", text: reply.text + codePoints.join(""), length: reply.length + codePoints.length };
+/** Keep queue positions until their reply arrives; of started replies keep only the one the server reports.
+ * @type {(partials: ReadonlyMap<string, PartialReply>, messages: Message[],
+ *   reply: {reply_to: string, id: string, text: string} | null) => ReadonlyMap<string, PartialReply>} */
+function resumePartials(partials, messages, reply) {
+  const committed = new Set(messages.map((message) => message.reply_to));
+  const resumed = new Map([...partials].filter(([replyTo, { id }]) => !id && !committed.has(replyTo)));
+  if (!reply) return resumed;
+  const known = partials.get(reply.reply_to);
+  const isSame = known?.id === reply.id;
+  const length = [...reply.text].length;
+  const fromServer = { phase: /** @type {const} */ ("streaming"), id: reply.id, text: reply.text, length, stopping: isSame && known.stopping };
+  return resumed.set(reply.reply_to, isSame && known.length >= length ? known : fromServer);
 }
 
-/** Places in the queue stay until their reply is there; of begun replies only the server's own.
- * @type {(state: State, frame: Event) => ReadonlyMap<string, Writing>} */
-function resumedWriting(state, { messages, reply }) {
-  const answered = new Set(messages.map((/** @type {Message} */ message) => message.reply_to));
-  const kept = [...state.writing].filter(([replyTo, { id }]) => !id && !answered.has(replyTo));
-  return new Map(reply ? [...kept, [reply.reply_to, resumedReply(state, reply)]] : kept);
-}
+/** Without a connection, queue positions go stale.
+ * @type {(partials: ReadonlyMap<string, PartialReply>) => ReadonlyMap<string, PartialReply>} */
+const startedOnly = (partials) => notStopping([...partials].filter(([, { id }]) => id));
 
-/** @type {(state: State, reply: {reply_to: string, id: string, text: string}) => Writing} */
-function resumedReply(state, { reply_to, id, text }) {
-  const known = state.writing.get(reply_to);
-  const length = [...text].length;
-  if (known?.id === id && known.length >= length) return known;
-  return { phase: "writing", id, text, length, stopping: known?.id === id && known.stopping };
-}
+/** Remove requests that the server rejected: to regenerate, to stop.
+ * @type {(partials: ReadonlyMap<string, PartialReply>) => ReadonlyMap<string, PartialReply>} */
+const withoutRequests = (partials) => notStopping([...partials].filter(([, { phase }]) => phase !== "requested"));
 
-/** Without a connection nobody tells how the queue moves.
- * @type {(writing: ReadonlyMap<string, Writing>) => ReadonlyMap<string, Writing>} */
-function begunOnly(writing) {
-  return new Map([...writing].filter(([, { id }]) => id).map(([replyTo, reply]) => [replyTo, { ...reply, stopping: false }]));
-}
+/** @type {(entries: [string, PartialReply][]) => ReadonlyMap<string, PartialReply>} */
+const notStopping = (entries) => new Map(entries.map(([replyTo, reply]) => [replyTo, { ...reply, stopping: false }]));
 
-/** What was asked for and refused: another reply, a stop.
- * @type {(writing: ReadonlyMap<string, Writing>) => ReadonlyMap<string, Writing>} */
-function withoutWishes(writing) {
-  const kept = [...writing].filter(([, { phase }]) => phase !== "asked");
-  return new Map(kept.map(([replyTo, reply]) => [replyTo, { ...reply, stopping: false }]));
-}
-
-/** @type {(known: ReadonlyMap<string, Message>, news: Message[]) => ReadonlyMap<string, Message>} */
-function learn(known, news) {
+/** @type {(known: ReadonlyMap<string, Message>, added: Message[]) => ReadonlyMap<string, Message>} */
+function addMessages(known, added) {
   const messages = new Map(known);
-  for (const message of news) {
+  for (const message of added) {
     if (!messages.get(message.id)?.replaced_by) messages.set(message.id, message);
   }
   return messages;
@@ -186,23 +180,23 @@ function learn(known, news) {
 /** @type {(state: State, message: Message) => State} */
 function commit(state, message) {
   const replyTo = String(message.reply_to);
-  const isOld = state.messages.has(message.id) && state.writing.get(replyTo)?.id !== message.id;
+  const isOld = state.messages.has(message.id) && state.partialReplies.get(replyTo)?.id !== message.id;
   if (isOld) return state;
-  const writing = new Map(state.writing);
-  writing.delete(replyTo);
-  return { ...state, session: prolonged(state.session, message), messages: learn(state.messages, [message]), writing };
+  const partialReplies = new Map(state.partialReplies);
+  partialReplies.delete(replyTo);
+  return { ...state, session: extendBy(state.session, message), messages: addMessages(state.messages, [message]), partialReplies };
 }
 
-/** The session's time starts again with every message.
+/** Every message restarts the session's time to live.
  * @type {(session: Session|null, message: Message) => Session|null} */
-function prolonged(session, { timestamp }) {
+function extendBy(session, { timestamp }) {
   if (!session || !timestamp) return session;
-  const end = new Date(Date.parse(timestamp) + session.limits.session_ttl_s * 1000).toISOString();
-  return Date.parse(end) > Date.parse(session.expires_at) ? { ...session, expires_at: end } : session;
+  const expiresMs = Date.parse(timestamp) + session.limits.session_ttl_s * 1000;
+  return expiresMs > Date.parse(session.expires_at) ? { ...session, expires_at: new Date(expiresMs).toISOString() } : session;
 }
 
-/** @type {(outbox: readonly Pending[], gone: {id: string}[]) => readonly Pending[]} */
-function withoutAll(outbox, gone) {
-  const ids = new Set(gone.map(({ id }) => id));
+/** @type {(outbox: readonly OutboxMessage[], removed: {id: string}[]) => readonly OutboxMessage[]} */
+function withoutIds(outbox, removed) {
+  const ids = new Set(removed.map(({ id }) => id));
   return outbox.some(({ id }) => ids.has(id)) ? outbox.filter(({ id }) => !ids.has(id)) : outbox;
 }

@@ -1,79 +1,79 @@
-// What the state looks like to a reader: turns, each a human message with its own reply beneath it. Pure.
+// The state as the reader sees it: turns, each a human message with its reply. Pure.
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./state.js").Message} Message */
-/** @typedef {import("./state.js").Writing} Writing */
-/** @typedef {import("./state.js").Fault} Fault */
 /**
  * @typedef {object} Turn
- * @property {string} id of the human's message
+ * @property {string} id of the human message
  * @property {string} msg
  * @property {string} [timestamp]
- * @property {"waiting"|"sending"|"refused"|"accepted"|"asked"|"queued"|"loading"|"writing"|"done"|"failed"} phase
- * @property {Fault} [fault] why it was refused, waits or failed
- * @property {Message|null} reply the committed one
- * @property {Writing|null} writing the one that is not committed yet
- * @property {number} forgotten 2: the model no longer sees this turn, 1: it sees only the reply
+ * @property {"waiting"|"sending"|"rejected"|"accepted"|"requested"|"queued"|"loading"|"streaming"|"done"|"failed"} phase
+ * @property {import("./state.js").ErrorInfo} [error] why it was rejected, has to wait or failed
+ * @property {Message|null} reply the committed reply
+ * @property {import("./state.js").PartialReply|null} partial the reply that is not committed yet
+ * @property {0|1|2} outOfContext 1: the model no longer receives the human message, 2: nor its reply
  * @property {boolean} isLast
  */
+/** @typedef {{humans: Message[], replies: Map<string, Message>}} Exchanges replies are keyed by the human message's id */
 
-/** @type {WeakMap<ReadonlyMap<string, Message>, Committed>} */
-const groups = new WeakMap();
-/** @typedef {{humans: Message[], replies: Map<string, Message>}} Committed */
+/** Deltas do not change the messages, so most calls find their result here.
+ * @type {WeakMap<ReadonlyMap<string, Message>, Exchanges>} */
+const cache = new WeakMap();
 
-/** The human messages in order, and the reply that stands for each.
- * @type {(messages: ReadonlyMap<string, Message>) => Committed} */
-export function committed(messages) {
-  const known = groups.get(messages);
-  if (known) return known;
+/** The human messages in order, and the current reply of each.
+ * @type {(messages: ReadonlyMap<string, Message>) => Exchanges} */
+function exchanges(messages) {
+  const cached = cache.get(messages);
+  if (cached) return cached;
   const all = [...messages.values()].sort((a, b) => a.seq - b.seq);
   const replaced = new Set(all.map((message) => message.replaces));
-  const shown = all.filter((message) => message.source && !message.replaced_by && !replaced.has(message.id));
+  const visible = all.filter((message) => message.source && !message.replaced_by && !replaced.has(message.id));
   const grouped = {
-    humans: shown.filter((message) => message.source === "human"),
-    replies: new Map(shown.filter((m) => m.source === "bot").map((m) => [String(m.reply_to), m])),
+    humans: visible.filter((message) => message.source === "human"),
+    replies: new Map(visible.filter((m) => m.source === "bot").map((m) => [String(m.reply_to), m])),
   };
-  groups.set(messages, grouped);
+  cache.set(messages, grouped);
   return grouped;
 }
 
 /**
- * All turns of the talk, oldest first, with what is not accepted yet at the end.
+ * All turns, oldest first, followed by the messages that are not accepted yet.
  * @param {State} state
  * @returns {Turn[]}
  */
 export function turns(state) {
-  const { humans, replies } = committed(state.messages);
-  const outside = partsOutside(state, humans, replies);
-  const accepted = humans.map((human, at) => {
+  const { humans, replies } = exchanges(state.messages);
+  const outOfContext = countOutOfContext(state, humans, replies);
+  const accepted = humans.map((human, index) => {
     const reply = replies.get(human.id) ?? null;
-    const writing = state.writing.get(human.id) ?? null;
+    const partial = state.partialReplies.get(human.id) ?? null;
     return {
-      id: human.id, msg: human.msg ?? "", timestamp: human.timestamp, reply, writing, forgotten: outside[at],
-      phase: writing?.phase ?? (reply ? (reply.error ? "failed" : "done") : "accepted"),
-      fault: writing ? undefined : reply?.error, isLast: at === humans.length - 1 && !state.outbox.length && !state.ended,
+      id: human.id, msg: human.msg ?? "", timestamp: human.timestamp, reply, partial, outOfContext: outOfContext[index],
+      phase: partial?.phase ?? (reply ? (reply.error ? "failed" : "done") : "accepted"),
+      error: partial ? undefined : reply?.error,
+      isLast: index === humans.length - 1 && !state.outbox.length && !state.ended,
     };
   });
-  const open = state.connection.phase === "open";
-  const typed = state.outbox.map(({ id, msg, error }, at) => ({
-    id, msg, reply: null, writing: null, forgotten: 0, isLast: at === state.outbox.length - 1, fault: error,
-    phase: error && !error.retryable ? "refused" : error || !open ? "waiting" : "sending",
+  const isOpen = state.connection.phase === "open";
+  const unsent = state.outbox.map(({ id, msg, error }, index) => ({
+    id, msg, reply: null, partial: null, outOfContext: 0, isLast: index === state.outbox.length - 1, error,
+    phase: error && !error.retryable ? "rejected" : error || !isOpen ? "waiting" : "sending",
   }));
-  return /** @type {Turn[]} */ ([...accepted, ...typed]);
+  return /** @type {Turn[]} */ ([...accepted, ...unsent]);
 }
 
-/** How many parts of each turn lie outside of the next prompt: the new message and what came before it fill a window
- * of history_messages, counted from the end; failed and empty replies do not count.
+/** How many messages of each turn the next prompt leaves out. A prompt has history_messages messages: the new one and
+ * the latest before it. Failed and empty replies do not count.
  * @type {(state: State, humans: Message[], replies: Map<string, Message>) => number[]} */
-function partsOutside({ session }, humans, replies) {
+function countOutOfContext({ session }, humans, replies) {
   let room = (session?.limits.history_messages ?? Infinity) - 1;
-  const outside = humans.map(() => 0);
-  for (let at = humans.length - 1; at >= 0; at -= 1) {
-    const reply = replies.get(humans[at].id);
-    const parts = reply?.msg && !reply.error ? 2 : 1;
-    const hidden = Math.max(0, parts - room);
-    outside[at] = hidden === parts ? 2 : hidden;
-    room = Math.max(0, room - parts);
+  const counts = humans.map(() => 0);
+  for (let index = humans.length - 1; index >= 0; index -= 1) {
+    const reply = replies.get(humans[index].id);
+    const size = reply?.msg && !reply.error ? 2 : 1;
+    const left = Math.max(0, size - room);
+    counts[index] = left === size ? 2 : left;
+    room = Math.max(0, room - size);
   }
-  return outside;
+  return counts;
 }

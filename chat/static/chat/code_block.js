@@ -1,9 +1,9 @@
-// Code blocks: language, copy button, colours. The highlighter and each language are loaded when first needed.
+// Code blocks with language, copy button and syntax highlighting. The highlighter and each language load on first use.
 
 import DOMPurify from "../vendor/dompurify/purify.js";
 
-const MOST_PAINTED_CHARS = 20_000;
-const NAMES = {
+const MAX_HIGHLIGHTED_CHARS = 20_000;
+const LANGUAGES = {
   bash: "bash", sh: "bash", shell: "bash", zsh: "bash", console: "bash", c: "c", h: "c", cpp: "cpp", "c++": "cpp",
   css: "css", diff: "diff", patch: "diff", go: "go", golang: "go", java: "java", javascript: "javascript",
   js: "javascript", jsx: "javascript", mjs: "javascript", json: "json", python: "python", py: "python",
@@ -37,9 +37,9 @@ export function codeBlock(text, lang = "") {
   return figure;
 }
 
-/** Append what a code block has more now; false where it is another block.
+/** Append the new end of a streamed code block. Return false if it is another block.
  * @type {(figure: ChildNode, text: string, lang?: string) => boolean} */
-export function growCode(figure, text, lang = "") {
+export function appendCode(figure, text, lang = "") {
   if (!(figure instanceof HTMLElement) || figure.dataset.language !== (lang.trim().split(/\s/)[0] ?? "")) return false;
   const code = figure.querySelector("code");
   const shown = code?.textContent ?? "";
@@ -48,21 +48,21 @@ export function growCode(figure, text, lang = "") {
   return true;
 }
 
-/** Colour the code blocks in a node, as soon as the highlighter is there.
+/** Highlight the code blocks in a node once the highlighter is loaded.
  * @type {(node: ChildNode) => void} */
-export function paintCode(node) {
+export function highlightCode(node) {
   if (!(node instanceof HTMLElement)) return;
   const figures = node.matches("figure.code") ? [node] : node.querySelectorAll("figure.code");
-  for (const figure of figures) void paint(/** @type {HTMLElement} */ (figure));
+  for (const figure of figures) void highlight(/** @type {HTMLElement} */ (figure));
 }
 
 /** @type {(figure: HTMLElement) => Promise<void>} */
-async function paint(figure) {
-  const name = NAMES[/** @type {keyof typeof NAMES} */ (figure.dataset.language?.toLowerCase())];
+async function highlight(figure) {
+  const name = LANGUAGES[/** @type {keyof typeof LANGUAGES} */ (figure.dataset.language?.toLowerCase())];
   const code = figure.querySelector("code");
   const text = code?.textContent ?? "";
-  if (!name || !code || text.length > MOST_PAINTED_CHARS) return;
-  const highlighter = await loaded(name);
+  if (!name || !code || text.length > MAX_HIGHLIGHTED_CHARS) return;
+  const highlighter = await loadHighlighter(name);
   if (!highlighter) return;
   const { value } = highlighter.highlight(text, { language: name, ignoreIllegals: true });
   const spans = DOMPurify.sanitize(value, {
@@ -72,7 +72,7 @@ async function paint(figure) {
 }
 
 /** @type {(name: string) => Promise<any>} */
-async function loaded(name) {
+async function loadHighlighter(name) {
   try {
     const { default: highlighter } = await import("../vendor/highlight/core.js");
     if (!highlighter.getLanguage(name)) {

@@ -1,4 +1,4 @@
-"""The files of the page: how much they weigh, and that third-party ones are as published."""
+"""The page's static files: their size, and that third-party files are as published."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ from tests.browser.visitor import NewVisitor
 ROOT = Path(__file__).parents[2]
 VENDOR = ROOT / "chat" / "static" / "vendor"
 PACKAGES = ROOT / "node_modules"
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 SOURCES = {
     "lit-html": "lit-html",
     "marked/marked.js": "marked/lib/marked.esm.js",
@@ -25,33 +25,33 @@ SOURCES = {
 }
 
 
-def test_a_first_visit_weighs_less_than_100_kb(new_visitor: NewVisitor) -> None:
+def test_first_visit_transfers_less_than_100_kb(new_visitor: NewVisitor) -> None:
     visitor = new_visitor()
-    answers: list[Response] = []
-    visitor.page.on("response", lambda answer: answers.append(answer))
+    responses: list[Response] = []
+    visitor.page.on("response", lambda response: responses.append(response))
 
-    visitor.begin()
+    visitor.start()
     visitor.page.wait_for_load_state("networkidle")
 
-    weights = {answer.url: len(gzip.compress(answer.body(), 9)) for answer in answers}
-    assert any("purify.js" in url for url in weights)
-    assert sum(weights.values()) < MOST_BYTES, weights
+    sizes = {response.url: len(gzip.compress(response.body(), 9)) for response in responses}
+    assert any("purify.js" in url for url in sizes)
+    assert sum(sizes.values()) < MAX_BYTES, sizes
 
 
-def test_no_module_is_found_late(new_visitor: NewVisitor) -> None:
+def test_every_module_is_preloaded(new_visitor: NewVisitor) -> None:
     visitor = new_visitor()
-    asked: list[str] = []
-    visitor.page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    visitor.page.on("request", lambda request: requested.append(request.url))
 
-    visitor.begin()
+    visitor.start()
     visitor.page.wait_for_load_state("networkidle")
 
-    told = visitor.page.locator("link[rel=modulepreload]").evaluate_all(
+    preloaded = visitor.page.locator("link[rel=modulepreload]").evaluate_all(
         "links => links.map((link) => link.href)"
     )
-    later = re.compile(r"/(markdown|code|marked|purify|boot)\.js$|\d/words\.js$")
-    modules = {url for url in asked if url.endswith(".js") and not later.search(url)}
-    assert modules == set(told)
+    lazy = re.compile(r"/(markdown|code_block|marked|purify|boot)\.js$|\d/words\.js$")
+    modules = {url for url in requested if url.endswith(".js") and not lazy.search(url)}
+    assert modules == set(preloaded)
 
 
 def test_collected_files_are_served_compressed(tmp_path: Path) -> None:
@@ -59,17 +59,17 @@ def test_collected_files_are_served_compressed(tmp_path: Path) -> None:
         call_command("collectstatic", interactive=False, verbosity=0)
 
     assert (
-        gzip.decompress((tmp_path / "chat" / "main.js.gz").read_bytes())
-        == (ROOT / "chat" / "static" / "chat" / "main.js").read_bytes()
+        gzip.decompress((tmp_path / "chat" / "app.js.gz").read_bytes())
+        == (ROOT / "chat" / "static" / "chat" / "app.js").read_bytes()
     )
 
 
 def test_third_party_versions_are_the_pinned_ones() -> None:
     pinned = json.loads((ROOT / "package.json").read_text())["devDependencies"]
-    told = (VENDOR / "README.md").read_text()
+    listed = (VENDOR / "README.md").read_text()
 
     for name in ("lit-html", "marked", "dompurify", "@highlightjs/cdn-assets"):
-        assert f"| {name} | {pinned[name]} |" in told
+        assert f"| {name} | {pinned[name]} |" in listed
     for folder in VENDOR.iterdir():
         assert folder.is_file() or (folder / "LICENSE").is_file(), f"{folder} has no licence"
 
@@ -88,13 +88,13 @@ def test_third_party_files_are_as_published() -> None:
 
 def test_every_sentence_of_the_script_is_translated(new_visitor: NewVisitor) -> None:
     sources = (ROOT / "chat" / "static" / "chat").glob("*.js")
-    said = {
+    sentences = {
         sentence
         for source in sources
         for sentence in re.findall(r'gettext\(\s*"([^"]+)"', source.read_text())
     }
-    visitor = new_visitor(locale="de").arrive()
+    visitor = new_visitor(locale="de").open()
     expect(visitor.page.locator("html")).to_have_attribute("lang", "de")
     catalogue = visitor.page.evaluate("() => Object.keys(django.catalog)")
 
-    assert said - set(catalogue) == set()
+    assert sentences - set(catalogue) == set()

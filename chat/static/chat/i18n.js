@@ -1,0 +1,43 @@
+// Sentences and times in the reader's language.
+
+const locale = document.documentElement.lang;
+const timeFormat = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
+const dateFormat = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+const fullFormat = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+
+/** Fill in placeholders like %(name)s. @type {(text: string, values: object) => string} */
+export const format = (text, values) => interpolate(text, values, true);
+
+/** The time if it is today, else the date. @type {(timestamp: string | number) => string} */
+export function formatTime(timestamp) {
+  const date = new Date(timestamp);
+  return (date.toDateString() === new Date().toDateString() ? timeFormat : dateFormat).format(date);
+}
+
+/** Date and time. @type {(timestamp: string | number) => string} */
+export const formatFull = (timestamp) => fullFormat.format(new Date(timestamp));
+
+/** What went wrong and what to do; the server's English detail if the code is unknown.
+ * @type {(error: {code: string, detail: string}) => string} */
+export const errorMessage = ({ code, detail }) => errorMessages()[code] ?? detail;
+
+/** @type {() => Record<string, string>} */
+const errorMessages = () => ({
+  "message.empty": gettext("This message is empty. Type something first."),
+  "message.too_long": gettext("This message is too long. Shorten it and send it again."),
+  "message.invalid": gettext("The server couldn't read this message. Edit it and send it again."),
+  "session.unknown": gettext("This conversation no longer exists. Start a new one; your draft is kept."),
+  "session.expired": gettext("This conversation has expired. Start a new one; your draft is kept."),
+  "session.busy": gettext("Waiting for earlier replies; this sends automatically."),
+  "rate.limited": gettext("You're sending quickly. Retrying shortly."),
+  "queue.unavailable": gettext("Your message is saved. The reply will come when the server recovers."),
+  "store.unavailable": gettext("The server can't save messages right now. Retrying shortly."),
+  "model.loading": gettext("The model didn't start in time. Try again in a minute."),
+  "model.unavailable": gettext("The model can't be reached. Try again in a moment."),
+  "model.timeout": gettext("The model took too long. Try again, perhaps with a shorter message."),
+  "model.overloaded": gettext("The model is busy. Try again in a minute."),
+  "model.unauthorized": gettext("The model isn't configured correctly. Please tell the site's operator."),
+  "model.rejected": gettext("The model rejected this message. Edit it and send it again."),
+  "model.bad_reply": gettext("The reply couldn't be read. Try again."),
+  "reply.deadline": gettext("The reply took too long. Try again."),
+});

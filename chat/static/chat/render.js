@@ -1,0 +1,97 @@
+// Renders the page from its state.
+
+import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { ICONS } from "./icons.js";
+import { format } from "./i18n.js";
+import { noticesTemplate } from "./notices.js";
+import { title } from "./sessions.js";
+import { barTemplate, sidebarTemplate } from "./sidebar.js";
+import * as storage from "./storage.js";
+import { transcriptTemplate } from "./transcript.js";
+
+/** @typedef {import("./turns.js").Turn} Turn */
+/**
+ * @typedef {object} View everything the page shows
+ * @property {import("./state.js").State} state
+ * @property {import("./storage.js").StoredSession | null} session
+ * @property {Turn[]} turns
+ * @property {number} first index of the first rendered turn
+ * @property {boolean} isMarkdownReady
+ * @property {boolean} isAtEnd
+ * @property {boolean} isSidebarOpen
+ * @property {number} unread
+ * @property {number} expiresAt ms since the epoch
+ */
+/** @typedef {typeof import("./app.js").actions} Actions */
+
+/** The remaining length is shown from this share of the limit on. */
+const SHOW_REMAINING_FROM = 0.8;
+
+/** @type {(id: string) => HTMLElement} */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** @type {(view: View, actions: Actions) => void} */
+export function renderPage(view, actions) {
+  const { state, session } = view;
+  const name = session ? title(session) : gettext("Chat");
+  const sessions = storage.sessions();
+  document.title = windowTitle(name, view.unread);
+  document.documentElement.dataset.sidebar = sessions.length ? (view.isSidebarOpen ? "open" : "closed") : "none";
+  render(sidebarTemplate(sessions, session?.token ?? null, actions), element("sidebar"));
+  render(barTemplate(name, view.isSidebarOpen, sessions.length > 0, actions), element("bar"));
+  if (view.isMarkdownReady || !view.turns.some((turn) => turn.reply)) {
+    const isNew = state.session && !view.turns.length && !state.ended;
+    render(isNew ? greetingTemplate(state.session) : transcriptTemplate(view.turns, view.first, actions), element("turns"));
+  }
+  render(noticesTemplate(state, view.expiresAt, actions), element("notices"));
+  render(view.isAtEnd ? nothing : jumpTemplate(actions), element("jump"));
+  render(buttonsTemplate(view.turns, actions), element("composer-buttons"));
+}
+
+/** @type {(name: string, unread: number) => string} */
+function windowTitle(name, unread) {
+  const page = name === gettext("Chat") ? name : `${name} · ${gettext("Chat")}`;
+  return unread ? `(${unread}) ${gettext("New reply")} · ${page}` : page;
+}
+
+/** @type {(session: import("./state.js").Session | null) => unknown} */
+function greetingTemplate(session) {
+  return html`<p class="greeting" dir="auto">${format(gettext("Hi %(name)s, what would you like to talk about?"), { name: session?.name })}</p>`;
+}
+
+/** @type {(actions: Actions) => unknown} */
+function jumpTemplate(actions) {
+  return html`<button type="button" class="jump" @click=${actions.jump}>${ICONS.down}${gettext("Jump to latest")}</button>`;
+}
+
+/** The turn whose reply the stop button stops. @type {(turns: Turn[]) => Turn | undefined} */
+export function stoppableTurn(turns) {
+  return turns.find(({ phase, partial }) => phase === "accepted" || (partial && !partial.stopping));
+}
+
+/** @type {(turns: Turn[], actions: Actions) => unknown} */
+function buttonsTemplate(turns, actions) {
+  const stop = gettext("Stop the reply");
+  return html`
+    ${stoppableTurn(turns)
+      ? html`<button type="button" class="round-button" aria-label=${stop} title=${stop} @click=${actions.stop}>${ICONS.stop}</button>`
+      : nothing}
+    <button class="round-button primary" aria-label=${gettext("Send")} title=${gettext("Send")}>${ICONS.send}</button>`;
+}
+
+/** @type {(left: number) => string} */
+function remainingText(left) {
+  const count = Math.abs(left);
+  const sentence = left < 0
+    ? ngettext("%(count)s character too many", "%(count)s characters too many", count)
+    : ngettext("%(count)s character left", "%(count)s characters left", count);
+  return format(sentence, { count });
+}
+
+/** Show how many characters are left once the limit is near. @type {(text: string, max: number) => void} */
+export function renderRemaining(text, max) {
+  const length = [...text].length;
+  const hint = element("composer-hint");
+  hint.classList.toggle("error", length > max);
+  hint.textContent = length < max * SHOW_REMAINING_FROM ? "" : remainingText(max - length);
+}

@@ -1,0 +1,142 @@
+// The transcript: each turn is a human message with its reply below it.
+
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { guard } from "../vendor/lit-html/directives/guard.js";
+import { repeat } from "../vendor/lit-html/directives/repeat.js";
+import { ICONS } from "./icons.js";
+import { errorMessage, format, formatFull, formatTime } from "./i18n.js";
+import "./countdown.js";
+import "./reply_text.js";
+
+/** @typedef {import("./turns.js").Turn} Turn */
+/**
+ * @typedef {object} TurnActions
+ * @property {(turn: Turn) => void} regenerate
+ * @property {(turn: Turn) => void} edit
+ * @property {(turn: Turn) => void} discard
+ * @property {(text: string, button?: HTMLElement) => Promise<void>} copy
+ */
+
+/**
+ * The turns from index `first` on.
+ * @param {Turn[]} turns
+ * @param {number} first
+ * @param {TurnActions} actions
+ */
+export function transcriptTemplate(turns, first, actions) {
+  return repeat(turns.slice(first), (turn) => turn.id, (turn, index) => {
+    const isBoundary = turn.outOfContext === 2 && turns[first + index + 1]?.outOfContext === 0;
+    return guard(
+      [turn.phase, turn.reply, turn.partial, turn.error, turn.isLast, turn.outOfContext, isBoundary, turn.msg],
+      () => turnTemplate(turn, isBoundary, actions),
+    );
+  });
+}
+
+/** @type {(turn: Turn, isBoundary: boolean, actions: TurnActions) => unknown} */
+function turnTemplate(turn, isBoundary, actions) {
+  return html`
+    <article class="turn" data-phase=${turn.phase}>
+      <div class="human ${turn.outOfContext ? "out-of-context" : ""}">
+        <h2 class="visually-hidden">${gettext("You")}</h2>
+        <div class="human-text" dir="auto">${turn.msg}</div>
+        <div class="turn-footer">${humanButtonsTemplate(turn, actions)}${statusTemplate(turn)}</div>
+      </div>
+      ${turn.outOfContext === 1 ? boundaryTemplate() : nothing}
+      ${turn.reply || (turn.partial && turn.phase !== "queued") ? replyTemplate(turn, actions) : nothing}
+    </article>
+    ${isBoundary ? boundaryTemplate() : nothing}`;
+}
+
+const boundaryTemplate = () => html`<p class="boundary"><span>${gettext("The model no longer remembers the messages above")}</span></p>`;
+
+/** @type {(turn: Turn) => unknown} */
+function statusTemplate({ phase, partial, error, timestamp }) {
+  if (partial?.stopping) return html`<span class="status">${gettext("Stopping…")}</span>`;
+  switch (phase) {
+    case "waiting":
+      return html`<span class="status">${error ? errorMessage(error) : gettext("Waiting for the connection")}</span>`;
+    case "sending": return html`<span class="status delayed">${gettext("Sending…")}</span>`;
+    case "rejected": return html`<span class="error">${error && errorMessage(error)}</span>`;
+    case "accepted": return html`<span class="status delayed">${gettext("Sent")}</span>`;
+    case "requested": return html`<span class="status delayed">${gettext("Requested again")}</span>`;
+    case "queued": return html`<span class="status">${queuePosition(partial)}</span>`;
+    case "loading":
+      return html`<span class="status">${gettext("The model is starting:")} <count-down .until=${partial?.retryAt ?? 0}></count-down></span>`;
+    default: return timestamp ? timeTemplate(timestamp) : nothing;
+  }
+}
+
+/** @type {(partial: import("./state.js").PartialReply | null) => string} */
+function queuePosition(partial) {
+  const ahead = partial?.ahead ?? 0;
+  const position = ahead
+    ? format(ngettext("%(ahead)s message ahead", "%(ahead)s messages ahead", ahead), { ahead })
+    : gettext("Next in the queue");
+  if (partial?.etaS == null) return position;
+  return `${position}, ${format(gettext("about %(seconds)s s"), { seconds: Math.max(1, Math.round(partial.etaS)) })}`;
+}
+
+/** @type {(timestamp: string) => unknown} */
+function timeTemplate(timestamp) {
+  return html`<time class="time" datetime=${timestamp} title=${formatFull(timestamp)}>${formatTime(timestamp)}</time>`;
+}
+
+/** @type {(turn: Turn, actions: TurnActions) => unknown} */
+function humanButtonsTemplate(turn, actions) {
+  const isPending = turn.phase === "waiting" || turn.phase === "rejected";
+  const isEditable = isPending || turn.phase === "failed" || (turn.isLast && turn.phase === "done");
+  return html`<span class="turn-buttons">
+    ${isEditable ? button(ICONS.edit, gettext("Edit and resend"), () => actions.edit(turn)) : nothing}
+    ${isPending ? button(ICONS.close, gettext("Discard"), () => actions.discard(turn)) : nothing}
+    ${copyButton(turn.msg, actions)}
+  </span>`;
+}
+
+/** @type {(turn: Turn, actions: TurnActions) => unknown} */
+function replyTemplate(turn, actions) {
+  const { reply, partial } = turn;
+  const text = partial?.id ? partial.text : (reply?.msg ?? "");
+  const isFinal = !partial?.id;
+  return html`<div class="bot ${turn.outOfContext === 2 ? "out-of-context" : ""}" aria-busy=${isFinal ? "false" : "true"}>
+    <h2 class="visually-hidden">${gettext("Reply")}</h2>
+    <reply-text .content=${{ text, isFinal }}></reply-text>
+    ${partial && !text ? html`<span class="typing" aria-hidden="true"><i></i><i></i><i></i></span>` : nothing}
+    ${partial ? nothing : errorTemplate(turn, actions)}
+    ${reply && !partial ? replyFooterTemplate(turn, reply, actions) : nothing}
+  </div>`;
+}
+
+/** @type {(turn: Turn, actions: TurnActions) => unknown} */
+function errorTemplate(turn, actions) {
+  if (!turn.error) return nothing;
+  return html`<p class="error">${errorMessage(turn.error)}
+    ${turn.error.retryable
+      ? html`<button type="button" class="button small" @click=${() => actions.regenerate(turn)}>${gettext("Retry")}</button>`
+      : nothing}</p>`;
+}
+
+/** @type {(turn: Turn, reply: import("./state.js").Message, actions: TurnActions) => unknown} */
+function replyFooterTemplate(turn, reply, actions) {
+  return html`<div class="turn-footer">
+    ${reply.timestamp ? timeTemplate(reply.timestamp) : nothing}
+    ${reply.finish_reason === "stop_requested" ? html`<span class="status">${gettext("Stopped by you")}</span>` : nothing}
+    ${reply.finish_reason === "length" ? html`<span class="status">${gettext("Stopped at the length limit")}</span>` : nothing}
+    <span class="turn-buttons">
+      ${reply.msg ? copyButton(reply.msg, actions) : nothing}
+      ${turn.isLast && !turn.error
+        ? button(ICONS.regenerate, gettext("Regenerate"), () => actions.regenerate(turn))
+        : nothing}
+    </span>
+  </div>`;
+}
+
+/** @type {(text: string, actions: TurnActions) => unknown} */
+function copyButton(text, actions) {
+  return button(ICONS.copy, gettext("Copy"), (event) => actions.copy(text, /** @type {HTMLElement} */ (event.currentTarget)));
+}
+
+/** @type {(icon: unknown, label: string, onClick: (event: Event) => void) => unknown} */
+function button(icon, label, onClick) {
+  return html`<button type="button" class="icon-button" aria-label=${label} title=${label} @click=${onClick}>${icon}</button>`;
+}

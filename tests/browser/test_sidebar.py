@@ -1,0 +1,148 @@
+"""The sessions of a browser: start, rename, export, delete; and the form without JavaScript."""
+
+import json
+import re
+from pathlib import Path
+from uuid import UUID
+
+import requests
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.browser.visitor import NewVisitor, Visitor
+from tests.processes import Stack
+
+
+def entries(visitor: Visitor) -> Locator:
+    return visitor.page.locator(".sidebar-entry")
+
+
+def open_options(visitor: Visitor, name: str) -> Locator:
+    visitor.click(f"Options for {name}")
+    return visitor.dialog
+
+
+def start_another(visitor: Visitor, name: str) -> None:
+    visitor.click("New conversation")
+    visitor.enter_name(name)
+    expect(visitor.page.locator("h1")).to_have_text(name)
+
+
+def test_sidebar_switches_between_conversations(visitor: Visitor) -> None:
+    visitor.send("I am Ada")
+    visitor.expect_turn(0, "done")
+    start_another(visitor, "Grace")
+    visitor.send("I am Grace")
+    visitor.expect_turn(0, "done")
+    visitor.composer.fill("Grace's draft")
+
+    expect(entries(visitor)).to_have_count(2)
+    expect(entries(visitor).nth(1)).to_contain_text("You said: I am Ada")
+    entries(visitor).nth(1).locator(".sidebar-open").click()
+
+    visitor.expect_turn(0, "done", "You said: I am Ada")
+    expect(visitor.composer).to_have_value("")
+    entries(visitor).nth(0).locator(".sidebar-open").click()
+    visitor.expect_turn(0, "done", "You said: I am Grace")
+    expect(visitor.composer).to_have_value("Grace's draft")
+
+
+def test_conversation_is_renamed(visitor: Visitor) -> None:
+    dialog = open_options(visitor, "Ada")
+
+    dialog.get_by_label("Title").fill("Engines")
+    dialog.get_by_role("button", name="Rename").click()
+
+    expect(entries(visitor)).to_contain_text("Engines")
+    visitor.page.reload()
+    expect(visitor.page.locator("h1")).to_have_text("Engines")
+
+
+def test_open_conversation_is_exported(visitor: Visitor) -> None:
+    visitor.send("hello")
+    visitor.expect_turn(0, "done")
+
+    with visitor.page.expect_download() as markdown:
+        open_options(visitor, "Ada").get_by_role("button", name="Export as Markdown").click()
+    with visitor.page.expect_download() as data:
+        open_options(visitor, "Ada").get_by_role("button", name="Export as JSON").click()
+
+    text = Path(markdown.value.path()).read_text()
+    assert markdown.value.suggested_filename == "Ada.md"
+    assert text.startswith("# Ada\n")
+    assert text.index("hello") < text.index("You said: hello")
+    messages = json.loads(Path(data.value.path()).read_text())["messages"]
+    assert [(message["source"], message["msg"]) for message in messages] == [
+        ("human", "hello"),
+        ("bot", "You said: hello"),
+    ]
+
+
+def test_conversation_that_is_not_open_is_exported(visitor: Visitor) -> None:
+    visitor.send("hello")
+    visitor.expect_turn(0, "done")
+    start_another(visitor, "Grace")
+
+    with visitor.page.expect_download() as data:
+        open_options(visitor, "Ada").get_by_role("button", name="Export as JSON").click()
+
+    messages = json.loads(Path(data.value.path()).read_text())["messages"]
+    assert [message["msg"] for message in messages] == ["hello", "You said: hello"]
+
+
+def test_deleted_conversation_is_gone_here_and_on_the_server(
+    new_visitor: NewVisitor, stack: Stack
+) -> None:
+    visitor = new_visitor().start()
+    beside = new_visitor(beside=visitor).open()
+    expect(beside.composer).to_be_visible()
+    visitor.send("hello")
+    visitor.expect_turn(0, "done")
+    token = visitor.token()
+
+    dialog = open_options(visitor, "Ada")
+    dialog.locator("summary").click()
+    dialog.get_by_role("button", name="Delete permanently").click()
+
+    expect(visitor.page.get_by_label("Your name")).to_be_visible()
+    assert visitor.page.evaluate("JSON.stringify(localStorage)").count(token) == 0
+    response = requests.get(
+        f"{stack.url}/refresh_token", headers={"Authorization": f"Bearer {token}"}, timeout=5
+    )
+    assert response.status_code == 400
+    expect(beside.notices).to_contain_text(re.compile("has expired|no longer exists"))
+
+
+def test_name_form_works_without_javascript(chromium: Browser, stack: Stack) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(stack.url)
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url(f"{stack.url}/")
+    [cookie] = [cookie for cookie in context.cookies() if cookie["name"] == "chat_token"]
+    assert UUID(cookie["value"])
+    assert cookie["httpOnly"]
+    assert cookie["sameSite"] == "Lax"
+
+    # With JavaScript, the page adopts the session.
+    scripted = chromium.new_context()
+    scripted.add_cookies([{"name": "chat_token", "value": cookie["value"], "url": stack.url}])
+    visitor = Visitor(scripted.new_page(), stack.url).open()
+    expect(visitor.page.locator("h1")).to_have_text("Ada")
+    visitor.send("hello")
+    visitor.expect_turn(0, "done", "You said: hello")
+    assert visitor.token() == cookie["value"]
+    context.close()
+    scripted.close()
+
+
+def test_blank_name_is_rejected_without_javascript(chromium: Browser, stack: Stack) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(stack.url)
+    page.get_by_label("Your name").fill("   ")
+    page.get_by_role("button", name="Start").click()
+
+    expect(page.get_by_role("alert")).to_have_text("Enter a valid name.")
+    assert [cookie for cookie in context.cookies() if cookie["name"] == "chat_token"] == []
+    context.close()

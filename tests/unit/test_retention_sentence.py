@@ -1,0 +1,36 @@
+"""The sentence on the page that says when conversations are deleted."""
+
+import pytest
+from django.utils.translation import override
+
+from chat.views import retention_sentence
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "expected"),
+    [
+        (1, "one second"),
+        (302, "302 seconds"),
+        (60, "one minute"),
+        (5400, "90 minutes"),
+        (3600, "one hour"),
+        (7200, "2 hours"),
+        (86_400, "one day"),
+        (604_800, "7 days"),
+    ],
+)
+def test_retention_is_stated_in_the_largest_exact_unit(ttl_s: float, expected: str) -> None:
+    with override("en"):
+        sentence = retention_sentence(ttl_s)
+
+    assert sentence == f"Conversations are deleted {expected} after the last message."
+
+
+def test_retention_is_stated_in_german() -> None:
+    with override("de"):
+        sentences = [retention_sentence(ttl_s) for ttl_s in (3600, 7200)]
+
+    assert sentences == [
+        "Gespräche werden eine Stunde nach der letzten Nachricht gelöscht.",
+        "Gespräche werden 2 Stunden nach der letzten Nachricht gelöscht.",
+    ]
