@@ -1,4 +1,4 @@
-# One image for web, worker, beat and the management commands; compose.yaml says which runs what.
+# One image for web, worker, beat and management commands; compose.yaml sets the command of each.
 FROM python:3.13-slim AS packages
 COPY requirements.txt requirements-tracing.txt ./
 RUN python -m venv /venv \
@@ -17,7 +17,7 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     DATA_DIR=/tmp/chat \
     STATIC_ROOT=/app/static
-# Development's settings are enough to collect files, and put no secret into a layer.
+# With development settings, collectstatic needs no secret that would end up in an image layer.
 RUN APP_ENV=development MODEL_URL=http://none.invalid/ python manage.py collectstatic --noinput \
     && rm -rf /tmp/chat
 ENV APP_ENV=production

@@ -1,5 +1,5 @@
-# `make run` serves the chat on http://127.0.0.1:3500; `make test` runs every test.
-# PYTHON=/path/to/python3.x chooses the interpreter, PORT=3600 another port.
+# `make run` starts the chat at http://127.0.0.1:3500; `make test` runs all tests.
+# Variables: PYTHON=/path/to/python3.x selects the interpreter, PORT=3600 the port.
 
 RUN = .venv/bin/python
 
@@ -7,13 +7,13 @@ RUN = .venv/bin/python
 .PHONY: help install install-dev run chromium servers test check format bench faults conformance
 
 help:
-	@echo "make run      serve the chat on http://127.0.0.1:$${PORT:-3500} (Ctrl-C ends it)"
-	@echo "make test     run every test"
-	@echo "make check    style, types and the walls between modules"
-	@echo "make format   rewrite the code in the project's style"
-	@echo "make bench    measure the speed"
-	@echo "make conformance   hold both servers against every Autobahn case (ten minutes)"
-	@echo "make faults   break the processes on purpose and count what is lost"
+	@echo "make run          start the chat at http://127.0.0.1:$${PORT:-3500} (Ctrl-C stops it)"
+	@echo "make test         run all tests"
+	@echo "make check        check style, types and import rules"
+	@echo "make format       format the code"
+	@echo "make bench        measure speed"
+	@echo "make faults       break processes and networks on purpose and count lost messages"
+	@echo "make conformance  run all Autobahn WebSocket cases on both web servers (10 minutes)"
 
 install:
 	@scripts/install.sh run
@@ -30,7 +30,7 @@ servers:
 run: install
 	@$(RUN) manage.py runall
 
-# Three at a time, also on two cores: many tests wait for a time-out.
+# Three processes even on two cores, because many tests wait for a timeout.
 test: install-dev chromium servers
 	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 

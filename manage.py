@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line for this project."""
+"""Django's command-line entry point for this project."""
 
 import os
 import sys
@@ -13,8 +13,8 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        # The sentence names the variable; where in the code it is read helps nobody.
-        sys.exit(f"{error}")
+        # The message names the variable; a traceback would only hide it.
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

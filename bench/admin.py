@@ -1,7 +1,7 @@
-"""The admin at many sessions: how long its pages take, and what its search index costs a message.
+"""Measure the admin with many sessions: its pages, and the cost of its search index per message.
 
-`python -m bench.admin [sessions]` fills an embedded Redis of its own and asks for pages through
-Django's test client, which runs the whole request but the socket.
+`python -m bench.admin [sessions]` fills an embedded Redis of its own and requests pages through
+Django's test client, which runs everything except the socket.
 """
 
 import json
@@ -30,15 +30,15 @@ NAMES = ("Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Margaret", "Ton
 
 
 def run(count: int = SESSIONS) -> Iterator[str]:
-    """Yield one line for each measured page or step.
+    """Yield one line for each measurement.
 
-    In a process of its own: it takes the tests' settings, which others must not see.
+    It runs in a separate process, since it uses the tests' settings.
     """
     command = [sys.executable, "-m", "bench.admin", str(count)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield from (line.rstrip() for line in process.stdout or ())
     if process.returncode:
-        yield f"ended with status {process.returncode}"
+        yield f"exited with status {process.returncode}"
 
 
 def measure(count: int) -> Iterator[str]:
@@ -62,11 +62,11 @@ def measure(count: int) -> Iterator[str]:
 
 
 def fill(count: int, spread_ms: int = 23 * HOUR_MS) -> None:
-    """Write sessions as the scripts would have left them, begun over the last `spread_ms`."""
+    """Write sessions in the format of the scripts, started in the last `spread_ms`."""
     from chat.container import store
 
     now_ms = int(time.time() * 1000)
-    chance = random.Random(7)  # noqa: S311 the same sessions every time
+    chance = random.Random(7)  # noqa: S311 the same sessions in every run
     ids = [f"{chance.getrandbits(128):032x}" for _ in range(count)]
     for start in range(0, count, BATCH):
         with store().redis.pipeline(transaction=False) as pipeline:
@@ -78,8 +78,8 @@ def fill(count: int, spread_ms: int = 23 * HOUR_MS) -> None:
             pipeline.execute()
 
 
-def _document(chance: random.Random, session: str, began_ms: int) -> dict[str, Any]:
-    at_ms, messages = began_ms, []
+def _document(chance: random.Random, session: str, started_ms: int) -> dict[str, Any]:
+    at_ms, messages = started_ms, []
     for turn in range(chance.randint(0, 6)):
         human = {
             "seq": 2 * turn + 1,
@@ -94,7 +94,7 @@ def _document(chance: random.Random, session: str, began_ms: int) -> dict[str, A
         messages += [human, _reply(chance, human, at_ms, total_ms)]
         at_ms += chance.randrange(60_000)
     return {
-        "session_start": began_ms,
+        "session_start": started_ms,
         "id": session,
         "name": f"{chance.choice(NAMES)} {_text(chance, 1).capitalize()}",
         "messages": messages,
@@ -133,7 +133,7 @@ def _text(chance: random.Random, words: int) -> str:
 
 
 def _word(chance: random.Random) -> str:
-    """Return a made-up word; few are frequent and many are rare, as in a language."""
+    """Return a random word; few words are frequent and many are rare, as in a language."""
     number = int(chance.paretovariate(0.6)) % 40_000
     syllables = []
     for _ in range(4):
@@ -153,9 +153,9 @@ def _measure(count: int) -> Iterator[str]:
     client = Client()
     client.force_login(User.objects.create_superuser("bench"))
     before_ms = _exchange_ms(20), _exchange_ms(200)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     fill(count)
-    yield f"{count:,} sessions written in {time.perf_counter() - begun:.0f} s"
+    yield f"{count:,} sessions written in {time.perf_counter() - started:.0f} s"
     yield f"index built in {_index_s(client):.0f} s"
     for length, before, after in zip(
         (40, 400), before_ms, (_exchange_ms(20), _exchange_ms(200)), strict=True
@@ -165,12 +165,14 @@ def _measure(count: int) -> Iterator[str]:
             f" {before:.2f} ms without the index, {after:.2f} ms with it"
         )
     yield _memory()
-    said = Counter(_word(random.Random(n)) for n in range(2_000))  # noqa: S311
-    often, _ = said.most_common(2)[1]
-    rare = min(said, key=lambda word: (said[word], -len(word)))
+    words = Counter(_word(random.Random(n)) for n in range(2_000))  # noqa: S311
+    frequent, _ = words.most_common(2)[1]
+    rare = min(words, key=lambda word: (words[word], -len(word)))
     first = _first_id(client)
     for name, query in PAGES.items():
-        filled = query.format(last=min(count // 50, 100), often=often, rare=rare, id=first[:6])
+        filled = query.format(
+            last=min(count // 50, 100), frequent=frequent, rare=rare, id=first[:6]
+        )
         yield _timed(name, partial(client.get, f"/admin/chat/session/{filled}"))
     session = _first_id(client, "?failures=yes")
     yield _timed("a session's page", lambda: client.get(f"/admin/chat/session/{session}/change/"))
@@ -179,35 +181,35 @@ def _measure(count: int) -> Iterator[str]:
 
 PAGES = {
     "first page": "",
-    "last page there is": "?p={last}",
+    "last page": "?p={last}",
     "sorted by name": "?o=1",
-    "search: a frequent word": "?q={often}",
-    "search: two words": "?q={often}+{rare}",
+    "search: a frequent word": "?q={frequent}",
+    "search: two words": "?q={frequent}+{rare}",
     "search: a rare word": "?q={rare}",
-    "search: a session id's beginning": "?q={id}",
+    "search: beginning of a session ID": "?q={id}",
     "filter: failed": "?state=failed",
     "filter: idle": "?state=idle",
-    "filter: has failures": "?failures=yes",
+    "filter: any failure": "?failures=yes",
     "filter: slow replies": "?slow=15",
     "filter: around a time": "?around=09:10",
-    "search and filters, all counts": "?q={often}&failures=yes&_facets=True",
+    "search and filters with counts": "?q={frequent}&failures=yes&_facets=True",
 }
 
 
 def _timed(name: str, ask: Callable[[], Any]) -> str:
-    times_ms, own_ms = [], []
+    times_ms, process_ms = [], []
     for _ in range(TIMES):
-        begun, begun_own = time.perf_counter(), time.process_time()
+        started, started_own = time.perf_counter(), time.process_time()
         response = ask()
-        own_ms.append((time.process_time() - begun_own) * 1000)
-        times_ms.append((time.perf_counter() - begun) * 1000)
+        process_ms.append((time.process_time() - started_own) * 1000)
+        times_ms.append((time.perf_counter() - started) * 1000)
         assert response.status_code == 200, response  # noqa: S101
     counted = re.search(r'class="paginator".*?(\d+) session', response.content.decode(), re.DOTALL)
     results = f", {int(counted[1]):,} found" if counted else ""
     return (
         f"{name}: median {statistics.median(times_ms):.0f} ms,"
         f" {min(times_ms):.0f} to {max(times_ms):.0f} ms,"
-        f" {statistics.median(own_ms):.0f} ms of it this process' own{results}"
+        f" {statistics.median(process_ms):.0f} ms of it in this process{results}"
     )
 
 
@@ -219,10 +221,10 @@ def _first_id(client: Any, query: str = "") -> str:
 
 
 def _index_s(client: Any) -> float:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     while "being built" in client.get("/admin/chat/session/").content.decode():
         time.sleep(0.2)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def _memory() -> str:
@@ -243,7 +245,7 @@ def _exchange_ms(rounds: int) -> float:
     redis.run(sessions.create(session, "Ada", address=session, limits=limits()))
     for _ in range(rounds):
         message, reply = uuid4(), uuid4()
-        begun = time.perf_counter()
+        started = time.perf_counter()
         redis.run(sessions.accept(session, message, _text(chance, 12), limits=allowed))
         redis.run(leases.take(session, "bench", reply, history=4))
         outcome = NewReply(
@@ -259,7 +261,7 @@ def _exchange_ms(rounds: int) -> float:
             record=Record(attempts=1, worker="bench", model="bench"),
         )
         redis.run(leases.commit(session, "bench", outcome, ttl_s=60))
-        times_ms.append((time.perf_counter() - begun) * 1000)
+        times_ms.append((time.perf_counter() - started) * 1000)
     return statistics.median(times_ms)
 
 

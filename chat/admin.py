@@ -1,4 +1,4 @@
-"""Sessions in Django's admin: live from Redis, read-only but for the actions of `chat.operator`."""
+"""Sessions in Django's admin: loaded from Redis, read-only except for the actions."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,10 @@ from django.utils.safestring import SafeString
 from chat.container import store
 from chat.models import Session
 from chat.operator import confirmation, filters, pages
-from chat.operator.changelist import BoundedPaginator, SessionChangeList
-from chat.operator.results import Results
-from chat.operator.search_query import ID, Query
+from chat.operator.changelist import BoundedPaginator, Results, SessionChangeList
+from chat.operator.charts import format_duration
+from chat.operator.conditions import Query
 from chat.operator.session_search import SessionSearch
-from chat.operator.timeline import duration
 
 if TYPE_CHECKING:
     SessionModelAdmin = admin.ModelAdmin[Session]
@@ -28,17 +27,17 @@ else:
 
 @admin.register(Session)
 class SessionAdmin(SessionModelAdmin):
-    """The list of sessions, and the way to each one's page."""
+    """The list of sessions, and the pages of each."""
 
     list_display = (
         "name",
         "state",
         "failures",
-        "said_last",
+        "last_message_at",
         "length",
         "sockets",
         "time_left",
-        "began",
+        "started_at",
         "short_id",
     )
     list_display_links = ("name", "short_id")
@@ -62,39 +61,38 @@ class SessionAdmin(SessionModelAdmin):
         js = ["admin-chat/token-search.js"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Return all sessions, as rows that are read from Redis."""
-        in_texts = request.user.has_perm("chat.view_transcript")
-        return Results(SessionSearch(store()), Query(in_texts=in_texts))
+        """Return all sessions as rows loaded from Redis."""
+        return Results(SessionSearch(store()), Query())
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Session | None:
-        """Return a session's row, None where there is no such session."""
-        found = SessionSearch(store()).summaries((object_id,)) if ID.fullmatch(object_id) else []
-        return Session.of(found[0]) if found else None
+        """Return a session's row, or None if it does not exist."""
+        found = SessionSearch(store()).summaries((object_id,))
+        return Session.from_summary(found[0]) if found else None
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the change list that asks Redis."""
+        """Return the change list for sessions in Redis."""
         return SessionChangeList
 
     def get_actions(self, request: HttpRequest) -> Any:
-        """Return the actions this person may take."""
-        return confirmation.actions(request)
+        """Return the actions that this user may apply."""
+        return confirmation.admin_actions(request)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody adds a session here."""
+        """Sessions cannot be added."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody edits a transcript."""
+        """Sessions cannot be edited."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Deleting is an action; Django's own way would ask the database."""
+        """Deletion is an action: Django's own delete view would query the database."""
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the pages a model has, and those that only sessions have."""
+        """Return Django's pages of a model, and those that only sessions have."""
         wrap = self.admin_site.admin_view
         own = [
             path("dashboard/", wrap(pages.dashboard), name="chat_session_dashboard"),
@@ -104,16 +102,16 @@ class SessionAdmin(SessionModelAdmin):
         ]
         return own + super().get_urls()
 
-    @pages.tells_of_trouble
+    @pages.report_unavailable_store
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list, or take an action."""
+        """Show the list, or apply an action."""
         if session := pages.session_of_token(request.GET.get("q", "")):
             return pages.warn_of_token(request, session)
         return super().changelist_view(request, {"title": "Sessions"} | (extra_context or {}))
 
-    @pages.tells_of_trouble
+    @pages.report_unavailable_store
     def change_view(
         self,
         request: HttpRequest,
@@ -126,16 +124,16 @@ class SessionAdmin(SessionModelAdmin):
             raise PermissionDenied
         return pages.session(request, unquote(object_id))
 
-    @pages.tells_of_trouble
+    @pages.report_unavailable_store
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show what operators did to a session."""
+        """Show the actions applied to a session."""
         return super().history_view(request, object_id, extra_context)
 
-    @admin.display(description="session")
+    @admin.display(description="session ID")
     def short_id(self, row: Session) -> SafeString:
-        """The id's beginning; the whole one is on the session's page."""
+        """The beginning of the id; the session's page shows the whole."""
         return format_html('<code title="{}">{}</code>', row.id, row.id[:8])
 
     @admin.display(description="state")
@@ -146,35 +144,35 @@ class SessionAdmin(SessionModelAdmin):
 
     @admin.display(description="failures")
     def failures(self, row: Session) -> SafeString | str:
-        """How many replies failed, and how the last of them."""
+        """The number of failed replies, and the error code of the last one."""
         codes = row.summary.failures
         if not codes:
             return "-"
         return format_html('{} <span class="quiet">{}</span>', len(codes), codes[-1])
 
     @admin.display(description="last message", ordering="last")
-    def said_last(self, row: Session) -> SafeString | str:
+    def last_message_at(self, row: Session) -> SafeString | str:
         """When its last message was stored."""
-        return pages.moment(row.summary.last)
+        return pages.format_time(row.summary.last)
 
     @admin.display(description="started", ordering="started")
-    def began(self, row: Session) -> SafeString | str:
-        """When it began."""
-        return pages.moment(row.summary.started)
+    def started_at(self, row: Session) -> SafeString | str:
+        """When it started."""
+        return pages.format_time(row.summary.started)
 
     @admin.display(description="sockets")
     def sockets(self, row: Session) -> int:
-        """How many of its pages are open."""
+        """The number of its open sockets."""
         return row.summary.sockets
 
     @admin.display(description="time left")
     def time_left(self, row: Session) -> str:
-        """How long it lasts if nothing more is said."""
-        return duration(row.summary.left_s * 1000)
+        """The time until it expires without another message."""
+        return format_duration(row.summary.remaining_s * 1000)
 
 
 admin.site.index_template = "admin/chat/index.html"
 admin.site.site_header = "Chat administration"
 admin.site.site_title = "Chat administration"
-admin.site.index_title = "Service"
-admin.site.enable_nav_sidebar = False  # three pages need no second way to them
+admin.site.index_title = "Overview"
+admin.site.enable_nav_sidebar = False  # the start page links to the few pages there are

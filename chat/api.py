@@ -26,9 +26,9 @@ from chat.apidocs.openapi import (
 )
 from chat.container import async_store, limits
 from chat.errors import ChatError, RateLimited, SessionUnknown
-from chat.events.delivery import publish_change
+from chat.events.delivery import CHANGED, publish
 from chat.observability import metrics
-from chat.schemas import History, HistoryMessage, Value, session_id
+from chat.schemas import FrozenModel, History, HistoryMessage, session_id
 from chat.store import sessions
 
 MAX_NAME_CHARS = 100
@@ -47,26 +47,26 @@ Name = Annotated[
 names = TypeAdapter(Name)
 
 
-class Online(Value):
+class Online(FrozenModel):
     """The server answers."""
 
     msg: str
 
 
-class InvalidField(Value):
+class InvalidField(FrozenModel):
     """Which field of a request is wrong, and what to do."""
 
     loc: str
     msg: str
 
 
-class InvalidRequest(Value):
+class InvalidRequest(FrozenModel):
     """The answer to a request that cannot be read."""
 
     detail: InvalidField
 
 
-class Refused(Value):
+class Refused(FrozenModel):
     """The answer to a request that cannot be done."""
 
     detail: str
@@ -168,7 +168,7 @@ async def delete_token(request: HttpRequest) -> tuple[HTTPStatus, None]:
     session = session_id(str(token_of(request)))
     if not await async_store().run(sessions.erase(session)):
         raise SessionUnknown
-    await publish_change(session)
+    await publish(session, CHANGED)
     return HTTPStatus.NO_CONTENT, None
 
 

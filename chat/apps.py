@@ -17,5 +17,5 @@ class ChatConfig(AppConfig):
 
         logging.captureWarnings(settings.LOG_FORMAT == "json")
         metric_files.begin(settings.METRICS_DIR)
-        lifecycle.listen()
+        lifecycle.connect_signals()
         tracing.start()

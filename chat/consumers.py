@@ -1,14 +1,13 @@
-"""ChatConsumer: authorise, parse, accept, forward. It decides nothing.
+"""One WebSocket. The consumer translates between ASGI and `chat.websocket` and decides nothing.
 
-On connect it joins the session's group first and is counted in, so that it is told of what others
-do, then reads the document, then passes live events on, dropping what the document already told.
-Where an event is missing it reads the document again.
+On connect it joins the session's group first, then loads the document, then forwards live events,
+dropping what the document already contained. If an event is missing, the document is loaded again.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -16,29 +15,25 @@ from django.conf import settings
 
 from chat.container import async_store, client_limits, limits, task_publisher
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
-from chat.events.delivery import group_name
+from chat.events.delivery import group_name, publish
+from chat.events.published_frame import InvalidEvent, PublishedFrame, frames_of
 from chat.observability import metrics, tracing
 from chat.observability.logs import log_context, set_log_session
-from chat.protocol import (
-    Error,
-    ServerFrame,
-    check_size,
-    frame_reference,
-)
+from chat.protocol import ClientFrame, Error, MessageSend, check_size
 from chat.schemas import Session
 from chat.store import sessions
-from chat.websocket.backpressure import ClientNotReading, Connection
-from chat.websocket.handlers import Actions
+from chat.websocket.backpressure import ClientConnection, ClientNotReading
+from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.handshake import parse_handshake
 from chat.websocket.rate_limit import FrameRateLimit
-from chat.websocket.sync import SocketSync, load_since
+from chat.websocket.sync import Frames, SocketSync, load_since
 from chat.websocket.timers import Timer
 
 logger = logging.getLogger(__name__)
 
 POLICY_VIOLATION = 1008
 TRY_AGAIN_LATER = 1013
-STUCK_S = 0.25
+BACKPRESSURE_CHECK_S = 0.25
 END_REASON = "Session not authenticated or expired token"
 
 
@@ -47,208 +42,234 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one socket."""
-        self.connection = Connection(receive, send)
+        self.connection = ClientConnection(receive, send)
         await super().__call__(scope, receive, send)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Call the handler named after the message's type.
 
-        Channels' own goes through a thread each time to close old database connections; a socket
-        never touches the database.
+        Channels' own method first closes old database connections in a thread, which costs a thread
+        switch per event; a socket never uses the database.
+        https://github.com/django/channels/blob/main/channels/consumer.py
         """
         try:
-            await getattr(self, message["type"].replace(".", "_"))(message)
+            # An event of an unknown type comes from another version: resync, as after a lost one.
+            handler = getattr(self, message["type"].replace(".", "_"), self.session_queued)
+            await handler(message)
         except ClientNotReading:
-            self._cut_off()
+            self._abort()
 
     async def connect(self) -> None:
-        """Admit the socket, join its group, tell it the document, and watch over it."""
-        self.caller = parse_handshake(self.scope)
-        self.dialect = self.caller.dialect
+        """Accept the socket, send it the session, and start its timers."""
+        self.handshake = parse_handshake(self.scope)
+        self.codec = self.handshake.codec
+        # Frames of the client, events and timers are handled one at a time.
         self.turn = asyncio.Lock()
         self.background: set[asyncio.Task[None]] = set()
-        self.admitted = self.is_open = False
+        self.is_counted = self.is_open = False
         try:
-            if self.caller.session is None:
+            if self.handshake.session is None:
                 raise SessionUnknown
-            self.session = self.caller.session
+            self.session = self.handshake.session
             set_log_session(self.session)
             session = await self._join()
         except ChatError as error:
-            await self._turn_away(error)
+            await self._reject(error)
             return
-        self.updates = SocketSync(async_store(), session, self.dialect, client_limits(), self._tell)
-        self.actions = Actions(async_store(), limits(), self.session, self.updates, self._enqueue)
-        self.budget = FrameRateLimit(settings.MESSAGES_PER_MINUTE)
-        self.admitted = self.is_open = True
-        await self.accept(self.dialect.subprotocol)
-        metrics.socket_admitted(self.dialect.name)
-        await self.updates.begin(session)
-        self._begin(self._keep_watch())
+        self.sync = SocketSync(async_store(), session, self.codec, client_limits())
+        self.handlers = FrameHandlers(async_store(), limits(), self.session)
+        self.rate_limit = FrameRateLimit(settings.MESSAGES_PER_MINUTE)
+        self.is_counted = self.is_open = True
+        await self.accept(self.codec.subprotocol)
+        metrics.socket_admitted(self.codec.name)
+        await self._send_frames(self.sync.open(session))
+        self._start(self._run_timers())
 
     async def disconnect(self, code: int) -> None:
         """Leave the group and the count of open sockets."""
-        if self.admitted:
-            metrics.socket_closed(self.dialect.name)
+        if self.is_counted:
+            metrics.socket_closed(self.codec.name)
         for task in self.background:
             task.cancel()
-        if self.caller.session:
-            await self.channel_layer.group_discard(
-                group_name(self.caller.session), self.channel_name
+        if session := self.handshake.session:
+            await self.channel_layer.group_discard(group_name(session), self.channel_name)
+            command = sessions.unregister_socket(
+                session, self.channel_name, address=self.handshake.address
             )
             with contextlib.suppress(StoreUnavailable):
-                await async_store().run(
-                    sessions.unregister_socket(
-                        self.caller.session, self.channel_name, address=self.caller.address
-                    )
-                )
+                await async_store().run(command)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Read one frame of the client; what is wrong with it is an error frame, never a close."""
+        """Handle one frame of the client. An invalid one gets an error frame and never a close."""
         if not self.is_open:
             return
         ref = None
-        await self.connection.until_read()
-        self._guard()
+        await self.connection.wait_until_writable()
+        self._watch_backpressure()
         try:
-            self.budget.spend()
-            if text_data is None:
-                raise MessageInvalid("Binary frames are not read. Send text.")
-            check_size(text_data)
-            frame = self.dialect.parse(text_data)
-            metrics.frame_received(frame.type)
-            ref = frame_reference(frame.model_dump(mode="json"))
+            self.rate_limit.spend()
+            frame = self._decode(text_data)
+            ref = str(frame.id) if isinstance(frame, MessageSend) else None
             with log_context(message=ref), tracing.frame(frame.type, self.session):
                 async with self.turn:
-                    await self.actions.act(frame)
+                    await self._apply(await self.handlers.handle(frame), ref)
         except SessionUnknown:
             await self._end()
         except ChatError as error:
-            await self._tell_error(error, ref or getattr(error, "ref", None))
-            if self.budget.is_flooded:
+            await self._send_error(error, ref or getattr(error, "ref", None))
+            if self.rate_limit.is_flooded:
                 self.is_open = False
                 await self.close(POLICY_VIOLATION, error.detail)
+                # A server goes on reading after a close, until the client answers it.
+                self.connection.abort()
         finally:
-            self.guard.cancel()
+            self.backpressure_check.cancel()
 
     async def session_event(self, event: dict[str, Any]) -> None:
-        """Pass on what a worker or another tab tells the session, once and without gaps."""
-        if self._is_ours(event):
-            for kind, frame in event["frames"]:
-                heard = frame if self.dialect.follows(kind) else None
-                with tracing.told(kind, event.get("trace") if heard else None):
-                    await self._in_turn(self.updates.hear(heard))
+        """Forward the frames of a worker or another tab."""
+        if not self._is_ours(event):
+            return
+        try:
+            frames = frames_of(event)
+        except InvalidEvent:
+            await self._in_turn(self.sync.resync())
+            return
+        for frame in frames:
+            trace = event.get("trace") if self.codec.carries(frame.position.type) else None
+            with tracing.told(frame.position.type, trace):
+                await self._in_turn(self.sync.on_frame(frame))
 
     async def session_changed(self, event: dict[str, Any]) -> None:
-        """Read the document again: its time started again, or it is gone."""
+        """Load the document again: its expiry changed, or it is gone."""
         if self._is_ours(event):
-            await self._in_turn(self.updates.tell_all())
+            await self._in_turn(self.sync.load())
 
     async def session_queued(self, event: dict[str, Any]) -> None:
-        """Read what waits: a reply is to be written again."""
+        """Load what waits: a reply is to be regenerated."""
         if self._is_ours(event):
-            await self._in_turn(self.updates.look())
+            await self._in_turn(self.sync.resync())
 
-    def _enqueue(self, ref: str | None) -> None:
-        """Ask for the session's next answer, at once; what fails is told when it does."""
-        self._begin(self._tell_refusal(task_publisher().enqueue_answer(self.session), ref))
+    def _decode(self, text: str | None) -> ClientFrame:
+        if text is None:
+            raise MessageInvalid("Binary frames are not supported. Send text.")
+        check_size(text)
+        frame = self.codec.decode(text)
+        metrics.frame_received(frame.type)
+        return frame
 
-    async def _tell_refusal(self, enqueued: Coroutine[Any, Any, None], ref: str | None) -> None:
+    async def _apply(self, effects: Effects, ref: str | None) -> None:
+        if effects.enqueue:
+            # Started now and awaited apart: the broker must not delay what the client is sent.
+            self._start(self._report(task_publisher().enqueue_answer(self.session), ref))
+        if effects.load_after is not None:
+            await self._send_frames(await self.sync.load(effects.load_after))
         try:
-            await enqueued
+            if effects.frame:
+                frame = PublishedFrame.of(effects.frame)
+                await self._send_frames(await self.sync.on_frame(frame, repeat=effects.repeat))
+            if effects.resync:
+                await self._send_frames(await self.sync.resync())
+        except StoreUnavailable:
+            # The request is stored already. What cannot be loaded now is sent by the timers.
+            self.sync.resync_soon()
+        if effects.event:
+            await publish(self.session, effects.event)
+
+    async def _report(self, publishing: Awaitable[None], ref: str | None) -> None:
+        try:
+            await publishing
         except ChatError as error:
-            await self._tell_error(error, ref)
+            await self._send_error(error, ref)
 
-    async def _in_turn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do what an event or the clock asks for; what fails now is looked at again.
+    async def _in_turn(self, frames: Coroutine[Any, Any, Frames]) -> None:
+        """Send the frames for an event or timer; if that fails now, the timers try again.
 
-        A client that does not keep up is told nothing more until it has read what it has; what it
-        missed it then gets from the document.
+        A client that does not keep up is sent nothing before it has read what it has. It receives
+        the rest from the document.
         """
-        with contextlib.closing(work):
-            if self.connection.is_full():
-                self.updates.doubt()
+        with contextlib.closing(frames):
+            if self.connection.is_congested():
+                self.sync.resync_soon()
                 return
             try:
                 async with self.turn:
-                    await work
+                    await self._send_frames(await frames)
             except SessionUnknown:
                 await self._end()
             except ChatError as error:
-                logger.warning("A socket could not be kept up to date: %s", error.code)
-                self.updates.doubt()
+                logger.warning("A socket could not be synchronized: %s", error.code)
+                self.sync.resync_soon()
 
-    async def _keep_watch(self) -> None:
-        """Do by the clock what no event asks for, as long as the socket is open."""
+    async def _run_timers(self) -> None:
         while self.is_open:
-            due = await self.updates.next_due()
+            timer = await self.sync.next_timer()
             try:
-                if due is Timer.SIGN_OF_LIFE:
-                    await self._in_turn(self._give_sign_of_life())
-                await self._in_turn(self.updates.do(due))
+                due = self._heartbeat() if timer is Timer.HEARTBEAT else self.sync.on_timer(timer)
+                await self._in_turn(due)
             except ClientNotReading:
-                self._cut_off()
+                self._abort()
 
     async def _join(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
-        await self._count_in()
-        return await load_since(async_store(), self.session, self.caller.after)
+        await self._register()
+        return await load_since(async_store(), self.session, self.handshake.after)
 
-    async def _give_sign_of_life(self) -> None:
-        await self.updates.compare(await self._count_in())
+    async def _heartbeat(self) -> Frames:
+        return await self.sync.on_heartbeat(await self._register())
 
-    async def _count_in(self) -> int:
-        return await async_store().run(
-            sessions.register_socket(
-                self.session, self.channel_name, address=self.caller.address, limits=limits()
-            )
+    async def _register(self) -> int:
+        command = sessions.register_socket(
+            self.session, self.channel_name, address=self.handshake.address, limits=limits()
         )
+        return await async_store().run(command)
 
-    async def _turn_away(self, error: ChatError) -> None:
-        """Refuse: a plain client by the handshake, chat.v1 by a frame, as browsers see no 403."""
-        metrics.socket_refused(self.dialect.name, error.code)
-        if self.dialect.subprotocol is None and isinstance(error, SessionUnknown):
+    async def _reject(self, error: ChatError) -> None:
+        """Reject a plain client in the handshake, chat.v1 by a frame: browsers hide a 403."""
+        metrics.socket_refused(self.codec.name, error.code)
+        if self.codec.subprotocol is None and isinstance(error, SessionUnknown):
             await self.close()
             return
-        await self.accept(self.dialect.subprotocol)
-        await self._tell_error(error)
+        await self.accept(self.codec.subprotocol)
+        await self._send_error(error)
         await self.close(TRY_AGAIN_LATER if not error.permanent else POLICY_VIOLATION, error.detail)
 
     async def _end(self) -> None:
         if self.is_open:
             self.is_open = False
-            await self.updates.tell_end()
+            await self._send_frames(self.sync.end())
             await self.close(POLICY_VIOLATION, END_REASON)
 
-    def _guard(self) -> None:
-        """While one frame is acted upon, daphne goes on to take others: only so many."""
+    def _watch_backpressure(self) -> None:
+        """Abort if daphne receives too many other frames while one is being handled."""
         try:
-            self.connection.check_unread()
+            self.connection.check_unhandled()
         except ClientNotReading:
-            self._cut_off()
-        self.guard = asyncio.get_running_loop().call_later(STUCK_S, self._guard)
+            self._abort()
+        loop = asyncio.get_running_loop()
+        self.backpressure_check = loop.call_later(BACKPRESSURE_CHECK_S, self._watch_backpressure)
 
-    def _cut_off(self) -> None:
-        """End a connection whose client does not keep up; a good one comes back and catches up."""
+    def _abort(self) -> None:
+        """Drop a client that does not keep up. A well-behaved one reconnects and catches up."""
         self.is_open = False
-        logger.warning("A client that does not keep up was cut off")
-        self.connection.cut()
+        logger.warning("Connection aborted: the client does not keep up")
+        self.connection.abort()
 
-    async def _tell(self, frame: ServerFrame) -> None:
-        if text := self.dialect.render(frame):
-            await self.send(text_data=text)
+    async def _send_frames(self, frames: Frames) -> None:
+        for frame in frames:
+            if text := self.codec.encode(frame):
+                await self.send(text_data=text)
 
-    async def _tell_error(self, error: ChatError, ref: str | None = None) -> None:
+    async def _send_error(self, error: ChatError, ref: str | None = None) -> None:
         metrics.error_sent(error.code)
-        await self._tell(Error(code=error.code, detail=error.detail, ref=ref))
+        await self._send_frames([Error(code=error.code, detail=error.detail, ref=ref)])
 
     def _is_ours(self, event: dict[str, Any]) -> bool:
-        if event["session"] == self.caller.session:
+        if event.get("session") == self.handshake.session:
             return self.is_open
         logger.error("An event of another session reached this socket")
         return False
 
-    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)
         self.background.add(task)
         task.add_done_callback(self.background.discard)

@@ -1,14 +1,15 @@
-"""The closed list of error codes: the same names in the documents, the frames and the metrics.
+"""The closed list of error codes: the same in the API descriptions, the frames and the metrics.
 
 ChatError
-├── SessionUnknown       session.unknown      no such session, or its time is over
-├── SessionBusy          session.busy         too many messages wait for an answer
-├── RateLimited          rate.limited         too much in too short a time
-├── MessageInvalid       message.invalid      the frame cannot be understood
-├── MessageEmpty         message.empty        there is nothing in it
-├── MessageTooLong       message.too_long     there is too much in it
-├── QueueUnavailable     queue.unavailable    the broker did not take the task
-└── StoreUnavailable     store.unavailable    Redis did not answer, or is full
+├── SessionUnknown       session.unknown      the session does not exist or has expired
+├── SessionBusy          session.busy         too many messages wait for a reply
+├── RateLimited          rate.limited         too many requests in a minute
+├── TooManySockets       rate.limited         too many open sockets
+├── MessageInvalid       message.invalid      the frame or request is not valid
+├── MessageEmpty         message.empty        the message has no text
+├── MessageTooLong       message.too_long     the message or frame is too long
+├── QueueUnavailable     queue.unavailable    the broker did not accept the task
+└── StoreUnavailable     store.unavailable    Redis does not respond, or is full
 """
 
 from enum import StrEnum
@@ -35,37 +36,37 @@ class ErrorCode(StrEnum):
     REPLY_DEADLINE = "reply.deadline"
 
 
-# What a client should know of each code; the documents show these sentences.
+# For clients' authors; the API descriptions show these sentences.
 MEANINGS = {
-    ErrorCode.MESSAGE_EMPTY: "There is nothing in the message. Nothing was stored.",
+    ErrorCode.MESSAGE_EMPTY: "The message has no text. Nothing was stored.",
     ErrorCode.MESSAGE_TOO_LONG: "The message has more characters than `limits.max_message_chars`,"
-    " or the frame more than 64 KiB. Nothing was stored.",
-    ErrorCode.MESSAGE_INVALID: "The frame is not one of those described here, or what it asks for"
-    " cannot be done. Nothing was stored.",
-    ErrorCode.SESSION_UNKNOWN: "No such session, or its time is over. The socket closes with 1008:"
-    " begin a new session.",
-    ErrorCode.SESSION_BUSY: "`limits.max_pending` messages wait for an answer already. Nothing was"
-    " stored: send it again, with the same id, after the next reply.",
-    ErrorCode.RATE_LIMITED: "Too many messages within a minute, or too many open sockets. Nothing"
-    " was stored: send it again later, with the same id.",
-    ErrorCode.QUEUE_UNAVAILABLE: "The message is stored, but no worker could be told at once. The"
-    " reply comes by itself: do not send it again.",
-    ErrorCode.STORE_UNAVAILABLE: "The server cannot reach its storage. Send it again shortly, with"
-    " the same id.",
-    ErrorCode.MODEL_LOADING: "The model was still loading when the reply's time was over.",
-    ErrorCode.MODEL_UNAVAILABLE: "The model's server cannot be reached, or fails.",
-    ErrorCode.MODEL_TIMEOUT: "The model said nothing for too long.",
-    ErrorCode.MODEL_OVERLOADED: "The model's server has too much to do.",
-    ErrorCode.MODEL_UNAUTHORIZED: "The model's server wants another access token: the operator's"
-    " to repair.",
-    ErrorCode.MODEL_REJECTED: "The model's server refuses the request: the operator's to repair.",
-    ErrorCode.MODEL_BAD_REPLY: "What the model's server answered cannot be understood.",
-    ErrorCode.REPLY_DEADLINE: "The reply was not ready in time.",
+    " or the frame is larger than 64 KiB. Nothing was stored.",
+    ErrorCode.MESSAGE_INVALID: "The frame is not one of those described here, or it requests"
+    " something that is not possible. Nothing was stored.",
+    ErrorCode.SESSION_UNKNOWN: "The session does not exist or has expired. The socket closes with"
+    " 1008: create a new session.",
+    ErrorCode.SESSION_BUSY: "`limits.max_pending` messages are already waiting for a reply. Nothing"
+    " was stored: send the message again, with the same id, after the next reply.",
+    ErrorCode.RATE_LIMITED: "Too many messages in a minute, or too many open sockets. Nothing was"
+    " stored: send the message again later, with the same id.",
+    ErrorCode.QUEUE_UNAVAILABLE: "The message is stored, but the task queue is unavailable. The"
+    " reply will still arrive: do not send the message again.",
+    ErrorCode.STORE_UNAVAILABLE: "The server cannot reach its storage. Send the message again"
+    " shortly, with the same id.",
+    ErrorCode.MODEL_LOADING: "The model was still loading at the reply's deadline.",
+    ErrorCode.MODEL_UNAVAILABLE: "The model server cannot be reached, or it fails.",
+    ErrorCode.MODEL_TIMEOUT: "The model produced no text for too long.",
+    ErrorCode.MODEL_OVERLOADED: "The model server is overloaded.",
+    ErrorCode.MODEL_UNAUTHORIZED: "The model server rejects the access token: requires operator"
+    " action.",
+    ErrorCode.MODEL_REJECTED: "The model server rejects the request: requires operator action.",
+    ErrorCode.MODEL_BAD_REPLY: "The response of the model server could not be read.",
+    ErrorCode.REPLY_DEADLINE: "The reply was not ready before its deadline.",
 }
 
 
 class ChatError(Exception):
-    """What a person or client is told: a code and a sentence that holds no secret."""
+    """An error shown to a visitor or client: a code and a sentence without secrets."""
 
     code: ErrorCode
     detail: str
@@ -78,7 +79,7 @@ class ChatError(Exception):
 
 
 class SessionUnknown(ChatError):
-    """The token names no session, or the session's time is over."""
+    """The session does not exist or has expired."""
 
     code = ErrorCode.SESSION_UNKNOWN
     detail = "Session expired or does not exist"
@@ -88,14 +89,12 @@ class SessionBusy(ChatError):
     """The session's mailbox is full."""
 
     code = ErrorCode.SESSION_BUSY
-    detail = (
-        "Too many of your messages wait for an answer. Send this one again after the next reply."
-    )
+    detail = "Too many messages are waiting for a reply. Send this one again after the next reply."
     permanent = False
 
 
 class RateLimited(ChatError):
-    """More was asked for than the limit of a minute allows."""
+    """Too many requests in a minute."""
 
     code = ErrorCode.RATE_LIMITED
     detail = "Too many requests"
@@ -103,51 +102,49 @@ class RateLimited(ChatError):
 
     def __init__(self, retry_after_s: int) -> None:
         self.retry_after_s = retry_after_s
-        super().__init__(f"That was too fast. Try again in {retry_after_s} s.")
+        super().__init__(f"Too many requests. Try again in {retry_after_s} s.")
 
 
 class TooManySockets(ChatError):
-    """The session or the address has as many open sockets as it may."""
+    """The session or the address has too many open sockets."""
 
     code = ErrorCode.RATE_LIMITED
-    detail = "Too many windows are open on this chat. Close one; this one then comes back."
+    detail = "Too many windows are open on this chat. Close one and this one will reconnect."
     permanent = False
 
 
 class MessageInvalid(ChatError):
-    """A frame that is not what the protocol describes."""
+    """A frame or request that is not valid."""
 
     code = ErrorCode.MESSAGE_INVALID
-    detail = "This frame cannot be understood."
+    detail = "This frame is not valid."
 
 
 class MessageEmpty(ChatError):
-    """A message of white space only."""
+    """The message has no text besides white space."""
 
     code = ErrorCode.MESSAGE_EMPTY
     detail = "The message is empty. Type something first."
 
 
 class MessageTooLong(ChatError):
-    """A message or frame above its limit."""
+    """The message or frame is longer than its limit."""
 
     code = ErrorCode.MESSAGE_TOO_LONG
     detail = "The message is too long."
 
 
 class QueueUnavailable(ChatError):
-    """The message is stored, but the broker did not take its task; the sweep will."""
+    """The message is stored, but the broker did not accept its task; the sweep retries."""
 
     code = ErrorCode.QUEUE_UNAVAILABLE
-    detail = "Your message is saved. The answer comes as soon as the queue is back."
+    detail = "Your message is saved. The reply will arrive once the queue is available again."
     permanent = False
 
 
 class StoreUnavailable(ChatError):
-    """Redis did not answer in time, refused, or is out of memory."""
+    """Redis did not respond in time, refused the command, or is out of memory."""
 
     code = ErrorCode.STORE_UNAVAILABLE
-    detail = (
-        "The chat cannot reach its memory right now. Nothing was stored: send it again shortly."
-    )
+    detail = "The server cannot reach its storage right now. Nothing was stored: try again shortly."
     permanent = False

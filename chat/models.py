@@ -1,7 +1,7 @@
-"""What Django's admin needs to show sessions: a model without a table.
+"""The model that Django's admin needs to show sessions. It has no table.
 
-The sessions are in Redis alone. The model gives them a name, a page's address and permissions, and
-its instances are rows of the admin's list.
+Sessions are stored in Redis only. The model gives them a name, URLs and permissions in the admin,
+and its instances are rows of the admin's list.
 """
 
 from typing import ClassVar
@@ -12,9 +12,9 @@ from chat.store.inspection import Summary
 
 
 class Session(models.Model):
-    """A row of the list: what it can be sorted by, and the whole summary.
+    """A row of the list: the fields it can be sorted by, and the summary.
 
-    `id` is the hash under which a token's session is stored.
+    `id` is a hash of the session's token.
     """
 
     id = models.CharField("session id", primary_key=True, max_length=32)
@@ -37,8 +37,8 @@ class Session(models.Model):
         ]
 
     @classmethod
-    def of(cls, summary: Summary) -> "Session":
-        """Return the row of a session."""
+    def from_summary(cls, summary: Summary) -> "Session":
+        """Return a session's row."""
         row = cls(
             id=summary.id,
             name=summary.name,
@@ -50,5 +50,5 @@ class Session(models.Model):
         return row
 
     def __str__(self) -> str:
-        """Return the id: this text is kept in the admin's log, where no visitor's name belongs."""
+        """Return the id: Django's admin log stores this text and must hold no visitor's name."""
         return self.id

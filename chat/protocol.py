@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from chat.errors import ErrorCode, MessageEmpty, MessageInvalid, MessageTooLong
-from chat.schemas import Message, PartialReply, Replaced, Timestamp, Value
+from chat.schemas import FrozenModel, Message, PartialReply, Replaced, Timestamp
 
 SUBPROTOCOL = "chat.v1"
 MAX_FRAME_BYTES = 64 * 1024
@@ -80,7 +80,7 @@ ClientFrame = Annotated[
 ]
 
 
-class SessionLimits(Value):
+class SessionLimits(FrozenModel):
     """What the session may use, for a client to show before it is refused."""
 
     max_message_chars: int
@@ -245,7 +245,7 @@ def parse_frame(text: str) -> ClientFrame:
         value = from_json(text)
     except (ValueError, TypeError) as error:  # TypeError: text that is not Unicode
         raise InvalidFrame("The frame is not JSON.") from error
-    ref = frame_reference(value)
+    ref = frame_id(value)
     try:
         return client_frames.validate_python(value)
     except ValidationError as error:
@@ -260,7 +260,7 @@ class InvalidFrame(MessageInvalid):
         self.ref = ref
 
 
-def frame_reference(value: Any) -> str | None:
+def frame_id(value: Any) -> str | None:
     """Return a client frame's own id, if it is one an answer can repeat."""
     reference = value.get("id") if isinstance(value, dict) else None
     return reference if isinstance(reference, str) and len(reference) <= 64 else None

@@ -41,13 +41,13 @@ Timestamp = Annotated[
 ]
 
 
-class Value(BaseModel):
-    """A frozen value; what it does not know it ignores, so that stored data may grow."""
+class FrozenModel(BaseModel):
+    """A frozen value. Unknown fields are ignored, so that stored data may grow."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
-class Failure(Value):
+class Failure(FrozenModel):
     """Why a reply failed."""
 
     code: ErrorCode
@@ -55,14 +55,14 @@ class Failure(Value):
     retryable: bool = Field(description="Whether `reply.regenerate` can help.")
 
 
-class Usage(Value):
-    """What the model counted, where it says so."""
+class Usage(FrozenModel):
+    """Token counts, if the model reports them."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
-class Timings(Value):
+class Timings(FrozenModel):
     """Milliseconds since the message was accepted."""
 
     queued_ms: int = Field(description="Until a worker took it.")
@@ -70,7 +70,7 @@ class Timings(Value):
     total_ms: int = Field(description="Until the reply was whole.")
 
 
-class Message(Value):
+class Message(FrozenModel):
     """One message of a session. Fields without a value are left out."""
 
     id: UUID = Field(description="A human's: chosen by the client. A bot's: by the server.")
@@ -100,7 +100,7 @@ class Message(Value):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Describe the fields: of what a serializer returns, pydantic knows nothing."""
+        """Describe the fields, because pydantic cannot see what the serializer returns."""
         fields: Any = {key: value for key, value in core_schema.items() if key != "serialization"}
         schema = handler.resolve_ref_schema(handler(fields))
         if handler.mode == "serialization":
@@ -120,16 +120,16 @@ def _drop_null(field: dict[str, Any]) -> None:
         field.update(options[0])
 
 
-class Replaced(Value):
-    """What is told of a reply that a newer one replaces."""
+class Replaced(FrozenModel):
+    """What clients get of a reply that a newer one replaces."""
 
     id: UUID
     seq: int = Field(ge=1)
     replaced_by: UUID
 
 
-class Record(Value):
-    """What only the operator sees of a reply."""
+class Record(FrozenModel):
+    """Details of a reply for operators only."""
 
     attempts: int
     worker: str
@@ -143,14 +143,14 @@ class StoredMessage(Message):
     record: Record | None = None
     trace: str | None = Field(default=None, description="A human's: the trace it came with.")
 
-    def told(self) -> Message | Replaced:
-        """Return what clients may know of it."""
+    def for_client(self) -> Message | Replaced:
+        """Return the message as clients get it."""
         if self.replaced_by:
             return Replaced(id=self.id, seq=self.seq, replaced_by=self.replaced_by)
         return self.public()
 
     def public(self) -> Message:
-        """Return it without what is the operator's."""
+        """Return the message without the fields for operators."""
         return Message.model_construct(
             **{name: getattr(self, name) for name in Message.model_fields}
         )
@@ -161,14 +161,14 @@ class HistoryMessage(Message):
 
     @classmethod
     def tagged(cls, message: Message) -> "HistoryMessage":
-        """Return a message as the HTTP API tells it."""
+        """Return a message as the HTTP API sends it."""
         values = {name: getattr(message, name) for name in Message.model_fields}
         tag = "Human" if message.source == "human" else "Bot"
         return cls.model_construct(**values | {"msg": f"{tag}: {message.msg}"})
 
 
-class History(Value):
-    """A session as the HTTP API tells it."""
+class History(FrozenModel):
+    """A session as the HTTP API sends it."""
 
     token: UUID
     name: str
@@ -176,7 +176,7 @@ class History(Value):
     messages: list[HistoryMessage]
 
 
-class NewReply(Value):
+class NewReply(FrozenModel):
     """A reply on its way into the document, which gives it `seq` and `timestamp`."""
 
     id: UUID
@@ -195,44 +195,44 @@ class NewReply(Value):
 stored_messages = TypeAdapter(list[StoredMessage])
 
 
-class PartialReply(Value):
-    """The reply being written now, with its text so far."""
+class PartialReply(FrozenModel):
+    """The reply in progress, with its text so far."""
 
     reply_to: UUID = Field(description="The message it answers.")
     id: UUID = Field(description="The reply's own.")
     text: str
 
 
-class QueueState(Value):
-    """What stands between a session and its next reply."""
+class QueueState(FrozenModel):
+    """The work ahead of a session's next reply."""
 
-    in_front: int = Field(default=0, description="Waiting sessions that come before this one.")
+    ahead: int = Field(default=0, description="Waiting sessions ahead of this one.")
     waiting: int = Field(default=0, description="Sessions that wait for a worker.")
-    at_work: int = Field(default=0, description="Sessions whose reply is being written.")
-    reply_s: float | None = Field(default=None, description="What a reply takes lately.")
-    since_s: float = Field(
+    in_progress: int = Field(default=0, description="Sessions with a reply in progress.")
+    mean_reply_s: float | None = Field(default=None, description="Mean duration of recent replies.")
+    elapsed_s: float = Field(
         default=0,
-        description="Since this session was taken; while it waits, since any was taken or done.",
+        description="Since a worker took this session; if it waits, since any was taken or done.",
     )
 
 
-class Session(Value):
-    """A session at one moment, read in one step."""
+class Session(FrozenModel):
+    """A session at one moment, loaded by one command."""
 
     id: str
     name: str
     session_start: Timestamp
     expires_at: Timestamp
-    left_s: float = Field(description="Seconds until then, by Redis' clock.")
+    remaining_s: float = Field(description="Seconds until `expires_at`, by Redis' clock.")
     messages: tuple[StoredMessage, ...]
     last_seq: int
     pending: tuple[UUID, ...] = Field(description="Messages not answered yet, oldest first.")
-    writing: PartialReply | None = None
-    retry_in_s: float = Field(default=0, description="Until a model that loads is asked again.")
-    backlog: QueueState = QueueState()
+    partial_reply: PartialReply | None = None
+    retry_in_s: float = Field(default=0, description="Until a loading model is called again.")
+    queue: QueueState = QueueState()
     recovered: bool = True
 
 
 def session_id(token: str) -> str:
-    """Return the name under which a token's session is stored; the token itself never is."""
+    """Return the id under which a token's session is stored; the token itself never is."""
     return sha256(token.encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Celery tasks: one call each."""
+"""The Celery tasks: one call each."""
 
 from contextlib import suppress
 
@@ -6,46 +6,45 @@ from celery import shared_task
 
 from chat.container import responder, slots, store, worker_name
 from chat.errors import StoreUnavailable
-from chat.events.task_publisher import enqueue_answer
+from chat.events.task_publisher import enqueue_answer, worker_queue
 from chat.observability import metrics
 from chat.store import cluster
-from chat.worker.queues import own_queue
 
-SWEEP_AT_MOST = 500
+MAX_SESSIONS_PER_SWEEP = 500
 
 
 @shared_task
 def answer(session: str) -> None:
-    """Answer the session's next message, if nobody else is doing so; where there is a place."""
+    """Answer the session's next message, if a slot is free and no other worker does."""
     if not slots().take(session):
-        _hand_on(session)
+        _forward(session)
         return
     try:
         another_waits = responder().answer_next(session)
     finally:
-        slots().give_back()
+        slots().release()
     if another_waits:
         enqueue_answer(session)
 
 
-def _hand_on(session: str) -> None:
-    """Let another worker answer, if one has a place: this one is full and could only remember."""
+def _forward(session: str) -> None:
+    """Send the session to another worker with a free slot; otherwise it waits for one here."""
     with suppress(StoreUnavailable):
-        if other := store().run(cluster.find_slot(worker_name())):
-            enqueue_answer(session, queue=own_queue(other))
+        if worker := store().run(cluster.find_slot(worker_name())):
+            enqueue_answer(session, queue=worker_queue(worker))
             slots().forget(session)
 
 
 @shared_task
 def sweep() -> None:
-    """Enqueue the sessions that wait for an answer and that no worker holds."""
-    found = store().run(cluster.sweep(SWEEP_AT_MOST))
+    """Enqueue the sessions with unanswered messages that no worker holds."""
+    found = store().run(cluster.sweep(MAX_SESSIONS_PER_SWEEP))
     metrics.sweep_done(len(found))
     for session in found:
         enqueue_answer(session)
 
 
 @shared_task
-def prove(nonce: str) -> None:
-    """Show that this worker does what it is sent."""
+def health_probe(nonce: str) -> None:
+    """Show that this worker executes tasks."""
     store().run(cluster.record_health_probe(nonce))

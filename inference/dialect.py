@@ -1,9 +1,10 @@
-"""What a dialect is: how a request is written and how the documents of the answer are read."""
+"""What a dialect is: how a request is built and how the JSON of the response is parsed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from inference.model_errors import ModelBadReply
 from inference.prompt import Turn
 
 FinishReason = Literal["stop", "length"]
@@ -11,7 +12,7 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens as the server counted them; None where it did not say."""
+    """Tokens as the server counted them; None if it did not report them."""
 
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -19,7 +20,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """A request: its JSON payload, and the prompt's text where the dialect sends one."""
+    """A request: its JSON payload, and the prompt's text if the dialect sends one."""
 
     payload: Mapping[str, object]
     prompt: str = ""
@@ -27,10 +28,10 @@ class ModelRequest:
 
 @dataclass(frozen=True)
 class Chunk:
-    """What one JSON document of the answer says.
+    """What one JSON value of the response contains.
 
     `text` continues the reply. `whole` is all of it once more, or for the first time from a
-    server that did not stream. `finish_reason` is set by the document that ends the reply.
+    server that did not stream. `finish_reason` is set by the event that ends the reply.
     """
 
     text: str = ""
@@ -40,14 +41,45 @@ class Chunk:
 
 
 class Dialect(Protocol):
-    """One way of talking to a text-generation server. Pure: it does no I/O."""
+    """The API of a kind of text-generation server. Does no I/O."""
 
     @property
     def stop(self) -> str:
-        """Where a reply is cut off: the text with which the human's next turn would begin."""
+        """The text with which the human's next turn begins; a reply is cut there."""
 
-    def ask(self, turns: Sequence[Turn]) -> ModelRequest:
-        """Write the request that asks for the reply to the last turn."""
+    def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
+        """Build the request for the reply to the last turn."""
 
-    def read(self, document: object) -> Chunk:
-        """Read one JSON document, streamed or whole; `ModelBadReply` if it is none of ours."""
+    def parse_event(self, event: object) -> Chunk:
+        """Parse one JSON value of the response, streamed or whole. Raises ModelBadReply."""
+
+
+def as_object(value: object) -> Mapping[str, object]:
+    """Return a JSON object; an absent one (null) is empty."""
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return value
+    raise ModelBadReply
+
+
+def first_object(value: object) -> Mapping[str, object]:
+    """Return a JSON object or the first one of an array; an empty or absent array gives {}."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    return as_object(value)
+
+
+def as_text(value: object) -> str:
+    """Return a JSON string; an absent one (null) is empty."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    raise ModelBadReply
+
+
+def as_count(value: object) -> int | None:
+    """Return a number of things, or None for whatever is not one."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if is_count and isinstance(value, int) else None

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inference.json_fields import as_seconds
 from inference.model_errors import (
     ModelBadReply,
     ModelError,
@@ -29,17 +28,15 @@ class _Report:
     estimated_time_s: float | None
 
 
-def failure_in(document: object) -> ModelError | None:
-    """Return the failure that a document reports under `error`, or None if it reports none."""
-    report = _read_report(document)
+def failure_in(event: object) -> ModelError | None:
+    """Return the failure that an event reports under `error`, or None if it reports none."""
+    report = _read_report(event)
     return _classify(report, report.status, None) if report else None
 
 
-def failure_of_status(
-    status: int, document: object, retry_after_s: float | None = None
-) -> ModelError:
-    """Return what an answer with a status other than 200 means; `document` is its JSON, or None."""
-    report = _read_report(document) or _Report("", None, None)
+def failure_of_status(status: int, event: object, retry_after_s: float | None = None) -> ModelError:
+    """Return what a status other than 200 means; `event` is the body's JSON, or None."""
+    report = _read_report(event) or _Report("", None, None)
     return _classify(report, status, retry_after_s)
 
 
@@ -48,7 +45,7 @@ def parse_retry_after(value: str | None, now_s: float | None = None) -> float | 
     if value is None:
         return None
     try:
-        return as_seconds(float(value))
+        return _as_seconds(float(value))
     except ValueError:
         pass
     try:
@@ -58,19 +55,19 @@ def parse_retry_after(value: str | None, now_s: float | None = None) -> float | 
     return max(0.0, at_s - (time.time() if now_s is None else now_s))
 
 
-def _read_report(document: object) -> _Report | None:
-    while isinstance(document, list):
-        document = document[0] if document else None
-    if not isinstance(document, dict) or not document.get("error"):
+def _read_report(event: object) -> _Report | None:
+    while isinstance(event, list):
+        event = event[0] if event else None
+    if not isinstance(event, dict) or not event.get("error"):
         return None
-    error = document["error"]
+    error = event["error"]
     code = error.get("code") if isinstance(error, dict) else None
     is_status = isinstance(code, int) and 400 <= code <= 599
-    words = " ".join([*_strings(error), *_strings(document.get("error_type"))]).lower()
+    words = " ".join([*_strings(error), *_strings(event.get("error_type"))]).lower()
     return _Report(
         words=words,
         status=code if is_status and isinstance(code, int) else None,
-        estimated_time_s=as_seconds(document.get("estimated_time")),
+        estimated_time_s=_as_seconds(event.get("estimated_time")),
     )
 
 
@@ -120,3 +117,10 @@ def _classify_words(words: str) -> ModelError:
     if any(kind in words for kind in ("authentication", "permission_error", "unauthorized")):
         return ModelUnauthorized()
     return ModelUnavailable()
+
+
+def _as_seconds(value: object) -> float | None:
+    """Return a duration, or None for whatever is not one (also not a number, infinite, below 0)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < float("inf") else None

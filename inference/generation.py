@@ -5,47 +5,45 @@ from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import Final, Self
 
-from inference.call import Call
+from inference.cancellable_http import Call
 from inference.dialect import Chunk, Dialect, FinishReason, ModelRequest, Usage
 from inference.error_responses import failure_in, failure_of_status, parse_retry_after
+from inference.event_stream import DONE, JsonEvents, parse_json
 from inference.model_errors import ModelBadReply, ModelError
 from inference.reply_text import ReplyText
-from inference.response_body import DONE, Documents, parse_json
-from inference.transport import Answer, Transport
-from inference.watchdog import Watchdog
+from inference.transport import ModelResponse, Transport
 
-# After its last token a server has nothing to compute: what is late now does not come.
+# After its last token a server has nothing left to compute: more would be here at once.
 AFTER_END_TIMEOUT_S: Final = 0.25
 FAILURE_BODY_TIMEOUT_S: Final = 2.0
 MAX_FAILURE_BYTES: Final = 65_536
 
 
 class Generation(Iterator[str]):
-    """The pieces of one reply, none of them empty, as the model writes them.
+    """The pieces of one reply as the model writes them; no piece is empty.
 
     The request is sent when the first piece is asked for. Iterating raises `ModelError`, or
     `GenerationCancelled` after `cancel`. `finish_reason` and `usage` are known after the end.
-    `has_more` tells whether what follows a piece, another or the end, is here already.
-    Leaving it as a context manager before the end closes the connection, which stops the model.
+    `has_more` tells whether the next piece, or the end, is here already.
+    Leaving the context before the end closes the connection, which stops the model.
     """
 
     def __init__(
         self,
         transport: Transport,
         dialect: Dialect,
-        ask: ModelRequest,
-        call: Call,
-        watchdog: Watchdog,
+        request: ModelRequest,
+        request_id: str | None = None,
     ) -> None:
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
         self.has_more = False
         self._transport = transport
         self._dialect = dialect
-        self._ask = ask
-        self._call = call
-        self._watchdog = watchdog
-        self._text = ReplyText(ask.prompt, dialect.stop)
+        self._request = request
+        self._request_id = request_id
+        self._call = Call()
+        self._text = ReplyText(request.prompt, dialect.stop)
         self._has_text = False
         self._pieces = self._run()
 
@@ -79,43 +77,42 @@ class Generation(Iterator[str]):
 
     def _run(self) -> Generator[str, None, None]:
         self._call.check()
-        self._watchdog.watch(self._call)
         try:
-            with self._transport.post(self._ask.payload, self._call) as answer:
-                if answer.status != 200:
-                    raise _failure(answer)
-                yield from self._read(answer)
+            response = self._transport.post(self._request.payload, self._call, self._request_id)
+            with response:
+                if response.status != 200:
+                    raise _failure(response)
+                yield from self._read_reply(response)
         finally:
-            self._watchdog.dismiss(self._call)
             self._call.detach()
 
-    def _read(self, answer: Answer) -> Iterator[str]:
-        documents = Documents(answer)
-        chunks = map(self._read_document, documents)
-        has_spoken = False
+    def _read_reply(self, response: ModelResponse) -> Iterator[str]:
+        events = JsonEvents(response)
+        chunks = map(self._parse_event, events)
+        is_empty = True
         for chunk in chunks:
             if piece := self._take(chunk):
-                has_spoken = True
-                self.has_more = documents.has_more
+                is_empty = False
+                self.has_more = events.has_more
                 yield piece
-            if not documents.is_stream:
+            if not events.is_stream:
                 self.finish_reason = self.finish_reason or "stop"
             if self.finish_reason or self._text.is_cut:
                 break
         if rest := self._text.end():
-            has_spoken = self.has_more = True
+            is_empty, self.has_more = False, True
             yield rest
-        if not has_spoken or not (self.finish_reason or self._text.is_cut):
+        if is_empty or not (self.finish_reason or self._text.is_cut):
             raise ModelBadReply
-        self._settle(answer, chunks)
+        self._finish(response, chunks)
 
-    def _read_document(self, document: object) -> Chunk:
+    def _parse_event(self, event: object) -> Chunk:
         self._call.check()
-        if document == DONE:
+        if event == DONE:
             return Chunk(finish_reason="stop")
-        if failure := failure_in(document):
+        if failure := failure_in(event):
             raise failure
-        return self._dialect.read(document)
+        return self._dialect.parse_event(event)
 
     def _take(self, chunk: Chunk) -> str:
         self.usage = chunk.usage or self.usage
@@ -124,31 +121,31 @@ class Generation(Iterator[str]):
         # The last event of a stream repeats the whole text; alone, it is the text.
         return self._text.feed(chunk.text if self._has_text else chunk.whole or "")
 
-    def _settle(self, answer: Answer, chunks: Iterator[Chunk]) -> None:
-        """Read what follows a finished reply: usage, and the end that frees the connection.
+    def _finish(self, response: ModelResponse, chunks: Iterator[Chunk]) -> None:
+        """Read what follows a finished reply: the usage, and the end that frees the connection.
 
-        A reply that was cut off here is not finished there: that connection is closed instead.
+        If the reply was cut here, the model is still writing: the connection is closed instead.
         """
-        is_finished_there = self.finish_reason is not None
+        is_model_done = self.finish_reason is not None
         if self._text.is_cut:
             self.finish_reason = "stop"
-        if is_finished_there:
-            answer.hurry(AFTER_END_TIMEOUT_S)
+        if is_model_done:
+            response.limit_rest(AFTER_END_TIMEOUT_S)
             with contextlib.suppress(ModelError):
                 for chunk in chunks:
                     self.usage = chunk.usage or self.usage
 
 
-def _failure(answer: Answer) -> ModelError:
-    """Read what the server says about its failure, as far as it does so briefly."""
+def _failure(response: ModelResponse) -> ModelError:
+    """Read the server's error report if it is short and arrives soon, and return its meaning."""
     body = bytearray()
-    answer.hurry(FAILURE_BODY_TIMEOUT_S)
+    response.limit_rest(FAILURE_BODY_TIMEOUT_S)
     with contextlib.suppress(ModelError):
-        for chunk in answer:
+        for chunk in response:
             body += chunk
             if len(body) > MAX_FAILURE_BYTES:
                 break
-    document: object = None
+    event: object = None
     with contextlib.suppress(ModelBadReply):
-        document = parse_json(bytes(body))
-    return failure_of_status(answer.status, document, parse_retry_after(answer.retry_after))
+        event = parse_json(bytes(body))
+    return failure_of_status(response.status, event, parse_retry_after(response.retry_after))

@@ -6,8 +6,16 @@ https://huggingface.co/docs/text-generation-inference/reference/api_reference
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from inference.dialect import Chunk, FinishReason, ModelRequest, Usage
-from inference.json_fields import as_count, as_object, as_text, first_object
+from inference.dialect import (
+    Chunk,
+    FinishReason,
+    ModelRequest,
+    Usage,
+    as_count,
+    as_object,
+    as_text,
+    first_object,
+)
 from inference.prompt import HUMAN, Turn, build_prompt
 
 
@@ -19,11 +27,11 @@ class HuggingFace:
     max_new_tokens: int
     stop: str = HUMAN
 
-    def ask(self, turns: Sequence[Turn]) -> ModelRequest:
+    def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
         """Write the prompt and the sampling parameters.
 
-        `use_cache` is off because the same question may get another answer, `wait_for_model`
-        because a waiting request would hide from the visitor that the model is loading.
+        `use_cache` is off because the same prompt may get another reply, `wait_for_model`
+        because a waiting request would not show the user that the model is loading.
         """
         prompt = build_prompt(turns, self.context_tokens - self.max_new_tokens)
         payload: dict[str, object] = {
@@ -41,12 +49,12 @@ class HuggingFace:
         }
         return ModelRequest(payload, prompt)
 
-    def read(self, document: object) -> Chunk:
-        """Read a token's event, the last event, or a whole answer."""
-        answer = first_object(document)
-        token = as_object(answer.get("token"))
-        details = as_object(answer.get("details"))
-        whole = answer.get("generated_text")
+    def parse_event(self, event: object) -> Chunk:
+        """Read a token's event, the last event, or a whole response."""
+        body = first_object(event)
+        token = as_object(body.get("token"))
+        details = as_object(body.get("details"))
+        whole = body.get("generated_text")
         return Chunk(
             # The end-of-text token is written out, too, and marked as special.
             text="" if token.get("special") else as_text(token.get("text")),

@@ -4,29 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, assert_never
 
-from inference.call import Call
 from inference.dialect import Dialect, Usage
 from inference.generation import Generation
 from inference.huggingface import HuggingFace
 from inference.openai import Chat, Completions
 from inference.prompt import Turn
 from inference.transport import Transport
-from inference.watchdog import Watchdog
 
 __all__ = ["Generation", "ModelClient", "ModelSettings", "Turn", "Usage", "build_client"]
 
 MIN_PROMPT_TOKENS: Final = 32
-MAX_ANSWER_BYTES: Final = 1_000_000
+MAX_RESPONSE_BYTES: Final = 1_000_000
 # An event with one token is about a quarter of this; a reply of many tokens must fit the limit.
 MAX_BYTES_PER_TOKEN: Final = 1024
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Where the model is and what may be asked of it.
+    """Where the model is, and its limits.
 
-    `url` is the full endpoint. `timeout_s` bounds each silence: connecting, waiting for the first
-    byte and for the next one. ValueError if the numbers leave no room for a prompt.
+    `url` is the full endpoint. `timeout_s` bounds each wait: to connect, for the first byte
+    and for each next one. ValueError if the numbers leave no room for a prompt.
     """
 
     api: Literal["huggingface", "completions", "chat"]
@@ -48,40 +46,25 @@ class ModelSettings:
 class ModelClient(Protocol):
     """Something that can continue a conversation; threads may share it."""
 
-    def generate(
-        self,
-        turns: Sequence[Turn],
-        *,
-        deadline_s: float | None = None,
-        request_id: str | None = None,
-    ) -> Generation:
-        """Ask for the reply to the last of `turns`, oldest first.
+    def generate(self, turns: Sequence[Turn], *, request_id: str | None = None) -> Generation:
+        """Request the reply to the last of `turns`, oldest first.
 
-        Nothing is sent before the first piece is asked for. `deadline_s`: seconds that the call
-        may take in all, counted from here; then iterating raises `ModelTimeout`. `request_id` is
-        what the server may write into its log, sent as `X-Request-ID`.
+        Nothing is sent before the first piece is requested. The caller enforces a deadline with
+        `Generation.cancel`. `request_id` is sent as `X-Request-ID`, for the server's log.
         """
 
 
 class HttpModelClient:
-    """Asks one HTTP server in one dialect over kept connections. Build it after a fork."""
+    """Uses one HTTP server in one dialect over kept connections. Build it after a fork."""
 
     def __init__(self, dialect: Dialect, transport: Transport) -> None:
         self._dialect = dialect
         self._transport = transport
-        self._watchdog = Watchdog()
 
-    def generate(
-        self,
-        turns: Sequence[Turn],
-        *,
-        deadline_s: float | None = None,
-        request_id: str | None = None,
-    ) -> Generation:
-        """Ask for the reply to the last of `turns`, see `ModelClient`."""
-        call = Call(deadline_s, request_id)
-        ask = self._dialect.ask(turns)
-        return Generation(self._transport, self._dialect, ask, call, self._watchdog)
+    def generate(self, turns: Sequence[Turn], *, request_id: str | None = None) -> Generation:
+        """Request the reply to the last of `turns`, see `ModelClient`."""
+        request = self._dialect.build_request(turns)
+        return Generation(self._transport, self._dialect, request, request_id)
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -89,13 +72,13 @@ class HttpModelClient:
 
 
 def build_client(settings: ModelSettings) -> HttpModelClient:
-    """Build the client for one server, without connecting. ValueError for a useless address."""
+    """Build the client for one server, without connecting. ValueError for an unusable address."""
     transport = Transport(
         settings.url,
         token=settings.token,
         timeout_s=settings.timeout_s,
         max_connections=settings.max_connections,
-        max_bytes=max(MAX_ANSWER_BYTES, settings.max_new_tokens * MAX_BYTES_PER_TOKEN),
+        max_bytes=max(MAX_RESPONSE_BYTES, settings.max_new_tokens * MAX_BYTES_PER_TOKEN),
     )
     return HttpModelClient(_build_dialect(settings), transport)
 

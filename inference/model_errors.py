@@ -1,4 +1,4 @@
-"""What can go wrong with a model, as one small tree.
+"""The errors of a model, as one tree.
 
 ModelError
 ├── ModelLoading        model.loading
@@ -8,7 +8,7 @@ ModelError
 ├── ModelUnauthorized   model.unauthorized   (permanent)
 ├── ModelRejected       model.rejected       (permanent)
 └── ModelBadReply       model.bad_reply
-GenerationCancelled     is not an error: somebody asked for it
+GenerationCancelled     not an error: the caller cancelled
 """
 
 from typing import ClassVar
@@ -33,9 +33,9 @@ class GenerationCancelled(Exception):
 class ModelError(Exception):
     """A model did not give a reply.
 
-    `code` is from the closed list of the protocol, `detail` a fixed sentence that is safe to show
-    to anybody, `permanent` says that asking again cannot help. `retry_after_s` is the server's
-    own wish, where it gave one.
+    `code` is from the closed list of the protocol, `detail` a fixed sentence that is safe to
+    show to users, `permanent` says that a retry cannot help. `retry_after_s` is what the server
+    asked for, if it did.
     """
 
     code: ClassVar[str]
@@ -51,7 +51,7 @@ class ModelError(Exception):
 
 
 class ModelLoading(ModelError):
-    """The server is up and is still loading the model; it said how long that takes, or not."""
+    """The server is still loading the model; it may estimate how long that takes."""
 
     code = "model.loading"
     detail = "The model is still loading."
@@ -67,33 +67,33 @@ class ModelUnavailable(ModelError):
     """The server refused or reset the connection, or reports a fault of its own (5xx)."""
 
     code = "model.unavailable"
-    detail = "The model cannot be reached at the moment."
+    detail = "The model can't be reached."
 
 
 class ModelTimeout(ModelError):
-    """The server was silent for too long, or the call as a whole took too long."""
+    """The server was silent for too long."""
 
     code = "model.timeout"
-    detail = "The model took too long to answer."
+    detail = "The model took too long to respond."
 
 
 class ModelOverloaded(ModelError):
-    """The server turned the request away because it has too many (429, `overloaded`)."""
+    """The server has too many requests (429, `overloaded`)."""
 
     code = "model.overloaded"
-    detail = "The model has too much to do at the moment."
+    detail = "The model is busy."
 
 
 class ModelUnauthorized(ModelError):
     """The server did not accept the access token (401, 403)."""
 
     code = "model.unauthorized"
-    detail = "The model refused this server's access token."
+    detail = "The model isn't configured correctly. Please tell the site's operator."
     permanent = True
 
 
 class ModelRejected(ModelError):
-    """The server says that the request itself is wrong (other 4xx), or wants to redirect it."""
+    """The server rejects the request itself (other 4xx) or redirects it."""
 
     code = "model.rejected"
     detail = "The model did not accept the request."
@@ -101,7 +101,7 @@ class ModelRejected(ModelError):
 
 
 class ModelBadReply(ModelError):
-    """The answer is not JSON or events, is truncated, empty or far too long."""
+    """The response is neither JSON nor events, or it is truncated, empty or too long."""
 
     code = "model.bad_reply"
-    detail = "The model gave a reply that could not be read."
+    detail = "The reply couldn't be read."

@@ -7,8 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from inference.dialect import Chunk, FinishReason, ModelRequest, Usage
-from inference.json_fields import as_count, as_object, as_text, first_object
+from inference.dialect import (
+    Chunk,
+    FinishReason,
+    ModelRequest,
+    Usage,
+    as_count,
+    as_object,
+    as_text,
+    first_object,
+)
 from inference.prompt import HUMAN, Turn, build_messages, build_prompt
 
 _STREAM: Final[Mapping[str, object]] = {
@@ -32,19 +40,19 @@ class Completions:
     max_new_tokens: int
     stop: str = HUMAN
 
-    def ask(self, turns: Sequence[Turn]) -> ModelRequest:
+    def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
         """Write the prompt as one text."""
         prompt = build_prompt(turns, self.context_tokens - self.max_new_tokens)
         payload = {"model": self.name, "prompt": prompt, "max_tokens": self.max_new_tokens}
         return ModelRequest({**payload, "stop": [self.stop], **_SAMPLING, **_STREAM}, prompt)
 
-    def read(self, document: object) -> Chunk:
+    def parse_event(self, event: object) -> Chunk:
         """Read a piece or a whole completion; both have the text in the same place."""
-        choice = first_object(as_object(document).get("choices"))
+        choice = first_object(as_object(event).get("choices"))
         return Chunk(
             text=as_text(choice.get("text")),
             finish_reason=_finish_reason(choice),
-            usage=_usage(document),
+            usage=_usage(event),
         )
 
 
@@ -58,7 +66,7 @@ class Chat:
     # An instruct model may well write "Human:" in a sentence; only a line of its own is a turn.
     stop: str = f"\n{HUMAN}"
 
-    def ask(self, turns: Sequence[Turn]) -> ModelRequest:
+    def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
         """Write the turns as roles; the server knows best how to sample its instruct model."""
         messages = build_messages(turns, self.context_tokens - self.max_new_tokens)
         payload = {
@@ -68,14 +76,14 @@ class Chat:
         }
         return ModelRequest({**payload, **_STREAM})
 
-    def read(self, document: object) -> Chunk:
-        """Read a `delta` of a stream or the `message` of a whole answer."""
-        choice = first_object(as_object(document).get("choices"))
-        said = as_object(choice.get("delta") or choice.get("message"))
+    def parse_event(self, event: object) -> Chunk:
+        """Read a `delta` of a stream or the `message` of a whole response."""
+        choice = first_object(as_object(event).get("choices"))
+        message = as_object(choice.get("delta") or choice.get("message"))
         return Chunk(
-            text=as_text(said.get("content")),
+            text=as_text(message.get("content")),
             finish_reason=_finish_reason(choice),
-            usage=_usage(document),
+            usage=_usage(event),
         )
 
 
@@ -86,8 +94,8 @@ def _finish_reason(choice: Mapping[str, object]) -> FinishReason | None:
     return "stop" if reason else None
 
 
-def _usage(document: object) -> Usage | None:
-    usage = as_object(as_object(document).get("usage"))
+def _usage(event: object) -> Usage | None:
+    usage = as_object(as_object(event).get("usage"))
     if not usage:
         return None
     return Usage(as_count(usage.get("prompt_tokens")), as_count(usage.get("completion_tokens")))

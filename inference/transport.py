@@ -1,44 +1,74 @@
-"""The one place that speaks HTTP: a POST whose answer can be read as it arrives.
+"""The only module that sends HTTP: a POST whose response is read as it arrives.
 
-Everything that `requests` and urllib3 raise becomes a `ModelError` here, see `library_errors`.
+Whatever `requests` and urllib3 raise becomes a `ModelError` here.
 """
 
 import copy
 import json
 import time
 from collections.abc import Iterator, Mapping
-from http.cookiejar import DefaultCookiePolicy
+from http.client import HTTPException, RemoteDisconnected
 from types import TracebackType
 from typing import Final, Self
 
 import requests
 import urllib3
-from requests import exceptions as lib
-from urllib3 import exceptions as wire
+from requests import exceptions as requests_errors
+from urllib3 import exceptions as urllib3_errors
 
-from inference.call import Call
-from inference.interruptible_http import Exchange, InterruptibleAdapter
-from inference.library_errors import as_model_error, protocol_cause
-from inference.model_errors import ModelBadReply
+from inference.cancellable_http import Call, CancellableAdapter, current_call
+from inference.model_errors import (
+    ModelBadReply,
+    ModelError,
+    ModelRejected,
+    ModelTimeout,
+    ModelUnavailable,
+)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_BYTES: Final = 65_536
+# The first match counts; `requests` derives its URL and header errors from ValueError.
+MEANINGS: Final = (
+    (
+        (
+            requests_errors.InvalidJSONError,
+            requests_errors.ChunkedEncodingError,
+            requests_errors.ContentDecodingError,
+            requests_errors.StreamConsumedError,
+            urllib3_errors.DecodeError,
+            urllib3_errors.IncompleteRead,
+            urllib3_errors.InvalidChunkLength,
+        ),
+        ModelBadReply,
+    ),
+    ((requests_errors.Timeout, urllib3_errors.TimeoutError), ModelTimeout),
+    (
+        (
+            ValueError,
+            requests_errors.HTTPError,
+            requests_errors.TooManyRedirects,
+            requests_errors.URLRequired,
+            requests_errors.UnrewindableBodyError,
+        ),
+        ModelRejected,
+    ),
+)
 
 
-class Answer:
-    """A server's answer: its status at once, its body while it arrives."""
+class ModelResponse:
+    """A server's HTTP response: the status at once, the body as it arrives."""
 
-    def __init__(self, response: requests.Response, exchange: Exchange, max_bytes: int) -> None:
+    def __init__(self, response: requests.Response, call: Call, max_bytes: int) -> None:
         self.status = response.status_code
         self.retry_after = response.headers.get("Retry-After")
         self._response = response
         self._raw: urllib3.BaseHTTPResponse = response.raw
-        self._exchange = exchange
+        self._call = call
         self._bytes_left = max_bytes
-        self._hurries_until_s = float("inf")
+        self._read_until_s = float("inf")
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body's bytes the moment they come; an answer beyond the limit is bad."""
+        """Yield the body's bytes as they arrive; ModelBadReply if there are too many."""
         while chunk := self._read():
             self._bytes_left -= len(chunk)
             if self._bytes_left < 0:
@@ -46,27 +76,27 @@ class Answer:
             yield chunk
 
     def has_more(self) -> bool:
-        """Tell whether more of the body is here already."""
-        return self._exchange.has_more()
+        """Return whether more of the body is here already."""
+        return self._call.has_more()
 
-    def hurry(self, timeout_s: float) -> None:
-        """Give the rest of the body this long; it is dropped where it takes longer."""
-        self._hurries_until_s = time.monotonic() + timeout_s
-        if self._exchange.socket is not None:
-            self._exchange.socket.settimeout(timeout_s)
+    def limit_rest(self, timeout_s: float) -> None:
+        """Read the rest of the body for at most this long, then drop it."""
+        self._read_until_s = time.monotonic() + timeout_s
+        if self._call.socket is not None:
+            self._call.socket.settimeout(timeout_s)
 
     def _read(self) -> bytes:
-        call = self._exchange.call
-        call.check()
-        if time.monotonic() > self._hurries_until_s:
+        self._call.check()
+        if time.monotonic() > self._read_until_s:
             return b""
         try:
-            # Not `iter_content`: it waits until a whole buffer is full.
+            # `iter_content` waits for a full buffer, or with None for the whole body, see
+            # https://github.com/psf/requests/issues/5536. `read1` returns what is here.
             chunk = self._raw.read1(READ_BYTES, decode_content=True)
-        except wire.HTTPError as error:
-            call.check()
+        except urllib3_errors.HTTPError as error:
+            self._call.check()
             raise as_model_error(error) from error
-        call.check()
+        self._call.check()
         return chunk
 
     def __enter__(self) -> Self:
@@ -78,88 +108,71 @@ class Answer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # A connection whose answer was read to its end is back in the pool, any other one ends.
+        # A connection whose response was read to its end is in the pool; any other one is closed.
         self._response.close()
-        self._exchange.call.detach()
 
 
 class Transport:
-    """Posts JSON to one address over kept connections; follows no redirect and uses no proxy."""
+    """Posts JSON to one address over kept connections.
+
+    It uses the adapter without a `requests.Session`: a session would follow redirects, keep
+    cookies and read proxies and passwords (`.netrc`) from the environment.
+    """
 
     def __init__(
         self, url: str, *, token: str | None, timeout_s: float, max_connections: int, max_bytes: int
     ) -> None:
-        self._timeout_s = timeout_s
+        self._timeouts_s = (min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
         self._max_bytes = max_bytes
-        self._session = _session(max_connections)
+        self._adapter = CancellableAdapter(pool_connections=1, pool_maxsize=max_connections)
         self._template = _template(url, token)
 
-    def post(self, payload: Mapping[str, object], call: Call) -> Answer:
-        """Send `payload` and return when the answer's headers are there.
+    def post(
+        self, payload: Mapping[str, object], call: Call, request_id: str | None
+    ) -> ModelResponse:
+        """Send `payload` and return when the response's headers are here.
 
-        Raises `ModelError`, or what ended the call, which its owner then detaches.
+        Raises ModelError or GenerationCancelled. The caller detaches `call` in any case.
         """
-        exchange = Exchange(call)
         request = copy.copy(self._template)
         request.body = json.dumps(payload, separators=(",", ":")).encode()
         request.headers = self._template.headers.copy()
         request.headers["Content-Length"] = str(len(request.body))
-        if call.request_id:
-            request.headers["X-Request-ID"] = call.request_id
+        if request_id:
+            request.headers["X-Request-ID"] = request_id
+        token = current_call.set(call)
         try:
-            response = self._send(request, exchange)
-        except (lib.RequestException, wire.HTTPError) as error:
+            response = self._adapter.send(request, stream=True, timeout=self._timeouts_s)
+        except (requests.RequestException, urllib3_errors.HTTPError) as error:
             call.check()
             raise as_model_error(error) from error
-        return Answer(response, exchange, self._max_bytes)
+        finally:
+            current_call.reset(token)
+        return ModelResponse(response, call, self._max_bytes)
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._session.close()
-
-    def _send(self, request: requests.PreparedRequest, exchange: Exchange) -> requests.Response:
-        try:
-            return self._send_once(request, exchange)
-        except lib.ConnectionError as error:
-            if not (exchange.is_reused and isinstance(protocol_cause(error), ConnectionError)):
-                raise
-        # The server had closed the kept connection while nobody used it: that is no failure.
-        exchange.call.check()
-        exchange.must_connect = True
-        return self._send_once(request, exchange)
-
-    def _send_once(
-        self, request: requests.PreparedRequest, exchange: Exchange
-    ) -> requests.Response:
-        call = exchange.call
-        connect_s = call.within(min(CONNECT_TIMEOUT_S, self._timeout_s))
-        with exchange.running():
-            return self._session.send(
-                request,
-                stream=True,
-                timeout=(connect_s, call.within(self._timeout_s)),
-                allow_redirects=False,
-            )
+        self._adapter.close()
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Know of no redirect: `requests` would read the whole body to prepare for one."""
-        return None
+def as_model_error(error: Exception) -> ModelError:
+    """Return what an exception of `requests` or urllib3 means."""
+    cause = _wrapped_cause(error)
+    if isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected):
+        return ModelBadReply()
+    return next((to() for kinds, to in MEANINGS if isinstance(error, kinds)), ModelUnavailable())
 
 
-def _session(max_connections: int) -> requests.Session:
-    session = _Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = InterruptibleAdapter(pool_connections=1, pool_maxsize=max_connections)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
+def _wrapped_cause(error: Exception) -> object:
+    """Return what urllib3 wrapped in a ProtocolError, which requests may have wrapped again."""
+    if isinstance(error, requests_errors.ConnectionError) and error.args:
+        error = error.args[0]
+    is_wrapper = isinstance(error, urllib3_errors.ProtocolError) and len(error.args) > 1
+    return error.args[1] if is_wrapper else None
 
 
 def _template(url: str, token: str | None) -> requests.PreparedRequest:
-    """Prepare what all requests have in common once; preparing costs more than sending."""
+    """Prepare once what all requests have in common: preparing costs more than sending."""
     headers = {
         "Accept": "text/event-stream, application/json",
         "Accept-Encoding": "identity",
@@ -172,6 +185,6 @@ def _template(url: str, token: str | None) -> requests.PreparedRequest:
         raise unusable
     try:
         return requests.Request("POST", url, headers=headers).prepare()
-    except lib.RequestException:
-        # The library's own sentence would show the token.
+    except requests.RequestException:
+        # The library's message would contain the token.
         raise unusable from None

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make sure that the browser tests find a Chromium: the system's, or Debian's package, or Playwright's.
+# Provide Chromium for the browser tests: the system's, or else Debian's package or Playwright's build.
 set -eu
 cd "$(dirname "$0")/.."
 playwright=.venv/bin/playwright
@@ -17,6 +17,6 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     fi
 fi
 if ! "$playwright" install chromium; then
-    echo "No Chromium for the browser tests: install one (on Debian: apt install chromium)." >&2
+    echo "The browser tests need Chromium. Install it (on Debian: apt install chromium)." >&2
     exit 1
 fi

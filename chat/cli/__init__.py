@@ -1,1 +1,1 @@
-"""What runs in a terminal: the chat client, the doctor, the process runner."""
+"""Command-line programs: the terminal client, the doctor and the process runner."""

@@ -1,11 +1,11 @@
-"""A client of the chat.v1 WebSocket protocol: one file, needs Python 3.11 and `websockets`.
+"""A client of the chat.v1 WebSocket protocol in one file; needs Python 3.11 and `websockets`.
 
     async with ChatClient(url, begin_session(url, "Ada")) as client:  # url: http://127.0.0.1:3500
         await client.send("hello")
         async for frame in client.frames(): ...
 
-What send() takes is sent until the server accepts it, which it does once for an id. frames() tells
-every message once and in order, and no piece of a reply twice, however often the connection drops.
+send() resends a message until the server accepts it; the message's id prevents a duplicate.
+frames() yields each message once and in order, and no part of a reply twice, across reconnects.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from websockets import ClientConnection, ConnectionClosed, InvalidHandshake, Inv
 
 Frame = dict[str, Any]
 FIRST_WAIT_S, LONGEST_WAIT_S, RESEND_S = 0.2, 30.0, 2.0
-TRY_AGAIN = {"session.busy", "rate.limited", "store.unavailable"}
+RETRIED_CODES = {"session.busy", "rate.limited", "store.unavailable"}
 
 
 def begin_session(url: str, name: str) -> str:
-    """Return the token of a new session; raises OSError, HTTPError where the server refuses."""
-    with urlopen(f"{url}/token?{urlencode({'name': name})}", data=b"", timeout=10) as answer:  # noqa: S310
-        return str(json.load(answer)["token"])
+    """Return the token of a new session; raises OSError, HTTPError if the server refuses."""
+    with urlopen(f"{url}/token?{urlencode({'name': name})}", data=b"", timeout=10) as response:  # noqa: S310
+        return str(json.load(response)["token"])
 
 
 class ChatClient:
@@ -36,12 +36,12 @@ class ChatClient:
 
     def __init__(self, url: str, token: str) -> None:
         self._url = f"ws{url.removeprefix('http')}/chat"
-        self._offer: Any = ["chat.v1", f"token.{token}"]
-        self._socket: ClientConnection | None = None  # from `session.ready` to the end
+        self._subprotocols: Any = ["chat.v1", f"token.{token}"]
+        self._socket: ClientConnection | None = None  # set from `session.ready` to the disconnect
         self._wait_s = FIRST_WAIT_S
-        self._outbox: dict[str, str] = {}  # id → text of what is not accepted yet, in order
-        self._told: asyncio.Queue[Frame | Exception] = asyncio.Queue()
-        self._after, self._reply, self._chars = 0, "", 0  # what frames() has told
+        self._outbox: dict[str, str] = {}  # id → text of messages not accepted yet, in order
+        self._received: asyncio.Queue[Frame | Exception] = asyncio.Queue()  # for frames()
+        self._seq, self._reply, self._chars = 0, "", 0  # the last message and reply text in it
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
@@ -52,39 +52,39 @@ class ChatClient:
         await asyncio.wait([self._task])
 
     async def send(self, msg: str) -> str:
-        """Say something; return its id, which `message.accepted` or an `error` names."""
+        """Send a message; return its id, which `message.accepted` or an `error` refers to."""
         self._outbox[id_ := str(uuid4())] = msg
         if len(self._outbox) == 1:
             await self._send_first()
         return id_
 
     async def transmit(self, type_: str, **fields: Any) -> None:
-        """Send another frame, `reply.stop` for example; while disconnected it is dropped."""
+        """Send another frame, for example `reply.stop`; it is dropped while disconnected."""
         with contextlib.suppress(ConnectionClosed):
             if self._socket:
                 await self._socket.send(json.dumps({"type": type_, **fields}))
 
     async def frames(self) -> AsyncIterator[Frame]:
-        """Yield frames, and `connection.lost`; raises ConnectionError when it is over for good."""
-        while not isinstance(frame := await self._told.get(), Exception):
+        """Yield frames and `connection.lost`; raises ConnectionError if reconnecting is useless."""
+        while not isinstance(frame := await self._received.get(), Exception):
             yield frame
         raise frame
 
     async def _run(self) -> None:
         try:
             while True:
-                await self._converse()
+                await self._connect()
                 self._socket, self._wait_s = None, min(2 * self._wait_s, LONGEST_WAIT_S)
                 wait_s = self._wait_s * random.uniform(0.5, 1)  # noqa: S311
-                self._told.put_nowait({"type": "connection.lost", "retry_in_s": wait_s})
+                self._received.put_nowait({"type": "connection.lost", "retry_in_s": wait_s})
                 await asyncio.sleep(wait_s)
         except Exception as error:  # noqa: BLE001 frames() raises it
-            self._told.put_nowait(error)
+            self._received.put_nowait(error)
 
-    async def _converse(self) -> None:
+    async def _connect(self) -> None:
         try:
-            url = f"{self._url}?after={self._after}"
-            async with connect(url, subprotocols=self._offer) as socket:
+            url = f"{self._url}?after={self._seq}"
+            async with connect(url, subprotocols=self._subprotocols) as socket:
                 while True:
                     await self._receive(json.loads(await socket.recv()), socket)
         except (OSError, InvalidHandshake, ConnectionClosed) as error:
@@ -96,52 +96,53 @@ class ChatClient:
     async def _receive(self, frame: Frame, socket: ClientConnection) -> None:
         if frame["type"] == "session.ready":
             self._socket, self._wait_s = socket, FIRST_WAIT_S
-            await self._resume(frame)
+            await self._resync(frame)
         elif "message" in frame:
-            await self._learn(frame)
+            await self._receive_message(frame)
         elif frame["type"] in {"reply.started", "reply.delta"}:
-            await self._write(frame)
+            await self._receive_text(frame)
         else:
-            self._told.put_nowait(frame)
+            self._received.put_nowait(frame)
             if frame["type"] == "error" and frame["ref"] in self._outbox:
-                if frame["code"] not in TRY_AGAIN:
+                if frame["code"] not in RETRIED_CODES:
                     del self._outbox[frame["ref"]]
                 self._resending = asyncio.create_task(self._send_first(RESEND_S))
 
-    async def _resume(self, ready: Frame) -> None:
+    async def _resync(self, ready: Frame) -> None:
+        """Turn the messages of `session.ready` into the frames that were missed."""
         if not ready["recovered"]:
-            self._after, self._reply = 0, ""
-        self._told.put_nowait({**ready, "messages": [], "reply": None})
+            self._seq, self._reply = 0, ""
+        self._received.put_nowait({**ready, "messages": [], "reply": None})
         for message in ready["messages"]:
             kind = "reply.failed" if "error" in message else "reply.completed"
             kind = "message.accepted" if message.get("source") == "human" else kind
-            await self._learn({"type": kind, "message": message})
+            await self._receive_message({"type": kind, "message": message})
         if reply := ready["reply"]:
-            await self._write({**reply, "type": "reply.started", "text": ""})
-            await self._write({**reply, "type": "reply.delta", "offset": 0})
+            await self._receive_text({**reply, "type": "reply.started", "text": ""})
+            await self._receive_text({**reply, "type": "reply.delta", "offset": 0})
         await self._send_first()
 
-    async def _learn(self, frame: Frame) -> None:
+    async def _receive_message(self, frame: Frame) -> None:
         message = frame["message"]
-        if message["seq"] > self._after + 1:
-            await self.transmit("session.sync", after=self._after)
-        elif message["seq"] == self._after + 1:
-            self._after += 1
+        if message["seq"] > self._seq + 1:
+            await self.transmit("session.sync", after=self._seq)
+        elif message["seq"] == self._seq + 1:
+            self._seq += 1
             if "replaced_by" not in message:
-                self._told.put_nowait(frame)
+                self._received.put_nowait(frame)
         if self._outbox.pop(message["id"], None):
             await self._send_first()
 
-    async def _write(self, frame: Frame) -> None:
+    async def _receive_text(self, frame: Frame) -> None:
         known = self._chars - frame.get("offset", 0) if frame["id"] == self._reply else -1
         if frame["type"] == "reply.started" and known < 0:
             self._reply, self._chars = frame["id"], 0
-            self._told.put_nowait(frame)
+            self._received.put_nowait(frame)
         elif known < 0:
-            await self.transmit("session.sync", after=self._after)
-        elif fresh := frame.get("text", "")[known:]:
-            self._told.put_nowait({**frame, "offset": self._chars, "text": fresh})
-            self._chars += len(fresh)
+            await self.transmit("session.sync", after=self._seq)
+        elif new := frame.get("text", "")[known:]:
+            self._received.put_nowait({**frame, "offset": self._chars, "text": new})
+            self._chars += len(new)
 
     async def _send_first(self, delay_s: float = 0) -> None:
         await asyncio.sleep(delay_s)

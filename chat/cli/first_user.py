@@ -1,4 +1,4 @@
-"""The admin's first user, so that a first start in development needs no second command."""
+"""The admin's first user, so that `make run` in development needs no second command."""
 
 import secrets
 
@@ -9,9 +9,9 @@ NAME = "admin"
 
 
 def create_first_user() -> str | None:
-    """Create the user `admin` and return its password, which is kept nowhere in the clear.
+    """Create the user `admin` and return its password, of which only the hash is stored.
 
-    Does nothing and returns None where there is a user already, and in production.
+    Returns None and creates nothing in production, or if a user exists.
     """
     users = get_user_model().objects
     if settings.APP_ENV != "development" or users.exists():

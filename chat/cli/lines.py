@@ -1,4 +1,4 @@
-"""Lines from a terminal, a pipe or a file, beside what the server tells."""
+"""Reading lines without blocking the event loop, and printing text safely."""
 
 import asyncio
 import codecs
@@ -13,9 +13,10 @@ READ_BYTES = 65_536
 
 
 async def lines_of(source: TextIO) -> AsyncIterator[str]:
-    """Yield lines as they come, until the end; a thread waits for them.
+    """Yield lines as they arrive; a thread reads them.
 
-    The file's own buffer is not used: a thread left waiting in it would hold its lock at exit.
+    It reads the descriptor, because a thread that still waits in the file's own buffer holds a
+    lock that the interpreter needs at exit.
     """
     lines: asyncio.Queue[str | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -38,7 +39,7 @@ async def lines_of(source: TextIO) -> AsyncIterator[str]:
 
 
 async def until_one_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run them together; when one returns or raises, end the others and do the same."""
+    """Run coroutines concurrently until one returns or raises; cancel the others."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -49,6 +50,6 @@ async def until_one_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
-def readable(text: str) -> str:
-    """Return text without the control characters that would steer a terminal."""
+def printable(text: str) -> str:
+    """Return text without control characters, which could manipulate the terminal."""
     return CONTROL.sub("", text)

@@ -1,57 +1,57 @@
-"""Every line is a message; every reply is a line, in the same order."""
+"""Messages from a pipe: each line is a message, each reply is a line, in the same order."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import TextIO
 
-from chat.cli.chat_client import TRY_AGAIN, ChatClient, Frame
-from chat.cli.lines import readable, until_one_ends
+from chat.cli.chat_client import RETRIED_CODES, ChatClient, Frame
+from chat.cli.lines import printable, until_one_ends
 
 
 class PipedChat:
-    """Writes replies to `output` when they are whole; what went wrong goes to `errors`."""
+    """Writes complete replies to `output` and failures to `errors`."""
 
     def __init__(self, client: ChatClient, output: TextIO, errors: TextIO) -> None:
         self._client, self._output, self._errors = client, output, errors
-        self._waiting: set[str] = set()
-        self._stirred = asyncio.Event()
+        self._pending: set[str] = set()
+        self._received = asyncio.Event()
         self.failures = 0
 
     async def run(self, lines: AsyncIterator[str]) -> None:
-        """Return when every line has its answer; raises ConnectionError if the session is over."""
-        await until_one_ends(self._say(lines), self._listen())
+        """Return when every line has an outcome; raises ConnectionError if the session ends."""
+        await until_one_ends(self._send(lines), self._receive())
 
-    async def _say(self, lines: AsyncIterator[str]) -> None:
+    async def _send(self, lines: AsyncIterator[str]) -> None:
         async for line in lines:
             if line.strip():
-                self._waiting.add(await self._client.send(line))
-        while self._waiting:
-            self._stirred.clear()
-            await self._stirred.wait()
+                self._pending.add(await self._client.send(line))
+        while self._pending:
+            self._received.clear()
+            await self._received.wait()
 
-    async def _listen(self) -> None:
+    async def _receive(self) -> None:
         async for frame in self._client.frames():
-            self._hear(frame)
-            self._stirred.set()
+            self._print(frame)
+            self._received.set()
 
-    def _hear(self, frame: Frame) -> None:
+    def _print(self, frame: Frame) -> None:
         match frame:
             case {"type": "reply.completed", "message": message}:
-                if self._is_answered(message["reply_to"]):
-                    print(readable(message["msg"]), file=self._output, flush=True)
+                if self._remove_pending(message["reply_to"]):
+                    print(printable(message["msg"]), file=self._output, flush=True)
             case {"type": "reply.failed", "message": message}:
-                if self._is_answered(message["reply_to"]):
+                if self._remove_pending(message["reply_to"]):
                     self._fail(message["error"]["detail"])
-            case {"type": "error", "code": code, "ref": ref} if code not in TRY_AGAIN:
-                if self._is_answered(ref):
+            case {"type": "error", "code": code, "ref": ref} if code not in RETRIED_CODES:
+                if self._remove_pending(ref):
                     self._fail(frame["detail"])
             case {"type": "connection.lost"}:
-                print("Connection lost. Trying again ...", file=self._errors, flush=True)
+                print("Connection lost. Reconnecting ...", file=self._errors, flush=True)
 
-    def _is_answered(self, message: str) -> bool:
-        was_waiting = message in self._waiting
-        self._waiting.discard(message)
-        return was_waiting
+    def _remove_pending(self, message: str) -> bool:
+        was_pending = message in self._pending
+        self._pending.discard(message)
+        return was_pending
 
     def _fail(self, detail: str) -> None:
         self.failures += 1

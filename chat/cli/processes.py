@@ -1,8 +1,8 @@
-"""Run the Procfile's processes together: one signal ends them all and none outlives the runner.
+"""Run the Procfile's processes together: one signal stops them all and none outlives the runner.
 
-honcho starts, shows and stops them. Added here: the children die with a runner that is killed,
-one process (Redis) is up before and after those who need it, and a signal that comes while they
-start is not lost.
+honcho starts them, prints their output and stops them. This module adds three things: the
+processes die with a runner that is killed, the others start after Redis and stop before it, and a
+signal during start-up is not lost.
 """
 
 import ctypes
@@ -27,27 +27,28 @@ POLL_S = 0.02
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies (Linux only, elsewhere nothing)."""
+    """Ask the kernel to kill this process when its parent dies; does nothing except on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def procfile_commands(procfile: Path) -> dict[str, str]:
-    """Return each process' shell command, in the file's order."""
+    """Return the shell command of each process, in the file's order."""
     return dict(parse_procfile(procfile.read_text()).processes)
 
 
 def child_environment(environment: dict[str, str], port: int) -> dict[str, str]:
-    """Return what a child gets: this interpreter's programs first, and the port to serve on."""
+    """Return a child's environment: this interpreter's programs come first in PATH."""
     programs = os.path.dirname(sys.executable)
     path = f"{programs}{os.pathsep}{environment.get('PATH', os.defpath)}"
     return environment | {"PATH": path, "PORT": str(port), "PYTHONUNBUFFERED": "1"}
 
 
 class ChildProcess(Process):  # type: ignore[misc]
-    """A process of honcho that does not outlive the runner, whatever ends it."""
+    """A honcho process that dies with the runner, even if the runner is killed."""
 
     def __init__(self, cmd: str, **options: Any) -> None:
+        # Without exec, signals reach the shell instead of the program.
         super().__init__(f"exec {cmd}", **options)
         self._child_ctor = lambda *args, **kwargs: Popen(
             *args, **kwargs, preexec_fn=die_with_parent
@@ -58,8 +59,8 @@ class ChildProcess(Process):  # type: ignore[misc]
         super().run(events, ignore_signals)
 
 
-class SafePrinter(Printer):  # type: ignore[misc]
-    """Goes on when the terminal is gone: the processes still have to be ended in order."""
+class TolerantPrinter(Printer):  # type: ignore[misc]
+    """Ignores a closed terminal, because the processes must still be stopped in order."""
 
     def write(self, message: Any) -> None:
         with suppress(OSError):
@@ -67,26 +68,26 @@ class SafePrinter(Printer):  # type: ignore[misc]
 
 
 class Runner(Manager):  # type: ignore[misc]
-    """Runs processes until one ends or a signal comes, then ends them all."""
+    """Runs processes until one ends or a signal arrives, then stops them all."""
 
     def __init__(self, *, first: str, first_is_up: Callable[[], bool]) -> None:
-        """`first` starts before the others, when `first_is_up` says so, and ends after them."""
+        """The others start once `first_is_up` returns true, and stop before `first`."""
         multiprocessing.set_start_method("fork", force=True)
-        super().__init__(SafePrinter(sys.stdout))
+        super().__init__(TolerantPrinter(sys.stdout))
         self._process_ctor = ChildProcess
         self._first, self._first_is_up = first, first_is_up
-        self._ending = threading.Event()
+        self._stopping = threading.Event()
 
     def loop(self) -> None:
-        """Run them; returns when all have ended, with `returncode` set."""
+        """Run until every process has ended, and set `returncode`."""
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         super().loop()
 
     def terminate(self) -> None:
-        """Ask all processes to end; those that have not started yet as soon as they have."""
-        if not self._ending.is_set():
-            self._ending.set()
-            threading.Thread(target=self._end_in_order, daemon=True).start()
+        """Stop all processes; one that has not started yet is stopped once it has."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            threading.Thread(target=self._stop_in_order, daemon=True).start()
 
     def _start(self) -> None:
         for name, entry in self._processes.items():
@@ -99,10 +100,10 @@ class Runner(Manager):  # type: ignore[misc]
                 self._wait_for_first(process)
 
     def _wait_for_first(self, process: multiprocessing.Process) -> None:
-        while process.is_alive() and not self._ending.is_set() and not self._first_is_up():
+        while process.is_alive() and not self._stopping.is_set() and not self._first_is_up():
             time.sleep(POLL_S)
 
-    def _end_in_order(self) -> None:
+    def _stop_in_order(self) -> None:
         while not self._all_started():
             time.sleep(POLL_S)
         others = [entry for name, entry in self._processes.items() if name != self._first]

@@ -1,7 +1,7 @@
-"""Hand sessions to the workers from the event loop, without ever holding it up.
+"""Publish tasks to the broker, also from the event loop without blocking it.
 
-Publishing is a blocking call that may hang on a sick broker. It runs in a few threads of its own;
-when they are all stuck, nothing more is piled up behind them: the sweep finds the session.
+Publishing is a blocking call and may hang if the broker does. It runs in a few threads of its own.
+If all of them hang, further tasks are refused instead of queued: the sweep finds their sessions.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from contextvars import copy_context
 from typing import Any
 
 from celery import current_app
+from kombu import Exchange, Queue
 
 from chat.errors import QueueUnavailable
 from chat.observability import metrics
@@ -20,55 +21,60 @@ from chat.observability import metrics
 logger = logging.getLogger(__name__)
 
 THREADS = 4
-MAX_WAITING = 200
+MAX_UNFINISHED = 200
 TIMEOUT_S = 5
 ANSWER_TASK = "chat.tasks.answer"
 
 
 def enqueue_answer(session: str, **options: Any) -> None:
-    """Publish the task that answers the session's next message.
+    """Publish the task that answers a session's next message.
 
-    No queue is declared for it: the workers have declared theirs already.
+    It declares no queue, which would be one more round trip: the workers have declared theirs.
     """
     current_app.send_task(ANSWER_TASK, (session,), ignore_result=True, declare=[], **options)
 
 
+def worker_queue(worker: str) -> Queue:
+    """Return the queue of one worker. Without an exchange, nothing of it outlives its tasks."""
+    return Queue(f"worker.{worker}", Exchange(""), routing_key=f"worker.{worker}")
+
+
 class TaskPublisher:
-    """Publishes answer tasks in the background."""
+    """Publishes tasks from the event loop, in the background."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="publish")
-        self._waiting = 0
+        self._unfinished = 0
 
     def enqueue_answer(self, session: str) -> Coroutine[Any, Any, None]:
-        """Begin to enqueue the session's next answer; await what it returns.
+        """Start to publish the task for a session; await the result to know that it is published.
 
-        That raises QueueUnavailable within TIMEOUT_S.
+        The result raises QueueUnavailable within TIMEOUT_S.
         """
-        if self._waiting >= MAX_WAITING:
-            return self._refused()
-        self._waiting += 1
+        if self._unfinished >= MAX_UNFINISHED:
+            return self._refuse()
+        self._unfinished += 1
         publishing = asyncio.get_running_loop().run_in_executor(
             self._threads, copy_context().run, enqueue_answer, session
         )
         publishing.add_done_callback(self._done)
-        return self._published(publishing)
+        return self._wait(publishing)
 
-    async def _refused(self) -> None:
+    async def _refuse(self) -> None:
         metrics.task_refused()
         raise QueueUnavailable
 
-    async def _published(self, publishing: "asyncio.Future[Any]") -> None:
+    async def _wait(self, publishing: "asyncio.Future[Any]") -> None:
         started_at = time.perf_counter()
         try:
             await asyncio.wait_for(asyncio.shield(publishing), TIMEOUT_S)
             metrics.task_published(time.perf_counter() - started_at)
         except Exception as error:
             metrics.task_refused()
-            logger.warning("The broker took no task: %s", type(error).__name__)
+            logger.warning("The broker did not accept a task: %s", type(error).__name__)
             raise QueueUnavailable from error
 
     def _done(self, publishing: "asyncio.Future[Any]") -> None:
-        self._waiting -= 1
+        self._unfinished -= 1
         if not publishing.cancelled():
             publishing.exception()

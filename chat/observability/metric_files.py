@@ -14,6 +14,8 @@ from pathlib import Path
 
 from prometheus_client.mmap_dict import MmapedDict
 
+from chat.observability.liveness import is_running
+
 ENDED = 0
 LOCK = "lock"
 
@@ -22,7 +24,7 @@ def begin(folder: Path) -> None:
     """Tidy up before a process counts; forget everything where no other one is alive."""
     with locked(folder):
         files = _files_by_process(folder)
-        if not any(_is_alive(pid) for pid in files if pid != os.getpid()):
+        if not any(is_running(pid) for pid in files if pid not in {ENDED, os.getpid()}):
             for pid in files.keys() - {os.getpid()}:
                 _remove(files[pid])
         _fold(folder)
@@ -46,7 +48,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _fold(folder: Path) -> None:
     for pid, files in _files_by_process(folder).items():
-        if pid == ENDED or _is_alive(pid):
+        if pid == ENDED or is_running(pid):
             continue
         for file in files:
             if not file.name.startswith("gauge_"):
@@ -72,15 +74,3 @@ def _files_by_process(folder: Path) -> dict[int, list[Path]]:
 def _remove(files: list[Path]) -> None:
     for file in files:
         file.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    if pid == ENDED:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,1 +1,1 @@
-"""The operator's side: find sessions, see what happened in them, act on them, watch the service."""
+"""What operators see and do in the admin: session search, session pages, actions, the dashboard."""

@@ -1,4 +1,4 @@
-"""What an operator can do to a session. Each is one step on the document, then one hint."""
+"""What an operator can do to a session: one command in Redis, then a task and an event as hints."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,6 @@ from chat.errors import ChatError, StoreUnavailable
 from chat.events.delivery import Delivery
 from chat.events.task_publisher import enqueue_answer
 from chat.store import inspection, sessions
-from chat.store.inspection import Inspection
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Action:
     """An action of the list and of a session's page.
 
-    `name` is also that of its permission. `run` returns whether there was anything to do.
+    `name` is part of its permission's name. `run` returns whether it changed anything.
     """
 
     name: str
@@ -36,95 +35,91 @@ class Action:
 
 @cache
 def delivery() -> Delivery:
-    """Return this process' way to the sockets, for threads."""
+    """Return the delivery of events from threads of this process."""
     return Delivery()
 
 
-def do(act: Action, session: str) -> bool:
-    """Do it; False where there was nothing to do or the session is gone.
+def apply(action: Action, session: str) -> bool:
+    """Apply an action; return False if it changed nothing or the session does not exist.
 
     Raises StoreUnavailable.
     """
     try:
-        return act.run(session)
+        changed = action.run(session)
     except StoreUnavailable:
         raise
     except ChatError:
         return False
+    if changed:
+        delivery().publish_change(session)
+    return changed
 
 
 def _stop(session: str) -> bool:
-    inspected: Inspection = store().run(inspection.inspect(session))
-    if not inspected.queue:
+    queue = store().run(inspection.inspect(session)).queue
+    if not queue:
         return False
-    message = UUID(inspected.queue[0].message)
+    message = UUID(queue[0].message)
     stopped = store().run(sessions.stop(session, message, ttl_s=settings.SESSION_TTL_S))
     if stopped and stopped.pending:
         _enqueue(session)
-    delivery().publish_change(session)
     return stopped is None or stopped.new
 
 
 def _requeue(session: str) -> bool:
-    if not store().run(inspection.requeue(session, ttl_s=settings.SESSION_TTL_S)):
-        return False
-    _enqueue(session)
-    delivery().publish_change(session)
-    return True
+    requeued = store().run(inspection.requeue(session, ttl_s=settings.SESSION_TTL_S))
+    if requeued:
+        _enqueue(session)
+    return requeued
 
 
 def _extend(session: str) -> bool:
     store().run(sessions.extend(session, settings.SESSION_TTL_S))
-    delivery().publish_change(session)
     return True
 
 
 def _expire(session: str) -> bool:
     store().run(sessions.extend(session, 0))
-    delivery().publish_change(session)
     return True
 
 
-def _erase(session: str) -> bool:
-    erased = store().run(sessions.erase(session))
-    delivery().publish_change(session)
-    return erased
+def _delete(session: str) -> bool:
+    return store().run(sessions.erase(session))
 
 
 def _enqueue(session: str) -> None:
     try:
         enqueue_answer(session)
     except OperationalError:
-        logger.warning("The broker took no task; the sweep will find the session")
+        logger.warning("The broker is unavailable; the sweep enqueues the session later")
 
 
 ACTIONS = (
     Action(
         "stop",
         "Stop the reply",
-        "The reply being written, or the next one, ends; what is written so far is kept.",
+        "Stops the reply in progress or, if there is none, the next one. The text so far is kept.",
         "Stopped the reply",
         _stop,
     ),
     Action(
         "requeue",
         "Queue again",
-        "A message that waits is handed to a worker at once; a last reply that failed is asked"
-        " for again.",
+        "Sends a waiting message to a worker now, or tries again if the last reply failed.",
         "Queued again",
         _requeue,
     ),
     Action(
         "extend",
         "Extend",
-        "The session's time starts again.",
+        "Restarts the session's lifetime from now.",
         "Extended",
         _extend,
     ),
     Action(
         "expire",
         "Expire",
-        "The session's time ends now. Its visitor sees that it expired; nothing of it is kept.",
+        "Ends the session now. The visitor sees that it expired; none of its data is kept.",
         "Expired",
         _expire,
         deletes=True,
@@ -132,9 +127,9 @@ ACTIONS = (
     Action(
         "delete",
         "Delete",
-        "The session and everything about it is erased, and its pages are closed.",
+        "Permanently deletes the session and all its data, and closes its open pages.",
         "Deleted",
-        _erase,
+        _delete,
         deletes=True,
     ),
 )

@@ -1,8 +1,8 @@
-"""Actions in the admin: permitted, confirmed, done one by one, and written to its log."""
+"""Actions in the admin: permitted, confirmed, applied one by one, and logged by Django's admin."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin, site
@@ -16,128 +16,133 @@ from django.utils import timezone
 from chat.container import store
 from chat.errors import SessionUnknown
 from chat.models import Session
-from chat.operator.actions import ACTIONS, Action, do
+from chat.operator.actions import ACTIONS, Action, apply
+from chat.operator.changelist import MAX_ROWS, Results
+from chat.operator.conditions import ID
 from chat.operator.export import as_json, as_markdown
-from chat.operator.results import ROWS_AT_MOST, Results
-from chat.operator.search_query import ID
 from chat.operator.session_search import SessionSearch
 from chat.schemas import Session as Transcript
 from chat.store import sessions
 
-SHOWN_AT_MOST = 20
-EXPORTS: dict[str, tuple[str, str, str, Callable[[Iterable[Transcript]], str]]] = {
-    "export_json": ("Export as JSON", "application/json", "json", as_json),
-    "export_markdown": ("Export as Markdown", "text/markdown; charset=utf-8", "md", as_markdown),
-}
-EXPORT_QUESTION = "A file with the transcripts is made. It holds what visitors wrote."
+MAX_ROWS_SHOWN = 20
 EXPORT_PERMISSIONS = ("chat.export_session", "chat.view_transcript")
 AdminAction = tuple[Callable[..., Any], str, str]
 
 
-def permitted_acts(request: HttpRequest) -> list[Action]:
-    """Return what this person may do to a session."""
-    return [act for act in ACTIONS if request.user.has_perm(f"chat.{act.name}_session")]
+class Export(NamedTuple):
+    """An action that downloads transcripts."""
+
+    name: str
+    title: str
+    content_type: str
+    extension: str
+    render: Callable[[Iterable[Transcript]], str]
+    question: str = "Downloads a file with the transcripts, including everything visitors wrote."
+    deletes: bool = False
 
 
-def may_export(request: HttpRequest) -> bool:
-    """Return whether this person may take transcripts out."""
-    return request.user.has_perms(EXPORT_PERMISSIONS)
+EXPORTS = (
+    Export("export_json", "Export as JSON", "application/json", "json", as_json),
+    Export(
+        "export_markdown", "Export as Markdown", "text/markdown; charset=utf-8", "md", as_markdown
+    ),
+)
 
 
-def actions(request: HttpRequest) -> dict[str, AdminAction]:
-    """Return the list's actions for this person, as Django's admin takes them."""
-    found: dict[str, AdminAction] = {
-        act.name: (partial(_act, act), act.name, act.title) for act in permitted_acts(request)
+def permitted_actions(request: HttpRequest) -> list[Action | Export]:
+    """Return the actions that this user may apply to a session."""
+    user = request.user
+    actions = [action for action in ACTIONS if user.has_perm(f"chat.{action.name}_session")]
+    return [*actions, *(EXPORTS if user.has_perms(EXPORT_PERMISSIONS) else ())]
+
+
+def admin_actions(request: HttpRequest) -> dict[str, AdminAction]:
+    """Return the list's actions for this user, in the format of Django's admin."""
+
+    def view(action: Action | Export) -> Callable[..., Any]:
+        return partial(_export, action) if isinstance(action, Export) else partial(_apply, action)
+
+    return {
+        action.name: (view(action), action.name, action.title)
+        for action in permitted_actions(request)
     }
-    if may_export(request):
-        for name, (title, *_) in EXPORTS.items():
-            found[name] = (partial(_export, name), name, title)
-    return found
 
 
-def _act(
-    act: Action, model_admin: "ModelAdmin[Any]", request: HttpRequest, rows: Results
+def _apply(
+    action: Action, model_admin: "ModelAdmin[Any]", request: HttpRequest, rows: Results
 ) -> HttpResponse | None:
-    ids = _chosen(request, rows)
+    ids = _selected(request, rows)
     if not ids or "confirmed" not in request.POST:
-        return _ask(request, ids, act.name, act.title, act.question, act.deletes)
-    done: list[str] = []
+        return _confirmation(request, ids, action)
+    changed: list[str] = []
     try:
-        done += (session for session in ids if do(act, session))
+        changed += (session for session in ids if apply(action, session))
     finally:
-        _log(request, done, DELETION if act.deletes else CHANGE, f"{act.done}.")
-    _tell(request, act, done, len(ids) - len(done))
-    if "from_page" in request.POST and not act.deletes:
+        _log(request, changed, DELETION if action.deletes else CHANGE, f"{action.done}.")
+    if changed:
+        messages.success(request, f"{action.done}: {_sessions(len(changed))}.")
+    if unchanged := len(ids) - len(changed):
+        messages.warning(request, f"Nothing to do or no longer there: {_sessions(unchanged)}.")
+    if "from_page" in request.POST and not action.deletes:
         return HttpResponseRedirect(reverse("admin:chat_session_change", args=[ids[0]]))
     return None
 
 
 def _export(
-    name: str, model_admin: "ModelAdmin[Any]", request: HttpRequest, rows: Results
+    export: Export, model_admin: "ModelAdmin[Any]", request: HttpRequest, rows: Results
 ) -> HttpResponse | None:
-    title, content_type, ending, render = EXPORTS[name]
-    ids = _chosen(request, rows)
+    ids = _selected(request, rows)
     if not ids or "confirmed" not in request.POST:
-        return _ask(request, ids, name, title, EXPORT_QUESTION, False)
-    transcripts = [found for each in ids if (found := _transcript(each))]
-    _log(request, [each.id for each in transcripts], CHANGE, f"Exported as {ending}.")
-    stamp = f"{timezone.now():%Y%m%d-%H%M%S}"
+        return _confirmation(request, ids, export)
+    transcripts = [loaded for each in ids if (loaded := _transcript(each))]
+    _log(request, [each.id for each in transcripts], CHANGE, f"Exported as {export.extension}.")
+    name = f"sessions-{timezone.now():%Y%m%d-%H%M%S}.{export.extension}"
     return HttpResponse(
-        render(transcripts),
-        content_type=content_type,
-        headers={"Content-Disposition": f'attachment; filename="sessions-{stamp}.{ending}"'},
+        export.render(transcripts),
+        content_type=export.content_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
-def _chosen(request: HttpRequest, rows: Results) -> list[str]:
-    """Return the ids to act on: those ticked, whatever the filters say by now; or all rows."""
+def _selected(request: HttpRequest, rows: Results) -> list[str]:
+    """Return the ids of the selected rows, even if the filters no longer match; or of all rows."""
     if request.POST.get("select_across") == "1" and "confirmed" not in request.POST:
-        if rows.count() > ROWS_AT_MOST:
+        if rows.count() > MAX_ROWS:
             messages.error(
-                request, f"At most {ROWS_AT_MOST:,} sessions at a time. Narrow the list first."
+                request,
+                f"At most {MAX_ROWS:,} sessions can be selected at a time. Narrow the list first.",
             )
             return []
         return [row.id for row in rows]
-    posted = request.POST.getlist(ACTION_CHECKBOX_NAME)[:ROWS_AT_MOST]
+    posted = request.POST.getlist(ACTION_CHECKBOX_NAME)[:MAX_ROWS]
     return [each for each in posted if ID.fullmatch(each)]
 
 
-def _ask(
-    request: HttpRequest, ids: Sequence[str], name: str, title: str, question: str, deletes: bool
+def _confirmation(
+    request: HttpRequest, ids: Sequence[str], action: Action | Export
 ) -> HttpResponse | None:
     if not ids:
         return None
-    rows = [
-        Session.of(each) for each in SessionSearch(store()).summaries(tuple(ids[:SHOWN_AT_MOST]))
-    ]
+    summaries = SessionSearch(store()).summaries(ids[:MAX_ROWS_SHOWN])
     context = {
         **site.each_context(request),
-        "title": title,
-        "question": question,
-        "action": name,
+        "title": action.title,
+        "action": action,
+        "is_export": isinstance(action, Export),
         "ids": ids,
-        "rows": rows,
-        "more": len(ids) - len(rows),
-        "deletes": deletes,
-        "downloads": name in EXPORTS,
+        "summaries": summaries,
+        "more": len(ids) - len(summaries),
         "from_page": "from_page" in request.POST,
         "checkbox_name": ACTION_CHECKBOX_NAME,
         "opts": Session._meta,
     }
-    return TemplateResponse(request, "admin/chat/session/confirm.html", context)
+    return TemplateResponse(request, "admin/chat/session/confirmation.html", context)
 
 
 def _log(request: HttpRequest, ids: Sequence[str], flag: int, message: str) -> None:
     if ids:
         rows: Any = [Session(id=each) for each in ids]
         LogEntry.objects.log_actions(cast(int, request.user.pk), rows, flag, message)
-
-
-def _tell(request: HttpRequest, act: Action, done: Sequence[str], not_done: int) -> None:
-    if done:
-        messages.success(request, f"{act.done}: {_sessions(len(done))}.")
-    if not_done:
-        messages.warning(request, f"Nothing to do, or gone: {_sessions(not_done)}.")
 
 
 def _sessions(count: int) -> str:

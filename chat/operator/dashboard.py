@@ -1,29 +1,27 @@
-"""The service at a glance: figures of this moment, and of the last hour as charts."""
+"""The content of the dashboard: current figures, and charts of the last hour."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chat.operator.charts import Chart, Series, chart
-from chat.operator.search_query import Query
+from chat.operator.charts import Chart, Series, chart, format_duration
+from chat.operator.conditions import Query
 from chat.operator.session_search import SessionSearch
-from chat.operator.timeline import duration
 from chat.store import cluster, inspection
 from chat.store.client import Store
-from chat.store.inspection import Minutes
-from chat.store.statistics import durations, failures, percentile_ms
+from chat.store.cluster import WORKER_TIMEOUT_S, ClusterState
+from chat.store.statistics import Minutes, durations, failures, load_minutes, percentile_ms
 
 MINUTES = 60
-RECENT = 5
-FALTERING_SHARE = 0.05
-WORKER_TIMEOUT_S = 15
+MODEL_MINUTES = 5
+DEGRADED_SHARE = 0.05
 LOADING_S = 60
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure. `tone` is good, bad or empty."""
+    """One figure. `tone` is good, bad or empty; `link` a query of the session list."""
 
     name: str
     value: str
@@ -34,50 +32,49 @@ class Tile:
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker, and the seconds since it last did the sweep."""
+    """A worker, and the time since its last heartbeat. Workers stay listed for an hour."""
 
     name: str
-    silent_s: float
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether it is longer than several sweeps."""
-        return self.silent_s > WORKER_TIMEOUT_S
+    heartbeat_age_s: float
+    is_alive: bool
 
 
 @dataclass(frozen=True)
 class Dashboard:
     """Everything the dashboard shows."""
 
-    at: datetime
     tiles: tuple[Tile, ...]
     charts: tuple[Chart, ...]
     failures: tuple[tuple[str, int], ...]
     workers: tuple[Worker, ...]
+    worker_timeout_s: float = WORKER_TIMEOUT_S
 
 
-def read_dashboard(store: Store) -> Dashboard:
-    """Read it; raises StoreUnavailable."""
-    minutes = store.run(inspection.minutes(MINUTES + 1))
-    ages_s = store.run(cluster.heartbeats())
-    workers = sorted((Worker(*each) for each in ages_s.items()), key=lambda each: each.silent_s)
+def load_dashboard(store: Store) -> Dashboard:
+    """Load the dashboard; raises StoreUnavailable."""
+    minutes = store.run(load_minutes(MINUTES + 1))
+    workers = _workers(store.run(cluster.load()))
     hour = _sum(minutes.figures)
     return Dashboard(
-        at=minutes.now,
         tiles=(
             _sessions_tile(store),
             _sockets_tile(minutes),
             *_queue_tiles(store),
             _messages_tile(minutes),
-            _latency_tile("First text", durations(hour, "first")),
-            _latency_tile("Whole reply", durations(hour, "total")),
+            _latency_tile("Time to first text", durations(hour, "first")),
+            _latency_tile("Time to full reply", durations(hour, "total")),
             _workers_tile(workers),
             _model_tile(minutes),
         ),
         charts=_charts(minutes, hour),
         failures=tuple(failures(hour).most_common()),
-        workers=tuple(workers),
+        workers=workers,
     )
+
+
+def _workers(state: ClusterState) -> tuple[Worker, ...]:
+    workers = (Worker(name, age_s, name in state.alive) for name, age_s in state.workers.items())
+    return tuple(sorted(workers, key=lambda worker: worker.heartbeat_age_s))
 
 
 def _sum(figures: Sequence[Mapping[str, int]]) -> Counter[str]:
@@ -88,10 +85,10 @@ def _sum(figures: Sequence[Mapping[str, int]]) -> Counter[str]:
 
 
 def _sessions_tile(store: Store) -> Tile:
-    directory = SessionSearch(store)
-    if directory.indexed_share is None:
+    search = SessionSearch(store)
+    if search.indexed_share is None:
         return Tile("Sessions", "-", "not counted without a search index")
-    return Tile("Sessions", f"{directory.count(Query()):,}")
+    return Tile("Sessions", f"{search.count(Query()):,}")
 
 
 def _sockets_tile(minutes: Minutes) -> Tile:
@@ -101,97 +98,109 @@ def _sockets_tile(minutes: Minutes) -> Tile:
 
 def _queue_tiles(store: Store) -> tuple[Tile, Tile]:
     busy = store.run(inspection.busy_sessions())
-    writing = [each for each in busy if each.writing]
-    waiting = sum(each.messages for each in busy) - len(writing)
+    in_progress = sum(each.writing for each in busy)
+    waiting = sum(each.messages for each in busy) - in_progress
     return (
         Tile("Messages waiting", f"{waiting:,}", "for a worker", link="?state=waiting"),
-        Tile("Being written", f"{len(writing):,}", "replies", link="?state=writing"),
+        Tile("Replies in progress", f"{in_progress:,}", link="?state=writing"),
     )
 
 
 def _messages_tile(minutes: Minutes) -> Tile:
-    whole = minutes.figures[-2].get("accepted", 0)
-    running = minutes.figures[-1].get("accepted", 0)
-    return Tile("Messages a minute", f"{whole:,}", f"the last whole minute; {running:,} in this")
+    last, current = (minute.get("accepted", 0) for minute in minutes.figures[-2:])
+    return Tile(
+        "Messages per minute", f"{last:,}", f"last full minute; {current:,} so far in this one"
+    )
 
 
 def _latency_tile(name: str, counts: Mapping[int, int]) -> Tile:
     p50, p95 = percentile_ms(counts, 0.5), percentile_ms(counts, 0.95)
     if p50 is None or p95 is None:
         return Tile(name, "-", "no reply in the last hour")
-    return Tile(name, duration(p50), f"half of the last hour's; 95% in {duration(p95)}")
+    remark = f"median; 95th percentile {format_duration(p95)} (last hour)"
+    return Tile(name, format_duration(p50), remark)
 
 
 def _workers_tile(workers: Sequence[Worker]) -> Tile:
-    alive = sum(not worker.is_silent for worker in workers)
+    if not workers:
+        return Tile("Workers", "0", "no heartbeat in the last hour", "bad")
+    alive = sum(worker.is_alive for worker in workers)
     silent = len(workers) - alive
-    remark = (
-        f"{silent} silent for over {WORKER_TIMEOUT_S} s" if silent else "last hour: none silent"
-    )
+    remark = f"{silent} not responding" if silent else "all responding"
     return Tile("Workers", str(alive), remark, "" if alive else "bad")
 
 
 def _model_tile(minutes: Minutes) -> Tile:
-    """Tell the model's state from what its last calls came to."""
-    loading_at, called_at = (
-        _last(minutes, "at:loading"),
-        _last(minutes, "at:replied", "at:failed:m"),
-    )
+    """Derive the model's state from the outcome of its last calls."""
+    loading_at = _last(minutes, "at:loading")
+    called_at = _last(minutes, "at:replied", "at:failed:m")
     loading_s = minutes.now.timestamp() - loading_at
     if loading_at >= called_at and loading_s < LOADING_S:
-        return Tile("Model", "loading", f"asked {loading_s:.0f} s ago")
+        return Tile("Model", "loading", f"last asked {loading_s:.0f} s ago")
     if not called_at:
         return Tile("Model", "-", "not called in the last hour")
-    at = f"last call {datetime.fromtimestamp(called_at, UTC):%H:%M:%S}"
-    recent = _sum(minutes.figures[-RECENT:])
+    last_call = f"last call {datetime.fromtimestamp(called_at, UTC):%H:%M:%S}"
+    recent = _sum(minutes.figures[-MODEL_MINUTES:])
     failed = Counter({code: n for code, n in failures(recent).items() if code.startswith("model.")})
     if not failed:
-        return Tile("Model", "answering", at, "good")
-    code, _ = failed.most_common(1)[0]
+        return Tile("Model", "responding", last_call, "good")
+    (code, _), *_ = failed.most_common(1)
     calls = failed.total() + recent["replied"]
-    told = f"{failed.total()} of {calls} failed in {RECENT} min: {code}; {at}"
-    if failed.total() / calls < FALTERING_SHARE:
-        return Tile("Model", "answering", told, "good")
-    return Tile("Model", "faltering" if recent["replied"] else "failing", told, "bad")
+    remark = (
+        f"{failed.total()} of {calls} call{'s' if calls > 1 else ''} failed"
+        f" in the last {MODEL_MINUTES} min: {code}; {last_call}"
+    )
+    if failed.total() / calls < DEGRADED_SHARE:
+        return Tile("Model", "responding", remark, "good")
+    return Tile("Model", "degraded" if recent["replied"] else "failing", remark, "bad")
 
 
-def _last(minutes: Minutes, *names: str) -> float:
-    """Return when any of these last happened, in seconds since 1970; 0 where it did not."""
+def _last(minutes: Minutes, *prefixes: str) -> float:
+    """Return when any of these figures last changed, in seconds since 1970, or 0."""
     found = (
-        moment_ms / 1000
+        time_ms / 1000
         for minute in minutes.figures
-        for name, moment_ms in minute.items()
-        if name.startswith(names)
+        for name, time_ms in minute.items()
+        if name.startswith(prefixes)
     )
     return max(found, default=0.0)
 
 
 def _charts(minutes: Minutes, hour: Mapping[str, int]) -> tuple[Chart, ...]:
-    # What is counted is drawn up to the last whole minute, what is sampled up to now.
-    figures, sampled = minutes.figures[:-1], minutes.figures[1:]
+    # Counts are drawn to the last full minute, samples to the current one.
+    counted, sampled = minutes.figures[:-1], minutes.figures[1:]
 
-    def count(name: str) -> Series:
-        return Series(name, [minute.get(name, 0) for minute in figures])
+    def counts(name: str) -> Series:
+        return Series(name, [minute.get(name, 0) for minute in counted])
 
-    def sample(name: str) -> Series:
+    def samples(name: str) -> Series:
         return Series(name, [minute.get(name) for minute in sampled])
 
-    def latency(name: str, share: float) -> Series:
-        found = [percentile_ms(durations(minute, name), share) for minute in figures]
-        return Series(f"p{share * 100:.0f}", [ms and ms / 1000 for ms in found])
+    def latencies(title: str, name: str) -> Chart:
+        shares = {"median": 0.5, "95th percentile": 0.95}
+        series = []
+        for label, share in shares.items():
+            found_ms = [percentile_ms(durations(minute, name), share) for minute in counted]
+            series.append(Series(label, [ms and ms / 1000 for ms in found_ms]))
+        return chart(title, "s", series, "median and 95th percentile")
 
-    failed = Series("failed", [sum(failures(minute).values()) for minute in figures])
-    failed_in_all = f"{sum(failures(hour).values()):,} in the hour"
+    failed = Series("failed", [sum(failures(minute).values()) for minute in counted])
     return (
         chart(
-            "Messages a minute",
+            "Messages per minute",
             "",
-            [count("accepted"), count("replied")],
+            [counts("accepted"), counts("replied")],
             f"{hour.get('accepted', 0):,} accepted, {hour.get('replied', 0):,} replied",
         ),
-        chart("First text", "s", [latency("first", 0.5), latency("first", 0.95)], "p50 and p95"),
-        chart("Whole reply", "s", [latency("total", 0.5), latency("total", 0.95)], "p50 and p95"),
-        chart("Failures a minute", "", [failed], failed_in_all, "failed"),
-        chart("Queue", "", [sample("waiting")], "sessions waiting or being answered"),
-        chart("Open sockets", "", [sample("sockets")], "at each minute's last sweep"),
+        latencies("Time to first text", "first"),
+        latencies("Time to full reply", "total"),
+        chart(
+            "Failures per minute",
+            "",
+            [failed],
+            f"{sum(failures(hour).values()):,} in the last hour",
+            "failed",
+        ),
+        chart("Queue", "", [samples("waiting")], "sessions with a reply waiting or in progress"),
+        chart("Open sockets", "", [samples("sockets")], "at the last sweep of each minute"),
     )

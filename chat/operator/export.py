@@ -1,4 +1,4 @@
-"""Transcripts as files, for those who may read them. A token is not in them: nobody has it."""
+"""Transcripts as files. They hold no token: only its hash is stored."""
 
 import json
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ def as_json(sessions: Iterable[Session]) -> str:
 
 
 def as_markdown(sessions: Iterable[Session]) -> str:
-    """Return a document with a chapter for each session."""
-    return "\n".join(line for session in sessions for line in _chapter(session))
+    """Return a document with a section for each session."""
+    return "\n".join(line for session in sessions for line in _section(session))
 
 
 def _session(session: Session) -> dict[str, Any]:
@@ -28,10 +28,10 @@ def _session(session: Session) -> dict[str, Any]:
     }
 
 
-def _chapter(session: Session) -> Iterable[str]:
+def _section(session: Session) -> Iterable[str]:
     yield f"# {_one_line(session.name)}"
     yield ""
-    yield f"Session `{session.id}`, begun {_moment(session.session_start)}."
+    yield f"Session `{session.id}`, started {_moment(session.session_start)}."
     yield ""
     for message in session.messages:
         yield from _entry(message)
@@ -39,14 +39,14 @@ def _chapter(session: Session) -> Iterable[str]:
 
 def _entry(message: StoredMessage) -> Iterable[str]:
     who = "Human" if message.source == "human" else "Bot"
-    remarks = [
+    details = [
         _moment(message.timestamp),
         f"failed: {message.error.code}" if message.error else "",
         "stopped" if message.finish_reason == "stop_requested" else "",
         "replaced" if message.replaced_by else "",
         f"{message.timings.total_ms / 1000:.1f} s" if message.timings else "",
     ]
-    yield f"## {message.seq}. {who} ({', '.join(remark for remark in remarks if remark)})"
+    yield f"## {message.seq}. {who} ({', '.join(detail for detail in details if detail)})"
     yield ""
     text = message.error.detail if message.error and not message.msg else message.msg
     yield from (f"> {line}".rstrip() for line in text.splitlines() or [""])

@@ -1,4 +1,4 @@
-"""The list's filters."""
+"""The filters of the session list."""
 
 import re
 from collections.abc import Iterator
@@ -11,35 +11,39 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from chat.errors import ErrorCode
-from chat.operator.results import Results
-from chat.operator.search_query import Span
+from chat.operator.changelist import Results
+from chat.operator.conditions import ERROR_CODES, Between, OneOf, in_state
 from chat.store.inspection import State
 
-CLOCK = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d{1,2}):(\d\d)")
+TIME = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d{1,2}):(\d\d)")
 AROUND = timedelta(minutes=5)
-MODEL_CODES = [code for code in ErrorCode if code.startswith(("model.", "reply."))]
+REPLY_CODES = [code.value for code in ErrorCode if code.startswith(("model.", "reply."))]
 
 
 class Filter(SimpleListFilter):
-    """A filter on Rows: `conditions` says what a choice asks for."""
+    """A filter with fixed choices: `labels` by the value in the URL."""
+
+    labels: dict[str, str]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the choices."""
+        return list(self.labels.items())
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the rows of the chosen kind; an unknown choice chooses nothing."""
-        chosen = self.value()
-        if chosen is None or chosen not in dict(self.lookup_choices):
-            return queryset
-        return cast(Results, queryset).narrow(**self.conditions(chosen))
+        """Return the rows for the choice; all rows without one or for an unknown one."""
+        choice = self.value()
+        return self.narrow(queryset, choice) if choice in self.labels else queryset
 
-    def conditions(self, chosen: str) -> dict[str, Any]:
-        """Return what is asked of a session, named as in Query."""
+    def narrow(self, rows: Results, choice: str) -> Results:
+        """Return the rows for a choice."""
         raise NotImplementedError
 
     def get_facet_queryset(self, changelist: ChangeList) -> dict[str, int]:
-        """Count the rows of every choice."""
+        """Count the rows of each choice."""
         rows = changelist.get_queryset(self.request, exclude_parameters=self.expected_parameters())
         return {
-            f"{number}__c": cast(Results, rows).narrow(**self.conditions(choice)).count()
-            for number, (choice, _) in enumerate(self.lookup_choices)
+            f"{number}__c": self.narrow(cast(Results, rows), choice).count()
+            for number, choice in enumerate(self.labels)
         }
 
 
@@ -48,75 +52,62 @@ class StateFilter(Filter):
 
     title = "state"
     parameter_name = "state"
+    labels = {state.value: state.value.capitalize() for state in State}
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the choices."""
-        return [(state.value, state.value.capitalize()) for state in State]
-
-    def conditions(self, chosen: str) -> dict[str, Any]:
-        """Return the state."""
-        return {"state": State(chosen)}
+    def narrow(self, rows: Results, choice: str) -> Results:
+        return rows.narrow(*in_state(State(choice), rows.search.busy))
 
 
 class FailuresFilter(Filter):
-    """Whether any reply failed, and how."""
+    """Whether any reply failed, or failed with one error code."""
 
     title = "failures"
     parameter_name = "failures"
+    labels = {"yes": "Any failure", "no": "No failures", **{code: code for code in REPLY_CODES}}
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the choices: any, none, or one code."""
-        return [
-            ("yes", "Has failures"),
-            ("no", "Has none"),
-            *((code.value, code.value) for code in MODEL_CODES),
-        ]
-
-    def conditions(self, chosen: str) -> dict[str, Any]:
-        """Return whether, or with which code."""
-        if chosen in ("yes", "no"):
-            return {"has_failures": chosen == "yes"}
-        return {"failure": ErrorCode(chosen)}
+    def narrow(self, rows: Results, choice: str) -> Results:
+        codes = ERROR_CODES if choice in ("yes", "no") else frozenset({choice})
+        return rows.narrow(OneOf("failure", codes, negated=choice == "no"))
 
 
 class SlowFilter(Filter):
-    """How long the slowest reply took, from acceptance to its end."""
+    """How long the slowest reply took, from its message's acceptance to its end, in seconds."""
 
     title = "slowest reply"
     parameter_name = "slow"
+    labels = {str(seconds): f"{seconds} s or more" for seconds in (5, 15, 30, 60)}
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the choices, in seconds."""
-        return [(str(seconds), f"{seconds} s or more") for seconds in (5, 15, 30, 60)]
-
-    def conditions(self, chosen: str) -> dict[str, Any]:
-        """Return the shortest duration."""
-        return {"took": Span(start=int(chosen) * 1000)}
+    def narrow(self, rows: Results, choice: str) -> Results:
+        return rows.narrow(Between("took", start=int(choice) * 1000))
 
 
 class AgeFilter(Filter):
-    """How long ago something happened: `young` and `old` in minutes."""
+    """How long ago something happened, in minutes; negative: longer ago."""
 
+    labels = {
+        "10": "Past 10 minutes",
+        "60": "Past hour",
+        "1440": "Past 24 hours",
+        "-10": "More than 10 minutes ago",
+        "-60": "More than an hour ago",
+    }
     field: str
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the choices: within, and longer ago."""
-        spans = {"10": "10 minutes", "60": "hour", "1440": "24 hours"}
-        within = [(minutes, f"Past {name}") for minutes, name in spans.items()]
-        before = [("-10", "Over 10 minutes ago"), ("-60", "Over an hour ago")]
-        return within + before
-
-    def conditions(self, chosen: str) -> dict[str, Any]:
-        """Return the span of time that is meant, seen from this minute."""
+    def narrow(self, rows: Results, choice: str) -> Results:
+        # Counted from the next full minute, so that the queries of one request are equal and the
+        # counts of facets are cached.
         now = timezone.now().replace(second=0, microsecond=0) + timedelta(minutes=1)
-        border = _ms(now - timedelta(minutes=abs(int(chosen))))
-        return {self.field: Span(end=border) if chosen.startswith("-") else Span(start=border)}
+        limit = _milliseconds(now - timedelta(minutes=abs(int(choice))))
+        is_older = choice.startswith("-")
+        return rows.narrow(
+            Between(self.field, end=limit) if is_older else Between(self.field, start=limit)
+        )
 
 
 class StartedFilter(AgeFilter):
-    """When the session began."""
+    """When the session started."""
 
-    title = "age"
+    title = "start time"
     parameter_name = "age"
     field = "started"
 
@@ -130,59 +121,62 @@ class LastFilter(AgeFilter):
 
 
 class AroundFilter(SimpleListFilter):
-    """Sessions in which a message was stored around a time of day, typed by the operator."""
+    """Sessions with a message around a time that the operator types."""
 
-    title = "messages around a time"
+    title = "time of any message"
     parameter_name = "around"
     template = "admin/chat/around_filter.html"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return one choice, so that the filter is shown."""
+        """Return one choice: Django hides a filter without any."""
         return [("", "")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the rows with a message up to AROUND before or after the time."""
-        moment = read_moment(self.value() or "", timezone.localtime())
-        if moment is None:
+        time = self._time()
+        if time is None:
             return queryset
-        span = Span(start=_ms(moment - AROUND), end=_ms(moment + AROUND + timedelta(minutes=1)))
-        return cast(Results, queryset).narrow(said=span)
+        start = _milliseconds(time - AROUND)
+        end = _milliseconds(time + AROUND + timedelta(minutes=1))
+        return cast(Results, queryset).narrow(Between("said", start, end))
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Yield what the filter's own template needs."""
-        kept = {
-            name: value
-            for name, value in changelist.params.items()
-            if name not in (self.parameter_name, "p", "e")
-        }
+        """Yield the context of the filter's own template."""
         yield {
             "selected": not self.value(),
             "query_string": changelist.get_query_string(remove=[self.parameter_name]),
             "display": "Any time",
             "value": self.value() or "",
-            "understood": read_moment(self.value() or "", timezone.localtime()),
-            "kept": kept,
+            "time": self._time(),
+            "other_parameters": {
+                name: value
+                for name, value in changelist.params.items()
+                if name not in (self.parameter_name, "p", "e")
+            },
             "zone": timezone.get_current_timezone_name(),
         }
 
+    def _time(self) -> datetime | None:
+        return parse_time(self.value() or "", timezone.localtime())
 
-def read_moment(text: str, now: datetime) -> datetime | None:
-    """Read `09:10` or `2026-03-01 09:10` in the zone of `now`; None where it is neither.
 
-    A time of day alone is the last time it was that time.
+def parse_time(text: str, now: datetime) -> datetime | None:
+    """Parse `09:10` or `2026-03-01 09:10` in the zone of `now`; None if it is neither.
+
+    A time without a date is the last time it was that time.
     """
-    match = CLOCK.fullmatch(text.strip())
+    match = TIME.fullmatch(text.strip())
     if not match:
         return None
     try:
-        clock = now.replace(hour=int(match[2]), minute=int(match[3]), second=0, microsecond=0)
+        time = now.replace(hour=int(match[2]), minute=int(match[3]), second=0, microsecond=0)
         if match[1]:
             day = datetime.fromisoformat(match[1])
-            return clock.replace(year=day.year, month=day.month, day=day.day)
+            return time.replace(year=day.year, month=day.month, day=day.day)
     except ValueError:
         return None
-    return clock if clock <= now else clock - timedelta(days=1)
+    return time if time <= now else time - timedelta(days=1)
 
 
-def _ms(moment: datetime) -> float:
-    return moment.timestamp() * 1000
+def _milliseconds(instant: datetime) -> float:
+    return instant.timestamp() * 1000

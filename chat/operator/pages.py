@@ -1,4 +1,4 @@
-"""The admin's pages that only sessions have: a session, the dashboard, the way from a token."""
+"""The admin's pages that only sessions have: a session, the dashboard, and the search by token."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -23,18 +23,18 @@ from django.views.decorators.debug import sensitive_post_parameters
 from chat.container import store
 from chat.errors import StoreUnavailable
 from chat.models import Session
-from chat.operator.confirmation import EXPORTS, may_export, permitted_acts
-from chat.operator.dashboard import read_dashboard
-from chat.operator.session_page import SessionPage, read_page
+from chat.operator.confirmation import permitted_actions
+from chat.operator.dashboard import load_dashboard
+from chat.operator.session_page import SessionPage, load_page
 from chat.schemas import session_id
 
 P = ParamSpec("P")
-SESSION_PARTS = ("facts", "lines", "pending")
-DASHBOARD_PARTS = ("tiles", "charts", "workers")
+SESSION_PARTS = ("facts", "transcript", "pending")
+DASHBOARD_PARTS = ("tiles", "charts", "tables")
 
 
 class TokenForm(forms.Form):
-    """A token that a visitor gave. It is posted, so it stands in no address and no log."""
+    """A visitor's token. It is sent by POST, so it appears in no URL and no access log."""
 
     token = forms.UUIDField(
         label="Token",
@@ -43,96 +43,80 @@ class TokenForm(forms.Form):
     )
 
 
-def tells_of_trouble(
-    view: Callable[P, HttpResponse],
-) -> Callable[P, HttpResponse]:
-    """Answer 503 with a page that says so where Redis does not answer."""
+def report_unavailable_store(view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+    """Respond with 503 and an explanation if Redis is unavailable."""
 
     @wraps(view)
-    def answer(*args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             return view(*args, **kwargs)
-        except StoreUnavailable as error:
+        except StoreUnavailable:
             request = next(arg for arg in args if isinstance(arg, HttpRequest))
-            context = {**site.each_context(request), "title": "No answer", "detail": error.detail}
+            context = {**site.each_context(request), "title": "Redis is unavailable"}
             page = render_to_string("admin/chat/unavailable.html", context, request)
             return HttpResponse(page, status=503)
 
-    return answer
+    return wrapped
 
 
 def session(request: HttpRequest, id: str) -> HttpResponse:
-    """Show a session: facts, transcript, what is being written."""
+    """Show a session: facts, transcript, replies in progress or waiting."""
     before = request.GET.get("before", "")
-    page = read_page(store(), id, int(before) if before.isdecimal() else None)
+    page = load_page(store(), id, int(before) if before.isdecimal() else None)
     if page is None:
-        messages.warning(request, "This session is gone: its time was over, or it was erased.")
+        messages.warning(request, "This session no longer exists: it expired or was deleted.")
         return HttpResponseRedirect(reverse("admin:chat_session_changelist"))
-    context = _session_context(request, page) | {
-        **site.each_context(request),
-        "title": page.summary.name,
-        "opts": Session._meta,
-        "live": not before,
-        "acts": permitted_acts(request),
-        "exports": EXPORTS if may_export(request) else {},
-    }
+    context = _page_context(request, page.summary.name) | _session_context(request, page)
+    context |= {"live": not before, "actions": permitted_actions(request)}
     context["parts"] = _render("session", SESSION_PARTS, context, request)
     return TemplateResponse(request, "admin/chat/session/page.html", context)
 
 
-@tells_of_trouble
+@report_unavailable_store
 def session_live(request: HttpRequest, session: str) -> HttpResponse:
-    """Return the parts of a session's page that changed since the client's versions.
+    """Return the parts of a session's page that differ from the versions in the query.
 
-    A session that is gone is null: one looks at it while that happens, which is no error.
+    For a session that no longer exists the response is null. That is no error: a session may
+    expire while its page is open.
     """
     _require_view(request)
-    page = read_page(store(), session)
+    page = load_page(store(), session)
     if page is None:
         return JsonResponse(None, safe=False)
     return _changes(request, "session", SESSION_PARTS, _session_context(request, page))
 
 
-@tells_of_trouble
+@report_unavailable_store
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """Show the service at a glance."""
+    """Show the dashboard."""
     _require_view(request)
-    context = {
-        **site.each_context(request),
-        "title": "Dashboard",
-        "opts": Session._meta,
-        "board": read_dashboard(store()),
-    }
+    context = _page_context(request, "Dashboard") | {"dashboard": load_dashboard(store())}
     context["parts"] = _render("dashboard", DASHBOARD_PARTS, context, request)
-    return TemplateResponse(request, "admin/chat/dashboard.html", context)
+    return TemplateResponse(request, "admin/chat/dashboard/page.html", context)
 
 
-@tells_of_trouble
+@report_unavailable_store
 def dashboard_live(request: HttpRequest) -> HttpResponse:
-    """Return the parts of the dashboard that changed since the client's versions."""
+    """Return the parts of the dashboard that differ from the versions in the query."""
     _require_view(request)
-    return _changes(request, "dashboard", DASHBOARD_PARTS, {"board": read_dashboard(store())})
+    context = {"dashboard": load_dashboard(store())}
+    return _changes(request, "dashboard", DASHBOARD_PARTS, context)
 
 
 @sensitive_post_parameters("token")
 def find(request: HttpRequest) -> HttpResponse:
-    """Go from a token to its session."""
+    """Redirect from a token to its session."""
     _require_view(request)
     form = TokenForm(request.POST or None)
     if form.is_valid():
         found = session_id(str(form.cleaned_data["token"]))
         return HttpResponseRedirect(reverse("admin:chat_session_change", args=[found]))
-    context = {
-        **site.each_context(request),
-        "title": "Find a session by its token",
-        "opts": Session._meta,
-        "form": form,
-    }
+    context = _page_context(request, "Find by token") | {"form": form}
     return TemplateResponse(request, "admin/chat/find.html", context)
 
 
 def session_of_token(text: str) -> str | None:
-    """Return the session that a search for a token means; None where it is no token."""
+    """Return the session of a token typed into the search; None if it is no token."""
     try:
         return session_id(str(UUID(text.strip()))) if "-" in text else None
     except ValueError:
@@ -140,21 +124,26 @@ def session_of_token(text: str) -> str | None:
 
 
 def warn_of_token(request: HttpRequest, session: str) -> HttpResponse:
-    """Go to the session, and say that the search is not the place for a token."""
+    """Redirect to a session whose token was typed into the search, with a warning."""
     messages.warning(
         request,
-        "That was a token, and a search stands in the page's address. Use “Find by token” instead.",
+        "You searched for a token. Search terms appear in URLs and logs:"
+        " please use “Find by token” instead.",
     )
     return HttpResponseRedirect(reverse("admin:chat_session_change", args=[session]))
 
 
-def moment(instant: datetime | None) -> SafeString | str:
-    """Return a time as lists show it: of today without the date."""
+def format_time(instant: datetime | None) -> SafeString | str:
+    """Format a time, without the date if it is today."""
     if instant is None:
         return "-"
     local = timezone.localtime(instant)
     form = "%H:%M:%S" if local.date() == timezone.localdate() else "%Y-%m-%d %H:%M"
     return format_html('<time datetime="{}">{}</time>', local.isoformat(), local.strftime(form))
+
+
+def _page_context(request: HttpRequest, title: str) -> dict[str, Any]:
+    return {**site.each_context(request), "title": title, "opts": Session._meta}
 
 
 def _session_context(request: HttpRequest, page: SessionPage) -> dict[str, Any]:
@@ -169,7 +158,7 @@ def _require_view(request: HttpRequest) -> None:
 def _render(
     page: str, names: tuple[str, ...], context: dict[str, Any], request: HttpRequest
 ) -> dict[str, dict[str, str]]:
-    """Render a page's parts, each with a version that changes with its text."""
+    """Render a page's parts, each with a version that is a hash of its HTML."""
     parts = {}
     for name in names:
         html = render_to_string(f"admin/chat/{page}/_{name}.html", context, request)

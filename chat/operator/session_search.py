@@ -1,81 +1,131 @@
-"""Which sessions there are: by the search index, or one by one where there is none."""
+"""Search and list sessions: by the search index, or one by one on a server without it."""
 
-from dataclasses import replace
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
+from typing import TypeVar
 
-from chat.operator.scan import ScanResult, look
-from chat.operator.search_index import Index
-from chat.operator.search_query import ID, ORDERS, BusySets, Query, expression
-from chat.store.client import Store
-from chat.store.inspection import Summary, busy_sessions, summary
+from chat.operator.conditions import FIELDS, ID, ORDERS, FieldValues, Query
+from chat.operator.search_index import SearchIndex
+from chat.store.client import Store, translate_redis_errors
+from chat.store.command import Command
+from chat.store.inspection import Busy, Summary, busy_sessions, document_fields, summary
+from chat.store.keys import DOCUMENT_PREFIX, session_of
+
+T = TypeVar("T")
+
+MAX_SCANNED = 3_000
+SCAN_TIMEOUT_S = 2.0
+SCAN_COUNT = 2_000
+BATCH = 200
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """The sessions that match, in order; `is_complete` if all sessions were scanned."""
+
+    ids: tuple[str, ...]
+    scanned: int
+    is_complete: bool
 
 
 class SessionSearch:
-    """Answers queries for one request: what it has read once it does not read again."""
+    """Searches for one request; what it has loaded is not loaded again."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._index = Index(store)
-        self._looked: dict[Query, ScanResult] = {}
+        self._index = SearchIndex(store)
+        self._scans: dict[Query, ScanResult] = {}
         self._counts: dict[Query, int] = {}
 
     @cached_property
     def indexed_share(self) -> float | None:
-        """How much of all sessions can be searched, 0 to 1; None without an index."""
-        return self._index.ready_share()
+        """The share of sessions that can be searched, 0 to 1; None without an index."""
+        return self._index.indexed_share()
 
     @cached_property
-    def busy(self) -> BusySets:
+    def busy(self) -> Sequence[Busy]:
         """The sessions with something to answer."""
-        found = self._store.run(busy_sessions())
-        return BusySets(
-            waiting=frozenset(each.session for each in found if not each.writing),
-            writing=frozenset(each.session for each in found if each.writing),
-        )
+        return self._store.run(busy_sessions())
 
     def notice(self) -> str | None:
-        """Return what an operator must know about a list, or None where it is whole."""
+        """Return why a list may be incomplete, or None."""
         share = self.indexed_share
         if share is None:
-            cut = [looked for looked in self._looked.values() if not looked.whole]
+            cut = [each.scanned for each in self._scans.values() if not each.is_complete]
+            scanned = f" Only {cut[0]:,} sessions were scanned." if cut else ""
             return (
-                "This Redis server has no search module, so sessions are looked at one by one."
-                + (f" These are the matches among {cut[0].looked_at:,} of them." if cut else "")
+                f"This Redis server has no search module: sessions are scanned one by one.{scanned}"
             )
         if share < 1:
-            return f"The search index is being built: {share:.0%} of the sessions are in it so far."
+            return f"The search index is being built: it contains {share:.0%} of the sessions."
         return None
 
     def count(self, query: Query) -> int:
         """Return how many sessions match; raises StoreUnavailable."""
         if self.indexed_share is None:
-            return len(self._look(query).found)
+            return len(self._scan(query).ids)
         unordered = replace(query, order=ORDERS[0])
         if unordered not in self._counts:
-            text = expression(query, self._busy_for(query))
-            self._counts[unordered] = self._index.count(text)
+            self._counts[unordered] = self._index.count(query)
         return self._counts[unordered]
 
     def page(self, query: Query, start: int, stop: int) -> list[Summary]:
         """Return some of the sessions that match, in order; raises StoreUnavailable."""
         if self.indexed_share is None:
-            return list(self._look(query).found[start:stop])
-        text = expression(query, self._busy_for(query))
-        return self.summaries(self._index.page(text, query, start, stop - start))
+            return self.summaries(self._scan(query).ids[start:stop])
+        return self.summaries(self._index.page(query, start, stop - start))
 
-    def summaries(self, ids: tuple[str, ...]) -> list[Summary]:
-        """Read sessions by their ids, leaving out those that are gone."""
-        commands = [summary(each) for each in ids if ID.fullmatch(each)]
-        results = self._store.run_all(commands)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-        return [result for result in results if isinstance(result, Summary)]
+    def summaries(self, ids: Sequence[str]) -> list[Summary]:
+        """Load sessions by their ids, without those that no longer exist."""
+        found = run_all(self._store, [summary(each) for each in ids if ID.fullmatch(each)])
+        return [each for each in found if each]
 
-    def _busy_for(self, query: Query) -> BusySets:
-        return self.busy if query.state else BusySets(frozenset(), frozenset())
+    def _scan(self, query: Query) -> ScanResult:
+        if query not in self._scans:
+            self._scans[query] = scan(self._store, query)
+        return self._scans[query]
 
-    def _look(self, query: Query) -> ScanResult:
-        if query not in self._looked:
-            self._looked[query] = look(self._store, query)
-        return self._looked[query]
+
+def scan(store: Store, query: Query) -> ScanResult:
+    """Match sessions one by one, at most MAX_SCANNED in SCAN_TIMEOUT_S; raises StoreUnavailable."""
+    deadline = time.monotonic() + SCAN_TIMEOUT_S
+    paths = {name: FIELDS[name][0] for name in query.fields}
+    found: list[FieldValues] = []
+    scanned, is_complete = 0, True
+    ids = _document_ids(store) if query.ids is None else iter(query.ids)
+    while batch := list(islice(ids, BATCH)):
+        if scanned >= MAX_SCANNED or time.monotonic() > deadline:
+            is_complete = False
+            break
+        scanned += len(batch)
+        sessions = run_all(store, [document_fields(each, paths) for each in batch])
+        found += (session for session in sessions if session and query.matches(session))
+    ids_in_order = tuple(session["id"][0] for session in _in_order(found, query))
+    return ScanResult(ids_in_order, scanned, is_complete)
+
+
+def run_all(store: Store, commands: Sequence[Command[T]]) -> list[T]:
+    """Run commands in one round trip; raises the first error."""
+    results: list[T] = []
+    for result in store.run_all(commands):
+        if isinstance(result, Exception):
+            raise result
+        results.append(result)
+    return results
+
+
+def _document_ids(store: Store) -> Iterator[str]:
+    with translate_redis_errors("scan"):
+        pattern = DOCUMENT_PREFIX.replace("[", r"\[") + "*}:document"
+        for key in store.redis.scan_iter(pattern, count=SCAN_COUNT):
+            yield session_of(key)
+
+
+def _in_order(sessions: Sequence[FieldValues], query: Query) -> list[FieldValues]:
+    """Sort as the index does: sessions without a value last, in both directions."""
+    valued = [each for each in sessions if each[query.order]]
+    valued.sort(key=lambda session: session[query.order][0], reverse=query.descending)
+    return valued + [each for each in sessions if not each[query.order]]

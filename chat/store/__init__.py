@@ -1,1 +1,1 @@
-"""Redis: what is stored of a session and of the cluster, and the commands that change it."""
+"""Redis: sessions, leases, cluster state and statistics, and the commands that change them."""

@@ -1,4 +1,4 @@
-"""Runs the steps of `chat.sessions` on Redis: blocking for workers, awaited for the web process.
+"""Run commands on Redis: blocking for workers, awaited for the web process.
 
 Every failure of Redis becomes StoreUnavailable, within a bounded time.
 """
@@ -7,9 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from hashlib import sha1
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
@@ -20,7 +18,7 @@ from redis.retry import Retry
 
 from chat.errors import StoreUnavailable
 from chat.observability import metrics
-from chat.store.command import Command, source
+from chat.store.command import Command
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -30,20 +28,23 @@ RETRIES = 1
 
 
 def _options(connections: int) -> dict[str, Any]:
-    """RESP2 on purpose, bounded waits, a pool that blocks instead of failing."""
     return {
+        # redis-py's default is RESP3, in which some replies have another shape.
         "protocol": 2,
         "decode_responses": True,
         "socket_timeout": TIMEOUT_S,
         "socket_connect_timeout": TIMEOUT_S,
         "health_check_interval": 15,
+        # A BlockingConnectionPool waits up to `timeout` for a free connection.
         "max_connections": connections,
         "timeout": TIMEOUT_S,
     }
 
 
+# Commands go through `execute_command`: redis-py's `evalsha` inspects every argument once more,
+# which costs a tenth of a worker's time.
 class Store:
-    """Runs steps and waits for them. Threads may share it."""
+    """Runs commands and waits for them. Threads may share it."""
 
     def __init__(self, url: str, connections: int) -> None:
         retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES)
@@ -51,39 +52,37 @@ class Store:
         self.redis = redis.Redis.from_pool(pool)
 
     def run(self, command: Command[T]) -> T:
-        """Run one step; raises what the step names, and StoreUnavailable."""
+        """Run a command; raises what it names, and StoreUnavailable."""
+        reply: Any
         with translate_redis_errors(command.script):
             try:
-                answer = self.redis.execute_command("EVALSHA", *_bydigest(command))
+                reply = self.redis.execute_command(*command.evalsha())
             except NoScriptError:
-                answer = self.redis.execute_command("EVAL", *_by_text(command))
-        return command.read(cast(Sequence[str], answer))
+                reply = self.redis.execute_command(*command.eval())
+        return command.result(reply)
 
     def run_all(self, commands: Sequence[Command[T]]) -> list[T | Exception]:
-        """Run steps in one round trip; a step that raises gives its exception as its result."""
+        """Run commands in one round trip; the result of one that fails is its exception."""
         with translate_redis_errors("several"), self.redis.pipeline(transaction=False) as pipeline:
             for command in commands:
-                pipeline.execute_command("EVALSHA", *_bydigest(command))
-            answers = pipeline.execute(raise_on_error=False)
-        results: list[T | Exception] = []
-        for command, answer in zip(commands, answers, strict=True):
-            result = self._result(command, answer)
-            results.append(result)
-        return results
+                pipeline.execute_command(*command.evalsha())
+            replies = pipeline.execute(raise_on_error=False)
+        results = map(self._result, commands, replies)
+        return list(results)
 
-    def _result(self, command: Command[T], answer: Any) -> T | Exception:
+    def _result(self, command: Command[T], reply: Any) -> T | Exception:
         try:
-            if isinstance(answer, NoScriptError):
+            if isinstance(reply, NoScriptError):
                 return self.run(command)
-            if isinstance(answer, RedisError):
+            if isinstance(reply, RedisError):
                 return StoreUnavailable()
-            return command.read(answer)
-        except Exception as error:  # noqa: BLE001 a step's own refusal is its result
+            return command.result(reply)
+        except Exception as error:  # noqa: BLE001 a command's own error is its result
             return error
 
 
 class AsyncStore:
-    """Runs steps without holding up the event loop."""
+    """Runs commands without blocking the event loop."""
 
     def __init__(self, url: str, connections: int) -> None:
         retry = AsyncRetry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES)
@@ -93,40 +92,23 @@ class AsyncStore:
         self.redis = redis.asyncio.Redis.from_pool(pool)
 
     async def run(self, command: Command[T]) -> T:
-        """Run one step; raises what the step names, and StoreUnavailable."""
+        """Run a command; raises what it names, and StoreUnavailable."""
         with translate_redis_errors(command.script):
             try:
-                answer = await self.redis.execute_command("EVALSHA", *_bydigest(command))
+                reply = await self.redis.execute_command(*command.evalsha())
             except NoScriptError:
-                answer = await self.redis.execute_command("EVAL", *_by_text(command))
-        return command.read(cast(Sequence[str], answer))
-
-
-# For `execute_command`: redis-py's `evalsha` looks at every argument once more, a tenth of a
-# worker's time.
-def _bydigest(command: Command[Any]) -> tuple[Any, ...]:
-    return (digest(command.script), len(command.keys), *command.keys, *command.arguments)
-
-
-def _by_text(command: Command[Any]) -> tuple[Any, ...]:
-    return (source(command.script), len(command.keys), *command.keys, *command.arguments)
-
-
-@cache
-def digest(script: str) -> str:
-    """Return the name under which Redis keeps a script."""
-    return sha1(source(script).encode()).hexdigest()  # noqa: S324 Redis names scripts by SHA-1
+                reply = await self.redis.execute_command(*command.eval())
+        return command.result(reply)
 
 
 @contextmanager
-def translate_redis_errors(script: str) -> Iterator[None]:
-    """Turn every failure of Redis inside the block into StoreUnavailable."""
+def translate_redis_errors(command: str) -> Iterator[None]:
     """Turn every failure of Redis inside the block into StoreUnavailable."""
     started_at = time.perf_counter()
     try:
         yield
-        metrics.command_done(script, time.perf_counter() - started_at)
+        metrics.command_done(command, time.perf_counter() - started_at)
     except RedisError as error:
-        metrics.command_failed(script)
-        logger.warning("Redis refused %s: %s", script, type(error).__name__)
+        metrics.command_failed(command)
+        logger.warning("Redis command %s failed: %s", command, type(error).__name__)
         raise StoreUnavailable from error

@@ -1,26 +1,23 @@
-"""What concerns no one session: the sweep, and how the whole service stands."""
+"""Commands about the whole deployment: the sweep, workers' heartbeats and slots, health probes."""
 
 from dataclasses import dataclass
 
-from chat.store.command import (
-    SOCKET_TIMEOUT_MS,
-    Answer,
-    Command,
-    milliseconds,
-    proof_keys,
-    service_keys,
-)
+from chat.store.command import Arguments, Command, Reply, named, no_value
+from chat.store.keys import cluster_keys, health_probe_keys
+from chat.store.timing import SOCKET_TIMEOUT_MS, to_ms
 
 SWEEP_AGAIN_MS = 5_000
 WORKER_TIMEOUT_S = 10.0
-PROOF_KEPT_MS = 60_000
+HEALTH_PROBE_KEPT_MS = 60_000
 
 
 @dataclass(frozen=True)
 class ClusterState:
-    """How the whole service stands.
+    """State of the whole deployment.
 
-    `overdue_s` is how long ago the sweep should have looked at the oldest waiting session.
+    `waiting` counts sessions with unanswered messages. `overdue_s` is how late the sweep is for the
+    oldest of them. `workers` maps each worker to the seconds since its last heartbeat, most silent
+    first; workers without one for an hour are dropped.
     """
 
     waiting: int
@@ -30,75 +27,63 @@ class ClusterState:
 
     @property
     def alive(self) -> list[str]:
-        """The workers with a recent sign of life."""
+        """The workers with a heartbeat in the last WORKER_TIMEOUT_S."""
         return [name for name, silent_s in self.workers.items() if silent_s < WORKER_TIMEOUT_S]
 
 
+def load() -> Command[ClusterState]:
+    """Load the cluster state."""
+
+    def parse(reply: Reply) -> ClusterState:
+        swept_ago_ms = reply["swept_ago_ms"]
+        return ClusterState(
+            waiting=reply["waiting"],
+            overdue_s=reply["overdue_ms"] / 1000,
+            swept_ago_s=None if swept_ago_ms is None else swept_ago_ms / 1000,
+            workers={name: silent / 1000 for name, silent in named(reply["silent_ms"]).items()},
+        )
+
+    return Command("load_cluster", cluster_keys(), {}, parse)
+
+
 def sweep(most: int) -> Command[tuple[str, ...]]:
-    """Find sessions that wait for an answer and that no worker holds."""
-    arguments = (most, SWEEP_AGAIN_MS, SOCKET_TIMEOUT_MS)
-    return Command("sweep", service_keys(), arguments, lambda answer: tuple(answer[1:]))
+    """Find sessions with unanswered messages that no worker holds."""
+    arguments: Arguments = {
+        "most": most,
+        "again_ms": SWEEP_AGAIN_MS,
+        "socket_timeout_ms": SOCKET_TIMEOUT_MS,
+    }
+    return Command("sweep", cluster_keys(), arguments, lambda reply: tuple(reply["sessions"]))
 
 
 def count_event(figure: str) -> Command[None]:
-    """Count something in this minute's figures and note when it last happened."""
-    return Command("note", service_keys(), (figure,), lambda answer: None)
-
-
-def heartbeats() -> Command[dict[str, float]]:
-    """Return the seconds since each worker's last sign of life."""
-
-    def read_answer(answer: Answer) -> dict[str, float]:
-        return {
-            worker: int(age_ms) / 1000
-            for worker, age_ms in zip(answer[1::2], answer[2::2], strict=True)
-        }
-
-    return Command("signs", service_keys(), (), read_answer)
+    """Count an event in this minute's statistics and record when it last happened."""
+    return Command("count_event", cluster_keys(), {"figure": figure}, no_value)
 
 
 def heartbeat(worker: str, *, free: int) -> Command[None]:
-    """Give a worker's sign of life, and how many more replies it can write."""
-    return Command("pulse", service_keys(), (worker, free), lambda answer: None)
+    """Record a worker's heartbeat and its free slots."""
+    return Command("heartbeat", cluster_keys(), {"worker": worker, "free": free}, no_value)
 
 
 def find_slot(asking: str) -> Command[str | None]:
-    """Find another worker that has a place for one more reply."""
-    arguments = (asking, milliseconds(WORKER_TIMEOUT_S / 2))
-
-    def read_answer(answer: Answer) -> str | None:
-        return answer[1] if answer[0] == "found" else None
-
-    return Command("place", service_keys(), arguments, read_answer)
-
-
-def load() -> Command[ClusterState]:
-    """Read how the whole service stands."""
-
-    def read_answer(answer: Answer) -> ClusterState:
-        return ClusterState(
-            waiting=int(answer[1]),
-            overdue_s=int(answer[2]) / 1000,
-            swept_ago_s=int(answer[3]) / 1000 if answer[3] else None,
-            workers={
-                worker: int(silent_ms) / 1000
-                for worker, silent_ms in zip(answer[4::2], answer[5::2], strict=True)
-            },
-        )
-
-    return Command("service", service_keys(), (), read_answer)
+    """Find another worker with a free slot and count the slot as used."""
+    arguments: Arguments = {"asking": asking, "timeout_ms": to_ms(WORKER_TIMEOUT_S / 2)}
+    return Command("find_slot", cluster_keys(), arguments, lambda reply: reply["worker"])
 
 
 def check_writable() -> Command[None]:
-    """Write something, to see that Redis takes writes."""
-    return Command("probe", service_keys(), (), lambda answer: None)
+    """Write a key to check that Redis accepts writes."""
+    return Command("check_writable", cluster_keys(), {}, no_value)
 
 
 def record_health_probe(nonce: str) -> Command[None]:
-    """Note that a worker did the task that carries `nonce`."""
-    return Command("prove", proof_keys(nonce), (PROOF_KEPT_MS,), lambda answer: None)
+    """Record that a worker ran the health probe with this nonce."""
+    arguments: Arguments = {"kept_ms": HEALTH_PROBE_KEPT_MS}
+    return Command("record_health_probe", health_probe_keys(nonce), arguments, no_value)
 
 
 def health_probe_done(nonce: str) -> Command[bool]:
-    """Return whether a worker did the task that carries `nonce`."""
-    return Command("proved", proof_keys(nonce), (), lambda answer: answer[0] == "yes")
+    """Return whether a worker ran the health probe with this nonce."""
+    keys = health_probe_keys(nonce)
+    return Command("health_probe_done", keys, {}, lambda reply: bool(reply["done"]))

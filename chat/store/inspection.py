@@ -1,16 +1,15 @@
-"""What an operator reads of sessions, and the one step that only operators take.
-
-Steps like those of `chat.sessions`, which names the keys. All but `requeue` only read.
-"""
+"""Commands for operators: summaries, inspection and requeueing. All but `requeue` only read."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from chat.errors import SessionUnknown
-from chat.store.command import SOCKET_TIMEOUT_MS, Answer, Command, service_keys, session_keys
+from chat.store.command import Arguments, Command, Reply, named
+from chat.store.keys import cluster_keys, session_key, session_keys
+from chat.store.timing import SOCKET_TIMEOUT_MS, instant, to_ms
 
 WAITING_AT_MOST = 5_000
 
@@ -38,7 +37,7 @@ class Summary:
     failed: bool
     failures: tuple[str, ...]
     sockets: int
-    left_s: float
+    remaining_s: float
 
     @property
     def state(self) -> State:
@@ -50,7 +49,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Socket:
-    """An open socket, and the seconds since its last sign of life."""
+    """An open socket, and the seconds since its last heartbeat."""
 
     name: str
     silent_s: float
@@ -58,7 +57,7 @@ class Socket:
 
 @dataclass(frozen=True)
 class Queued:
-    """A message that waits for its reply, and the seconds since it was asked for."""
+    """A waiting message, and the seconds since its reply was requested."""
 
     message: str
     waited_s: float
@@ -68,10 +67,7 @@ class Queued:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What only an operator sees. `worker` holds the lease; None where nobody does.
-
-    `taken_s` is how long it has been at the reply, in seconds.
-    """
+    """What only an operator sees. `worker` holds the lease, for `taken_s` seconds; None if free."""
 
     worker: str | None
     taken_s: float
@@ -81,111 +77,105 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Busy:
-    """A session with something to answer."""
+    """A session with unanswered messages."""
 
     session: str
     writing: bool
     messages: int
 
 
-@dataclass(frozen=True)
-class Minutes:
-    """Figures by minute, oldest first; the last one is not over. See `chat.minutes`."""
-
-    now: datetime
-    figures: tuple[dict[str, int], ...]
-
-
 def summary(session: str) -> Command[Summary | None]:
-    """Read what a list shows of a session; None where it is gone."""
+    """Load what a list shows of a session; None if it is gone."""
 
-    def read(answer: Answer) -> Summary | None:
-        if answer[0] == "unknown":
+    def parse(reply: Reply) -> Summary | None:
+        if reply.status == "gone":
             return None
-        found = json.loads(answer[1])
-        last = found["$.messages[-1].timestamp"]
+        head = json.loads(reply["head"])
+        last = head["$.messages[-1].timestamp"]
         return Summary(
             id=session,
-            name=found["$.name"][0],
-            started=_instant(found["$.session_start"][0]),
-            last=_instant(last[0]) if last else None,
-            messages=int(answer[2]),
-            pending=int(answer[3]),
-            writing=bool(answer[4]),
-            failed=bool(found["$.messages[-1].error.code"]),
-            failures=tuple(found["$.messages[*].error.code"]),
-            sockets=int(answer[5]),
-            left_s=int(answer[6]) / 1000,
+            name=head["$.name"][0],
+            started=instant(head["$.session_start"][0]),
+            last=instant(last[0]) if last else None,
+            messages=reply["messages"],
+            pending=reply["pending"],
+            writing=bool(reply["held"]),
+            failed=bool(head["$.messages[-1].error.code"]),
+            failures=tuple(head["$.messages[*].error.code"]),
+            sockets=reply["sockets"],
+            remaining_s=reply["remaining_ms"] / 1000,
         )
 
-    return Command("summary", session_keys(session), (SOCKET_TIMEOUT_MS,), read)
+    arguments: Arguments = {"socket_timeout_ms": SOCKET_TIMEOUT_MS}
+    return Command("summary", session_keys(session), arguments, parse)
+
+
+def document_fields(session: str, paths: Mapping[str, str]) -> Command[dict[str, list[Any]] | None]:
+    """Load values of a session's document by at least two JSON paths; None if it is gone.
+
+    Returns a list for each name in `paths`, since a path may match several values or none.
+    """
+
+    def parse(reply: Reply) -> dict[str, list[Any]] | None:
+        if reply.status == "gone":
+            return None
+        found = json.loads(reply["values"])
+        return {name: found[path] for name, path in paths.items()}
+
+    arguments: Arguments = {"paths": json.dumps(list(paths.values()))}
+    return Command("document_fields", session_keys(session), arguments, parse)
 
 
 def inspect(session: str) -> Command[Inspection]:
-    """Read a session's queue, holder and sockets; raises SessionUnknown."""
+    """Load a session's queue, lease holder and sockets; raises SessionUnknown."""
 
-    def read(answer: Answer) -> Inspection:
-        _known(answer)
-        sockets = json.loads(answer[2]) or []
-        queue = json.loads(answer[3]) or []
+    def parse(reply: Reply) -> Inspection:
         return Inspection(
-            worker=answer[1].partition(" ")[0] or None,
-            taken_s=int(answer[4]) / 1000,
-            sockets=tuple(Socket(name, int(age_ms) / 1000) for name, age_ms in _groups(sockets, 2)),
+            # A lease's value begins with the worker's name.
+            worker=(reply["lease"] or "").partition(" ")[0] or None,
+            taken_s=reply["taken_ms"] / 1000,
+            sockets=tuple(
+                Socket(name, silent_ms / 1000)
+                for name, silent_ms in named(reply["sockets"]).items()
+            ),
             queue=tuple(
-                Queued(message, int(waited_ms) / 1000, int(attempts), bool(stop))
-                for message, waited_ms, attempts, stop in _groups(queue, 4)
+                Queued(
+                    message=row["message"],
+                    waited_s=row["waited_ms"] / 1000,
+                    attempts=row["attempts"],
+                    stop_requested=bool(row["stop_requested"]),
+                )
+                for row in map(named, reply["queue"])
             ),
         )
 
-    return Command("inspect", session_keys(session), (SOCKET_TIMEOUT_MS,), read)
+    arguments: Arguments = {"socket_timeout_ms": SOCKET_TIMEOUT_MS}
+    return Command("inspect", session_keys(session), arguments, parse)
 
 
 def busy_sessions() -> Command[tuple[Busy, ...]]:
-    """List sessions with something to answer, the longest due first, WAITING_AT_MOST of them."""
+    """List sessions with unanswered messages, the longest due first, WAITING_AT_MOST of them."""
 
-    def read(answer: Any) -> tuple[Busy, ...]:
+    def parse(reply: Reply) -> tuple[Busy, ...]:
         return tuple(
-            Busy(session, bool(writing), int(messages))
-            for session, writing, messages in _groups(answer[1], 3)
+            Busy(row["session"], writing=bool(row["held"]), messages=row["messages"])
+            for row in map(named, reply["sessions"])
         )
 
-    return Command("waiting", service_keys(), (WAITING_AT_MOST,), read)
+    # The script finds the sessions itself, so it gets the form of their keys.
+    arguments: Arguments = {
+        "most": WAITING_AT_MOST,
+        "mailbox_key": session_key("%s", "mailbox"),
+        "lease_key": session_key("%s", "lease"),
+    }
+    return Command("busy_sessions", cluster_keys(), arguments, parse)
 
 
 def requeue(session: str, *, ttl_s: float) -> Command[bool]:
-    """Make the next answer due at once, or ask again for the last one where it failed.
+    """Make the next reply due now, or request the last one again if it failed.
 
-    Returns False where there is nothing to answer or a worker is at it; raises SessionUnknown.
+    Returns False if there is nothing to answer or a worker holds it; raises SessionUnknown.
     """
-
-    def read(answer: Answer) -> bool:
-        _known(answer)
-        return answer[0] == "requeued"
-
-    return Command("requeue", session_keys(session), (session, round(ttl_s * 1000)), read)
-
-
-def minutes(count: int) -> Command[Minutes]:
-    """Read the figures of the last `count` minutes."""
-
-    def read(answer: Any) -> Minutes:
-        figures = tuple(
-            {name: int(value) for name, value in _groups(flat, 2)} for flat in answer[2:]
-        )
-        return Minutes(_instant(int(answer[1])), figures)
-
-    return Command("minutes", service_keys(), (count,), read)
-
-
-def _groups(flat: Any, size: int) -> list[tuple[Any, ...]]:
-    return list(zip(*(flat[start::size] for start in range(size)), strict=True))
-
-
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def _known(answer: Answer) -> None:
-    if answer[0] == "unknown":
-        raise SessionUnknown
+    arguments: Arguments = {"session": session, "ttl_ms": to_ms(ttl_s)}
+    keys = session_keys(session)
+    return Command("requeue", keys, arguments, lambda reply: bool(reply["requeued"]))

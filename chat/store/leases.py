@@ -1,21 +1,23 @@
-"""What a worker does with a reply: take the lease, write, commit, or give it back."""
+"""Commands of the worker that writes a reply: take the lease, store progress, commit, release."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from chat.schemas import NewReply, StoredMessage, stored_messages
-from chat.store.command import GRACE_MS, Answer, Command, milliseconds, refuse, session_keys
+from chat.store.command import Arguments, Command, Reply, no_value
+from chat.store.keys import session_keys
 from chat.store.statistics import outcome_figures
+from chat.store.timing import GRACE_MS, to_ms
 
 LEASE_MS = 2_500
 
 
 @dataclass(frozen=True)
 class TakenMessage:
-    """A lease on a session and what the answer needs.
+    """A lease on a session and what is needed to answer its oldest message.
 
-    `waited_s` is the time since the answer was asked for. `text` and `pieces` are what an earlier
-    worker wrote, where a stop was asked for since.
+    `waited_s` is the time since the reply was requested. `text` and `pieces` are set if a stop was
+    requested after an earlier worker wrote them.
     """
 
     session: str
@@ -33,7 +35,7 @@ class TakenMessage:
 
 @dataclass(frozen=True)
 class LeaseStatus:
-    """The lease is still ours. `length` is that of the stored text, in bytes."""
+    """The lease is still held. `length` is that of the partial reply, in bytes."""
 
     stop_requested: bool
     length: int
@@ -48,72 +50,75 @@ class Committed:
 
 
 def take(session: str, lease: str, reply: UUID, *, history: int) -> Command[TakenMessage | None]:
-    """Take the lease and read the oldest unanswered message; None where there is nothing to do.
+    """Take the lease and load the oldest unanswered message; None if there is nothing to do.
 
-    `history` is how many messages the answer wants to see; twice as many are read, because failed
-    and replaced ones will be left out.
+    `history` is the number of messages wanted before it. Twice as many are loaded, because failed
+    and replaced replies are left out later.
     """
 
-    def read(answer: Answer) -> TakenMessage | None:
-        if answer[0] != "taken":
+    def parse(found: Reply) -> TakenMessage | None:
+        if found.status == "nothing":
             return None
-        messages = stored_messages.validate_json(answer[3])
-        seq = int(answer[2])
+        messages = stored_messages.validate_json(found["messages"])
         return TakenMessage(
             session=session,
             lease=lease,
-            reply=UUID(answer[8]),
-            message=next(message for message in messages if message.seq == seq),
+            reply=UUID(found["reply"]),
+            message=next(message for message in messages if message.seq == found["seq"]),
             history=tuple(messages),
-            waited_s=int(answer[4]) / 1000,
-            attempts=int(answer[5]),
-            replaces=UUID(answer[6]) if answer[6] else None,
-            stop_requested=bool(answer[7]),
-            text=answer[9],
-            pieces=int(answer[10]),
+            waited_s=found["waited_ms"] / 1000,
+            attempts=found["attempts"],
+            replaces=UUID(found["replaces"]) if found["replaces"] else None,
+            stop_requested=bool(found["stop_requested"]),
+            text=found["text"],
+            pieces=found["pieces"],
         )
 
-    arguments = (session, lease, LEASE_MS, str(reply), 2 * history)
-    return Command("take", session_keys(session), arguments, read)
+    arguments: Arguments = {
+        "session": session,
+        "lease": lease,
+        "lease_ms": LEASE_MS,
+        "reply": str(reply),
+        "history": 2 * history,
+    }
+    return Command("take", session_keys(session), arguments, parse)
 
 
 def progress(
     session: str,
     lease: str,
-    reply: UUID,
+    reply: UUID | None,
     offset: int = 0,
     text: str = "",
     *,
     pieces: int = 0,
     retry_in_s: float = 0,
 ) -> Command[LeaseStatus]:
-    """Store the reply's text from `offset` (bytes) on, and renew the lease.
+    """Store the partial reply from `offset` (bytes) on, and renew the lease.
 
-    Offset -1 stores the whole text again. `retry_in_s` is when a model that loads is asked again.
-    Raises LeaseLost or SessionUnknown.
+    Offset -1 replaces the whole text. `retry_in_s` is the time until a loading model is called
+    again. Raises LeaseLost or SessionUnknown.
     """
-    arguments = (
-        session,
-        lease,
-        LEASE_MS,
-        str(reply),
-        offset,
-        text,
-        pieces,
-        milliseconds(retry_in_s),
-    )
-    return Command("progress", session_keys(session), arguments, _read_held)
+    arguments: Arguments = {
+        "session": session,
+        "lease": lease,
+        "lease_ms": LEASE_MS,
+        "reply": str(reply or ""),
+        "offset": offset,
+        "text": text,
+        "pieces": pieces,
+        "retry_in_ms": to_ms(retry_in_s),
+    }
+    return Command("progress", session_keys(session), arguments, _lease_status)
 
 
 def renew(session: str, lease: str) -> Command[LeaseStatus]:
     """Renew the lease only; raises LeaseLost or SessionUnknown."""
-    arguments = (session, lease, LEASE_MS, "", 0, "", 0, 0)
-    return Command("progress", session_keys(session), arguments, _read_held)
+    return progress(session, lease, None)
 
 
-def _read_held(answer: Answer) -> LeaseStatus:
-    refuse(answer)
-    return LeaseStatus(stop_requested=bool(answer[1]), length=int(answer[2]))
+def _lease_status(reply: Reply) -> LeaseStatus:
+    return LeaseStatus(stop_requested=bool(reply["stop_requested"]), length=reply["length"])
 
 
 def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Command[Committed]:
@@ -122,24 +127,25 @@ def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Comman
     Raises LeaseLost or SessionUnknown.
     """
 
-    def read(answer: Answer) -> Committed:
-        refuse(answer)
-        return Committed(StoredMessage.model_validate_json(answer[1]), pending=int(answer[2]))
+    def parse(committed: Reply) -> Committed:
+        message = StoredMessage.model_validate_json(committed["message"])
+        return Committed(message, pending=committed["pending"])
 
-    arguments: tuple[str | int, ...] = (
-        session,
-        lease,
-        str(reply.id),
-        str(reply.reply_to),
-        reply.model_dump_json(exclude_none=True),
-        milliseconds(ttl_s),
-        GRACE_MS,
-        str(reply.replaces or ""),
-        *outcome_figures(reply),
-    )
-    return Command("commit", session_keys(session), arguments, read)
+    arguments: Arguments = {
+        "session": session,
+        "lease": lease,
+        "reply": str(reply.id),
+        "reply_to": str(reply.reply_to),
+        "body": reply.model_dump_json(exclude_none=True),
+        "ttl_ms": to_ms(ttl_s),
+        "grace_ms": GRACE_MS,
+        "replaces": str(reply.replaces or ""),
+        "figures": " ".join(outcome_figures(reply)),
+    }
+    return Command("commit", session_keys(session), arguments, parse)
 
 
 def release(session: str, lease: str) -> Command[None]:
-    """Give the lease back unanswered, for the next sweep to hand on."""
-    return Command("release", session_keys(session), (session, lease), lambda answer: None)
+    """Give the lease back without an outcome; the next sweep finds the session."""
+    arguments: Arguments = {"session": session, "lease": lease}
+    return Command("release", session_keys(session), arguments, no_value)

@@ -1,28 +1,18 @@
-"""What people do with a session: begin, say, read, stop, regenerate, extend, erase; its sockets."""
+"""Commands of visitors: create, load, extend and erase a session; send, stop and regenerate."""
 
 import json
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from chat.schemas import PartialReply, QueueState, Session, StoredMessage, stored_messages
-from chat.store.command import (
-    GRACE_MS,
-    SESSION_KEYS,
-    SOCKET_TIMEOUT_MS,
-    Answer,
-    Command,
-    address_key,
-    instant,
-    milliseconds,
-    refuse,
-    session_keys,
-    socket_keys,
-)
+from chat.store.command import Arguments, Command, Reply, no_value
+from chat.store.keys import creation_keys, session_keys, socket_keys
+from chat.store.timing import GRACE_MS, SOCKET_TIMEOUT_MS, instant, to_ms
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one session, person or address may use."""
+    """Limits of one session or address."""
 
     ttl_s: float
     pending: int
@@ -34,7 +24,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A stored message; `new` is false where its id was known. `sockets` the session has open."""
+    """A stored message; `new` is false if its id was known. `sockets` are open on the session."""
 
     message: StoredMessage
     new: bool
@@ -43,7 +33,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Stopped:
-    """A reply that was stored before the stop, or by it (`new`), and how many still wait."""
+    """A reply stored before the stop, or by it (`new`), and how many messages still wait."""
 
     message: StoredMessage
     new: bool
@@ -51,26 +41,26 @@ class Stopped:
 
 
 def create(session: str, name: str, *, address: str, limits: Limits) -> Command[Session]:
-    """Begin a session; raises RateLimited where the address began too many."""
+    """Create a session; raises RateLimited if the address created too many."""
 
-    def read(answer: Answer) -> Session:
-        refuse(answer)
+    def parse(reply: Reply) -> Session:
         return Session(
             id=session,
             name=name,
-            session_start=instant(answer[1]),
-            expires_at=instant(answer[2]),
-            left_s=limits.ttl_s,
+            session_start=instant(reply["created_ms"]),
+            expires_at=instant(reply["expires_ms"]),
+            remaining_s=limits.ttl_s,
             messages=(),
             last_seq=0,
             pending=(),
         )
 
-    keys = list(session_keys(session))
-    keys[SESSION_KEYS.index("rate")] = address_key("rate", address)
-    document = json.dumps({"id": session, "name": name, "messages": []})
-    arguments = (document, milliseconds(limits.ttl_s), limits.tokens_per_minute_per_ip)
-    return Command("create", tuple(keys), arguments, read)
+    arguments: Arguments = {
+        "body": json.dumps({"id": session, "name": name, "messages": []}),
+        "ttl_ms": to_ms(limits.ttl_s),
+        "per_minute": limits.tokens_per_minute_per_ip,
+    }
+    return Command("create", creation_keys(session, address), arguments, parse)
 
 
 def accept(
@@ -78,134 +68,131 @@ def accept(
 ) -> Command[Accepted]:
     """Store a human's message once; raises SessionUnknown, SessionBusy or RateLimited."""
 
-    def read(answer: Answer) -> Accepted:
-        refuse(answer)
-        message = StoredMessage.model_validate_json(answer[1])
-        return Accepted(message, new=answer[2] == "1", sockets=int(answer[3]))
+    def parse(reply: Reply) -> Accepted:
+        stored = StoredMessage.model_validate_json(reply["message"])
+        return Accepted(stored, new=bool(reply["new"]), sockets=reply["sockets"])
 
     body = {"id": str(message), "source": "human", "msg": text, "reply_to": None}
     body |= {"trace": trace} if trace else {}
-    return Command(
-        "accept",
-        session_keys(session),
-        (
-            session,
-            str(message),
-            json.dumps(body),
-            milliseconds(limits.ttl_s),
-            limits.pending,
-            limits.messages_per_minute,
-            GRACE_MS,
-        ),
-        read,
-    )
+    arguments = _message_arguments(session, message, limits) | {"body": json.dumps(body)}
+    return Command("accept", session_keys(session), arguments, parse)
 
 
 def load(session: str, after: int = 0, *, known: UUID | None = None) -> Command[Session]:
-    """Read a session at one moment, with its messages after `after`; raises SessionUnknown.
+    """Load a session at one moment, with its messages after `after`; raises SessionUnknown.
 
-    `known` is the id the reader has for that message: where the document has another, or fewer
-    messages, the whole history comes with `recovered` false.
+    `known` is the id that the caller has for the message `after`. If the document has another one
+    there, or fewer messages, the whole history is returned and `recovered` is false.
     """
 
-    def read_answer(answer: Answer) -> Session:
-        refuse(answer)
-        head = json.loads(answer[1])
-        pending = tuple(UUID(message) for message in answer[15:])
-        writing = answer[7] and PartialReply(
-            reply_to=pending[0], id=UUID(answer[7]), text=answer[8]
-        )
+    def parse(reply: Reply) -> Session:
+        head = json.loads(reply["head"])
+        pending = tuple(UUID(message) for message in reply["pending"])
+        partial_reply = None
+        if reply["reply"]:
+            partial_reply = PartialReply(
+                reply_to=pending[0], id=UUID(reply["reply"]), text=reply["text"]
+            )
         return Session(
             id=session,
             name=head["$.name"][0],
             session_start=head["$.session_start"][0],
-            expires_at=instant(answer[3]),
-            left_s=int(answer[4]) / 1000,
-            messages=tuple(stored_messages.validate_json(answer[2])),
-            last_seq=int(answer[5]),
-            recovered=bool(answer[6]),
+            expires_at=instant(reply["expires_ms"]),
+            remaining_s=reply["remaining_ms"] / 1000,
+            messages=tuple(stored_messages.validate_json(reply["messages"])),
+            last_seq=reply["last_seq"],
+            recovered=bool(reply["recovered"]),
             pending=pending,
-            writing=writing or None,
-            retry_in_s=int(answer[9]) / 1000,
-            backlog=_read_backlog(answer[10:15]),
+            partial_reply=partial_reply,
+            retry_in_s=reply["retry_in_ms"] / 1000,
+            queue=_queue_state(reply),
         )
 
-    return Command("read", session_keys(session), (session, after, str(known or "")), read_answer)
+    arguments: Arguments = {"session": session, "after": after, "known": str(known or "")}
+    return Command("load", session_keys(session), arguments, parse)
 
 
-def _read_backlog(answer: Answer) -> QueueState:
-    in_front, waiting, at_work, reply_ms, since_ms = answer
+def _queue_state(reply: Reply) -> QueueState:
+    mean_reply_ms = reply["mean_reply_ms"]
     return QueueState(
-        in_front=int(in_front),
-        waiting=int(waiting),
-        at_work=int(at_work),
-        reply_s=int(reply_ms) / 1000 if reply_ms else None,
-        since_s=int(since_ms) / 1000,
+        ahead=reply["ahead"],
+        waiting=reply["waiting"],
+        in_progress=reply["in_progress"],
+        mean_reply_s=None if mean_reply_ms is None else mean_reply_ms / 1000,
+        elapsed_s=reply["elapsed_ms"] / 1000,
     )
 
 
 def stop(session: str, message: UUID, *, ttl_s: float) -> Command[Stopped | None]:
-    """Ask that a reply be written no further; None where its worker or its turn will end it.
+    """Request that a reply ends; None if its worker will end it, now or when it is its turn.
 
-    A message that is next and that no worker writes is settled at once.
-    Raises SessionUnknown, and MessageInvalid where there is no such message to answer.
+    If the message is next and no worker holds it, the outcome is stored at once.
+    Raises SessionUnknown, and MessageInvalid if there is no such message.
     """
 
-    def read_answer(answer: Answer) -> Stopped | None:
-        refuse(answer)
-        if answer[0] == "stopping":
+    def parse(reply: Reply) -> Stopped | None:
+        if reply.status == "stopping":
             return None
-        return Stopped(
-            StoredMessage.model_validate_json(answer[1]),
-            new=answer[0] == "settled",
-            pending=int(answer[2]),
-        )
+        stored = StoredMessage.model_validate_json(reply["message"])
+        return Stopped(stored, new=bool(reply["new"]), pending=reply["pending"])
 
-    arguments = (session, str(message), str(uuid4()), milliseconds(ttl_s), GRACE_MS)
-    return Command("stop", session_keys(session), arguments, read_answer)
+    arguments: Arguments = {
+        "session": session,
+        "message": str(message),
+        "reply": str(uuid4()),
+        "ttl_ms": to_ms(ttl_s),
+        "grace_ms": GRACE_MS,
+    }
+    return Command("stop", session_keys(session), arguments, parse)
 
 
 def regenerate(session: str, message: UUID, *, limits: Limits) -> Command[None]:
-    """Ask for another reply in place of the last, or of a failed one.
+    """Request another reply in place of the last one, or of a failed one.
 
-    Raises SessionUnknown, SessionBusy, RateLimited, and MessageInvalid where there is no such
-    reply.
+    Raises SessionUnknown, SessionBusy, RateLimited, and MessageInvalid if there is no such reply.
     """
-    arguments = (
-        session,
-        str(message),
-        milliseconds(limits.ttl_s),
-        limits.pending,
-        limits.messages_per_minute,
-        GRACE_MS,
-    )
-    return Command("regenerate", session_keys(session), arguments, refuse)
+    arguments = _message_arguments(session, message, limits)
+    return Command("regenerate", session_keys(session), arguments, no_value)
+
+
+def _message_arguments(session: str, message: UUID, limits: Limits) -> Arguments:
+    return {
+        "session": session,
+        "message": str(message),
+        "ttl_ms": to_ms(limits.ttl_s),
+        "max_pending": limits.pending,
+        "per_minute": limits.messages_per_minute,
+        "grace_ms": GRACE_MS,
+    }
 
 
 def extend(session: str, ttl_s: float) -> Command[None]:
-    """Start the session's time again; raises SessionUnknown."""
-    return Command("extend", session_keys(session), (milliseconds(ttl_s),), refuse)
+    """Restart the session's time to live; raises SessionUnknown."""
+    return Command("extend", session_keys(session), {"ttl_ms": to_ms(ttl_s)}, no_value)
 
 
 def erase(session: str) -> Command[bool]:
-    """Remove a session and everything about it; False where there was none."""
-    return Command("erase", session_keys(session), (session,), lambda answer: answer[0] == "erased")
+    """Delete a session and everything about it; False if there was none."""
+    keys = session_keys(session)
+    return Command("erase", keys, {"session": session}, lambda reply: bool(reply["existed"]))
 
 
 def register_socket(session: str, socket: str, *, address: str, limits: Limits) -> Command[int]:
-    """Count a socket in, or renew it; return the `seq` of the session's last message.
+    """Register an open socket or renew it; return the `seq` of the session's last message.
 
-    Raises SessionUnknown, and TooManySockets where there is no room.
+    Raises SessionUnknown, and TooManySockets if the session or the address has too many.
     """
-
-    def read_answer(answer: Answer) -> int:
-        refuse(answer)
-        return int(answer[1])
-
-    arguments = (socket, limits.sockets_per_session, limits.sockets_per_ip, SOCKET_TIMEOUT_MS)
-    return Command("enter", socket_keys(session, address), arguments, read_answer)
+    arguments: Arguments = {
+        "socket": socket,
+        "per_session": limits.sockets_per_session,
+        "per_address": limits.sockets_per_ip,
+        "timeout_ms": SOCKET_TIMEOUT_MS,
+    }
+    keys = socket_keys(session, address)
+    return Command("register_socket", keys, arguments, lambda reply: int(reply["last_seq"]))
 
 
 def unregister_socket(session: str, socket: str, *, address: str) -> Command[None]:
-    """Count a socket out."""
-    return Command("leave", socket_keys(session, address), (socket,), lambda answer: None)
+    """Remove a closed socket."""
+    keys = socket_keys(session, address)
+    return Command("unregister_socket", keys, {"socket": socket}, no_value)

@@ -1,28 +1,54 @@
-"""The service's own figures, minute by minute: what the scripts count and the dashboard draws.
+"""Statistics by minute, counted in Redis and drawn by the dashboard.
 
-They are counted by the scripts that store what is counted, so each outcome counts once, whichever
-process dies, and at no round trip of its own. A minute is a hash:
+The scripts that store an outcome also count it, so each outcome counts once even if a process dies,
+and needs no further round trip. A minute is a hash:
 
-    begun, accepted, swept       how often
-    replied, failed:<code>       how messages ended
-    first:<n>, total:<n>         replies whose first text, and whose end, took that long (`bucket`)
-    sockets, waiting             open sockets, sessions with something to answer, at the last sweep
-    loading                      times a worker was told that the model is loading
-    at:<figure>                  when it last happened, in milliseconds since 1970
+    begun, accepted, swept       number of created sessions, messages, sweeps
+    replied, failed:<code>       outcomes
+    first:<n>, total:<n>         replies by the time to their first text and to their end (`bucket`)
+    sockets, waiting             open sockets, sessions with unanswered messages, at the last sweep
+    loading                      times the model reported that it is loading
+    at:<figure>                  time of the last such event, in milliseconds since 1970
 """
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from chat.schemas import NewReply
+from chat.store.command import Command, Reply, named
+from chat.store.keys import cluster_keys
+from chat.store.timing import instant
 
 BUCKET_RATIO = 1.2
 BUCKETS = 90
 
 
+@dataclass(frozen=True)
+class Minutes:
+    """Figures by minute, oldest first; the last one is not over."""
+
+    now: datetime
+    figures: tuple[dict[str, int], ...]
+
+
+def load_minutes(count: int) -> Command[Minutes]:
+    """Load the figures of the last `count` minutes."""
+
+    def parse(reply: Reply) -> Minutes:
+        figures = tuple(
+            {name: int(value) for name, value in named(minute).items()}
+            for minute in reply["minutes"]
+        )
+        return Minutes(instant(reply["now_ms"]), figures)
+
+    return Command("load_minutes", cluster_keys(), {"count": count}, parse)
+
+
 def outcome_figures(reply: NewReply) -> tuple[str, ...]:
-    """Return what a committed reply adds to its minute, its outcome first."""
+    """Return the figures that a committed reply counts in, its outcome first."""
     if reply.error:
         return (f"failed:{reply.error.code}",)
     figures = ["replied", f"total:{bucket(reply.timings.total_ms)}"]
@@ -42,9 +68,9 @@ def bucket_ms(number: int) -> float:
 
 
 def percentile_ms(counts: Mapping[int, int], share: float) -> float | None:
-    """Return the duration below which `share` of the counted ones are, None where there is none.
+    """Return the duration below which `share` of the counted ones are; None if there are none.
 
-    `counts` is by bucket. Within a bucket the middle is taken, so it is right to a tenth.
+    `counts` is by bucket. The result is a bucket's middle, so it is accurate to a tenth.
     """
     rank = share * sum(counts.values())
     seen = 0
@@ -56,22 +82,16 @@ def percentile_ms(counts: Mapping[int, int], share: float) -> float | None:
 
 
 def durations(figures: Mapping[str, int], name: str) -> Counter[int]:
-    """Return how often each bucket was counted: of `first` or of `total`."""
-    return Counter(
-        {
-            int(figure.removeprefix(f"{name}:")): count
-            for figure, count in figures.items()
-            if figure.startswith(f"{name}:")
-        }
-    )
+    """Return counts by bucket, of `first` or of `total`."""
+    return Counter({int(n): count for n, count in _with_prefix(figures, f"{name}:")})
 
 
 def failures(figures: Mapping[str, int]) -> Counter[str]:
-    """Return how often replies failed, by code."""
-    return Counter(
-        {
-            figure.removeprefix("failed:"): count
-            for figure, count in figures.items()
-            if figure.startswith("failed:")
-        }
-    )
+    """Return the number of failed replies by code."""
+    return Counter(dict(_with_prefix(figures, "failed:")))
+
+
+def _with_prefix(figures: Mapping[str, int], prefix: str) -> Iterator[tuple[str, int]]:
+    for figure, count in figures.items():
+        if figure.startswith(prefix):
+            yield figure.removeprefix(prefix), count

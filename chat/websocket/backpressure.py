@@ -1,42 +1,43 @@
-"""What ASGI has no word for, the same on daphne and uvicorn: how a client keeps up.
+"""Backpressure and abort, which ASGI does not offer, on daphne and uvicorn alike.
 
-How much of what it was sent it has not read yet, how many of its own frames wait to be read, and
-how to cut it off. Both servers' `send` leads to the protocol that knows; on any other server a
-connection counts as empty.
+A client may read more slowly than it is sent frames, or send faster than its frames are handled.
+Both servers' `send` leads to the protocol object that knows how many bytes are unsent. On any other
+server a connection counts as keeping up.
 """
 
 import asyncio
 from functools import partial
 from typing import Any
 
-# Below the 64 KiB at which uvicorn's `send` begins to wait; daphne's never waits.
-FULL_BYTES = 48 * 1024
-MAX_UNREAD_FRAMES = 256
+# Below the 64 KiB at which uvicorn's `send` starts to wait; daphne's never waits.
+MAX_UNSENT_BYTES = 48 * 1024
+MAX_UNHANDLED_FRAMES = 256
 NO_PROGRESS_S = 20.0
 POLL_S = 0.05
 
 
 class ClientNotReading(Exception):
-    """The client does not read, or sends far more than is read of it."""
+    """The client does not read, or sends far more than can be handled."""
 
 
-class Connection:
-    """One client's connection to the server."""
+class ClientConnection:
+    """The server's connection to one client."""
 
     def __init__(self, receive: Any, send: Any) -> None:
+        # daphne passes functools.partial(protocol.handle_reply, …), uvicorn a bound method.
         self._protocol: Any = send.args[0] if isinstance(send, partial) else _owner(send)
         self._transport: Any = getattr(self._protocol, "transport", None)
-        self._unread = getattr(_owner(receive), "qsize", lambda: 0)
+        self._unhandled_frames = getattr(_owner(receive), "qsize", lambda: 0)
         self._now = asyncio.get_running_loop().time
         self._least_bytes, self._progress_at = 0, 0.0
 
-    def is_full(self) -> bool:
-        """Tell whether the client leaves so much unread that nothing should be added.
+    def is_congested(self) -> bool:
+        """Return whether so much is unsent that nothing should be added.
 
-        Raises ClientStuck where it has read nothing of that for NO_PROGRESS_S.
+        Raises ClientNotReading if the client has read none of it for NO_PROGRESS_S.
         """
         unsent, now = self._unsent_bytes(), self._now()
-        if unsent < FULL_BYTES:
+        if unsent < MAX_UNSENT_BYTES:
             self._least_bytes = 0
             return False
         if not self._least_bytes or unsent < self._least_bytes:
@@ -45,30 +46,30 @@ class Connection:
             raise ClientNotReading
         return True
 
-    async def until_read(self) -> None:
-        """Wait until something can be added; raises ClientStuck."""
-        while self.is_full():
-            self.check_unread()
+    async def wait_until_writable(self) -> None:
+        """Wait while the connection is congested; raises ClientNotReading."""
+        while self.is_congested():
+            self.check_unhandled()
             await asyncio.sleep(POLL_S)
 
-    def check_unread(self) -> None:
-        """Raise ClientStuck where daphne has taken more frames than anyone will read.
+    def check_unhandled(self) -> None:
+        """Raise ClientNotReading if daphne holds more frames than will be handled.
 
-        uvicorn takes no further frame before one is read.
+        uvicorn stops reading from the client until a frame is handled.
         """
-        if self._unread() > MAX_UNREAD_FRAMES:
+        if self._unhandled_frames() > MAX_UNHANDLED_FRAMES:
             raise ClientNotReading
 
-    def is_gone(self) -> bool:
-        """Tell whether the client has left already, where the server is daphne."""
+    def is_disconnected(self) -> bool:
+        """Return whether the client has left already, if the server is daphne."""
         is_open = getattr(self._protocol, "STATE_OPEN", None)
         if is_open is not None:
             return bool(self._protocol.state != is_open)
         return bool(getattr(self._protocol, "_disconnected", False))
 
-    def cut(self) -> None:
-        """End the connection at once, whatever it still holds."""
-        for name in ("abort", "abortConnection"):
+    def abort(self) -> None:
+        """Drop the connection at once, with everything unsent and unread."""
+        for name in ("abort", "abortConnection"):  # asyncio's transport and Twisted's
             if abort := getattr(self._transport, name, None):
                 abort()
 
@@ -76,7 +77,7 @@ class Connection:
         transport = self._transport
         if hasattr(transport, "get_write_buffer_size"):
             return int(transport.get_write_buffer_size())
-        if hasattr(transport, "dataBuffer"):  # Twisted's, which has no public word for it
+        if hasattr(transport, "dataBuffer"):  # Twisted's FileDescriptor has no public method for it
             return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
         return 0
 

@@ -1,4 +1,4 @@
-"""The two ways to speak on the socket: chat.v1, and plain for any WebSocket tool."""
+"""The two frame formats on the socket: chat.v1, and plain for any WebSocket tool."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from pydantic import Field
 
 from chat.errors import ErrorCode
+from chat.events.published_frame import PublishedFrame
 from chat.protocol import (
     SUBPROTOCOL,
     ClientFrame,
@@ -19,83 +20,89 @@ from chat.protocol import (
     SessionReady,
     parse_frame,
     reply_frame,
+    server_frames,
 )
-from chat.schemas import Message, Timestamp, Value
+from chat.schemas import FrozenModel, Message, Timestamp
 
-# The frames that carry a message, by which a client knows where it is in the history.
+# The frames that contain a message. They place a socket in the history.
 MESSAGE_FRAMES = frozenset({"message.accepted", "reply.completed", "reply.failed"})
 
+# A frame made here, or one that an event brought as JSON.
+OutgoingFrame = ServerFrame | PublishedFrame
 
-class PlainReply(Value):
-    """What a plain client is sent: a reply, or why there is none."""
+
+class PlainReply(FrozenModel):
+    """What a plain client receives: a reply, or why there is none."""
 
     id: UUID
     msg: str = Field(description="The reply, or a sentence that says what is wrong.")
     timestamp: Timestamp
-    error: ErrorCode | None = Field(default=None, description="Only where something is wrong.")
+    error: ErrorCode | None = Field(default=None, description="Only if something is wrong.")
 
 
-class Dialect(Protocol):
-    """How a client's text is read and what it is told."""
+class Codec(Protocol):
+    """How frames are read from a client's text and written for it."""
 
     name: str
     subprotocol: str | None
 
-    def parse(self, text: str) -> ClientFrame:
-        """Return the frame a client's text stands for; raises InvalidFrame."""
+    def decode(self, text: str) -> ClientFrame:
+        """Return the frame in a client's text; raises InvalidFrame."""
 
-    def follows(self, kind: str) -> bool:
-        """Return whether events of this type concern the dialect at all."""
+    def carries(self, frame_type: str) -> bool:
+        """Return whether published frames of this type concern the codec at all."""
 
-    def render(self, frame: ServerFrame) -> str | None:
-        """Return the text for a frame, or None where this dialect does not tell it."""
+    def encode(self, frame: OutgoingFrame) -> str | None:
+        """Return the text of a frame, or None if this codec does not send it."""
 
     def catch_up(self, ready: SessionReady) -> Sequence[ServerFrame]:
-        """Return the frames that tell a client what it missed."""
+        """Return the frames that bring a connected client up to date."""
 
 
 class ChatV1Codec:
-    """Typed frames both ways."""
+    """Typed JSON frames in both directions."""
 
     name = SUBPROTOCOL
     subprotocol: str | None = SUBPROTOCOL
 
-    def parse(self, text: str) -> ClientFrame:
+    def decode(self, text: str) -> ClientFrame:
         return parse_frame(text)
 
-    def follows(self, kind: str) -> bool:
+    def carries(self, frame_type: str) -> bool:
         return True
 
-    def render(self, frame: ServerFrame) -> str | None:
-        return frame.model_dump_json()
+    def encode(self, frame: OutgoingFrame) -> str | None:
+        return frame.json if isinstance(frame, PublishedFrame) else frame.model_dump_json()
 
     def catch_up(self, ready: SessionReady) -> Sequence[ServerFrame]:
         return [ready]
 
 
 class PlainCodec:
-    """Text in, one JSON object with `id`, `msg`, `timestamp` for every answer or failure."""
+    """Text in; one JSON object with `id`, `msg` and `timestamp` out for each reply or failure."""
 
     name = "plain"
     subprotocol: str | None = None
 
-    def parse(self, text: str) -> ClientFrame:
+    def decode(self, text: str) -> ClientFrame:
         return MessageSend(id=uuid4(), msg=text)
 
-    def follows(self, kind: str) -> bool:
-        return kind in MESSAGE_FRAMES
+    def carries(self, frame_type: str) -> bool:
+        return frame_type in MESSAGE_FRAMES
 
-    def render(self, frame: ServerFrame) -> str | None:
+    def encode(self, frame: OutgoingFrame) -> str | None:
+        if isinstance(frame, PublishedFrame):
+            frame = server_frames.validate_json(frame.json)
         match frame:
             case ReplyCompleted(message=message):
-                return _answer(message.id, message.msg, message.timestamp)
+                return _encode(message.id, message.msg, message.timestamp)
             case ReplyFailed(message=message) if message.error:
                 error = message.error
-                return _answer(message.id, error.detail, message.timestamp, error.code)
+                return _encode(message.id, error.detail, message.timestamp, error.code)
             case Error(code=ErrorCode.SESSION_UNKNOWN):
                 return None
             case Error():
-                return _answer(uuid4(), frame.detail, datetime.now(UTC), frame.code)
+                return _encode(uuid4(), frame.detail, datetime.now(UTC), frame.code)
             case _:
                 return None
 
@@ -107,6 +114,6 @@ class PlainCodec:
         ]
 
 
-def _answer(id_: UUID, msg: str, timestamp: datetime, error: ErrorCode | None = None) -> str:
-    answer = PlainReply(id=id_, msg=msg, timestamp=timestamp, error=error)
-    return answer.model_dump_json(exclude_none=True)
+def _encode(id_: UUID, msg: str, timestamp: datetime, error: ErrorCode | None = None) -> str:
+    reply = PlainReply(id=id_, msg=msg, timestamp=timestamp, error=error)
+    return reply.model_dump_json(exclude_none=True)

@@ -1,25 +1,18 @@
-"""What one socket has been told, so that nothing is told twice and a gap is seen."""
+"""What one socket was sent, so that nothing is sent twice and a gap is noticed. No I/O."""
 
 from collections.abc import Iterable
 from enum import Enum, auto
 from uuid import UUID
 
-from chat.protocol import (
-    MessageAccepted,
-    ReplyCompleted,
-    ReplyDelta,
-    ReplyFailed,
-    ReplyStarted,
-    ServerFrame,
-    reply_frame,
-)
-from chat.schemas import Message, PartialReply, Session, StoredMessage
+from chat.events.published_frame import Position
+from chat.protocol import MessageAccepted, ReplyDelta, ReplyStarted, ServerFrame, reply_frame
+from chat.schemas import Message, PartialReply, Session
 
-RECENT = 16
+REMEMBERED_IDS = 16
 
 
 class Decision(Enum):
-    """What to do with an event."""
+    """What to do with a frame that arrives."""
 
     DELIVER = auto()
     DUPLICATE = auto()
@@ -27,113 +20,115 @@ class Decision(Enum):
 
 
 class Cursor:
-    """The place in a session's history up to which a socket knows it.
+    """The point in a session's history up to which a socket knows it.
 
-    `waiting` holds the messages without a reply, oldest first; the first may be the one whose
-    reply `writing` is.
+    `waiting` contains the ids of messages without a reply, oldest first; the first one may be the
+    one that is being answered by the reply `partial_id`.
     """
 
     def __init__(self, session: Session) -> None:
-        """Begin at what a client knows that was told the whole of `session`."""
-        self.last_seq = session.last_seq
-        self.waiting = list(session.pending)
-        self.writing = session.writing.id if session.writing else None
-        self.written_chars = len(session.writing.text) if session.writing else 0
-        self._recent: dict[int, UUID] = {}
-        self._remember(session.messages)
+        """Start after everything in `session`."""
+        self._recent_ids: dict[int, str] = {}
+        self._partial_chars = 0
+        self.partial_id: str | None = None
+        self._set_state(session)
+        if session.partial_reply:
+            self.partial_id = str(session.partial_reply.id)
+            self._partial_chars = len(session.partial_reply.text)
 
     @property
     def last_id(self) -> UUID | None:
-        """The id of the message `last_seq`, where it is known."""
-        return self._recent.get(self.last_seq)
+        """The id of the message with `last_seq`, if it is known."""
+        known = self._recent_ids.get(self.last_seq)
+        return UUID(known) if known else None
 
     @property
     def queued(self) -> int:
-        """How many messages wait without being written."""
-        return len(self.waiting) - (self.writing is not None)
+        """How many messages wait that are not being answered."""
+        return len(self.waiting) - (self.partial_id is not None)
 
-    def see(self, frame: ServerFrame) -> Decision:
-        """Decide on an event, and count it as told where the answer is DELIVER."""
-        match frame:
-            case MessageAccepted(message=message):
-                return self._see_message(message)
-            case ReplyCompleted(message=message) | ReplyFailed(message=message):
-                return self._see_message(message)
-            case ReplyStarted():
-                return self._see_start(frame)
-            case ReplyDelta():
-                return self._see_delta(frame)
+    def place(self, position: Position) -> Decision:
+        """Decide on a frame; if the decision is DELIVER, count it as sent."""
+        match position.type:
+            case "message.accepted" | "reply.completed" | "reply.failed":
+                return self._place_message(position)
+            case "reply.started":
+                return self._place_start(position)
+            case "reply.delta":
+                return self._place_delta(position)
             case _:
                 return Decision.DELIVER
 
     def catch_up(self, session: Session) -> list[ServerFrame] | None:
-        """Return the frames this socket missed and count them as told.
+        """Return the frames that this socket missed and count them as sent.
 
-        `session` is what the document has after `last_seq`. None where no frames can tell it:
-        what the socket was told is not in the document any more, or was replaced since.
+        `session` contains the messages after `last_seq`. Returns None if frames cannot express the
+        change: what the socket was sent is no longer in the document, or was replaced since.
         """
         if not session.recovered or any(message.replaced_by for message in session.messages):
             return None
         frames = [_frame(message.public()) for message in session.messages]
-        self.last_seq = session.last_seq
-        self._remember(session.messages)
-        self.waiting = list(session.pending)
-        if session.writing is None:
-            self.writing, self.written_chars = None, 0
+        self._set_state(session)
+        if session.partial_reply is None:
+            self.partial_id, self._partial_chars = None, 0
             return frames
-        return frames + self._catch_up_text(session.writing)
+        return frames + self._catch_up_text(session.partial_reply)
 
-    def _catch_up_text(self, writing: PartialReply) -> list[ServerFrame]:
+    def _set_state(self, session: Session) -> None:
+        self.last_seq = session.last_seq
+        self.waiting = [str(message) for message in session.pending]
+        self._remember((message.seq, str(message.id)) for message in session.messages)
+
+    def _catch_up_text(self, partial: PartialReply) -> list[ServerFrame]:
         frames: list[ServerFrame] = []
-        if writing.id != self.writing:
-            self.writing, self.written_chars = writing.id, 0
-            frames.append(ReplyStarted(reply_to=writing.reply_to, id=writing.id))
-        if text := writing.text[self.written_chars :]:
-            offset = self.written_chars
-            self.written_chars += len(text)
+        if str(partial.id) != self.partial_id:
+            self.partial_id, self._partial_chars = str(partial.id), 0
+            frames.append(ReplyStarted(reply_to=partial.reply_to, id=partial.id))
+        offset = self._partial_chars
+        if text := partial.text[offset:]:
+            self._partial_chars += len(text)
             frames.append(
-                ReplyDelta(reply_to=writing.reply_to, id=writing.id, offset=offset, text=text)
+                ReplyDelta(reply_to=partial.reply_to, id=partial.id, offset=offset, text=text)
             )
         return frames
 
-    def _see_message(self, message: Message) -> Decision:
+    def _place_message(self, message: Position) -> Decision:
         if message.seq <= self.last_seq:
-            # The same number for another message: the document has lost what was told.
-            is_ours = self._recent.get(message.seq, message.id) == message.id
-            return Decision.DUPLICATE if is_ours else Decision.GAP
+            # Another message with this seq means that the document lost what the socket was sent.
+            is_same = self._recent_ids.get(message.seq, message.id) == message.id
+            return Decision.DUPLICATE if is_same else Decision.GAP
         if message.seq > self.last_seq + 1:
             return Decision.GAP
         self.last_seq = message.seq
-        self._remember([message])
+        self._remember([(message.seq, message.id)])
         if message.reply_to is None:
             self.waiting.append(message.id)
         elif message.reply_to in self.waiting:
             self.waiting.remove(message.reply_to)
-            self.writing, self.written_chars = None, 0
+            self.partial_id, self._partial_chars = None, 0
         return Decision.DELIVER
 
-    def _see_start(self, frame: ReplyStarted) -> Decision:
-        if frame.id == self.writing:
+    def _place_start(self, start: Position) -> Decision:
+        if start.id == self.partial_id:
             return Decision.DUPLICATE
-        if self.waiting[:1] != [frame.reply_to]:
+        if self.waiting[:1] != [start.reply_to]:
             return Decision.GAP
-        self.writing, self.written_chars = frame.id, 0
+        self.partial_id, self._partial_chars = start.id, 0
         return Decision.DELIVER
 
-    def _see_delta(self, frame: ReplyDelta) -> Decision:
-        if frame.id != self.writing or frame.offset > self.written_chars:
+    def _place_delta(self, delta: Position) -> Decision:
+        if delta.id != self.partial_id or delta.offset > self._partial_chars:
             return Decision.GAP
-        end = frame.offset + len(frame.text)
-        if end <= self.written_chars:
+        end = delta.offset + delta.length
+        if end <= self._partial_chars:
             return Decision.DUPLICATE
-        self.written_chars = end
+        self._partial_chars = end
         return Decision.DELIVER
 
-    def _remember(self, messages: Iterable[Message | StoredMessage]) -> None:
-        for message in messages:
-            self._recent[message.seq] = message.id
-        for seq in sorted(self._recent)[:-RECENT]:
-            del self._recent[seq]
+    def _remember(self, ids: Iterable[tuple[int, str]]) -> None:
+        self._recent_ids.update(ids)
+        for seq in sorted(self._recent_ids)[:-REMEMBERED_IDS]:
+            del self._recent_ids[seq]
 
 
 def _frame(message: Message) -> ServerFrame:

@@ -1,14 +1,16 @@
-"""What a client's frames do: a step in the store first, then what everybody is told."""
+"""What a client's frames do: each handler changes the document and returns what follows."""
 
 import logging
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.conf import settings
 
-from chat.events.delivery import deliver, publish_change, publish_queued
+from chat.events.delivery import CHANGED, QUEUED, Event
+from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
 from chat.protocol import (
     ClientFrame,
+    Frame,
     MessageAccepted,
     MessageSend,
     ReplyRegenerate,
@@ -21,77 +23,77 @@ from chat.protocol import (
 from chat.store import sessions
 from chat.store.client import AsyncStore
 from chat.store.sessions import Limits
-from chat.websocket.sync import SocketSync
 
 logger = logging.getLogger(__name__)
 
 
-class Actions:
-    """Acts for one client in its session.
+@dataclass(frozen=True)
+class Effects:
+    """What follows after a frame was handled, in this order.
 
-    `enqueue` asks for the session's next answer; it is given the id of the message that what goes
-    wrong is told of.
+    `enqueue`: publish the session's task. `frame`: send this to the client, with `repeat` even if
+    it was sent before. `load_after`: send the messages after this seq. `resync`: send what was
+    missed. `event`: publish this to all sockets of the session.
     """
 
-    def __init__(
-        self,
-        store: AsyncStore,
-        limits: Limits,
-        session: str,
-        updates: SocketSync,
-        enqueue: Callable[[str | None], None],
-    ) -> None:
+    enqueue: bool = False
+    frame: Frame | None = None
+    repeat: bool = False
+    load_after: int | None = None
+    resync: bool = False
+    event: Event | None = None
+
+
+class FrameHandlers:
+    """Handles the frames of one client in its session."""
+
+    def __init__(self, store: AsyncStore, limits: Limits, session: str) -> None:
         self._store = store
         self._limits = limits
         self._session = session
-        self._updates = updates
-        self._enqueue = enqueue
 
-    async def act(self, frame: ClientFrame) -> None:
-        """Do what a frame asks; raises a ChatError."""
+    async def handle(self, frame: ClientFrame) -> Effects:
+        """Handle a frame; raises a ChatError, and then nothing was changed."""
         match frame:
             case MessageSend():
-                await self._message_send(frame)
+                return await self._message_send(frame)
             case ReplyStop():
-                await self._reply_stop(frame)
+                return await self._reply_stop(frame)
             case ReplyRegenerate():
-                await self._reply_regenerate(frame)
+                return await self._reply_regenerate(frame)
             case SessionSync():
-                await self._updates.tell_all(frame.after)
+                return Effects(load_after=frame.after)
             case SessionExtend():
                 await self._store.run(sessions.extend(self._session, settings.SESSION_TTL_S))
-                await publish_change(self._session)
+                return Effects(event=CHANGED)
 
-    async def _message_send(self, frame: MessageSend) -> None:
+    async def _message_send(self, frame: MessageSend) -> Effects:
         check_message(frame.msg, settings.MAX_MESSAGE_CHARS)
         command = sessions.accept(
             self._session, frame.id, frame.msg, limits=self._limits, trace=tracing.current()
         )
         accepted = await self._store.run(command)
-        if accepted.new:
-            self._enqueue(str(frame.id))
-        told = MessageAccepted(message=accepted.message.public())
-        await self._updates.pass_on(told, anyway=not accepted.new)
-        if accepted.new:
-            metrics.message_accepted()
-            logger.info("Message accepted", extra={"facts": {"seq": accepted.message.seq}})
-            if accepted.sockets > 1:
-                await deliver(self._session, told)
+        answer = MessageAccepted(message=accepted.message.public())
+        if not accepted.new:
+            return Effects(frame=answer, repeat=True)
+        metrics.message_accepted()
+        logger.info("Message accepted", extra={"facts": {"seq": accepted.message.seq}})
+        # Most sessions have one tab: then nobody else needs an event.
+        event = frames_event([answer], tracing.current()) if accepted.sockets > 1 else None
+        return Effects(enqueue=True, frame=answer, event=event)
 
-    async def _reply_stop(self, frame: ReplyStop) -> None:
+    async def _reply_stop(self, frame: ReplyStop) -> Effects:
         command = sessions.stop(self._session, frame.reply_to, ttl_s=settings.SESSION_TTL_S)
-        if stopped := await self._store.run(command):
-            told = reply_frame(stopped.message.public())
-            await self._updates.pass_on(told, anyway=not stopped.new)
-            if stopped.new:
-                await deliver(self._session, told)
-                if stopped.pending:
-                    self._enqueue(None)
+        stopped = await self._store.run(command)
+        if stopped is None:  # its worker ends it
+            return Effects()
+        reply = reply_frame(stopped.message.public())
+        if not stopped.new:
+            return Effects(frame=reply, repeat=True)
+        event = frames_event([reply], tracing.current())
+        return Effects(enqueue=stopped.pending > 0, frame=reply, event=event)
 
-    async def _reply_regenerate(self, frame: ReplyRegenerate) -> None:
-        await self._store.run(
-            sessions.regenerate(self._session, frame.reply_to, limits=self._limits)
-        )
-        await self._updates.look()
-        await publish_queued(self._session)
-        self._enqueue(None)
+    async def _reply_regenerate(self, frame: ReplyRegenerate) -> Effects:
+        command = sessions.regenerate(self._session, frame.reply_to, limits=self._limits)
+        await self._store.run(command)
+        return Effects(enqueue=True, resync=True, event=QUEUED)

@@ -1,4 +1,4 @@
-"""Pure: how many messages are answered before one that waits, and how long that takes."""
+"""How many messages are ahead of one that waits, and how long that takes. No I/O."""
 
 from collections.abc import Iterator
 
@@ -7,39 +7,40 @@ from chat.schemas import QueueState, Session
 
 
 def queue_positions(session: Session) -> Iterator[ReplyQueued]:
-    """Yield the place of each message that waits, oldest first.
+    """Yield the queue position of each message that waits, oldest first.
 
-    `ahead` counts the session's own older messages and one message of each waiting session in
-    front. The estimate follows from how long replies took lately and how many are written side by
-    side, whoever writes them; it is None where nothing is written, so nobody knows.
+    `ahead` counts the session's own older messages and one message of each waiting session ahead of
+    it. The estimate divides the duration of recent replies by the number in progress, so it needs
+    to know neither workers nor threads. It is None if no reply is in progress.
     """
-    is_held = session.writing is not None
+    is_taken = session.partial_reply is not None
     for index, message in enumerate(session.pending):
-        if index >= is_held:
-            ahead = index + session.backlog.in_front
-            eta_s = _eta_s(session.backlog, index, is_held)
+        if index >= is_taken:
+            ahead = index + session.queue.ahead
+            eta_s = _eta_s(session.queue, index, is_taken)
             yield ReplyQueued(reply_to=message, ahead=ahead, eta_s=eta_s)
 
 
-def _eta_s(backlog: QueueState, index: int, is_held: bool) -> float | None:
+def _eta_s(queue: QueueState, index: int, is_taken: bool) -> float | None:
     """Estimate the wait of the message with `index` older ones in its own session.
 
-    Each of these is a turn: a reply, and a wait for a worker behind all who wait now.
+    Each older message costs a turn: its reply, and a wait for a worker behind all waiting sessions.
     """
-    if backlog.reply_s is None or not backlog.at_work:
+    if queue.mean_reply_s is None or not queue.in_progress:
         return None
-    slot_s = backlog.reply_s / backlog.at_work
-    turn_s = backlog.reply_s + backlog.waiting * slot_s
-    if is_held:
-        wait_s = _left_s(backlog.reply_s, backlog.since_s) + backlog.waiting * slot_s
+    slot_s = queue.mean_reply_s / queue.in_progress
+    turn_s = queue.mean_reply_s + queue.waiting * slot_s
+    if is_taken:
+        wait_s = _remaining_s(queue.mean_reply_s, queue.elapsed_s) + queue.waiting * slot_s
         return round(wait_s + (index - 1) * turn_s, 1)
-    wait_s = _left_s(slot_s, backlog.since_s) + backlog.in_front * slot_s
+    wait_s = _remaining_s(slot_s, queue.elapsed_s) + queue.ahead * slot_s
     return round(wait_s + index * turn_s, 1)
 
 
-def _left_s(usual_s: float, since_s: float) -> float:
-    """Return what is left of something that usually takes `usual_s`: never nothing, never frozen.
+def _remaining_s(usual_s: float, elapsed_s: float) -> float:
+    """Estimate the rest of something that usually takes `usual_s`.
 
-    Past the half it is expected to take as long again as it took: what is late tends to be later.
+    After half of that time, expect it to take as long again: otherwise the estimate of a late reply
+    would reach zero and stay there.
     """
-    return max(usual_s - since_s, since_s)
+    return max(usual_s - elapsed_s, elapsed_s)

@@ -1,8 +1,8 @@
-"""The end of a web process: finish what has begun, and say goodbye to every socket.
+"""Graceful shutdown of a web process: finish requests, and close every socket with 1012.
 
-uvicorn does so itself. daphne only cancels its applications, all at once, and ends when the first
-of them is gone: so each says its goodbye the moment it is cancelled, and then gives all of them
-the same time.
+uvicorn does this itself. daphne only cancels all its applications at once and exits when the first
+one has ended. So each application closes its socket as soon as it is cancelled, and then waits as
+long as every other.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from chat.websocket.backpressure import Connection
+from chat.websocket.backpressure import ClientConnection
 
 SERVICE_RESTART = 1012
-FAREWELL_S = 0.5
+GRACE_S = 0.5
 
 
 class GracefulShutdown:
@@ -22,34 +22,34 @@ class GracefulShutdown:
 
     def __init__(self, application: Callable[..., Awaitable[Any]]) -> None:
         self._application = application
-        self._leaving_until = 0.0
+        self._refuses_until = 0.0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve; where the server is told to end meanwhile, close with 1012 and finish."""
-        if time.monotonic() < self._leaving_until:
+        """Serve; if the server shuts down meanwhile, close with 1012 and finish."""
+        if time.monotonic() < self._refuses_until:
             await _refuse(scope, send)
             return
         serving = asyncio.ensure_future(self._application(scope, receive, send))
         try:
             await asyncio.shield(serving)
         except asyncio.CancelledError:
-            # daphne cancels also what takes long to notice that its client is gone.
-            if not serving.done() and not Connection(receive, send).is_gone():
-                self._leaving_until = time.monotonic() + 2 * FAREWELL_S
-                await _say_goodbye(scope, send)
+            # daphne also cancels an application that takes long to notice that its client left.
+            if not serving.done() and not ClientConnection(receive, send).is_disconnected():
+                self._refuses_until = time.monotonic() + 2 * GRACE_S
+                await _close(scope, send)
             serving.cancel()
             raise
 
 
-async def _say_goodbye(scope: Any, send: Any) -> None:
+async def _close(scope: Any, send: Any) -> None:
     if scope["type"] == "websocket":
-        with contextlib.suppress(Exception):  # a client that is gone needs no goodbye
+        with contextlib.suppress(Exception):  # the client may be gone
             await send({"type": "websocket.close", "code": SERVICE_RESTART})
-    await asyncio.sleep(FAREWELL_S)
+    await asyncio.sleep(GRACE_S)
 
 
 async def _refuse(scope: Any, send: Any) -> None:
-    """daphne still listens while it ends: send newcomers to the process that follows."""
+    """Refuse a new client: daphne still listens while it shuts down."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close"})
         return

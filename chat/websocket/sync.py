@@ -1,12 +1,14 @@
-"""Keeps one socket's client up to date with its session's document.
+"""Keeps one socket's client in sync with its session's document.
 
-An event is passed on where it is the next thing to tell. Where something is missing before it, the
-document is read and what was missed is told in the same frames, as if no event had been lost.
+Every method returns the frames to send. A published frame is forwarded if it is the next one. If
+something is missing before it, the document is loaded, and what was missed is sent in the same
+frames as if no event had been lost.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from uuid import UUID
 
+from chat.events.published_frame import PublishedFrame
 from chat.observability import metrics
 from chat.protocol import (
     ModelLoading,
@@ -15,26 +17,26 @@ from chat.protocol import (
     SessionExpiring,
     SessionLimits,
     SessionReady,
-    server_frames,
 )
 from chat.schemas import Session
 from chat.store import sessions
 from chat.store.client import AsyncStore
-from chat.websocket.codecs import Dialect
+from chat.websocket.codecs import Codec, OutgoingFrame
 from chat.websocket.cursor import Cursor, Decision
 from chat.websocket.queue_position import queue_positions
 from chat.websocket.timers import SessionTimers, Timer
 
-Tell = Callable[[ServerFrame], Awaitable[None]]
+Frames = Sequence[OutgoingFrame]
 
 
 async def load_since(
     store: AsyncStore, session: str, after: int, known: UUID | None = None
 ) -> Session:
-    """Read a session with the messages that came after `after`.
+    """Load a session with the messages after `after`.
 
-    Where one of them stood for an older reply and was itself replaced, all messages come: it is
-    told without what it had replaced, and a client that knows that one would go on showing it.
+    If one of them replaced an older reply and was itself replaced, all messages are loaded: clients
+    receive it without the id of the reply that it had replaced, and one that has that reply would
+    keep showing it.
     """
     found = await store.run(sessions.load(session, after, known=known))
     ids = {message.id for message in found.messages}
@@ -44,125 +46,116 @@ async def load_since(
 
 
 class SocketSync:
-    """What one client was told, and the ways to tell it more. Each may raise a ChatError."""
+    """What one client was sent, and what it must be sent next. Methods may raise a ChatError."""
 
     def __init__(
-        self,
-        store: AsyncStore,
-        session: Session,
-        dialect: Dialect,
-        limits: SessionLimits,
-        tell: Tell,
+        self, store: AsyncStore, session: Session, codec: Codec, limits: SessionLimits
     ) -> None:
         self._store = store
-        self._limits = limits
         self._session = session.id
-        self._dialect = dialect
-        self._tell = tell
+        self._codec = codec
+        self._limits = limits
         self._cursor = Cursor(session)
-        tells_places = dialect.follows("reply.queued")
-        self._watch = SessionTimers(session, self._cursor, tells_places)
+        self._timers = SessionTimers(session, self._cursor, codec.carries("reply.queued"))
 
-    async def begin(self, session: Session) -> None:
-        """Tell a client that just came."""
-        await self._tell(self._ready(session))
-        await self._tell_waiting(session)
+    def open(self, session: Session) -> Frames:
+        """Return the first frames of a connection."""
+        return [self._ready(session), *_waiting(session)]
 
-    async def hear(self, event: str | None) -> None:
-        """Pass on an event's frame, given as JSON; None for an event that this dialect ignores."""
-        if event is None:
-            self._watch.hear(self._cursor)
-        else:
-            await self.pass_on(server_frames.validate_json(event))
-
-    async def pass_on(self, frame: ServerFrame, anyway: bool = False) -> None:
-        """Tell a frame once; `anyway` also where it was told before."""
-        verdict = self._cursor.see(frame)
-        if verdict is Decision.GAP:
+    async def on_frame(self, frame: PublishedFrame, *, repeat: bool = False) -> Frames:
+        """Place a published frame; with `repeat` it is sent even if it was sent before."""
+        if not self._codec.carries(frame.position.type):
+            self._timers.record_progress(self._cursor)
+            return []
+        frames: list[OutgoingFrame] = []
+        decision = self._cursor.place(frame.position)
+        if decision is Decision.GAP:
             metrics.session_resynced()
-            await self._tell_missed()
-        if verdict is Decision.DELIVER or anyway:
-            await self._tell(frame)
-        self._watch.hear(self._cursor)
+            frames += (await self._catch_up())[1]
+        if decision is Decision.DELIVER or repeat:
+            frames.append(frame)
+        self._timers.record_progress(self._cursor)
+        return frames
 
-    async def look(self) -> None:
-        """Tell what was missed, and the place of what waits."""
-        session = await self._tell_missed()
-        await self._tell_waiting(session)
-        self._watch.hear(self._cursor)
+    async def on_heartbeat(self, last_seq: int) -> Frames:
+        """Resync if the document ends elsewhere than the client, because either lost messages."""
+        if last_seq == self._cursor.last_seq:
+            return []
+        metrics.session_resynced()
+        return await self.resync()
 
-    async def compare(self, last_seq: int) -> None:
-        """Look where the document ends elsewhere than what was told, because either lost some."""
-        if last_seq != self._cursor.last_seq:
-            metrics.session_resynced()
-            await self.look()
+    async def on_timer(self, timer: Timer) -> Frames:
+        """Return the frames that are due; a HEARTBEAT is sent by the consumer."""
+        match timer:
+            case Timer.RESYNC:
+                return await self.resync()
+            case Timer.EXPIRY:
+                return (await self._catch_up())[1]
+            case Timer.EXPIRY_WARNING:
+                session, frames = await self._catch_up()
+                if self._timers.expires_as_warned(session):
+                    return [*frames, SessionExpiring(expires_at=session.expires_at)]
+                return frames
+            case Timer.HEARTBEAT:
+                return []
 
-    async def tell_all(self, after: int | None = None) -> None:
-        """Tell the session with the messages after `after`, or after those that were told."""
+    async def resync(self) -> Frames:
+        """Return what the client missed, and the position of what waits."""
+        session, frames = await self._catch_up()
+        self._timers.record_progress(self._cursor)
+        return [*frames, *_waiting(session)]
+
+    async def load(self, after: int | None = None) -> Frames:
+        """Return the session with the messages after `after`, or after those already sent."""
         since = self._cursor.last_seq if after is None else after
         session = await load_since(self._store, self._session, since)
-        await self._tell_session(session)
-        await self._tell_waiting(session)
+        return [*self._reset(session), *_waiting(session)]
 
-    async def tell_end(self) -> None:
-        """Tell that the session is over."""
-        await self._tell(SessionExpired(expires_at=self._watch.ended_at()))
+    def end(self) -> Frames:
+        """Return the last frame: the session is over."""
+        return [SessionExpired(expires_at=self._timers.ended_at())]
 
-    async def next_due(self) -> Timer:
-        """Wait until the clock asks for something."""
-        return await self._watch.next()
+    async def next_timer(self) -> Timer:
+        """Wait for the next timer."""
+        return await self._timers.next()
 
-    async def do(self, due: Timer) -> None:
-        """Do what the clock asks for."""
-        match due:
-            case Timer.LOOK:
-                await self.look()
-            case Timer.END:
-                await self._tell_missed()
-            case Timer.WARNING:
-                session = await self._tell_missed()
-                if self._watch.is_near_the_end(session):
-                    await self._tell(SessionExpiring(expires_at=session.expires_at))
+    def resync_soon(self) -> None:
+        """Note that something could not be sent or loaded."""
+        self._timers.resync_soon()
 
-    def doubt(self) -> None:
-        """Note that something could not be told: the clock will ask to look again."""
-        self._watch.doubt()
-
-    async def _tell_missed(self) -> Session:
+    async def _catch_up(self) -> tuple[Session, Frames]:
         cursor = self._cursor
         session = await load_since(
             self._store, self._session, cursor.last_seq, known=cursor.last_id
         )
         frames = cursor.catch_up(session)
         if frames is None:
-            await self._tell_session(session)
-            return session
-        self._watch.renew(session)
-        for frame in frames:
-            await self._tell(frame)
-        return session
+            return session, self._reset(session)
+        self._timers.update_expiry(session)
+        return session, frames
 
-    async def _tell_session(self, session: Session) -> None:
+    def _reset(self, session: Session) -> Sequence[ServerFrame]:
         self._cursor = Cursor(session)
-        self._watch.renew(session)
-        self._watch.hear(self._cursor)
-        for frame in self._dialect.catch_up(self._ready(session)):
-            await self._tell(frame)
-
-    async def _tell_waiting(self, session: Session) -> None:
-        if session.writing and session.retry_in_s:
-            reply_to = session.writing.reply_to
-            await self._tell(ModelLoading(reply_to=reply_to, retry_in_s=session.retry_in_s))
-        for place in queue_positions(session):
-            await self._tell(place)
+        self._timers.update_expiry(session)
+        self._timers.record_progress(self._cursor)
+        return self._codec.catch_up(self._ready(session))
 
     def _ready(self, session: Session) -> SessionReady:
         return SessionReady(
             name=session.name,
             session_start=session.session_start,
             expires_at=session.expires_at,
-            messages=tuple(message.told() for message in session.messages),
-            reply=session.writing,
+            messages=tuple(message.for_client() for message in session.messages),
+            reply=session.partial_reply,
             recovered=session.recovered,
             limits=self._limits,
         )
+
+
+def _waiting(session: Session) -> Sequence[ServerFrame]:
+    """Return the frames about messages that wait for the model or for a worker."""
+    frames: list[ServerFrame] = list(queue_positions(session))
+    if session.partial_reply and session.retry_in_s:
+        reply_to = session.partial_reply.reply_to
+        return [ModelLoading(reply_to=reply_to, retry_in_s=session.retry_in_s), *frames]
+    return frames

@@ -1,4 +1,4 @@
-"""The clock of one socket: when to look at the session although no event came."""
+"""The timers of one socket: what is due although no event arrived. No I/O but waiting."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,112 +8,116 @@ from enum import Enum, auto
 from chat.schemas import Session
 from chat.websocket.cursor import Cursor
 
-SIGN_OF_LIFE_S = 8.0
-SILENCE_S = 2.0
+HEARTBEAT_S = 8.0
+# Resync if nothing arrives while a reply is due, or while nothing is due.
+REPLY_SILENCE_S = 2.0
 IDLE_S = 30.0
-FIRST_PLACE_S = 0.5
-PLACE_AGAIN_S = 1.5
-WARNINGS_S = (300.0, 60.0)
-SLACK_S = 0.05
-AGAIN_S = 1.0
+# Load the queue position of a message that waits: the first time, and again.
+FIRST_POSITION_S = 0.5
+POSITION_INTERVAL_S = 1.5
+EXPIRY_WARNINGS_S = (300.0, 60.0)
+TOLERANCE_S = 0.05
+EXPIRY_RETRY_S = 1.0
 
 
 class Timer(Enum):
-    """What the clock asks for."""
+    """What is due."""
 
-    SIGN_OF_LIFE = auto()
-    LOOK = auto()
-    WARNING = auto()
-    END = auto()
+    HEARTBEAT = auto()
+    RESYNC = auto()
+    EXPIRY_WARNING = auto()
+    EXPIRY = auto()
 
 
 class SessionTimers:
-    """Times by the loop's monotonic clock; what is left of a session is by Redis'.
+    """Times by the event loop's monotonic clock; a session's remaining time by Redis' clock.
 
-    LOOK is due while a message waits for its turn, again and again, and while its reply is written
-    but nothing is heard of it: nobody waits for an event that was lost. It is due now and then for
-    those who wait for nothing: another tab's words may be what was lost.
+    RESYNC repeats while a message waits for a worker, and while a reply is in progress but nothing
+    arrives: an event may have been lost. It is due now and then on an idle socket as well, because
+    the lost event may have announced a message from another tab.
     """
 
-    def __init__(self, session: Session, cursor: Cursor, tells_places: bool) -> None:
-        self._time = asyncio.get_running_loop().time
-        self._tells_places = tells_places
-        self._stirred = asyncio.Event()
+    def __init__(self, session: Session, cursor: Cursor, shows_queue_position: bool) -> None:
+        self._now = asyncio.get_running_loop().time
+        self._shows_queue_position = shows_queue_position
+        self._changed = asyncio.Event()
         self._wakes_at = 0.0
-        self._warned_at_s = 0.0
-        self._heard_at = self._signed_at = self._time()
-        self._looked_at = 0.0
+        self._last_warning_s = 0.0
+        self._progress_at = self._heartbeat_at = self._now()
+        self._resync_at = 0.0
         self._queued, self._queued_at, self._is_waiting = 0, 0.0, False
-        self.renew(session)
-        self.hear(cursor)
+        self.update_expiry(session)
+        self.record_progress(cursor)
 
-    def hear(self, cursor: Cursor) -> None:
-        """Note that an event came, and what the socket knows with it."""
-        self._heard_at = self._time()
-        queued = cursor.queued if self._tells_places else 0
+    def record_progress(self, cursor: Cursor) -> None:
+        """Restart the silence timers after a frame, and note what the socket waits for."""
+        self._progress_at = self._now()
+        queued = cursor.queued if self._shows_queue_position else 0
         if queued > self._queued:
-            self._queued_at = self._heard_at
+            self._queued_at = self._progress_at
         self._queued = queued
         self._is_waiting = bool(cursor.waiting)
-        self._stir()
+        self._wake_if_earlier()
 
-    def renew(self, session: Session) -> None:
-        """Note how long the session still lasts."""
+    def update_expiry(self, session: Session) -> None:
+        """Note the session's remaining time."""
         self.expires_at = session.expires_at
-        self._ends_at = self._time() + session.left_s
-        self._warnings = [mark for mark in WARNINGS_S if mark < session.left_s - SLACK_S]
-        self._stir()
+        self._expiry_at = self._now() + session.remaining_s
+        self._warnings_s = [
+            mark for mark in EXPIRY_WARNINGS_S if mark < session.remaining_s - TOLERANCE_S
+        ]
+        self._wake_if_earlier()
 
     def ended_at(self) -> datetime:
-        """Return when a session that is gone ended: at its time, or now where it was erased."""
+        """Return when a session that is gone ended: at its expiry, or now if it was deleted."""
         return min(self.expires_at, datetime.now(UTC))
 
-    def doubt(self) -> None:
-        """Note that something was missed and could not be read: look again soon."""
+    def resync_soon(self) -> None:
+        """Make RESYNC due soon, because something was missed and could not be loaded."""
         self._is_waiting = True
 
-    def is_near_the_end(self, session: Session) -> bool:
-        """Return whether the session really ends as soon as the last WARNING supposed."""
-        return session.left_s <= self._warned_at_s + SLACK_S
+    def expires_as_warned(self, session: Session) -> bool:
+        """Return whether the session still expires as soon as the last EXPIRY_WARNING assumed."""
+        return session.remaining_s <= self._last_warning_s + TOLERANCE_S
 
     async def next(self) -> Timer:
-        """Wait for the next thing to do."""
+        """Wait for the next timer and restart it."""
         while True:
-            at, due = min(self._appointments(), key=lambda one: one[0])
-            if at <= self._time():
-                self._put_off(due)
-                return due
+            at, timer = min(self._due(), key=lambda due: due[0])
+            if at <= self._now():
+                self._restart(timer)
+                return timer
             self._wakes_at = at
-            self._stirred.clear()
+            self._changed.clear()
             try:
                 async with asyncio.timeout_at(at):
-                    await self._stirred.wait()
+                    await self._changed.wait()
             except TimeoutError:
                 pass
 
-    def _appointments(self) -> Iterator[tuple[float, Timer]]:
-        yield self._signed_at + SIGN_OF_LIFE_S, Timer.SIGN_OF_LIFE
-        yield self._ends_at + SLACK_S, Timer.END
+    def _due(self) -> Iterator[tuple[float, Timer]]:
+        yield self._heartbeat_at + HEARTBEAT_S, Timer.HEARTBEAT
+        yield self._expiry_at + TOLERANCE_S, Timer.EXPIRY
         if self._queued > 0:
-            first, again = self._queued_at + FIRST_PLACE_S, self._looked_at + PLACE_AGAIN_S
-            yield max(first, again), Timer.LOOK
+            first, again = self._queued_at + FIRST_POSITION_S, self._resync_at + POSITION_INTERVAL_S
+            yield max(first, again), Timer.RESYNC
         else:
-            silence_s = SILENCE_S if self._is_waiting else IDLE_S
-            yield max(self._heard_at, self._looked_at) + silence_s, Timer.LOOK
-        if self._warnings:
-            yield self._ends_at - self._warnings[0], Timer.WARNING
+            silence_s = REPLY_SILENCE_S if self._is_waiting else IDLE_S
+            yield max(self._progress_at, self._resync_at) + silence_s, Timer.RESYNC
+        if self._warnings_s:
+            yield self._expiry_at - self._warnings_s[0], Timer.EXPIRY_WARNING
 
-    def _stir(self) -> None:
-        if min(self._appointments(), key=lambda one: one[0])[0] < self._wakes_at:
-            self._stirred.set()
+    def _wake_if_earlier(self) -> None:
+        if min(at for at, _ in self._due()) < self._wakes_at:
+            self._changed.set()
 
-    def _put_off(self, due: Timer) -> None:
-        match due:
-            case Timer.SIGN_OF_LIFE:
-                self._signed_at = self._time()
-            case Timer.LOOK:
-                self._looked_at = self._time()
-            case Timer.WARNING:
-                self._warned_at_s = self._warnings.pop(0)
-            case Timer.END:
-                self._ends_at = self._time() + AGAIN_S
+    def _restart(self, timer: Timer) -> None:
+        match timer:
+            case Timer.HEARTBEAT:
+                self._heartbeat_at = self._now()
+            case Timer.RESYNC:
+                self._resync_at = self._now()
+            case Timer.EXPIRY_WARNING:
+                self._last_warning_s = self._warnings_s.pop(0)
+            case Timer.EXPIRY:
+                self._expiry_at = self._now() + EXPIRY_RETRY_S

@@ -1,4 +1,4 @@
-"""Pure: which turns of a conversation the model is shown."""
+"""Which turns of a conversation are sent to the model. No I/O."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ from chat.schemas import StoredMessage
 from inference.model_client import Turn
 
 
-def window(
-    messages: Sequence[StoredMessage], answering: StoredMessage, most: int
+def history_window(
+    messages: Sequence[StoredMessage], answering: StoredMessage, size: int
 ) -> tuple[Turn, ...]:
-    """Return the last `most` turns up to the message being answered, oldest first.
+    """Return the last `size` turns up to the message being answered, oldest first.
 
-    Every human message is followed by its own reply, whatever order they were stored in. Failed,
-    replaced and empty replies are left out, and so is what came after `answering`.
+    Every human message is followed by its own reply, in whatever order they were stored. Failed,
+    replaced and empty replies are left out, and so are the messages after `answering`.
     """
     replies = {
         message.reply_to: message
@@ -25,4 +25,4 @@ def window(
             turns.append(Turn("human", message.msg))
             if message.id in replies and message.id != answering.id:
                 turns.append(Turn("bot", replies[message.id].msg))
-    return tuple(turns[-most:])
+    return tuple(turns[-size:])

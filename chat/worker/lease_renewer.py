@@ -1,7 +1,7 @@
-"""Keeps the leases of all replies a worker process writes, and ends those that must end.
+"""Renews the leases of all replies that a worker process writes, and cancels those that must end.
 
-One thread renews every lease a few times a second and reads with it whether a stop was asked
-for, so that a reply ends in time also while its model says nothing. Ending closes the model's
+One thread renews every lease several times a second. Each renewal also reports whether a stop was
+requested, so a reply ends in time even while its model is silent. Cancelling closes the model's
 connection.
 """
 
@@ -22,27 +22,30 @@ from chat.store.leases import LeaseStatus
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 0.14
+INTERVAL_S = 0.14
 
 
 class CancelReason(Enum):
-    """Why a reply is written no further."""
+    """Why a reply is abandoned or ends early."""
 
     STOP = auto()
     DEADLINE = auto()
-    LOST = auto()
-    GONE = auto()
-    HANDOVER = auto()
+    LEASE_LOST = auto()
+    SESSION_GONE = auto()
+    SHUTDOWN = auto()
 
 
 class Cancellable(Protocol):
-    """A call to the model that another thread can end."""
+    """A call to the model that another thread can cancel."""
 
     def cancel(self) -> None: ...
 
 
 class LeaseHandle:
-    """One lease while its reply is written."""
+    """A held lease while its reply is written. Thread-safe.
+
+    `deadline` is a time of the monotonic clock.
+    """
 
     def __init__(self, session: str, lease: str, reply: UUID, deadline: float) -> None:
         self.session = session
@@ -50,32 +53,32 @@ class LeaseHandle:
         self.reply = reply
         self.deadline = deadline
         self.renewed_at = time.monotonic()
-        self.ending: CancelReason | None = None
-        self._ended = threading.Event()
+        self.cancel_reason: CancelReason | None = None
+        self._cancelled = threading.Event()
         self._calls: list[Cancellable] = []
         self._lock = threading.Lock()
 
-    def left_s(self) -> float:
+    def remaining_s(self) -> float:
         """Return the seconds until the reply's deadline."""
         return self.deadline - time.monotonic()
 
-    def end(self, ending: CancelReason) -> None:
-        """End the reply, once: the first reason counts."""
+    def cancel(self, reason: CancelReason) -> None:
+        """Cancel the reply. The first reason counts."""
         with self._lock:
-            if self.ending is None:
-                self.ending = ending
+            if self.cancel_reason is None:
+                self.cancel_reason = reason
             calls = tuple(self._calls)
-        self._ended.set()
+        self._cancelled.set()
         for call in calls:
             call.cancel()
 
     @contextmanager
-    def calling(self, call: Cancellable) -> Iterator[None]:
-        """Let `end` cancel this call."""
+    def cancels(self, call: Cancellable) -> Iterator[None]:
+        """Let `cancel` cancel this call while the block runs."""
         with self._lock:
             self._calls.append(call)
-            ended = self.ending is not None
-        if ended:
+            is_cancelled = self.cancel_reason is not None
+        if is_cancelled:
             call.cancel()
         try:
             yield
@@ -84,82 +87,83 @@ class LeaseHandle:
                 self._calls.remove(call)
 
     def wait(self, seconds: float) -> bool:
-        """Wait; return whether the reply was ended meanwhile."""
-        return self._ended.wait(seconds)
+        """Wait; return whether the reply was cancelled meanwhile."""
+        return self._cancelled.wait(seconds)
 
-    def read(self, result: LeaseStatus | Exception) -> None:
-        """Note what renewing the lease told."""
-        match result:
+    def update(self, renewal: LeaseStatus | Exception) -> None:
+        """Apply the result of a renewal."""
+        match renewal:
             case LeaseStatus(stop_requested=stop_requested):
                 self.renewed_at = time.monotonic()
                 if stop_requested:
-                    self.end(CancelReason.STOP)
+                    self.cancel(CancelReason.STOP)
             case LeaseLost():
-                self.end(CancelReason.LOST)
+                self.cancel(CancelReason.LEASE_LOST)
             case SessionUnknown():
-                self.end(CancelReason.GONE)
+                self.cancel(CancelReason.SESSION_GONE)
 
 
 class LeaseRenewer:
-    """The thread that keeps all holds of this process."""
+    """The thread that renews all leases of this process."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._holds: set[LeaseHandle] = set()
+        self._handles: set[LeaseHandle] = set()
         self._lock = threading.Lock()
-        self._stirred = threading.Event()
-        self._ended_by: CancelReason | None = None
-        threading.Thread(target=self._keep, name="keeper", daemon=True).start()
+        self._has_handles = threading.Event()
+        self._is_shutting_down = False
+        threading.Thread(target=self._run, name="lease-renewer", daemon=True).start()
 
     @contextmanager
-    def keeping(self, hold: LeaseHandle) -> Iterator[LeaseHandle]:
-        """Keep a lease for as long as the block runs."""
+    def renewing(self, handle: LeaseHandle) -> Iterator[LeaseHandle]:
+        """Renew a lease while the block runs."""
         with self._lock:
-            self._holds.add(hold)
-            ended_by = self._ended_by
-        self._stirred.set()
-        if ended_by:
-            hold.end(ended_by)
+            self._handles.add(handle)
+            is_shutting_down = self._is_shutting_down
+        self._has_handles.set()
+        if is_shutting_down:
+            handle.cancel(CancelReason.SHUTDOWN)
         try:
-            yield hold
+            yield handle
         finally:
             with self._lock:
-                self._holds.discard(hold)
+                self._handles.discard(handle)
 
-    def end_all(self, ending: CancelReason) -> None:
-        """End every reply of this process, and those that would begin afterwards."""
+    def release_all(self) -> None:
+        """Cancel every reply of this process, and every one that starts later."""
         with self._lock:
-            self._ended_by = ending
-            holds = tuple(self._holds)
-        for hold in holds:
-            hold.end(ending)
+            self._is_shutting_down = True
+            handles = tuple(self._handles)
+        for handle in handles:
+            handle.cancel(CancelReason.SHUTDOWN)
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         while True:
-            self._stirred.wait()
+            self._has_handles.wait()
             try:
-                self._tick()
+                self._renew_all()
             except StoreUnavailable:
-                logger.warning("Leases could not be renewed")
+                logger.warning("Lease renewal failed: Redis does not respond")
             except Exception:
-                logger.exception("The keeper stumbled")
-            time.sleep(TICK_S)
+                logger.exception("Lease renewal failed")
+            time.sleep(INTERVAL_S)
 
-    def _tick(self) -> None:
-        holds = self._current()
-        if not holds:
-            self._stirred.clear()
+    def _renew_all(self) -> None:
+        handles = self._current()
+        if not handles:
+            self._has_handles.clear()
         now = time.monotonic()
-        for hold in holds:
-            if now >= hold.deadline:
-                hold.end(CancelReason.DEADLINE)
-        stale = [hold for hold in holds if now - hold.renewed_at >= TICK_S]
-        if stale:
-            commands = [leases.renew(hold.session, hold.lease) for hold in stale]
+        for handle in handles:
+            if now >= handle.deadline:
+                handle.cancel(CancelReason.DEADLINE)
+        # Storing text renews a lease as well.
+        due = [handle for handle in handles if now - handle.renewed_at >= INTERVAL_S]
+        if due:
+            commands = [leases.renew(handle.session, handle.lease) for handle in due]
             results = self._store.run_all(commands)
-            for hold, result in zip(stale, results, strict=True):
-                hold.read(result)
+            for handle, result in zip(due, results, strict=True):
+                handle.update(result)
 
     def _current(self) -> list[LeaseHandle]:
         with self._lock:
-            return list(self._holds)
+            return list(self._handles)

@@ -1,7 +1,7 @@
-"""Answer one message: lease, history, inference, commit.
+"""Answers one message: take the lease, query the model, commit the outcome.
 
-Commit first, then tell. Whatever happens here, the message ends with one stored outcome: this
-worker's, or that of the worker the sweep finds after this one's lease ran out.
+Commit first, then publish. Whatever happens here, the message gets exactly one stored outcome: this
+worker's, or that of the worker to which the sweep gives the session after this one's lease expired.
 """
 
 import logging
@@ -20,7 +20,7 @@ from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.command import LeaseLost
 from chat.store.leases import TakenMessage
-from chat.worker.history import window
+from chat.worker.history import history_window
 from chat.worker.lease_renewer import CancelReason, LeaseHandle, LeaseRenewer
 from chat.worker.writer import Outcome, ReplyWriter
 from inference.model_client import ModelClient, Turn
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ResponderSettings:
-    """The figures an answer needs. `worker` and `model` are for the operator's record."""
+    """Settings of a reply. `worker` and `model` are stored for the operator."""
 
     history_messages: int
     deadline_s: float
@@ -40,7 +40,7 @@ class ResponderSettings:
 
 
 class Responder:
-    """The use-case. Threads may share it."""
+    """Answers messages. Thread-safe."""
 
     def __init__(
         self, store: Store, delivery: Delivery, model: ModelClient, settings: ResponderSettings
@@ -49,12 +49,12 @@ class Responder:
         self._delivery = delivery
         self._model = model
         self._settings = settings
-        self._keeper = LeaseRenewer(store)
+        self._renewer = LeaseRenewer(store)
 
     def answer_next(self, session: str) -> bool:
         """Answer a session's oldest waiting message; return whether another one waits.
 
-        Does nothing where nothing waits or another worker is at it. Raises StoreUnavailable.
+        Does nothing if no message waits or another worker holds the lease. Raises StoreUnavailable.
         """
         with log_context(session=session):
             taken = self._take(session)
@@ -67,49 +67,48 @@ class Responder:
             ):
                 return self._answer(taken)
 
-    def hand_over(self) -> None:
-        """Give every reply back unfinished, for other workers: this process is told to go."""
-        self._keeper.end_all(CancelReason.HANDOVER)
+    def release_all(self) -> None:
+        """Hand every reply back unfinished, because this process shuts down."""
+        self._renewer.release_all()
 
     def _take(self, session: str) -> TakenMessage | None:
         lease = f"{self._settings.worker} {secrets.token_hex(16)}"
-        command = leases.take(session, lease, uuid4(), history=self._settings.history_messages)
-        return self._store.run(command)
+        history = self._settings.history_messages
+        return self._store.run(leases.take(session, lease, uuid4(), history=history))
 
     def _answer(self, taken: TakenMessage) -> bool:
-        session, lease = taken.session, taken.lease
         metrics.reply_taken(taken.waited_s, taken.attempts)
         logger.debug("Message taken", extra={"facts": {"attempt": taken.attempts}})
+        # The deadline counts from acceptance.
         deadline = time.monotonic() + self._settings.deadline_s - taken.waited_s
-        with (
-            metrics.reply_in_progress(),
-            self._keeper.keeping(LeaseHandle(session, lease, taken.reply, deadline)) as hold,
-        ):
-            outcome = self._write(taken, hold)
+        handle = LeaseHandle(taken.session, taken.lease, taken.reply, deadline)
+        with metrics.reply_in_progress(), self._renewer.renewing(handle):
+            outcome = self._write(taken, handle)
             if outcome:
                 return self._commit(taken, outcome)
-            if hold.ending is CancelReason.LOST:
-                metrics.lease_lost()
-        if hold.ending is CancelReason.HANDOVER:
-            self._store.run(leases.release(session, lease))
-        logger.info("Reply given up", extra={"facts": {"why": str(hold.ending)}})
+        if handle.cancel_reason is CancelReason.LEASE_LOST:
+            metrics.lease_lost()
+        if handle.cancel_reason is CancelReason.SHUTDOWN:
+            self._store.run(leases.release(taken.session, taken.lease))
+        reason = handle.cancel_reason.name.lower() if handle.cancel_reason else "lease_lost"
+        logger.info("Reply abandoned", extra={"facts": {"reason": reason}})
         return False
 
-    def _write(self, taken: TakenMessage, hold: LeaseHandle) -> Outcome | None:
-        writer = ReplyWriter(self._store, self._delivery, self._model, taken, hold)
+    def _write(self, taken: TakenMessage, handle: LeaseHandle) -> Outcome | None:
+        writer = ReplyWriter(self._store, self._delivery, self._model, taken, handle)
         return writer.write(self._turns(taken))
 
     def _turns(self, taken: TakenMessage) -> tuple[Turn, ...]:
-        """Return what the model is shown; reads the whole talk where many replies were left out."""
-        most = self._settings.history_messages
-        turns = window(taken.history, taken.message, most)
-        if len(turns) == most or taken.history[0].seq == 1:
+        """Return the history window; load the whole session if many replies were left out."""
+        size = self._settings.history_messages
+        turns = history_window(taken.history, taken.message, size)
+        if len(turns) == size or taken.history[0].seq == 1:
             return turns
-        whole = self._store.run(sessions.load(taken.session))
-        return window(whole.messages, taken.message, most)
+        session = self._store.run(sessions.load(taken.session))
+        return history_window(session.messages, taken.message, size)
 
     def _commit(self, taken: TakenMessage, outcome: Outcome) -> bool:
-        reply = self._reply(taken, outcome)
+        reply = self._new_reply(taken, outcome)
         command = leases.commit(taken.session, taken.lease, reply, ttl_s=self._settings.ttl_s)
         try:
             committed = self._store.run(command)
@@ -119,12 +118,12 @@ class Responder:
         except SessionUnknown:
             return False
         metrics.reply_committed(reply)
-        logger.info("Reply stored", extra={"facts": _facts(reply)})
-        told = reply_frame(committed.message.public())
-        self._delivery.deliver(taken.session, *outcome.untold, told)
+        logger.info("Reply stored", extra={"facts": _log_facts(reply)})
+        frame = reply_frame(committed.message.public())
+        self._delivery.publish(taken.session, *outcome.unpublished, frame)
         return committed.pending > 0
 
-    def _reply(self, taken: TakenMessage, outcome: Outcome) -> NewReply:
+    def _new_reply(self, taken: TakenMessage, outcome: Outcome) -> NewReply:
         return NewReply(
             id=outcome.reply,
             msg=outcome.text,
@@ -141,8 +140,8 @@ class Responder:
         )
 
 
-def _facts(reply: NewReply) -> dict[str, object]:
-    """Return what a log line tells of a reply: all but its text."""
+def _log_facts(reply: NewReply) -> dict[str, object]:
+    """Return what a log line contains of a reply: everything but its text."""
     return {
         "reply": str(reply.id),
         "outcome": reply.error.code if reply.error else reply.finish_reason,

@@ -1,54 +1,55 @@
 """How many replies one worker process writes at a time.
 
-A pool has some threads more than that. So the sweep and the proof that this worker does what it is
-sent find a thread also while a model that says nothing holds all replies.
+The thread pool has a few threads more, so the sweep and the worker's health probe find a thread
+even while silent models occupy all slots. Celery's own `worker_disable_prefetch` cannot do that: a
+full worker then fetches nothing at all, not even those tasks.
 """
 
 import threading
 from collections.abc import Callable
 
-MAX_TURNED_AWAY = 10_000
+MAX_WAITING = 10_000
 
 
 class Slots:
-    """Places for replies, and the sessions that found none. Threads may share it."""
+    """Slots for replies, and the sessions that found none free. Thread-safe."""
 
-    def __init__(self, most: int, hand_on: Callable[[str], object]) -> None:
-        """`hand_on` is called with a session that was turned away when a place is free."""
-        self._free = most
-        self._hand_on = hand_on
-        self._turned_away: dict[str, None] = {}
+    def __init__(self, size: int, enqueue: Callable[[str], object]) -> None:
+        """`enqueue` is called with a session that waits when a slot becomes free."""
+        self._free = size
+        self._enqueue = enqueue
+        self._waiting: dict[str, None] = {}
         self._lock = threading.Lock()
 
     @property
     def free(self) -> int:
-        """How many more replies find a place."""
+        """The number of free slots."""
         return self._free
 
     def take(self, session: str) -> bool:
-        """Take a place for a session's reply; where none is free, remember the session.
+        """Take a slot for a session's reply; if none is free, remember the session.
 
-        One that is forgotten, because there are too many or the process dies, the sweep finds.
+        If it is forgotten, because too many wait or the process dies, the sweep finds it.
         """
         with self._lock:
             if self._free:
                 self._free -= 1
                 return True
-            if len(self._turned_away) < MAX_TURNED_AWAY:
-                self._turned_away[session] = None
+            if len(self._waiting) < MAX_WAITING:
+                self._waiting[session] = None
             return False
 
     def forget(self, session: str) -> None:
-        """Remember a session no longer: another worker has a place for it."""
+        """Forget a session, because another worker has a slot for it."""
         with self._lock:
-            self._turned_away.pop(session, None)
+            self._waiting.pop(session, None)
 
-    def give_back(self) -> None:
-        """Free a place, and hand on the session that waits longest for one."""
+    def release(self) -> None:
+        """Free a slot and enqueue the session that has waited longest."""
         with self._lock:
             self._free += 1
-            session = next(iter(self._turned_away), None)
+            session = next(iter(self._waiting), None)
             if session:
-                del self._turned_away[session]
+                del self._waiting[session]
         if session:
-            self._hand_on(session)
+            self._enqueue(session)

@@ -1,4 +1,4 @@
-"""Write one reply: ask the model, store and tell its text as it comes, try again where it helps."""
+"""Writes one reply: queries the model, stores and publishes its text, retries if that can help."""
 
 import logging
 import random
@@ -26,7 +26,7 @@ from inference.retry import retry_delay_s
 logger = logging.getLogger(__name__)
 
 DELTA_INTERVAL_S = 0.04
-LAST_LOADING_WAIT_S = 0.5
+MIN_LOADING_WAIT_S = 0.5
 DEADLINE = Failure(
     code=ErrorCode.REPLY_DEADLINE,
     detail="The reply was not ready in time. Try again.",
@@ -36,16 +36,16 @@ DEADLINE = Failure(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a message ends with: a text and why it ended, or a failure with the text so far.
+    """How a message ends: a text and its finish reason, or a failure with the text so far.
 
-    `untold` is the last of the text, where it came together with the end.
+    `unpublished` is the last part of the text if it arrived together with the end.
     """
 
     reply: UUID
     text: str
     pieces: int
     timings: Timings
-    untold: tuple[ReplyDelta, ...] = ()
+    unpublished: tuple[ReplyDelta, ...] = ()
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     failure: Failure | None = None
@@ -60,48 +60,47 @@ class ReplyWriter:
         delivery: Delivery,
         model: ModelClient,
         taken: TakenMessage,
-        hold: LeaseHandle,
+        handle: LeaseHandle,
     ) -> None:
         self._store = store
         self._delivery = delivery
         self._model = model
         self._taken = taken
-        self._hold = hold
+        self._handle = handle
         self._taken_at = time.monotonic()
         self._first_text_at: float | None = None
         self._retries = 0
-        self._begin_text()
+        self._clear_text()
 
     def write(self, turns: Sequence[Turn]) -> Outcome | None:
-        """Return the outcome, or None where it is not this worker's to commit any more."""
+        """Return the outcome; None if this worker must not commit one."""
         if self._taken.stop_requested:
-            return self._kept()
-        self._deliver(ReplyStarted(reply_to=self._taken.message.id, id=self._hold.reply))
+            return self._stopped_before()
+        self._publish(ReplyStarted(reply_to=self._taken.message.id, id=self._handle.reply))
         try:
-            return self._ask_until_it_helps(turns)
+            return self._generate_with_retries(turns)
         except (LeaseLost, SessionUnknown):
             return None
 
-    def _ask_until_it_helps(self, turns: Sequence[Turn]) -> Outcome | None:
+    def _generate_with_retries(self, turns: Sequence[Turn]) -> Outcome | None:
         while True:
             try:
-                return self._ask(turns)
+                return self._generate(turns)
             except GenerationCancelled:
-                return self._ended()
+                return self._cancelled()
             except ModelError as error:
                 metrics.model_failed(error.code)
-                logger.info("The model gave no reply", extra={"facts": {"code": error.code}})
-                if not self._try_again_after(error):
-                    return self._ended() if self._hold.ending else self._failed(error)
+                logger.info("The model call failed", extra={"facts": {"code": error.code}})
+                if not self._wait_for_retry(error):
+                    return self._cancelled() if self._handle.cancel_reason else self._failed(error)
 
-    def _ask(self, turns: Sequence[Turn]) -> Outcome:
-        left_s = self._hold.left_s()
-        if left_s <= 0:
+    def _generate(self, turns: Sequence[Turn]) -> Outcome:
+        if self._handle.remaining_s() <= 0:
             return self._outcome(failure=DEADLINE)
-        logger.debug("Asking the model", extra={"facts": {"turns": len(turns)}})
+        logger.debug("Calling the model", extra={"facts": {"turns": len(turns)}})
         request_id = str(self._taken.message.id)
-        generation = self._model.generate(turns, deadline_s=left_s, request_id=request_id)
-        with metrics.model_call(), generation, self._hold.calling(generation):
+        generation = self._model.generate(turns, request_id=request_id)
+        with metrics.model_call(), generation, self._handle.cancels(generation):
             for piece in generation:
                 self._add(piece, generation.has_more)
         return self._outcome(
@@ -109,41 +108,43 @@ class ReplyWriter:
             usage=_usage(generation),
         )
 
-    def _try_again_after(self, error: ModelError) -> bool:
-        """Wait as long as this error asks for; False where trying again is no use."""
+    def _wait_for_retry(self, error: ModelError) -> bool:
+        """Wait as long as this error requires; return whether to call the model again."""
         delay_s = retry_delay_s(error, self._retries, spread=random.random())  # noqa: S311
+        remaining_s = self._handle.remaining_s()
         if isinstance(error, ModelIsLoading) and delay_s is not None:
-            delay_s = max(min(delay_s, self._hold.left_s() / 2), LAST_LOADING_WAIT_S)
-        if delay_s is None or delay_s >= self._hold.left_s():
+            # A model may be ready earlier than it says: try again before the deadline.
+            delay_s = max(min(delay_s, remaining_s / 2), MIN_LOADING_WAIT_S)
+        if delay_s is None or delay_s >= remaining_s:
             return False
         if isinstance(error, ModelIsLoading):
-            self._tell_loading(delay_s)
+            self._publish_loading(delay_s)
         else:
             self._retries += 1
-        if self._hold.wait(delay_s):
+        if self._handle.wait(delay_s):
             return False
         if self._text:
-            self._start_over()
+            self._restart()
         return True
 
-    def _tell_loading(self, delay_s: float) -> None:
-        """Tell when the model is asked again, also those who come later and the operator.
+    def _publish_loading(self, delay_s: float) -> None:
+        """Publish when the model is called again, and store it for clients that connect later.
 
-        A Redis that does not answer just now is no reason to stop.
+        If Redis does not respond just now, that is no reason to give up.
         """
         with suppress(StoreUnavailable):
             self._store_progress("", retry_in_s=delay_s)
             self._store.run(cluster.count_event("loading"))
-        self._deliver(ModelLoading(reply_to=self._taken.message.id, retry_in_s=round(delay_s, 3)))
+        self._publish(ModelLoading(reply_to=self._taken.message.id, retry_in_s=round(delay_s, 3)))
 
-    def _start_over(self) -> None:
-        """Begin the text again under a new id, so that no client joins two attempts."""
-        self._hold.reply = uuid4()
-        self._begin_text()
+    def _restart(self) -> None:
+        """Start the text again under a new id, so that no client joins two attempts."""
+        self._handle.reply = uuid4()
+        self._clear_text()
         self._store_progress("")
-        self._deliver(ReplyStarted(reply_to=self._taken.message.id, id=self._hold.reply))
+        self._publish(ReplyStarted(reply_to=self._taken.message.id, id=self._handle.reply))
 
-    def _begin_text(self) -> None:
+    def _clear_text(self) -> None:
         self._text = ""
         self._pieces = 0
         self._stored_chars = 0
@@ -151,9 +152,10 @@ class ReplyWriter:
         self._stored_at = self._flush_at = 0.0
 
     def _add(self, piece: str, has_more: bool) -> None:
-        """Take a piece: the first is told at once, then what came in DELTA_INTERVAL_S.
+        """Add a piece. The first one is published at once, later ones every DELTA_INTERVAL_S.
 
-        What is already here besides is told with it: a whole answer together with its end.
+        If more has already arrived, it is published together with this piece; a reply that arrives
+        whole is published together with its end.
         """
         now = time.monotonic()
         self._first_text_at = self._first_text_at or now
@@ -165,47 +167,45 @@ class ReplyWriter:
             self._flush(now)
 
     def _flush(self, now: float) -> None:
-        """Store what came since the last time, then tell it."""
+        """Store the new text, then publish it."""
         delta = self._delta()
         self._store_progress(delta.text)
         self._stored_at = now
         self._stored_chars += len(delta.text)
-        self._deliver(delta)
+        self._publish(delta)
 
     def _delta(self) -> ReplyDelta:
-        """Return what came since the last time."""
         return ReplyDelta(
             reply_to=self._taken.message.id,
-            id=self._hold.reply,
+            id=self._handle.reply,
             offset=self._stored_chars,
             text=self._text[self._stored_chars :],
         )
 
     def _store_progress(self, text: str, retry_in_s: float = 0) -> None:
-        """Append to the stored text; where Redis lost some of it, store the whole again."""
-        held = self._store_text(text, self._stored_bytes, retry_in_s)
+        """Append to the partial reply; if Redis lost some of it, store the whole text again."""
+        status = self._store_text(text, self._stored_bytes, retry_in_s)
         self._stored_bytes += len(text.encode())
-        if held.length != self._stored_bytes:
+        if status.length != self._stored_bytes:
             self._store_text(self._text, -1, retry_in_s)
             self._stored_bytes = len(self._text.encode())
 
     def _store_text(self, text: str, offset: int, retry_in_s: float) -> LeaseStatus:
-        hold = self._hold
         command = leases.progress(
-            hold.session,
-            hold.lease,
-            hold.reply,
+            self._handle.session,
+            self._handle.lease,
+            self._handle.reply,
             offset=offset,
             text=text,
             pieces=self._pieces,
             retry_in_s=retry_in_s,
         )
-        held = self._store.run(command)
-        hold.read(held)
-        return held
+        status = self._store.run(command)
+        self._handle.update(status)
+        return status
 
-    def _ended(self) -> Outcome | None:
-        match self._hold.ending:
+    def _cancelled(self) -> Outcome | None:
+        match self._handle.cancel_reason:
             case CancelReason.STOP:
                 return self._outcome(finish_reason="stop_requested")
             case CancelReason.DEADLINE:
@@ -213,14 +213,14 @@ class ReplyWriter:
             case _:
                 return None
 
-    def _kept(self) -> Outcome:
-        """Return what was there when the stop was asked for, before this worker came."""
+    def _stopped_before(self) -> Outcome:
+        """Return what an earlier worker had written when the stop was requested."""
         self._text, self._pieces = self._taken.text, self._taken.pieces
         self._stored_chars = len(self._text)
         return self._outcome(finish_reason="stop_requested")
 
     def _failed(self, error: ModelError) -> Outcome:
-        if not error.permanent and self._hold.left_s() <= 0:
+        if not error.permanent and self._handle.remaining_s() <= 0:
             return self._outcome(failure=DEADLINE)
         failure = Failure(
             code=ErrorCode(error.code), detail=error.detail, retryable=not error.permanent
@@ -234,11 +234,11 @@ class ReplyWriter:
         failure: Failure | None = None,
     ) -> Outcome:
         return Outcome(
-            reply=self._hold.reply,
+            reply=self._handle.reply,
             text=self._text,
             pieces=self._pieces,
             timings=self._timings(),
-            untold=(self._delta(),) if len(self._text) > self._stored_chars else (),
+            unpublished=(self._delta(),) if len(self._text) > self._stored_chars else (),
             finish_reason=finish_reason,
             usage=usage,
             failure=failure,
@@ -247,8 +247,8 @@ class ReplyWriter:
     def _timings(self) -> Timings:
         queued_s, first = self._taken.waited_s, self._first_text_at
 
-        def since_accepted_ms(instant: float) -> int:
-            return round((queued_s + instant - self._taken_at) * 1000)
+        def since_accepted_ms(at: float) -> int:
+            return round((queued_s + at - self._taken_at) * 1000)
 
         return Timings(
             queued_ms=round(queued_s * 1000),
@@ -256,8 +256,8 @@ class ReplyWriter:
             total_ms=since_accepted_ms(time.monotonic()),
         )
 
-    def _deliver(self, frame: Frame) -> None:
-        self._delivery.deliver(self._taken.session, frame)
+    def _publish(self, frame: Frame) -> None:
+        self._delivery.publish(self._taken.session, frame)
 
 
 def _usage(generation: Generation) -> Usage | None:

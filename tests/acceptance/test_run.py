@@ -1,4 +1,4 @@
-"""`make run`: one command brings up the whole site, one signal ends it and nothing stays behind."""
+"""`make run`: one command starts the whole site, one signal stops it, and no process is left."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ Run = Callable[..., Running]
 
 @pytest.fixture
 def run(new_stack: NewStack) -> Run:
-    """Start the runner on ports and files of its own, with the embedded Redis and model."""
+    """Start the runner with its own ports and files, the embedded Redis and the embedded model."""
 
     def start(**environment: str) -> Running:
         site = {"MODEL_URL": "", "EMBEDDED_MODEL_PORT": str(free_port())}
@@ -28,13 +28,13 @@ def run(new_stack: NewStack) -> Run:
     return start
 
 
-def wait_until_announced(runner: Running) -> None:
-    address = f"The chat is on http://127.0.0.1:{runner.port}"
-    runner.wait_until(lambda: address in runner.text(), "to announce the site")
+def wait_until_started(runner: Running) -> None:
+    address = f"Chat:  http://127.0.0.1:{runner.port}"
+    runner.wait_until(lambda: address in runner.text(), "to print the address")
 
 
-def family(runner: Running) -> list[psutil.Process]:
-    """Return the runner and all that it started."""
+def process_tree(runner: Running) -> list[psutil.Process]:
+    """Return the runner and every process it started."""
     process = psutil.Process(runner.pid)
     return [process, *process.children(recursive=True)]
 
@@ -47,13 +47,13 @@ def assert_nothing_is_left(runner: Running, processes: list[psutil.Process]) -> 
         wait_for(lambda port=port: can_listen_on(port), f"port {port} to be free")  # type: ignore[misc]
 
 
-def test_site_answers_when_its_address_is_shown_and_one_ctrl_c_ends_all(run: Run) -> None:
+def test_the_site_responds_once_its_address_is_printed_and_ctrl_c_stops_it(run: Run) -> None:
     runner = run()
-    wait_until_announced(runner)
+    wait_until_started(runner)
     site = f"http://127.0.0.1:{runner.port}"
     assert requests.get(f"{site}/", timeout=10).status_code == 200
     assert requests.get(f"{site}/readyz", timeout=10).status_code == 200
-    processes = family(runner)
+    processes = process_tree(runner)
     programs = " ".join(" ".join(process.cmdline()) for process in processes)
     for program in ("valkey-server", "runmodel", "celery", "beat", "daphne"):
         assert program in programs
@@ -65,12 +65,12 @@ def test_site_answers_when_its_address_is_shown_and_one_ctrl_c_ends_all(run: Run
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_nothing_outlives_a_runner_that_is_told_to_end_or_killed(
+def test_no_process_outlives_a_runner_that_is_stopped_or_killed(
     run: Run, number: signal.Signals
 ) -> None:
     runner = run(MODEL_URL="http://127.0.0.1:9/")
-    wait_until_announced(runner)
-    processes = family(runner)
+    wait_until_started(runner)
+    processes = process_tree(runner)
 
     os.kill(runner.pid, number)
 
@@ -78,9 +78,9 @@ def test_nothing_outlives_a_runner_that_is_told_to_end_or_killed(
     assert_nothing_is_left(runner, processes)
 
 
-def test_ctrl_c_while_the_processes_start_ends_them_too(run: Run) -> None:
+def test_ctrl_c_during_start_up_stops_every_process(run: Run) -> None:
     runner = run()
-    runner.wait_until(lambda: len(family(runner)) > 2, "to start a first process")
+    runner.wait_until(lambda: len(process_tree(runner)) > 2, "to start a first process")
 
     os.kill(runner.pid, signal.SIGINT)
 
@@ -88,10 +88,10 @@ def test_ctrl_c_while_the_processes_start_ends_them_too(run: Run) -> None:
     assert_nothing_is_left(runner, [])
 
 
-def test_the_end_of_one_process_is_the_end_of_all(run: Run) -> None:
+def test_all_processes_stop_when_one_of_them_ends(run: Run) -> None:
     runner = run(MODEL_URL="http://127.0.0.1:9/")
-    wait_until_announced(runner)
-    processes = family(runner)
+    wait_until_started(runner)
+    processes = process_tree(runner)
     beat = next(each for each in processes if "beat" in each.cmdline())
 
     beat.kill()
@@ -100,22 +100,19 @@ def test_the_end_of_one_process_is_the_end_of_all(run: Run) -> None:
     assert_nothing_is_left(runner, processes)
 
 
-def test_no_embedded_servers_beside_named_ones(run: Run, redis_url: str) -> None:
+def test_embedded_servers_do_not_run_beside_configured_ones(run: Run, redis_url: str) -> None:
     runner = run(MODEL_URL="http://127.0.0.1:9/", REDIS_URL=redis_url)
-    wait_until_announced(runner)
+    wait_until_started(runner)
     assert "redis started" not in runner.text()
     assert "model started" not in runner.text()
 
 
-@pytest.mark.parametrize("variable", ["PORT", "EMBEDDED_REDIS_PORT", "EMBEDDED_MODEL_PORT"])
-def test_a_used_port_is_one_sentence_that_says_what_to_change(run: Run, variable: str) -> None:
+def test_an_error_before_the_start_is_the_only_line(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        port = str(other.getsockname()[1])
-        runner = run(**{variable: port})
+        runner = run(PORT=str(other.getsockname()[1]))
         assert runner.process.wait(START_TIMEOUT_S) == 1
     assert runner.text().count("\n") == 1, runner.text()
-    assert f"Port {port} cannot be used" in runner.text()
-    assert runner.text().endswith(f"choose another with {variable}.\n")
+    assert "Set PORT to another port." in runner.text()
 
 
 def test_a_second_install_does_nothing(new_stack: NewStack) -> None:

@@ -154,7 +154,7 @@ async def test_the_embedded_models_slot_is_free_again(new_stack: NewStack, tabs:
     )
     model = site.run("model", "python manage.py runmodel", {})
     await asyncio.to_thread(site.start)
-    model.wait_until(lambda: "answers on" in model.text(), "to load")
+    model.wait_until(lambda: "Serving" in model.text(), "to load")
     (ada,) = await tabs(site=site)
     message = await ada.say("Count from one to one thousand, in words.")
     await ada.received("reply.delta")

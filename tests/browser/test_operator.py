@@ -1,4 +1,4 @@
-"""The operator at work in a real browser: watches a reply, stops it, finds a token's session."""
+"""The admin in a real browser: live pages, actions, the search by token."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -8,22 +8,18 @@ import requests
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from websockets.sync.client import connect
 
+from tests.client import create_session
 from tests.model_stub import Behaviour, ModelStub
-from tests.processes import START_TIMEOUT_S, Stack
+from tests.operator_user import PASSWORD, create_operator
+from tests.processes import Stack
 
-PASSWORD = uuid4().hex
 LIST = "/admin/chat/session/"
 expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
 def user(shared_stack: Stack) -> str:
-    """A superuser of the shared site."""
-    name = f"operator-{uuid4().hex[:8]}"
-    command = f"python manage.py createsuperuser --noinput --username {name} --email a@b.example"
-    made = shared_stack.run("createsuperuser", command, {"DJANGO_SUPERUSER_PASSWORD": PASSWORD})
-    assert made.process.wait(START_TIMEOUT_S) == 0
-    return name
+    return create_operator(shared_stack)
 
 
 @pytest.fixture
@@ -31,14 +27,15 @@ def operator(chromium: Browser, stack: Stack, user: str) -> Iterator[Page]:
     """A page logged in to the admin; an error it logs fails the test."""
     errors: list[str] = []
 
-    def note(said: ConsoleMessage) -> None:
-        if said.type == "error" and not said.location["url"].endswith("/favicon.ico"):
-            errors.append(said.text)
+    def record(message: ConsoleMessage) -> None:
+        is_icon = message.location["url"].endswith("/favicon.ico")
+        if message.type == "error" and not is_icon:
+            errors.append(message.text)
 
     context = chromium.new_context()
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", note)
+    page.on("console", record)
     page.goto(f"{stack.url}/admin/login/?next={LIST}")
     page.fill("#id_username", user)
     page.fill("#id_password", PASSWORD)
@@ -48,17 +45,12 @@ def operator(chromium: Browser, stack: Stack, user: str) -> Iterator[Page]:
     assert errors == []
 
 
-def begin(stack: Stack, name: str) -> str:
-    response = requests.post(f"{stack.url}/token", params={"name": name}, timeout=20)
-    return str(response.json()["token"])
-
-
-def test_a_reply_grows_under_the_operators_eyes_and_is_stopped(
+def test_a_session_page_follows_a_reply_and_stops_it(
     operator: Page, stack: Stack, model_stub: ModelStub
 ) -> None:
     model_stub.script(Behaviour(pieces=tuple(f"word{n} " for n in range(40)), piece_delay_s=0.5))
     name = f"Visitor {uuid4().hex}"
-    with connect(f"{stack.ws_url}?token={begin(stack, name)}") as socket:
+    with connect(f"{stack.ws_url}?token={create_session(stack.url, name)}") as socket:
         socket.send("<script>document.title='stolen'</script>")
         operator.fill("#searchbar", name)
         operator.click("#changelist-search input[type=submit]")
@@ -76,32 +68,32 @@ def test_a_reply_grows_under_the_operators_eyes_and_is_stopped(
     assert "stolen" not in operator.title()
 
 
-def test_a_token_typed_into_the_search_comes_into_no_address(operator: Page, stack: Stack) -> None:
-    token = begin(stack, f"Visitor {uuid4().hex}")
-    asked: list[str] = []
-    operator.on("request", lambda request: asked.append(request.url))
+def test_a_token_typed_into_the_search_appears_in_no_url(operator: Page, stack: Stack) -> None:
+    token = create_session(stack.url, f"Visitor {uuid4().hex}")
+    urls: list[str] = []
+    operator.on("request", lambda request: urls.append(request.url))
     operator.fill("#searchbar", f" {token} ")
     operator.click("#changelist-search input[type=submit]")
     operator.wait_for_url("**/change/")
-    assert asked
-    assert not [url for url in asked if token in url]
+    assert urls
+    assert not [url for url in urls if token in url]
     assert token not in operator.content()
 
 
-def test_the_dashboard_follows_what_happens(operator: Page, stack: Stack) -> None:
+def test_the_dashboard_updates_itself(operator: Page, stack: Stack) -> None:
     operator.goto(f"{stack.url}{LIST}dashboard/")
     sockets = operator.locator(".chat-tiles div", has_text="Open sockets").locator("dd").first
     before = int(sockets.inner_text())
-    with connect(f"{stack.ws_url}?token={begin(stack, 'Ada')}"):
+    with connect(f"{stack.ws_url}?token={create_session(stack.url, 'Ada')}"):
         expect(sockets).to_have_text(str(before + 1))
     expect(sockets).to_have_text(str(before))
 
 
-def test_a_page_says_when_its_session_is_gone(operator: Page, stack: Stack) -> None:
+def test_a_page_shows_that_its_session_no_longer_exists(operator: Page, stack: Stack) -> None:
     name = f"Visitor {uuid4().hex}"
-    token = begin(stack, name)
+    token = create_session(stack.url, name)
     operator.goto(f"{stack.url}{LIST}?q={name}")
     operator.click(f"text={name}")
     expect(operator.locator(".chat-facts")).to_contain_text("idle")
     requests.delete(f"{stack.url}/token", params={"token": token}, timeout=20)
-    expect(operator.locator("[data-live-trouble]")).to_contain_text("gone")
+    expect(operator.locator("[data-live-notice]")).to_contain_text("no longer exists")

@@ -1,4 +1,4 @@
-"""What tests of the store and the use-case share: a real Redis with JSON, and sessions in it."""
+"""A real Redis with JSON, sessions in it, and short calls of the store's commands."""
 
 from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
@@ -31,7 +31,7 @@ def store(redis_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def session(store: Store) -> str:
-    """A session nobody else uses."""
+    """A session of this test only."""
     return begin(store)
 
 

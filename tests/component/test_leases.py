@@ -1,4 +1,4 @@
-"""What a worker does with a reply, on a real Redis: fenced by its lease, and safe to run twice."""
+"""Workers' commands on a real Redis: fenced by the lease, and safe to run twice."""
 
 from uuid import uuid4
 
@@ -35,7 +35,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(store: Store, session: str
     assert store.run(sessions.load(session)).messages[1:] == (answered,)
 
 
-def test_progress_told_twice_is_stored_once(store: Store, session: str) -> None:
+def test_progress_sent_twice_is_stored_once(store: Store, session: str) -> None:
     say(store, session)
     taken = take(store, session)
     first = leases.progress(session, "ours", taken.reply, 0, "é😀")
@@ -44,9 +44,9 @@ def test_progress_told_twice_is_stored_once(store: Store, session: str) -> None:
     for command in (first, first, second, second, first):
         store.run(command)
 
-    writing = store.run(sessions.load(session)).writing
-    assert writing is not None
-    assert (writing.id, writing.reply_to, writing.text) == (taken.reply, taken.message.id, "é😀!")
+    partial = store.run(sessions.load(session)).partial_reply
+    assert partial is not None
+    assert (partial.id, partial.reply_to, partial.text) == (taken.reply, taken.message.id, "é😀!")
 
 
 def test_another_attempt_starts_the_text_again(store: Store, session: str) -> None:
@@ -55,12 +55,12 @@ def test_another_attempt_starts_the_text_again(store: Store, session: str) -> No
     store.run(leases.progress(session, "ours", taken.reply, 0, "first try"))
     store.run(leases.progress(session, "ours", uuid4(), 0, "second"))
 
-    writing = store.run(sessions.load(session)).writing
-    assert writing is not None
-    assert writing.text == "second"
+    partial = store.run(sessions.load(session)).partial_reply
+    assert partial is not None
+    assert partial.text == "second"
 
 
-def test_a_commit_told_twice_is_stored_once(store: Store, session: str) -> None:
+def test_a_commit_sent_twice_is_stored_once(store: Store, session: str) -> None:
     say(store, session)
     say(store, session)
     taken = take(store, session)
@@ -82,7 +82,7 @@ def test_only_the_oldest_message_can_be_answered(store: Store, session: str) -> 
         store.run(leases.commit(session, "ours", reply(later.id), ttl_s=60))
 
 
-def test_a_lease_given_back_is_found_at_once(store: Store, session: str) -> None:
+def test_the_sweep_finds_a_released_session_at_once(store: Store, session: str) -> None:
     say(store, session)
     take(store, session)
     store.run(leases.release(session, "ours"))

@@ -1,4 +1,4 @@
-"""What people do with a session, on a real Redis: each step whole or not at all."""
+"""Visitors' commands on a real Redis: each changes everything or nothing."""
 
 import json
 from dataclasses import replace
@@ -27,12 +27,12 @@ def keys_of(store: Store, session: str) -> set[str]:
 
 
 def test_messages_are_counted_from_one_without_gaps(store: Store, session: str) -> None:
-    told = [say(store, session, text) for text in ("a", "b")]
-    told.append(answer(store, session))
+    sent = [say(store, session, text) for text in ("a", "b")]
+    sent.append(answer(store, session))
 
     read = store.run(sessions.load(session))
-    assert [message.seq for message in told] == [1, 2, 3]
-    assert list(read.messages) == told
+    assert [message.seq for message in sent] == [1, 2, 3]
+    assert list(read.messages) == sent
     assert read.last_seq == 3
 
 
@@ -58,7 +58,9 @@ def test_the_same_id_is_one_message(store: Store, session: str) -> None:
     assert store.run(sessions.load(session)).pending == (message,)
 
 
-def test_a_known_message_is_told_also_when_the_mailbox_is_full(store: Store, session: str) -> None:
+def test_a_known_message_is_returned_even_if_the_mailbox_is_full(
+    store: Store, session: str
+) -> None:
     first = say(store, session)
     say(store, session)
     say(store, session)
@@ -78,12 +80,12 @@ def test_a_refused_message_leaves_nothing(store: Store, session: str) -> None:
 
     assert 1 <= refused.value.retry_after_s <= 60
     after = store.run(sessions.load(session))
-    assert after.left_s == pytest.approx(before.left_s, abs=5)
-    passing = {"left_s": after.left_s, "backlog": after.backlog}
+    assert after.remaining_s == pytest.approx(before.remaining_s, abs=5)
+    passing = {"remaining_s": after.remaining_s, "queue": after.queue}
     assert after == before.model_copy(update=passing)
 
 
-def test_steps_on_an_unknown_session_say_so(store: Store) -> None:
+def test_commands_on_an_unknown_session_raise(store: Store) -> None:
     new = reply(uuid4())
     refused: tuple[Command[Any], ...] = (
         sessions.accept(UNKNOWN, uuid4(), "a", limits=LIMITS),
@@ -101,7 +103,7 @@ def test_steps_on_an_unknown_session_say_so(store: Store) -> None:
     assert keys_of(store, UNKNOWN) == set()
 
 
-def test_an_address_begins_so_many_sessions_a_minute(store: Store) -> None:
+def test_an_address_that_creates_too_many_sessions_is_refused(store: Store) -> None:
     address = str(uuid4())
     limits = replace(LIMITS, tokens_per_minute_per_ip=2)
     for _ in range(2):
@@ -111,7 +113,7 @@ def test_an_address_begins_so_many_sessions_a_minute(store: Store) -> None:
         store.run(sessions.create(uuid4().hex, "Ada", address=address, limits=limits))
 
 
-def test_every_key_of_a_session_ends_at_the_same_instant(store: Store, session: str) -> None:
+def test_all_keys_of_a_session_expire_together(store: Store, session: str) -> None:
     say(store, session)
     say(store, session)
     answer(store, session)
@@ -125,16 +127,16 @@ def test_every_key_of_a_session_ends_at_the_same_instant(store: Store, session: 
     assert all(store.redis.pttl(key) > 0 for key in keys_of(store, session))
 
 
-def test_time_starts_again_with_every_message(store: Store, session: str) -> None:
+def test_every_message_and_reply_restarts_the_time_to_live(store: Store, session: str) -> None:
     short = replace(LIMITS, ttl_s=30)
     store.run(sessions.accept(session, uuid4(), "a", limits=short))
-    assert store.run(sessions.load(session)).left_s == pytest.approx(30, abs=5)
+    assert store.run(sessions.load(session)).remaining_s == pytest.approx(30, abs=5)
 
     answer(store, session)
-    assert store.run(sessions.load(session)).left_s == pytest.approx(600, abs=5)
+    assert store.run(sessions.load(session)).remaining_s == pytest.approx(600, abs=5)
 
 
-def test_a_client_that_knows_more_than_the_document_gets_all(store: Store, session: str) -> None:
+def test_a_client_ahead_of_the_document_gets_the_whole_history(store: Store, session: str) -> None:
     say(store, session)
 
     ahead = store.run(sessions.load(session, after=5))
@@ -147,37 +149,35 @@ def test_a_client_that_knows_more_than_the_document_gets_all(store: Store, sessi
 def test_sockets_are_counted_by_session_and_address(store: Store, session: str) -> None:
     address = str(uuid4())
 
-    def enter(session: str, socket: str) -> None:
+    def register(session: str, socket: str) -> None:
         store.run(sessions.register_socket(session, socket, address=address, limits=LIMITS))
 
-    enter(session, "a")
-    enter(session, "a")
-    enter(session, "b")
+    register(session, "a")
+    register(session, "a")
+    register(session, "b")
     with pytest.raises(TooManySockets):
-        enter(session, "c")
+        register(session, "c")
     store.run(sessions.unregister_socket(session, "a", address=address))
-    enter(session, "c")
+    register(session, "c")
 
     other = begin(store)
-    enter(other, "d")
+    register(other, "d")
     with pytest.raises(TooManySockets):
-        enter(other, "e")
+        register(other, "e")
 
 
-def test_a_socket_that_gives_a_sign_of_life_learns_where_the_session_ends(
-    store: Store, session: str
-) -> None:
-    enter = sessions.register_socket(session, "a", address="x", limits=LIMITS)
-    assert store.run(enter) == 0
+def test_a_socket_heartbeat_returns_the_last_seq(store: Store, session: str) -> None:
+    register = sessions.register_socket(session, "a", address="x", limits=LIMITS)
+    assert store.run(register) == 0
     say(store, session)
-    assert store.run(enter) == 1
+    assert store.run(register) == 1
 
     store.run(sessions.erase(session))
     with pytest.raises(SessionUnknown):
-        store.run(enter)
+        store.run(register)
 
 
-def test_erasing_leaves_nothing(store: Store, session: str) -> None:
+def test_erasing_deletes_every_key(store: Store, session: str) -> None:
     say(store, session)
     take(store, session)
     store.run(sessions.register_socket(session, "a", address="x", limits=LIMITS))
@@ -188,7 +188,7 @@ def test_erasing_leaves_nothing(store: Store, session: str) -> None:
     assert due(store, session) is None
 
 
-def test_nothing_of_a_token_is_in_redis(store: Store) -> None:
+def test_redis_never_holds_a_token(store: Store) -> None:
     token = str(uuid4())
     session = session_id(token)
     store.run(sessions.create(session, "Ada", address="x", limits=LIMITS))

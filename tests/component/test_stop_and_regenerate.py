@@ -1,4 +1,4 @@
-"""A reply stopped or written again, on a real Redis, at every moment of its life."""
+"""Stopping and regenerating a reply on a real Redis, at every moment of its life."""
 
 from uuid import uuid4
 
@@ -32,7 +32,7 @@ def test_a_stop_reaches_the_worker_that_takes_it_later(store: Store, session: st
     assert taken.stop_requested
 
 
-def test_a_stop_of_what_nobody_writes_needs_no_worker(store: Store, session: str) -> None:
+def test_a_stop_of_a_message_without_a_worker_is_stored_at_once(store: Store, session: str) -> None:
     first, second = say(store, session, "a"), say(store, session, "b")
     command = sessions.stop(session, first.id, ttl_s=60)
 
@@ -40,12 +40,12 @@ def test_a_stop_of_what_nobody_writes_needs_no_worker(store: Store, session: str
 
     assert stopped is not None
     assert (stopped.new, stopped.pending) == (True, 1)
-    told = stopped.message
-    assert (told.seq, told.msg, told.reply_to, told.pieces) == (3, "", first.id, 0)
-    assert told.finish_reason == "stop_requested"
+    stored = stopped.message
+    assert (stored.seq, stored.msg, stored.reply_to, stored.pieces) == (3, "", first.id, 0)
+    assert stored.finish_reason == "stop_requested"
     again = store.run(command)
     assert again is not None
-    assert (again.new, again.message) == (False, told)
+    assert (again.new, again.message) == (False, stored)
     assert take(store, session).message == second
 
 
@@ -68,7 +68,7 @@ def test_a_stop_keeps_what_a_lost_worker_wrote(store: Store, session: str, who: 
     assert (kept.id, kept.msg, kept.pieces) == (taken.reply, 'é"\\ 😀', 3)
 
 
-def test_a_stopped_second_try_replaces_the_first(store: Store, session: str) -> None:
+def test_a_stopped_regenerated_reply_replaces_the_first(store: Store, session: str) -> None:
     message = say(store, session)
     old = answer(store, session)
     store.run(sessions.regenerate(session, message.id, limits=LIMITS))
@@ -102,14 +102,14 @@ def test_the_last_reply_is_replaced_by_a_new_one(store: Store, session: str) -> 
     stored = store.run(sessions.load(session)).messages
     assert new.replaces == old.id
     assert [(one.msg, one.replaced_by) for one in stored[1:]] == [("old", new.id), ("new", None)]
-    assert stored[1].told().model_dump(mode="json") == {
+    assert stored[1].for_client().model_dump(mode="json") == {
         "id": str(old.id),
         "seq": 2,
         "replaced_by": str(new.id),
     }
 
 
-def test_only_the_last_reply_or_a_failed_one_is_written_again(store: Store, session: str) -> None:
+def test_only_the_last_reply_or_a_failed_one_can_be_regenerated(store: Store, session: str) -> None:
     first = say(store, session)
     answer(store, session)
     failed = say(store, session)

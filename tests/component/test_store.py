@@ -1,14 +1,14 @@
-"""Steps run blocking, awaited, and several in one round trip."""
+"""Commands run blocking, awaited, and several in one round trip."""
 
 from uuid import uuid4
 
 from chat.store import leases, sessions
 from chat.store.client import AsyncStore, Store
-from chat.store.command import LeaseLost
+from chat.store.command import Arguments, Command, LeaseLost, no_value
 from tests.component.conftest import LIMITS, say, take
 
 
-async def test_the_event_loop_runs_the_same_steps(redis_url: str, session: str) -> None:
+async def test_the_async_store_runs_the_same_commands(redis_url: str, session: str) -> None:
     store = AsyncStore(redis_url, connections=4)
     try:
         await store.redis.script_flush()
@@ -19,7 +19,7 @@ async def test_the_event_loop_runs_the_same_steps(redis_url: str, session: str) 
     assert read.messages == (accepted.message,)
 
 
-def test_steps_in_one_round_trip_fail_one_by_one(store: Store, session: str) -> None:
+def test_commands_in_one_round_trip_fail_one_by_one(store: Store, session: str) -> None:
     store.redis.script_flush()
     say(store, session)
     take(store, session)
@@ -34,3 +34,13 @@ def test_steps_in_one_round_trip_fail_one_by_one(store: Store, session: str) -> 
 
     assert results[0] == leases.LeaseStatus(stop_requested=False, length=0)
     assert [type(result) for result in results[1:]] == [LeaseLost, LeaseLost]
+
+
+def test_a_script_gets_its_keys_and_arguments_by_name(store: Store, session: str) -> None:
+    script = "record_health_probe"
+    tries: list[Arguments] = [{"kept_ms": 60_000}, {"unused": 1, "kept_ms": 60_000}]
+    for arguments in tries:
+        key = f"{session}:{len(arguments)}"
+        keys = {"unused": "x", "health_probe": key}
+        store.run(Command(script, keys, arguments, no_value))
+        assert 0 < int(str(store.redis.pttl(key))) <= 60_000

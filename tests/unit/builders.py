@@ -39,7 +39,7 @@ def session(*messages: StoredMessage, **fields: Any) -> Session:
         "name": "Ada",
         "session_start": NOON,
         "expires_at": NOON,
-        "left_s": 600,
+        "remaining_s": 600,
         "messages": messages,
         "last_seq": messages[-1].seq if messages else 0,
         "pending": tuple(message.id for message in waiting if message.id not in answered),

@@ -24,12 +24,12 @@ FAILURE = Failure(code=ErrorCode.MODEL_TIMEOUT, detail="It took too long.", retr
 
 
 def told_plainly(frame: object) -> dict[str, str] | None:
-    text = PlainCodec().render(frame)  # type: ignore[arg-type]
+    text = PlainCodec().encode(frame)  # type: ignore[arg-type]
     return json.loads(text) if text else None
 
 
 def test_plain_text_is_one_message_word_for_word() -> None:
-    frame = PlainCodec().parse('  {"type": "x"}\n')
+    frame = PlainCodec().decode('  {"type": "x"}\n')
 
     assert isinstance(frame, MessageSend)
     assert frame.msg == '  {"type": "x"}\n'
@@ -81,7 +81,7 @@ def test_plain_says_nothing_else(frame: object) -> None:
 
 
 def test_chat_v1_leaves_out_what_has_no_value() -> None:
-    text = ChatV1Codec().render(MessageAccepted(message=human("a", 1).public()))
+    text = ChatV1Codec().encode(MessageAccepted(message=human("a", 1).public()))
 
     assert text
     assert json.loads(text) == {
@@ -100,7 +100,7 @@ def test_chat_v1_leaves_out_what_has_no_value() -> None:
 def test_the_operators_record_is_told_to_nobody() -> None:
     record = {"attempts": 2, "worker": "host:1", "model": "gpt-j"}
 
-    text = ChatV1Codec().render(ReplyCompleted(message=bot("A", 2, "a", record=record).public()))
+    text = ChatV1Codec().encode(ReplyCompleted(message=bot("A", 2, "a", record=record).public()))
 
     assert text
     assert "host:1" not in text

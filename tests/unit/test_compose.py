@@ -1,4 +1,4 @@
-"""compose.yaml and the Dockerfile are sound, and run the commands the tests run."""
+"""compose.yaml and the Dockerfile are valid, and run the commands that the tests run."""
 
 import json
 import re
@@ -19,12 +19,12 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("web", "worker", "beat", "migrate")
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-# What nginx, PostgreSQL, uvicorn and compose itself read.
+# Variables of nginx, PostgreSQL and compose itself.
 NOT_OURS = {"CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"}
 
 
 def procfile_command(name: str) -> list[str]:
-    """Return a command of the production Procfile as it stands in a container of its own."""
+    """Return a command of the production Procfile as a container runs it."""
     words = shlex.split(procfile_commands(ROOT / "Procfile.production")[name])
     inside = {"127.0.0.1": "0.0.0.0", "$PORT": "3500", "worker-$$@%h": "worker@%h"}  # noqa: S104
     return [inside.get(word, word) for word in words]
@@ -53,7 +53,7 @@ def test_the_image_runs_the_web_by_default() -> None:
     assert json.loads(last) == SERVICES["web"]["command"]
 
 
-def test_the_image_is_small_in_rights_and_in_layers() -> None:
+def test_the_image_runs_as_another_user_and_copies_only_listed_files() -> None:
     assert DOCKERFILE.count("\nFROM ") >= 1
     assert re.search(r"^USER (?!root)\w+$", DOCKERFILE, re.MULTILINE)
     assert "HEALTHCHECK" in DOCKERFILE
@@ -65,31 +65,31 @@ def test_the_image_is_small_in_rights_and_in_layers() -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_our_containers_get_settings_that_exist(name: str) -> None:
+def test_containers_set_only_variables_that_exist(name: str) -> None:
     environment = SERVICES[name]["environment"].keys()
     assert environment - VARIABLES <= {"FORWARDED_ALLOW_IPS"}
     assert {"SECRET_KEY", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS", "REDIS_URL"} <= environment
 
 
-def test_compose_asks_for_variables_that_the_example_lists_or_its_own() -> None:
+def test_compose_reads_only_known_variables() -> None:
     asked = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
     assert asked - VARIABLES == NOT_OURS
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "redis", "postgres", "model"])
-def test_each_server_shows_its_health(name: str) -> None:
+def test_each_server_has_a_health_check(name: str) -> None:
     own = SERVICES[name].get("healthcheck", {})
     assert "test" in own or (name == "web" and "/healthz" in DOCKERFILE)
 
 
-def test_nothing_but_the_proxy_is_open_to_the_network() -> None:
+def test_only_the_proxy_is_reachable_from_the_network() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     for name in ("web", "beat", "redis", "postgres"):
         assert SERVICES[name]["networks"] == ["inside"]
 
 
-def test_redis_keeps_what_it_is_told() -> None:
+def test_redis_is_durable_and_never_evicts() -> None:
     command = " ".join(SERVICES["redis"]["command"])
     assert "--appendonly yes" in command
     assert "--maxmemory-policy noeviction" in command

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chat.events.published_frame import position_of
 from chat.protocol import (
     MessageAccepted,
     ModelLoading,
@@ -40,9 +41,9 @@ def asked() -> Cursor:
     return Cursor(session(human("a", 1)))
 
 
-def verdicts(frames: Sequence[ServerFrame], cursor: Cursor | None = None) -> list[str]:
+def decisions(frames: Sequence[ServerFrame], cursor: Cursor | None = None) -> list[str]:
     cursor = cursor or Cursor(session())
-    return [cursor.see(frame).name for frame in frames]
+    return [cursor.place(position_of(frame)).name for frame in frames]
 
 
 def test_a_whole_exchange_is_told_once() -> None:
@@ -55,35 +56,35 @@ def test_a_whole_exchange_is_told_once() -> None:
     ]
 
     cursor = Cursor(session())
-    assert verdicts(frames, cursor) == ["DELIVER"] * 5
-    assert verdicts([frames[0], frames[4]], cursor) == ["DUPLICATE"] * 2
+    assert decisions(frames, cursor) == ["DELIVER"] * 5
+    assert decisions([frames[0], frames[4]], cursor) == ["DUPLICATE"] * 2
 
 
 def test_a_message_that_skips_one_is_a_gap() -> None:
-    assert verdicts([accepted("a", 1), completed("A", 3, "a")]) == ["DELIVER", "GAP"]
+    assert decisions([accepted("a", 1), completed("A", 3, "a")]) == ["DELIVER", "GAP"]
 
 
 def test_offsets_count_code_points() -> None:
     frames: list[ServerFrame] = [started("A"), delta("A", 0, "😀é"), delta("A", 2, "!")]
 
-    assert verdicts(frames, asked()) == ["DELIVER", "DELIVER", "DELIVER"]
+    assert decisions(frames, asked()) == ["DELIVER", "DELIVER", "DELIVER"]
 
 
 def test_deltas_told_by_the_document_are_known() -> None:
-    cursor = Cursor(session(human("a", 1), writing=written("Hello")))
+    cursor = Cursor(session(human("a", 1), partial_reply=written("Hello")))
 
-    assert verdicts([delta("A", 0, "Hello"), delta("A", 3, "lo!")], cursor) == [
+    assert decisions([delta("A", 0, "Hello"), delta("A", 3, "lo!")], cursor) == [
         "DUPLICATE",
         "DELIVER",
     ]
 
 
 def test_a_missing_delta_is_a_gap() -> None:
-    assert verdicts([started("A"), delta("A", 4, "x")], asked()) == ["DELIVER", "GAP"]
+    assert decisions([started("A"), delta("A", 4, "x")], asked()) == ["DELIVER", "GAP"]
 
 
 def test_a_delta_of_a_reply_that_never_started_is_a_gap() -> None:
-    assert verdicts([delta("A", 0, "x")]) == ["GAP"]
+    assert decisions([delta("A", 0, "x")]) == ["GAP"]
 
 
 def test_a_new_attempt_starts_the_text_again() -> None:
@@ -94,46 +95,45 @@ def test_a_new_attempt_starts_the_text_again() -> None:
         delta("B", 0, "new"),
     ]
 
-    assert verdicts(frames, asked()) == ["DELIVER"] * 4
+    assert decisions(frames, asked()) == ["DELIVER"] * 4
 
 
 def test_waiting_ends_with_the_reply() -> None:
     cursor = Cursor(session())
-    cursor.see(accepted("a", 1))
-    cursor.see(accepted("b", 2))
-    cursor.see(started("A"))
-    assert cursor.waiting == [named("a"), named("b")]
+    cursor.place(position_of(accepted("a", 1)))
+    cursor.place(position_of(accepted("b", 2)))
+    cursor.place(position_of(started("A")))
+    assert cursor.waiting == [str(named("a")), str(named("b"))]
     assert cursor.queued == 1
 
-    cursor.see(completed("A", 3, "a"))
-    assert cursor.waiting == [named("b")]
+    cursor.place(position_of(completed("A", 3, "a")))
+    assert cursor.waiting == [str(named("b"))]
 
 
-def test_what_has_no_place_in_the_order_is_told() -> None:
-    assert (
-        Cursor(session()).see(ModelLoading(reply_to=named("a"), retry_in_s=3)) is Decision.DELIVER
-    )
+def test_a_frame_without_a_position_is_delivered() -> None:
+    loading = ModelLoading(reply_to=named("a"), retry_in_s=3)
+    assert Cursor(session()).place(position_of(loading)) is Decision.DELIVER
 
 
 def test_a_reply_out_of_turn_is_a_gap() -> None:
     """Its own message, or the end of the reply before it, was not told."""
     asked_twice = Cursor(session(human("a", 1), human("b", 2)))
 
-    assert verdicts([started("B", "b")], asked_twice) == ["GAP"]
-    assert verdicts([started("A")]) == ["GAP"]
+    assert decisions([started("B", "b")], asked_twice) == ["GAP"]
+    assert decisions([started("A")]) == ["GAP"]
 
 
 def test_another_message_with_a_known_number_is_a_gap() -> None:
     """The document lost what was told, and grew again."""
     cursor = Cursor(session(human("a", 1), bot("A", 2, "a")))
 
-    assert verdicts([accepted("b", 2), completed("A", 2, "a")], cursor) == ["GAP", "DUPLICATE"]
+    assert decisions([accepted("b", 2), completed("A", 2, "a")], cursor) == ["GAP", "DUPLICATE"]
 
 
 def test_what_was_missed_is_told_as_if_it_had_come() -> None:
     cursor = Cursor(session())
     document = session(
-        human("a", 1), bot("A", 2, "a"), human("b", 3), writing=written("Hel", "B", "b")
+        human("a", 1), bot("A", 2, "a"), human("b", 3), partial_reply=written("Hel", "B", "b")
     )
 
     assert cursor.catch_up(document) == [
@@ -143,13 +143,13 @@ def test_what_was_missed_is_told_as_if_it_had_come() -> None:
         started("B", "b"),
         delta("B", 0, "Hel", "b"),
     ]
-    assert verdicts([delta("B", 3, "lo", "b"), completed("B", 4, "b")], cursor) == ["DELIVER"] * 2
+    assert decisions([delta("B", 3, "lo", "b"), completed("B", 4, "b")], cursor) == ["DELIVER"] * 2
 
 
 def test_only_the_missing_text_is_told() -> None:
     cursor = asked()
-    verdicts([started("A"), delta("A", 0, "Hel")], cursor)
-    document = session(last_seq=1, pending=(named("a"),), writing=written("Hello"))
+    decisions([started("A"), delta("A", 0, "Hel")], cursor)
+    document = session(last_seq=1, pending=(named("a"),), partial_reply=written("Hello"))
 
     assert cursor.catch_up(document) == [delta("A", 3, "lo")]
     assert cursor.catch_up(document) == []
@@ -157,11 +157,11 @@ def test_only_the_missing_text_is_told() -> None:
 
 def test_a_lost_worker_ends_its_text() -> None:
     cursor = asked()
-    verdicts([started("A"), delta("A", 0, "Hel")], cursor)
+    decisions([started("A"), delta("A", 0, "Hel")], cursor)
 
     assert cursor.catch_up(session(last_seq=1, pending=(named("a"),))) == []
     assert cursor.queued == 1
-    assert verdicts([started("B"), delta("B", 0, "x")], cursor) == ["DELIVER"] * 2
+    assert decisions([started("B"), delta("B", 0, "x")], cursor) == ["DELIVER"] * 2
 
 
 def test_only_the_whole_session_tells_of_what_is_gone_or_replaced() -> None:

@@ -45,9 +45,9 @@ def test_the_token_is_found_where_the_dialect_puts_it(
 
 
 def test_the_dialect_is_what_was_offered() -> None:
-    assert parse_handshake(scope(("chat.v1",))).dialect.subprotocol == "chat.v1"
-    assert parse_handshake(scope()).dialect.subprotocol is None
-    assert parse_handshake(scope(("mqtt",))).dialect.subprotocol is None
+    assert parse_handshake(scope(("chat.v1",))).codec.subprotocol == "chat.v1"
+    assert parse_handshake(scope()).codec.subprotocol is None
+    assert parse_handshake(scope(("mqtt",))).codec.subprotocol is None
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,14 @@ import pytest
 
 from chat.errors import ErrorCode
 from chat.schemas import Failure, StoredMessage
-from chat.worker.history import window
+from chat.worker.history import history_window
 from tests.unit.builders import bot, human, named
 
 FAILED = Failure(code=ErrorCode.MODEL_TIMEOUT, detail="Too late.", retryable=True)
 
 
 def shown(messages: list[StoredMessage], answering: StoredMessage, most: int = 20) -> list[str]:
-    return [turn.text for turn in window(messages, answering, most)]
+    return [turn.text for turn in history_window(messages, answering, most)]
 
 
 def test_every_question_is_followed_by_its_own_reply() -> None:

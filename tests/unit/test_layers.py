@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat", "inference"),
     ("chat.errors",),
     ("chat.schemas",),
-    ("chat.observability.spans",),
+    ("chat.observability.liveness", "chat.observability.spans"),
     (
         "chat.protocol",
         "chat.observability.logs",
@@ -48,7 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 # Names that Django gives.
 DJANGO_NAMES = {"apps", "urls", "management", "commands"}
-MODULES_PER_PACKAGE = {"inference": 20, "chat.operator": 15}
+MODULES_PER_PACKAGE = {"chat.operator": 12}
 HTTP_CLIENTS = {"requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
 
 

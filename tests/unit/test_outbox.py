@@ -1,4 +1,4 @@
-"""Frames wait for their session's turn, and the pieces of one reply together."""
+"""The outbox keeps each session's frames in order and joins the deltas of one reply."""
 
 from uuid import uuid4
 
@@ -18,20 +18,20 @@ def delta(offset: int, text: str, reply: object = REPLY) -> ReplyDelta:
     )
 
 
-def test_what_waits_is_taken_at_once_and_in_order() -> None:
+def test_all_waiting_frames_are_taken_in_order() -> None:
     box = Outbox()
 
     assert box.put("ada", [STARTED], "first")
     assert not box.put("ada", [delta(0, "one")], "second")
     assert box.put("eve", [STARTED], None)
 
-    parcel = box.take("ada")
-    assert parcel.frames == [STARTED, delta(0, "one")]
-    assert parcel.trace == "first"
+    batch = box.take("ada")
+    assert batch.frames == [STARTED, delta(0, "one")]
+    assert batch.trace == "first"
     assert box.put("ada", [STARTED], None)
 
 
-def test_pieces_that_follow_each_other_are_one() -> None:
+def test_consecutive_deltas_are_joined() -> None:
     box = Outbox()
     for piece in (delta(0, "one"), delta(3, " two"), delta(7, " three")):
         box.put("ada", [piece], None)
@@ -40,14 +40,14 @@ def test_pieces_that_follow_each_other_are_one() -> None:
 
 
 @pytest.mark.parametrize("other", [delta(4, "gap"), delta(3, "other reply", uuid4())])
-def test_pieces_that_do_not_follow_stay_apart(other: ReplyDelta) -> None:
+def test_other_deltas_stay_separate(other: ReplyDelta) -> None:
     box = Outbox()
     box.put("ada", [delta(0, "one"), other], None)
 
     assert box.take("ada").frames == [delta(0, "one"), other]
 
 
-def test_it_is_bounded_and_has_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_refuses_frames_while_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "MAX_FRAMES", 2)
     box = Outbox()
     box.put("ada", [STARTED, STARTED], None)

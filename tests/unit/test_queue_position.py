@@ -9,11 +9,11 @@ from tests.unit.builders import human, named, session
 WRITING = PartialReply(id=named("A"), reply_to=named("a"), text="")
 
 
-def waiting(messages: int, *, is_held: bool = False, **backlog: float) -> Session:
+def waiting(messages: int, *, is_held: bool = False, **queue: float) -> Session:
     return session(
         *(human(chr(97 + index), index + 1) for index in range(messages)),
-        writing=WRITING if is_held else None,
-        backlog=QueueState.model_validate(backlog),
+        partial_reply=WRITING if is_held else None,
+        queue=QueueState.model_validate(queue),
     )
 
 
@@ -26,18 +26,21 @@ def test_who_is_being_answered_has_no_place() -> None:
 
 
 def test_own_older_messages_are_ahead() -> None:
-    one_writer = waiting(3, is_held=True, at_work=1, reply_s=2)
+    one_writer = waiting(3, is_held=True, in_progress=1, mean_reply_s=2)
 
     assert told(one_writer) == [(1, 2.0), (2, 4.0)]
 
 
 def test_sessions_in_front_are_ahead() -> None:
-    assert told(waiting(2, in_front=3, waiting=5, at_work=1, reply_s=2)) == [(3, 8.0), (4, 20.0)]
+    assert told(waiting(2, ahead=3, waiting=5, in_progress=1, mean_reply_s=2)) == [
+        (3, 8.0),
+        (4, 20.0),
+    ]
 
 
 def test_several_workers_take_turns_sooner() -> None:
-    def eta_s(at_work: int) -> float | None:
-        return told(waiting(1, in_front=3, waiting=4, at_work=at_work, reply_s=2))[0][1]
+    def eta_s(in_progress: int) -> float | None:
+        return told(waiting(1, ahead=3, waiting=4, in_progress=in_progress, mean_reply_s=2))[0][1]
 
     assert (eta_s(1), eta_s(4)) == (8.0, 2.0)
 
@@ -45,7 +48,8 @@ def test_several_workers_take_turns_sooner() -> None:
 @pytest.mark.parametrize("is_held", [True, False])
 def test_the_estimate_is_never_frozen_and_never_negative(is_held: bool) -> None:
     etas = [
-        told(waiting(2, is_held=is_held, at_work=1, reply_s=2, since_s=since))[-1][1] or 0
+        told(waiting(2, is_held=is_held, in_progress=1, mean_reply_s=2, elapsed_s=since))[-1][1]
+        or 0
         for since in (0, 0.5, 1, 5, 30, 600)
     ]
 
@@ -56,8 +60,8 @@ def test_the_estimate_is_never_frozen_and_never_negative(is_held: bool) -> None:
 
 
 def test_nothing_is_promised_where_nobody_works() -> None:
-    assert told(waiting(1, in_front=2, waiting=3, reply_s=2)) == [(2, None)]
+    assert told(waiting(1, ahead=2, waiting=3, mean_reply_s=2)) == [(2, None)]
 
 
 def test_nothing_is_promised_before_the_first_reply() -> None:
-    assert told(waiting(1, in_front=1, waiting=2, at_work=4)) == [(1, None)]
+    assert told(waiting(1, ahead=1, waiting=2, in_progress=4)) == [(1, None)]

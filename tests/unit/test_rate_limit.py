@@ -1,32 +1,32 @@
-"""A socket's budget of frames: room for a person, not for a flood."""
+"""A socket may send as many frames as a person needs, but not a flood."""
 
 import pytest
 
 from chat.errors import RateLimited
-from chat.websocket.rate_limit import LEAST_A_MINUTE, MAX_REFUSED, FrameRateLimit
+from chat.websocket.rate_limit import MAX_REFUSED, MIN_FRAMES_PER_MINUTE, FrameRateLimit
 
 
-async def test_a_burst_fits_and_more_is_refused() -> None:
-    budget = FrameRateLimit(messages_per_minute=1)
-    for _ in range(int(LEAST_A_MINUTE)):
-        budget.spend()
+async def test_a_burst_is_allowed_and_more_is_refused() -> None:
+    limit = FrameRateLimit(messages_per_minute=1)
+    for _ in range(int(MIN_FRAMES_PER_MINUTE)):
+        limit.spend()
     with pytest.raises(RateLimited):
-        budget.spend()
-    assert not budget.is_flooded
+        limit.spend()
+    assert not limit.is_flooded
 
 
-async def test_whoever_goes_on_floods() -> None:
-    budget = FrameRateLimit(messages_per_minute=1)
+async def test_a_client_that_goes_on_floods() -> None:
+    limit = FrameRateLimit(messages_per_minute=1)
     refused = 0
-    while not budget.is_flooded:
+    while not limit.is_flooded:
         try:
-            budget.spend()
+            limit.spend()
         except RateLimited:
             refused += 1
     assert refused == MAX_REFUSED + 1
 
 
-async def test_who_may_say_more_may_send_more_frames() -> None:
-    budget = FrameRateLimit(messages_per_minute=1000)
+async def test_a_higher_message_rate_allows_more_frames() -> None:
+    limit = FrameRateLimit(messages_per_minute=1000)
     for _ in range(2000):
-        budget.spend()
+        limit.spend()

@@ -1,39 +1,39 @@
-"""Replies have places; who finds none is handed on when one is free."""
+"""A session that finds no free slot is enqueued when one is released."""
 
 from chat.worker.slots import Slots
 
 
-def test_a_session_without_a_place_is_handed_on_when_one_is_free() -> None:
-    handed_on: list[str] = []
-    slots = Slots(1, handed_on.append)
+def test_a_session_without_a_slot_is_enqueued_when_one_is_released() -> None:
+    enqueued: list[str] = []
+    slots = Slots(1, enqueued.append)
     assert slots.take("first")
     assert not slots.take("second")
     assert not slots.take("third")
     assert not slots.take("second")
 
-    slots.give_back()
-    assert handed_on == ["second"]
+    slots.release()
+    assert enqueued == ["second"]
     assert slots.take("second")
-    slots.give_back()
-    assert handed_on == ["second", "third"]
+    slots.release()
+    assert enqueued == ["second", "third"]
 
 
-def test_a_session_that_found_a_place_elsewhere_is_not_handed_on() -> None:
-    handed_on: list[str] = []
-    slots = Slots(1, handed_on.append)
+def test_a_session_that_found_a_slot_elsewhere_is_not_enqueued() -> None:
+    enqueued: list[str] = []
+    slots = Slots(1, enqueued.append)
     slots.take("first")
     slots.take("second")
 
     slots.forget("second")
-    slots.give_back()
+    slots.release()
 
-    assert handed_on == []
+    assert enqueued == []
 
 
-def test_a_place_given_back_can_be_taken_again() -> None:
+def test_a_released_slot_can_be_taken_again() -> None:
     slots = Slots(2, lambda session: None)
     assert slots.take("a")
     assert slots.take("b")
-    slots.give_back()
+    slots.release()
     assert slots.take("c")
     assert not slots.take("d")

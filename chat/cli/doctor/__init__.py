@@ -1,1 +1,1 @@
-"""Checks of a running deployment; what each finds says what to change."""
+"""Checks of a running site; each finding says what to change."""

@@ -1,4 +1,4 @@
-"""What a check finds, and how checks are run so that none of them can stop the others."""
+"""The lines of the doctor's report, and how a check runs without stopping the others."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Level(Enum):
-    """How bad it is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warn"
@@ -15,34 +15,39 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; `advice` is what to change."""
+    """One line of the report; `advice` says what to change."""
 
     level: Level
-    what: str
+    text: str
     advice: str = ""
 
 
 Check = Callable[[], Iterator[Finding]]
 
 
-def ok(what: str) -> Finding:
-    return Finding(Level.OK, what)
+def ok(text: str) -> Finding:
+    return Finding(Level.OK, text)
 
 
-def warning(what: str, advice: str) -> Finding:
-    return Finding(Level.WARNING, what, advice)
+def warning(text: str, advice: str) -> Finding:
+    return Finding(Level.WARNING, text, advice)
 
 
-def failure(what: str, advice: str) -> Finding:
-    return Finding(Level.FAILURE, what, advice)
+def failure(text: str, advice: str) -> Finding:
+    return Finding(Level.FAILURE, text, advice)
 
 
-def examine(name: str, check: Check) -> Iterator[Finding]:
-    """Run a check; what it did not foresee is a finding too, by its kind only."""
+def run_check(name: str, check: Check) -> Iterator[Finding]:
+    """Run a check; report an unexpected exception by its type only, as its text may be secret."""
     try:
         yield from check()
     except Exception as error:  # noqa: BLE001 a report is better than a traceback
         yield failure(
-            f"{name} could not be checked to the end ({type(error).__name__})",
-            "Look at what was found before this line first.",
+            f"The check of {name} failed ({type(error).__name__})",
+            "Fix the problems reported above first.",
         )
+
+
+def count(number: int, noun: str) -> str:
+    """Return the number and the noun in its singular or plural."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Checks of the Redis servers behind the site: the store, the broker and the channel layer."""
+"""Checks of the Redis servers: the session store, the broker and the channel layer."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -15,48 +15,49 @@ TIMEOUT_S = 3
 SLOW_S = 0.005
 PINGS = 10
 ALMOST_FULL = 0.9
-LEAST_MAJOR = 8
+Info = Mapping[str, Any]
 
 
 def check_servers() -> Iterator[Finding]:
-    """Check each server once, under the names of all variables that lead to it."""
-    roles: dict[str, list[str]] = {}
+    """Check each server once, even if several variables name it."""
+    variables_of: dict[str, list[str]] = {}
     for variable in ("REDIS_URL", "CELERY_BROKER_URL", "CHANNEL_REDIS_URL"):
-        roles.setdefault(getattr(settings, variable), []).append(variable)
-    for url, variables in roles.items():
+        variables_of.setdefault(getattr(settings, variable), []).append(variable)
+    for url, variables in variables_of.items():
         yield from check_server(url, variables)
 
 
 def check_server(url: str, variables: list[str]) -> Iterator[Finding]:
-    """Check one server; the sessions' one must also keep what it is told."""
+    """Check one server; the session store must also be durable and have the JSON module."""
     name = " and ".join(variables)
     try:
-        info, latency_s = _ask(url)
+        info, latency_s = _measure(url)
     except AuthenticationError:
-        yield failure(f"{name}: the server refuses the password", f"Correct it in {name}.")
+        yield failure(
+            f"{name}: the server rejects the password", f"Correct the password in {name}."
+        )
         return
     except (RedisError, OSError, ValueError) as error:
         yield failure(
-            f"{name}: no answer from {_place(url)} ({type(error).__name__})",
+            f"{name}: {_host(url)} does not respond ({type(error).__name__})",
             "Start the server, or correct the address.",
         )
         return
-    yield ok(f"{name}: {_version(info)} at {_place(url)} answers in {latency_s * 1000:.1f} ms")
-    yield from _check_place(name, url, info, latency_s)
+    yield ok(f"{name}: {_version(info)} at {_host(url)} responds in {latency_s * 1000:.1f} ms")
+    yield from check_connection(name, url, info, latency_s)
     if "REDIS_URL" in variables:
-        yield from _check_modules(info)
-        yield from _check_persistence(info)
-    yield from _check_memory(info)
-    yield from _check_clients(info)
+        yield from check_modules(info)
+        yield from check_persistence(info)
+    yield from check_capacity(info)
 
 
-def _ask(url: str) -> tuple[Mapping[str, Any], float]:
+def _measure(url: str) -> tuple[Info, float]:
+    """Return the server's INFO and the shortest round trip in seconds."""
     client = redis.Redis.from_url(
         url, protocol=2, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=None
     )
     with client:
         info: Any = client.info("everything")
-        info["modules"] = info.get("modules") or []
         return info, min(_round_trip_s(client) for _ in range(PINGS))
 
 
@@ -66,80 +67,76 @@ def _round_trip_s(client: redis.Redis) -> float:
     return time.perf_counter() - started_at
 
 
-def _version(info: Mapping[str, Any]) -> str:
+def _version(info: Info) -> str:
     if "valkey_version" in info:
         return f"Valkey {info['valkey_version']}"
     return f"Redis {info['redis_version']}"
 
 
-def _check_place(
-    name: str, url: str, info: Mapping[str, Any], latency_s: float
-) -> Iterator[Finding]:
+def check_connection(name: str, url: str, info: Info, latency_s: float) -> Iterator[Finding]:
     if latency_s > SLOW_S:
         yield warning(
-            f"{name}: {latency_s * 1000:.0f} ms for a round trip", "Put Redis next to the workers."
+            f"{name}: a round trip takes {latency_s * 1000:.0f} ms",
+            "Run Redis close to the web and worker processes.",
         )
     if info.get("role") != "master":
-        yield failure(f"{name}: a replica, which takes no writes", f"Point {name} to the primary.")
+        yield failure(
+            f"{name}: the server is a read-only replica", f"Set {name} to the primary's address."
+        )
     if info.get("cluster_enabled"):
         yield failure(
-            f"{name}: a Redis Cluster, which Celery cannot use", "Use one server, or Sentinel."
+            f"{name}: Celery does not support Redis Cluster", "Use a single server or Sentinel."
         )
     parts = urlsplit(url)
     if not parts.password and parts.hostname not in {"127.0.0.1", "localhost", "::1", None}:
-        yield warning(f"{name}: no password", "Set requirepass, and put it into the address.")
+        yield warning(f"{name}: no password is set", "Set requirepass and add it to the address.")
 
 
-def _check_modules(info: Mapping[str, Any]) -> Iterator[Finding]:
-    modules = {str(module["name"]).lower() for module in info["modules"]}
+def check_modules(info: Info) -> Iterator[Finding]:
+    modules = {str(module["name"]).lower() for module in info.get("modules") or []}
     if modules & {"rejson", "json"}:
-        yield ok("JSON documents are there")
+        yield ok("The JSON module is loaded")
     else:
-        yield failure(
-            "The server has no JSON documents", f"Run Redis {LEAST_MAJOR} or newer, or Redis Stack."
-        )
+        yield failure("The JSON module is missing", "Run Redis 8 or newer, or Redis Stack.")
     if not modules & {"search", "searchlight", "valkeysearch"}:
         yield warning(
-            "The server has no search", "The admin searches slowly; Redis 8 has search built in."
+            "The search module is missing, so searching sessions in the admin is slow",
+            "Run Redis 8 or newer, or Redis Stack.",
         )
 
 
-def _check_persistence(info: Mapping[str, Any]) -> Iterator[Finding]:
+def check_persistence(info: Info) -> Iterator[Finding]:
     if not info.get("aof_enabled"):
         yield failure(
-            "Redis forgets what it was told since its last snapshot when it ends",
+            "Redis loses all writes since its last snapshot when it restarts",
             "Set: appendonly yes, appendfsync everysec.",
         )
     elif info.get("aof_last_write_status") != "ok":
-        yield failure("Redis cannot write its append-only file", "Is its disk full?")
+        yield failure("Redis cannot write its append-only file", "Check whether its disk is full.")
     else:
         yield ok("Redis keeps an append-only file")
 
 
-def _check_memory(info: Mapping[str, Any]) -> Iterator[Finding]:
-    policy, limit = info.get("maxmemory_policy"), int(info.get("maxmemory", 0))
-    if policy != "noeviction":
-        yield failure(
-            f"Redis throws keys away when it is full (maxmemory-policy {policy})",
-            "Set: maxmemory-policy noeviction. Sessions end by themselves.",
-        )
+def check_capacity(info: Info) -> Iterator[Finding]:
+    if (policy := info.get("maxmemory_policy")) == "noeviction":
+        yield ok("Redis never evicts keys; it rejects writes when its memory is full")
     else:
-        yield ok("Redis refuses writes when it is full, and throws nothing away")
-    used = int(info["used_memory"])
+        yield failure(
+            f"Redis evicts keys when its memory is full (maxmemory-policy {policy})",
+            "Set: maxmemory-policy noeviction. Sessions expire on their own.",
+        )
+    used, limit = int(info["used_memory"]), int(info.get("maxmemory", 0))
     if limit and used > ALMOST_FULL * limit:
         yield warning(
             f"Redis uses {used / limit:.0%} of its memory",
             "Raise maxmemory, or lower SESSION_TTL_S.",
         )
-
-
-def _check_clients(info: Mapping[str, Any]) -> Iterator[Finding]:
     clients, most = int(info["connected_clients"]), int(info.get("maxclients", 10_000))
     if clients > ALMOST_FULL * most:
-        yield warning(f"Redis has {clients} of {most} possible clients", "Raise maxclients.")
+        yield warning(f"Redis has {clients} of at most {most} clients", "Raise maxclients.")
 
 
-def _place(url: str) -> str:
-    """Return where a server is, without its password."""
+def _host(url: str) -> str:
+    """Return the server's address without the password."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path

@@ -1,4 +1,4 @@
-"""Checks of the site as a visitor meets it, through whatever proxy is in front: HTTP."""
+"""Checks of the site over HTTP, as a visitor reaches it through the proxy."""
 
 import re
 from collections.abc import Iterator
@@ -6,84 +6,84 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from chat.cli.doctor.findings import Finding, failure, ok, warning
+from chat.cli.doctor.findings import Finding, count, failure, ok, warning
 
 TIMEOUT_S = 10
 NAME = "doctor"
+SEE_LOG = "See the web process's log."
 
 
 def check_site(url: str) -> Iterator[Finding]:
-    """Ask for the API, the page and its files."""
+    """Check the API, the page with its files, and the operator's pages."""
     try:
-        answer = requests.get(f"{url}/test", timeout=TIMEOUT_S)
+        response = requests.get(f"{url}/test", timeout=TIMEOUT_S)
     except requests.RequestException as error:
         yield failure(
-            f"Nothing answers at {url} ({type(error).__name__})",
-            "Start the web process and the proxy, or name the site with --url.",
+            f"{url} does not respond ({type(error).__name__})",
+            "Start the web process and the proxy, or set --url.",
         )
         return
-    if answer.status_code == 400:
+    status = response.status_code
+    if status == 400:
         yield failure(
-            f"{url} refuses its own name", f"Add {urlsplit(url).hostname} to ALLOWED_HOSTS."
+            f"{url} rejects its own host name", f"Add {urlsplit(url).hostname} to ALLOWED_HOSTS."
         )
-        return
-    if answer.status_code in {502, 503, 504}:
+    elif status in {502, 503, 504}:
         yield failure(
-            f"The proxy at {url} reaches no web process ({answer.status_code})",
-            "Start one, and compare the proxy's upstream with its address.",
+            f"The proxy at {url} cannot reach a web process ({status})",
+            "Start one, and check the address of the proxy's upstream.",
         )
-        return
-    if not answer.ok or "API is Online" not in answer.text:
-        yield failure(
-            f"{url} answers {answer.status_code}, and it is not this application",
-            "Name the site with --url.",
-        )
-        return
-    yield ok(f"{url} answers in {answer.elapsed.total_seconds() * 1000:.0f} ms")
-    yield from _check_security(url, answer)
-    yield from _check_page(url)
-    yield from _check_operators_pages(url)
+    elif not response.ok or "API is Online" not in response.text:
+        yield failure(f"{url} is another application (status {status})", "Correct --url.")
+    else:
+        yield ok(f"{url} responds in {response.elapsed.total_seconds() * 1000:.0f} ms")
+        yield from check_encryption(url, response)
+        yield from _check_page(url)
+        yield from _check_operator_pages(url)
 
 
 def begin_session(url: str) -> tuple[str, Finding]:
-    """Return a token, empty where none is given, and what was found."""
+    """Return the token of a new session, or an empty string, and the finding."""
     try:
-        answer = requests.post(f"{url}/token", params={"name": NAME}, timeout=TIMEOUT_S)
-        token = str(answer.json()["token"]) if answer.ok else ""
+        response = requests.post(f"{url}/token", params={"name": NAME}, timeout=TIMEOUT_S)
+        token = str(response.json()["token"]) if response.ok else ""
     except (requests.RequestException, ValueError, KeyError) as error:
-        return "", failure(f"No session could be begun ({type(error).__name__})", "See above.")
-    if answer.status_code == 429:
-        wait_s = answer.headers.get("Retry-After", "60")
+        return "", failure(
+            f"No session could be created ({type(error).__name__})",
+            "Fix the problems reported above first.",
+        )
+    if response.status_code == 429:
+        wait_s = response.headers.get("Retry-After", "60")
         return "", warning(
-            "This address has begun too many sessions just now", f"Try again in {wait_s} s."
+            "This address has created too many sessions in the last minute",
+            f"Try again in {wait_s} s.",
         )
     if not token:
-        return "", failure(
-            f"No session could be begun ({answer.status_code})", "See the web process' log."
-        )
-    return token, ok("A session begins")
+        return "", failure(f"No session could be created (status {response.status_code})", SEE_LOG)
+    return token, ok("A session was created")
 
 
-def end_session(url: str, token: str) -> Iterator[Finding]:
-    """Erase the session again."""
-    answer = requests.delete(f"{url}/token", params={"token": token}, timeout=TIMEOUT_S)
-    if answer.status_code != 204:
+def delete_session(url: str, token: str) -> Iterator[Finding]:
+    response = requests.delete(f"{url}/token", params={"token": token}, timeout=TIMEOUT_S)
+    if response.status_code != 204:
         yield warning(
-            f"The doctor's session was not erased ({answer.status_code})", "It ends by itself."
+            f"The doctor's session was not deleted (status {response.status_code})",
+            "Nothing to do: it expires on its own.",
         )
 
 
 def is_local(url: str) -> bool:
-    """Return whether only this host reaches the address."""
+    """Return whether the address is reachable from this host only."""
     return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
-def _check_security(url: str, answer: requests.Response) -> Iterator[Finding]:
-    if urlsplit(url).scheme != "https" and not is_local(url):
-        yield warning(f"{url} is not encrypted", "End TLS in the proxy.")
-    if urlsplit(url).scheme == "https" and "Strict-Transport-Security" not in answer.headers:
+def check_encryption(url: str, response: requests.Response) -> Iterator[Finding]:
+    is_encrypted = urlsplit(url).scheme == "https"
+    if not is_encrypted and not is_local(url):
+        yield warning(f"{url} does not use HTTPS", "Terminate TLS in the proxy.")
+    if is_encrypted and "Strict-Transport-Security" not in response.headers:
         yield warning(
-            "The web does not know that visitors come by https",
+            "The web process does not know that visitors use HTTPS",
             "Let the proxy send X-Forwarded-Proto, and set APP_ENV=production.",
         )
 
@@ -91,7 +91,7 @@ def _check_security(url: str, answer: requests.Response) -> Iterator[Finding]:
 def _check_page(url: str) -> Iterator[Finding]:
     page = requests.get(f"{url}/", timeout=TIMEOUT_S)
     if not page.ok:
-        yield failure(f"The page answers {page.status_code}", "See the web process' log.")
+        yield failure(f"The chat page fails (status {page.status_code})", SEE_LOG)
         return
     files = re.findall(r'(?:src|href)="([^"]*static/[^"]+)"', page.text)
     missing = [
@@ -99,20 +99,22 @@ def _check_page(url: str) -> Iterator[Finding]:
     ]
     if missing:
         yield failure(
-            f"{len(missing)} of the page's {len(files)} files are missing, {missing[0]} for one",
+            f"{len(missing)} of the chat page's {len(files)} files cannot be loaded,"
+            f" for example {missing[0]}",
             "Run: python manage.py collectstatic --noinput",
         )
     else:
-        yield ok(f"The page and its {len(files)} files are there")
+        yield ok(f"The chat page and its {count(len(files), 'file')} can be loaded")
 
 
-def _check_operators_pages(url: str) -> Iterator[Finding]:
+def _check_operator_pages(url: str) -> Iterator[Finding]:
     ready = requests.get(f"{url}/readyz", timeout=TIMEOUT_S)
     if ready.status_code in {200, 503}:
         for part, state in ready.json()["checks"].items():
             if state != "ok":
-                yield failure(f"The web says of {part}: {state}", "See the lines on that part.")
+                yield failure(f"/readyz reports {part}: {state}", f"See the lines about {part}.")
     if requests.get(f"{url}/metrics", timeout=TIMEOUT_S).ok and not is_local(url):
         yield warning(
-            "Everybody can read /metrics", "Let the proxy refuse it: deploy/nginx.conf.template."
+            "/metrics is open to everyone",
+            "Block it in the proxy: see deploy/nginx.conf.template.",
         )

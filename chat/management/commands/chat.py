@@ -1,4 +1,4 @@
-"""`manage.py chat`: talk in the terminal, or send lines through a pipe."""
+"""`manage.py chat`: chat in a terminal, or send lines through a pipe."""
 
 import asyncio
 import getpass
@@ -28,7 +28,7 @@ INTERRUPTED = 130
 
 
 class Command(BaseCommand):
-    help = "Talk to the chat server. In a pipe every line is a message and every reply a line."
+    help = "Chat in the terminal. In a pipe, each line is a message and each reply is a line."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -38,37 +38,37 @@ class Command(BaseCommand):
             help="the server's address (default: %(default)s)",
         )
         parser.add_argument("--name", help="your name in a new session (default: your login)")
-        parser.add_argument("--token", help="the token of a session to go on with")
+        parser.add_argument("--token", help="the token of a session to continue")
 
     def handle(self, *args: Any, **options: Any) -> None:
         url = options["url"].rstrip("/")
         if not url.startswith(("http://", "https://")):
-            raise CommandError("--url is an address such as http://127.0.0.1:3500")
-        token = options["token"] or begin(url, options["name"] or login_name())
+            raise CommandError("--url must be an address such as http://127.0.0.1:3500")
+        token = options["token"] or new_token(url, options["name"] or login_name())
         try:
             asyncio.run(self._talk(url, token, colours=not options["no_color"]))
         except BrokenPipeError:
-            # The reader has seen enough; the interpreter's own last flush must not complain.
+            # The reader closed the pipe: do not let the interpreter's last flush fail as well.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except ConnectionError as error:
-            raise CommandError(str(error) or "The server closed the conversation.") from error
+            raise CommandError(str(error) or "The server closed the connection.") from error
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
         if sys.stdin.isatty() and not options["token"]:
-            self.stderr.write(f"Go on with: python manage.py chat --url {url} --token {token}")
+            self.stdout.write(
+                f"To continue this conversation: python manage.py chat --url {url} --token {token}"
+            )
 
     async def _talk(self, url: str, token: str, *, colours: bool) -> None:
         async with ChatClient(url, token) as client:
             if sys.stdin.isatty():
-                painted = colours and supports_color()
-                await InteractiveChat(client, sys.stdout, paint if painted else plain).run(
-                    lines_of(sys.stdin)
-                )
+                style = paint if colours and supports_color() else plain
+                await InteractiveChat(client, sys.stdout, style).run(lines_of(sys.stdin))
                 return
             pipe = PipedChat(client, sys.stdout, sys.stderr)
             await pipe.run(lines_of(sys.stdin))
         if pipe.failures:
-            raise CommandError(f"{pipe.failures} of the messages got no reply.")
+            raise CommandError(f"Messages without a reply: {pipe.failures}.")
 
 
 def paint(kind: str, text: str) -> str:
@@ -86,19 +86,19 @@ def login_name() -> str:
         return "Terminal"
 
 
-def begin(url: str, name: str) -> str:
-    """Return a new session's token; raises CommandError with what the server says."""
+def new_token(url: str, name: str) -> str:
+    """Begin a session and return its token; raises CommandError."""
     try:
         return begin_session(url, name)
     except HTTPError as error:
-        raise CommandError(f"{url} refuses: {what_it_says(error)}") from error
+        raise CommandError(f"{url} refused a new session: {error_detail(error)}") from error
     except (OSError, ValueError, KeyError) as error:
         raise CommandError(
-            f"No chat server answers at {url}. Start one with `make run`, or name it with --url."
+            f"No chat server responds at {url}. Start one with `make run`, or set --url."
         ) from error
 
 
-def what_it_says(error: HTTPError) -> str:
+def error_detail(error: HTTPError) -> str:
     try:
         detail = json.load(error)["detail"]
     except (ValueError, KeyError, TypeError):

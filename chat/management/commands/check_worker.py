@@ -1,6 +1,5 @@
-"""`manage.py check_worker`: do this host's workers work? For a container's health check."""
+"""`manage.py check_worker`: check this host's workers, for a container's health check."""
 
-import os
 import socket
 import time
 from argparse import ArgumentParser
@@ -12,64 +11,54 @@ from kombu.exceptions import KombuError
 
 from chat.container import store
 from chat.errors import StoreUnavailable
+from chat.events.task_publisher import worker_queue
+from chat.observability.liveness import is_running
 from chat.store import cluster
-from chat.tasks import prove
-from chat.worker.queues import own_queue
+from chat.tasks import health_probe
 
 POLL_S = 0.05
 
 
 class Command(BaseCommand):
-    help = "Send each worker of this host a task of its own and wait until it has done it."
+    help = "Send a health probe to each worker of this host and wait for it to run."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the time to wait."""
         parser.add_argument("--timeout", type=float, default=10.0, help="seconds to wait")
 
     def handle(self, *args: Any, timeout: float, **options: Any) -> None:
-        """Say which workers work; fail where one does not, or none is there."""
         try:
-            workers = workers_here()
+            workers = local_workers()
             if not workers:
-                raise CommandError("No worker of this host has given a sign of life.")
+                raise CommandError("No worker is running on this host.")
             give_up_at = time.monotonic() + timeout
-            nonces = {worker: send_proof(worker, timeout) for worker in workers}
-            for worker, nonce in nonces.items():
-                self.stdout.write(judge(worker, nonce, give_up_at))
+            probes = {worker: send_probe(worker, timeout) for worker in workers}
+            for worker, nonce in probes.items():
+                wait_for_probe(worker, nonce, give_up_at)
+                self.stdout.write(f"{worker} is healthy.")
         except StoreUnavailable as error:
-            raise CommandError("Redis does not answer.") from error
+            raise CommandError("Redis does not respond.") from error
         except (KombuError, OSError) as error:
-            raise CommandError("The broker takes no task.") from error
+            raise CommandError("The broker does not accept tasks.") from error
 
 
-def workers_here() -> list[str]:
-    """Return the workers of this host whose process exists, silent or not."""
-    names = store().run(cluster.heartbeats())
-    return [name for name in names if _is_here(*name.rsplit(":", 1))]
+def local_workers() -> list[str]:
+    """Return the workers of this host whose process is running, with a recent heartbeat or not."""
+    return [name for name in store().run(cluster.load()).workers if is_local(name)]
 
 
-def send_proof(worker: str, timeout_s: float) -> str:
+def is_local(worker: str) -> bool:
+    host, _, pid = worker.rpartition(":")
+    return host == socket.gethostname() and pid.isdigit() and is_running(int(pid))
+
+
+def send_probe(worker: str, timeout_s: float) -> str:
     nonce = uuid4().hex
-    prove.apply_async((nonce,), queue=own_queue(worker), expires=timeout_s)
+    health_probe.apply_async((nonce,), queue=worker_queue(worker), expires=timeout_s)
     return nonce
 
 
-def judge(worker: str, nonce: str, give_up_at: float) -> str:
-    """Return a sentence on a worker that works; raises CommandError."""
+def wait_for_probe(worker: str, nonce: str, give_up_at: float) -> None:
     while not store().run(cluster.health_probe_done(nonce)):
         if time.monotonic() > give_up_at:
-            raise CommandError(f"{worker} did not do its task in time: restart it.")
+            raise CommandError(f"{worker} did not run the health probe in time. Restart it.")
         time.sleep(POLL_S)
-    return f"{worker} works."
-
-
-def _is_here(host: str, pid: str) -> bool:
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,13 +1,13 @@
 // @ts-check
 /**
- * Keeps the parts of an operator's page as they are on the server.
+ * Keeps the parts of an operator's page up to date.
  *
- * The element with `data-live` names the address; each `data-part` in it has a version. What is
- * asked for again and again is only what changed. The HTML comes from the same templates as the
- * page, escaped there.
+ * The element with `data-live` holds the URL to poll; each `data-part` in it has a version. A
+ * response contains only the parts whose version changed. Their HTML is rendered and escaped by the
+ * same templates as the page.
  */
 
-const LONGEST_PAUSE_MS = 15_000;
+const MAX_INTERVAL_MS = 15_000;
 
 /** @param {HTMLElement} root */
 function parts(root) {
@@ -15,7 +15,7 @@ function parts(root) {
 }
 
 /** @param {HTMLElement} root */
-function address(root) {
+function liveUrl(root) {
   const versions = parts(root).map((part) => [part.dataset.part ?? "", part.dataset.version ?? ""]);
   return `${root.dataset.live}?${new URLSearchParams(versions)}`;
 }
@@ -40,56 +40,57 @@ function apply(root, changes) {
 
 /**
  * @param {HTMLElement} root
- * @param {string} sentence empty where all is well
+ * @param {string} text empty to hide the notice
  */
-function tell(root, sentence) {
-  const note = /** @type {HTMLElement} */ (root.querySelector("[data-live-trouble]"));
-  note.hidden = !sentence;
-  if (note.textContent !== sentence) note.textContent = sentence;
+function showNotice(root, text) {
+  const notice = /** @type {HTMLElement} */ (root.querySelector("[data-live-notice]"));
+  notice.hidden = !text;
+  // A live region is announced again whenever its text is set.
+  if (notice.textContent !== text) notice.textContent = text;
 }
 
 /**
- * Ask once. Returns whether there is sense in asking again.
+ * Load the changes once. Returns false if there will be no more.
  * @param {HTMLElement} root
  */
 async function refresh(root) {
-  const answer = await fetch(address(root), { credentials: "same-origin", redirect: "error" });
-  if (!answer.ok) throw new Error(String(answer.status));
-  const changes = await answer.json();
+  const response = await fetch(liveUrl(root), { credentials: "same-origin", redirect: "error" });
+  if (!response.ok) throw new Error(String(response.status));
+  const changes = await response.json();
   if (changes === null) {
-    tell(root, "This session is gone: its time was over, or it was erased. This is how it was.");
+    showNotice(root, "This session no longer exists: it expired or was deleted.");
     return false;
   }
   apply(root, changes);
-  tell(root, "");
+  showNotice(root, "");
   return true;
 }
 
 /** @param {number} ms */
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const seen = () =>
+const tabVisible = () =>
   new Promise((resolve) => {
     if (!document.hidden) resolve(undefined);
     else document.addEventListener("visibilitychange", resolve, { once: true });
   });
 
 /** @param {HTMLElement} root */
-async function keepFresh(root) {
-  const every = Number(root.dataset.everyMs);
-  for (let wait = every; ; ) {
-    await pause(wait);
-    await seen();
+async function poll(root) {
+  const intervalMs = Number(root.dataset.intervalMs);
+  for (let waitMs = intervalMs; ; ) {
+    await pause(waitMs);
+    await tabVisible();
     try {
       if (!(await refresh(root))) return;
-      wait = every;
+      waitMs = intervalMs;
     } catch {
-      wait = Math.min(wait * 2, LONGEST_PAUSE_MS);
-      tell(root, "Not up to date: the server does not answer, or you are logged out.");
+      waitMs = Math.min(waitMs * 2, MAX_INTERVAL_MS);
+      showNotice(root, "Not up to date: the server does not respond, or you are logged out.");
     }
   }
 }
 
 for (const root of document.querySelectorAll("[data-live]")) {
-  keepFresh(/** @type {HTMLElement} */ (root));
+  poll(/** @type {HTMLElement} */ (root));
 }

@@ -1,14 +1,14 @@
 // @ts-check
-// A token typed into the list's search is posted instead, so that it comes into no address and no log.
+// Sends a token that is typed into the list's search by POST, so that it appears in no URL or log.
 
 const TOKEN = /^\s*[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\s*$/i;
 
 document.addEventListener("submit", (event) => {
-  const search = /** @type {HTMLFormElement} */ (event.target);
-  const field = search.id === "changelist-search" && search.elements.namedItem("q");
+  const searchForm = /** @type {HTMLFormElement} */ (event.target);
+  const field = searchForm.id === "changelist-search" && searchForm.elements.namedItem("q");
   if (!(field instanceof HTMLInputElement) || !TOKEN.test(field.value)) return;
   event.preventDefault();
-  const post = /** @type {HTMLFormElement} */ (document.getElementById("token-search"));
-  /** @type {HTMLInputElement} */ (post.elements.namedItem("token")).value = field.value.trim();
-  post.submit();
+  const tokenForm = /** @type {HTMLFormElement} */ (document.getElementById("token-search"));
+  /** @type {HTMLInputElement} */ (tokenForm.elements.namedItem("token")).value = field.value.trim();
+  tokenForm.submit();
 });

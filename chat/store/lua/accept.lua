@@ -1,29 +1,21 @@
 #!lua
--- Store a human's message and put it in the mailbox, once for each id.
--- ARGV: session, message id, body, ttl_ms, most pending, limit a minute, grace_ms.
-if not alive() then
+-- Store a human's message and put it into the mailbox, once for each id.
+if not session_exists() then
   return {'unknown'}
 end
-local known = redis.call('HGET', ids, 'human:' .. ARGV[2])
+local open_sockets = redis.call('ZCARD', sockets)
+local known = redis.call('HGET', ids, 'human:' .. arg.message)
 if known then
-  return {'accepted', message_at(known), '0', whole(redis.call('ZCARD', sockets))}
-end
-local pending = redis.call('LLEN', mailbox)
-if pending >= tonumber(ARGV[5]) then
-  return {'busy'}
+  return {'ok', 'message', message_at(known), 'new', false, 'sockets', open_sockets}
 end
 local now = now_ms()
-local wait = throttle(rate, tonumber(ARGV[6]), now)
-if wait > 0 then
-  return {'limited', whole(wait)}
+local refused = check_pending(arg.max_pending) or check_rate(arg.per_minute, now)
+if refused then
+  return refused
 end
-local seq, message = append(ARGV[3], now)
-redis.call('HSET', ids, 'human:' .. ARGV[2], seq)
-redis.call('HSET', work, 'due:' .. ARGV[2], whole(now))
-redis.call('RPUSH', mailbox, ARGV[2])
-if pending == 0 then
-  wait_for_worker(ARGV[1], now, now + ARGV[7])
-end
-end_at(now + ARGV[4])
-tally('accepted', now)
-return {'accepted', message, '1', whole(redis.call('ZCARD', sockets))}
+local seq, message = append(arg.body, now)
+redis.call('HSET', ids, 'human:' .. arg.message, seq)
+enqueue(arg.session, arg.message, nil, now, arg.grace_ms)
+expire_at(now + arg.ttl_ms)
+count_figure('accepted', now)
+return {'ok', 'message', message, 'new', true, 'sockets', open_sockets}

@@ -1,32 +1,31 @@
 #!lua
--- Store the one outcome of the mailbox's head and give the lease back, for its holder only.
--- ARGV: session, lease value, reply id, reply to, body, ttl_ms, grace_ms, replaced reply or '',
--- what became of it (replied, or failed and the code), other figures to count.
--- A second run with the same reply id tells what the first one did.
-if not alive() then
-  wait_no_more(ARGV[1])
-  return {'gone'}
+-- Store the one outcome of the mailbox's head and give the lease back, for the lease holder only.
+-- A second run with the same reply id returns what the first one stored.
+if not session_exists() then
+  stop_waiting(arg.session)
+  return {'unknown'}
 end
-local known = redis.call('HGET', ids, 'bot:' .. ARGV[3])
+local known = redis.call('HGET', ids, 'bot:' .. arg.reply)
 if known then
-  return {'committed', message_at(known), whole(redis.call('LLEN', mailbox))}
+  return {'ok', 'message', message_at(known), 'pending', redis.call('LLEN', mailbox)}
 end
-if redis.call('GET', lease) ~= ARGV[2] or redis.call('LINDEX', mailbox, 0) ~= ARGV[4] then
+if redis.call('GET', lease) ~= arg.lease or redis.call('LINDEX', mailbox, 0) ~= arg.reply_to then
   return {'lost'}
 end
 local now = now_ms()
 local taken = redis.call('HGET', work, 'taken')
 if taken then
-  -- What replies take lately: a mean that forgets, so that estimates follow the model.
+  -- An exponentially weighted mean, so that estimates follow the model.
   local took = now - taken
   local mean = redis.call('HGET', pace, 'reply_ms') or took
-  note_pace('reply_ms', mean + (took - mean) / 8)
-  note_pace('at', now)
+  record_pace('reply_ms', mean + (took - mean) / 8)
+  record_pace('at', now)
 end
-local message, pending =
-  store_outcome(ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[8], now, ARGV[6], ARGV[7])
-for i = 9, #ARGV do
-  tally(ARGV[i], now)
+local replaces = arg.replaces ~= '' and arg.replaces
+local message, pending = store_outcome(
+  arg.session, arg.reply, arg.reply_to, arg.body, replaces, now, arg.ttl_ms, arg.grace_ms)
+for figure in string.gmatch(arg.figures, '%S+') do
+  count_figure(figure, now)
 end
-redis.call('HSET', this_minute(now), 'at:' .. ARGV[9], whole(now))
-return {'committed', message, whole(pending)}
+record_time(string.match(arg.figures, '%S+'), now)
+return {'ok', 'message', message, 'pending', pending}

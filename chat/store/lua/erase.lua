@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Remove a session and everything about it. ARGV: session.
-local existed = redis.call('DEL', document)
+-- Delete a session and everything about it.
+local existed = redis.call('DEL', document) == 1
 redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets)
-wait_no_more(ARGV[1])
-return {existed == 1 and 'erased' or 'unknown'}
+stop_waiting(arg.session)
+return {'ok', 'existed', existed}

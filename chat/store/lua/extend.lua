@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Start the session's time again. ARGV: ttl_ms.
-if not alive() then
+-- Restart the session's time to live.
+if not session_exists() then
   return {'unknown'}
 end
-end_at(now_ms() + ARGV[1])
-return {'extended'}
+expire_at(now_ms() + arg.ttl_ms)
+return {'ok'}

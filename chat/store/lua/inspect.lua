@@ -1,23 +1,27 @@
 #!lua flags=no-writes
--- Tell what only an operator sees of a session: its queue, the worker at it, its open sockets.
--- ARGV: milliseconds a silent socket counts.
-if not alive() then
+-- Load what only an operator sees of a session: its queue, lease holder and open sockets.
+if not session_exists() then
   return {'unknown'}
 end
 local now = now_ms()
-local open = redis.call('ZRANGEBYSCORE', sockets, whole(now - ARGV[1]), '+inf', 'WITHSCORES')
+local oldest = whole(now - arg.socket_timeout_ms)
+local open = redis.call('ZRANGEBYSCORE', sockets, oldest, '+inf', 'WITHSCORES')
 for i = 2, #open, 2 do
-  open[i] = whole(now - open[i])
+  open[i] = now - open[i]
 end
 local queue = {}
 for _, message in ipairs(redis.call('LRANGE', mailbox, 0, -1)) do
-  local asked = redis.call('HGET', work, 'due:' .. message)
-  table.insert(queue, message)
-  table.insert(queue, whole(now - (asked or now)))
-  table.insert(queue, redis.call('HGET', work, 'attempts:' .. message) or '0')
-  table.insert(queue, redis.call('HGET', work, 'stop:' .. message) or '')
+  table.insert(queue, {
+    'message', message,
+    'waited_ms', now - (redis.call('HGET', work, 'due:' .. message) or now),
+    'attempts', tonumber(redis.call('HGET', work, 'attempts:' .. message) or 0),
+    'stop_requested', redis.call('HEXISTS', work, 'stop:' .. message),
+  })
 end
 return {
-  'inspected', redis.call('GET', lease) or '', cjson.encode(open), cjson.encode(queue),
-  whole(now - (redis.call('HGET', work, 'taken') or now)),
+  'ok',
+  'lease', redis.call('GET', lease),
+  'sockets', open,
+  'queue', queue,
+  'taken_ms', now - (redis.call('HGET', work, 'taken') or now),
 }

@@ -1,100 +1,133 @@
--- Put before every script: the session's keys by name, the clock, the session's time.
-local document, ids, mailbox, work, partial, lease, rate, sockets =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local due, minute, waiting, pace = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+-- Precedes every script, after the lines that name its keys and arguments (chat/store/command.py).
 
--- Redis' own clock, in milliseconds: the only one that leases, due times and timestamps know.
+-- Redis' own clock, in milliseconds: leases, due times and timestamps use no other.
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Lua writes large numbers as 1.7e+12, which Redis rejects where it expects an integer.
 local function whole(number)
   return string.format('%.0f', number)
 end
 
-local function alive()
+local function session_exists()
   return redis.call('EXISTS', document) == 1
 end
 
--- All keys of a session end at the same instant; the lease has its own, shorter time.
-local function end_at(instant_ms)
+-- All keys of a session expire at the same instant; the lease has its own, shorter time.
+local function expire_at(instant_ms)
   for _, key in ipairs({document, ids, mailbox, work, partial}) do
     redis.call('PEXPIREAT', key, whole(instant_ms))
   end
 end
 
-local function end_with_document(key)
+local function expire_with_document(key)
   redis.call('PEXPIREAT', key, whole(redis.call('PEXPIRETIME', document)))
 end
 
-local function count()
+local function message_count()
   return redis.call('JSON.ARRLEN', document, '$.messages')[1]
 end
 
--- Seq and index are one count, so a message is found without a search.
+local function messages_after(seq)
+  return redis.call('JSON.GET', document, '$.messages[' .. whole(seq) .. ':]')
+end
+
+-- `seq` counts from 1 without gaps, so it gives the message's index without a search.
 local function message_at(seq)
-  local found = redis.call('JSON.GET', document, '$.messages[' .. (seq - 1) .. ']')
+  local found = redis.call('JSON.GET', document, '$.messages[' .. whole(seq - 1) .. ']')
   return string.sub(found, 2, -2)
 end
 
--- The list only grows. The body is JSON without seq and timestamp; it is never decoded here, so
--- nothing of it can be changed by a second encoder.
+-- Insert members with whole numbers at the start of a JSON object that has at least one member.
+-- This is text, and the only place where JSON is put together so: decoding and encoding the object
+-- with cjson would turn empty arrays into objects, lose digits of numbers and change escapes, but the
+-- document must hold exactly what the server wrote.
+local function with_members(body, ...)
+  local members = {}
+  for i = 1, select('#', ...), 2 do
+    local name, value = select(i, ...)
+    table.insert(members, '"' .. name .. '":' .. whole(value) .. ',')
+  end
+  return '{' .. table.concat(members) .. string.sub(body, 2)
+end
+
+-- Add a message to the list, which only grows. Returns its seq and the message.
 local function append(body, now)
-  local seq = count() + 1
-  local message = '{"seq":' .. seq .. ',"timestamp":' .. whole(now) .. ',' .. string.sub(body, 2)
+  local seq = message_count() + 1
+  local message = with_members(body, 'seq', seq, 'timestamp', now)
   redis.call('JSON.ARRAPPEND', document, '$.messages', message)
   return seq, message
 end
 
--- Generic cell rate: a burst of `limit`, then one every `60 s / limit`. Returns the milliseconds to
--- wait, 0 where it is allowed and counted.
-local function throttle(key, limit, now)
+-- Generic cell rate algorithm: a burst of `limit`, then one every `60 s / limit`. Counts one request,
+-- or returns an error reply. https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
+local function check_rate(limit, now)
   local interval = 60000 / limit
-  local arrival = math.max(tonumber(redis.call('GET', key) or 0), now)
+  local arrival = math.max(tonumber(redis.call('GET', rate) or 0), now)
   local wait = arrival + interval - 60000 - now
   if wait > 0.5 then
-    return math.ceil(wait)
+    return {'limited', 'retry_after_ms', math.ceil(wait)}
   end
-  redis.call('SET', key, whole(arrival + interval), 'PX', 60000 + math.ceil(interval))
-  return 0
+  redis.call('SET', rate, whole(arrival + interval), 'PX', 60000 + math.ceil(interval))
 end
 
--- The figures of the service, a hash for each minute. Those of the last hour are read.
-local function this_minute(now)
+local function check_pending(limit)
+  if redis.call('LLEN', mailbox) >= tonumber(limit) then
+    return {'busy'}
+  end
+end
+
+local function minute_key(now)
   return minute .. ':' .. whole(math.floor(now / 60000))
 end
 
-local function tally(figure, now)
-  local key = this_minute(now)
-  redis.call('HINCRBY', key, figure, 1)
-  redis.call('EXPIRE', key, 7200)
+local function count_figure(figure, now)
+  redis.call('HINCRBY', minute_key(now), figure, 1)
+  redis.call('EXPIRE', minute_key(now), 7200)
 end
 
--- Note that a session waits for a worker from now on. The sweep looks at it at `look_at`.
+local function record_time(figure, now)
+  redis.call('HSET', minute_key(now), 'at:' .. figure, whole(now))
+end
+
+-- The session waits for a worker from now on. The sweep looks at it at `look_at`.
 local function wait_for_worker(session, now, look_at)
   redis.call('ZADD', due, whole(look_at), session)
   redis.call('ZADD', waiting, 'NX', whole(now), session)
 end
 
-local function wait_no_more(session)
+local function stop_waiting(session)
   redis.call('ZREM', due, session)
   redis.call('ZREM', waiting, session)
 end
 
--- What is known of the service's pace counts for ten minutes after the last reply.
-local function note_pace(name, value)
+-- Put a message into the mailbox, to be answered in place of the reply `replaces` if there is one.
+local function enqueue(session, message, replaces, now, grace_ms)
+  redis.call('HSET', work, 'due:' .. message, whole(now))
+  if replaces then
+    redis.call('HSET', work, 'replaces:' .. message, replaces)
+  end
+  if redis.call('RPUSH', mailbox, message) == 1 then
+    wait_for_worker(session, now, now + grace_ms)
+  end
+end
+
+-- The pace of recent replies is kept for ten minutes after the last one.
+local function record_pace(name, value)
   redis.call('HSET', pace, name, whole(value))
   redis.call('PEXPIRE', pace, 600000)
 end
 
--- Put an outcome in the place of the mailbox's head. Returns it and how many still wait.
-local function store_outcome(session, reply, head, body, replaced, now, ttl_ms, grace_ms)
+-- Store the outcome of the mailbox's head. Returns it and how many messages still wait.
+local function store_outcome(session, reply, head, body, replaces, now, ttl_ms, grace_ms)
   local seq, message = append(body, now)
   redis.call('HSET', ids, 'bot:' .. reply, seq, 'answer:' .. head, reply, 'last', reply)
-  if replaced ~= '' then
-    local index = redis.call('HGET', ids, 'bot:' .. replaced) - 1
-    redis.call('JSON.SET', document, '$.messages[' .. index .. '].replaced_by', '"' .. reply .. '"')
+  if replaces then
+    local index = redis.call('HGET', ids, 'bot:' .. replaces) - 1
+    local path = '$.messages[' .. whole(index) .. '].replaced_by'
+    redis.call('JSON.SET', document, path, cjson.encode(reply))
   end
   redis.call('LPOP', mailbox)
   redis.call('HDEL', work, 'reply', 'pieces', 'taken', 'retry_at', 'due:' .. head,
@@ -104,8 +137,8 @@ local function store_outcome(session, reply, head, body, replaced, now, ttl_ms, 
   if pending > 0 then
     wait_for_worker(session, now, now + grace_ms)
   else
-    wait_no_more(session)
+    stop_waiting(session)
   end
-  end_at(now + ttl_ms)
+  expire_at(now + ttl_ms)
   return message, pending
 end

@@ -1,31 +1,30 @@
 #!lua
--- Renew the lease and store how far the reply is, for the lease's holder only.
--- ARGV: session, lease value, lease_ms, reply id or '' to renew only, offset in bytes, text,
--- pieces so far, milliseconds until the model is asked again or 0.
--- A new reply id and the offset -1 begin the text again; a text already there is not appended
--- again, so this may run twice. Tells how long the stored text is.
-if redis.call('GET', lease) ~= ARGV[2] then
+-- Renew the lease and store the partial reply, for the lease holder only. An empty reply id only
+-- renews. A new reply id or the offset -1 starts the text again; text that is already stored is not
+-- appended again, so this may run twice.
+if redis.call('GET', lease) ~= arg.lease then
   return {'lost'}
 end
-if not alive() then
-  return {'gone'}
+if not session_exists() then
+  return {'unknown'}
 end
 local now = now_ms()
-redis.call('PEXPIRE', lease, ARGV[3])
-redis.call('ZADD', due, whole(now + ARGV[3]), ARGV[1])
-if ARGV[4] ~= '' then
-  local offset = tonumber(ARGV[5])
-  if offset < 0 or redis.call('HGET', work, 'reply') ~= ARGV[4] then
-    redis.call('SET', partial, ARGV[6])
+redis.call('PEXPIRE', lease, arg.lease_ms)
+redis.call('ZADD', due, whole(now + arg.lease_ms), arg.session)
+if arg.reply ~= '' then
+  local offset = tonumber(arg.offset)
+  if offset < 0 or redis.call('HGET', work, 'reply') ~= arg.reply then
+    redis.call('SET', partial, arg.text)
   elseif redis.call('STRLEN', partial) == offset then
-    redis.call('APPEND', partial, ARGV[6])
+    redis.call('APPEND', partial, arg.text)
   end
-  redis.call('HSET', work, 'reply', ARGV[4], 'pieces', ARGV[7], 'retry_at', whole(now + ARGV[8]))
-  end_with_document(partial)
+  local retry_at = whole(now + arg.retry_in_ms)
+  redis.call('HSET', work, 'reply', arg.reply, 'pieces', arg.pieces, 'retry_at', retry_at)
+  expire_with_document(partial)
 end
 local head = redis.call('LINDEX', mailbox, 0)
 return {
-  'held',
-  head and redis.call('HGET', work, 'stop:' .. head) or '',
-  whole(redis.call('STRLEN', partial)),
+  'ok',
+  'stop_requested', head and redis.call('HGET', work, 'stop:' .. head),
+  'length', redis.call('STRLEN', partial),
 }

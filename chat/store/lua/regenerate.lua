@@ -1,34 +1,25 @@
 #!lua
 -- Put an answered message into the mailbox again, to replace its reply: the last one, or a failed one.
--- ARGV: session, message id, ttl_ms, most pending, limit a minute, grace_ms.
--- Asking again while it waits is the same ask.
-if not alive() then
+-- Another request while it waits changes nothing.
+if not session_exists() then
   return {'unknown'}
 end
-if redis.call('HEXISTS', work, 'due:' .. ARGV[2]) == 1 then
-  return {'requested'}
+if redis.call('HEXISTS', work, 'due:' .. arg.message) == 1 then
+  return {'ok'}
 end
-local answer = redis.call('HGET', ids, 'answer:' .. ARGV[2])
-if not answer then
+local reply = redis.call('HGET', ids, 'answer:' .. arg.message)
+if not reply then
   return {'absent'}
 end
-local reply = cjson.decode(message_at(redis.call('HGET', ids, 'bot:' .. answer)))
-if not reply.error and redis.call('HGET', ids, 'last') ~= answer then
+local stored = cjson.decode(message_at(redis.call('HGET', ids, 'bot:' .. reply)))
+if not stored.error and redis.call('HGET', ids, 'last') ~= reply then
   return {'not_last'}
 end
-local pending = redis.call('LLEN', mailbox)
-if pending >= tonumber(ARGV[4]) then
-  return {'busy'}
-end
 local now = now_ms()
-local wait = throttle(rate, tonumber(ARGV[5]), now)
-if wait > 0 then
-  return {'limited', whole(wait)}
+local refused = check_pending(arg.max_pending) or check_rate(arg.per_minute, now)
+if refused then
+  return refused
 end
-redis.call('HSET', work, 'due:' .. ARGV[2], whole(now), 'replaces:' .. ARGV[2], answer)
-redis.call('RPUSH', mailbox, ARGV[2])
-if pending == 0 then
-  wait_for_worker(ARGV[1], now, now + ARGV[6])
-end
-end_at(now + ARGV[3])
-return {'requested'}
+enqueue(arg.session, arg.message, reply, now, arg.grace_ms)
+expire_at(now + arg.ttl_ms)
+return {'ok'}

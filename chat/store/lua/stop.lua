@@ -1,20 +1,19 @@
 #!lua
--- Ask that a waiting message's reply be written no further.
--- ARGV: session, message id, reply id, ttl_ms, grace_ms.
--- The worker that writes it sees the mark and commits what there is. Where it is next and no
--- worker writes it, it is settled here, so that a stop needs no worker. Behind others it keeps
--- its place.
-if not alive() then
+-- Request that the reply to a waiting message ends. The worker that writes it sees the mark and commits
+-- what there is. If the message is next and no worker holds it, the outcome is stored here, so that a
+-- stop needs no worker. Behind others it keeps its position in the queue.
+if not session_exists() then
   return {'unknown'}
 end
-local id = ARGV[2]
+local id = arg.message
 local asked_at = redis.call('HGET', work, 'due:' .. id)
 if not asked_at then
-  local answer = redis.call('HGET', ids, 'answer:' .. id)
-  if not answer then
+  local stored = redis.call('HGET', ids, 'answer:' .. id)
+  if not stored then
     return {'absent'}
   end
-  return {'answered', message_at(redis.call('HGET', ids, 'bot:' .. answer)), '0'}
+  local message = message_at(redis.call('HGET', ids, 'bot:' .. stored))
+  return {'ok', 'message', message, 'new', false, 'pending', 0}
 end
 if redis.call('LINDEX', mailbox, 0) ~= id or redis.call('EXISTS', lease) == 1 then
   redis.call('HSET', work, 'stop:' .. id, '1')
@@ -22,14 +21,20 @@ if redis.call('LINDEX', mailbox, 0) ~= id or redis.call('EXISTS', lease) == 1 th
 end
 local now = now_ms()
 local text = redis.call('GET', partial)
-local reply = text and redis.call('HGET', work, 'reply') or ARGV[3]
-local replaced = redis.call('HGET', work, 'replaces:' .. id) or ''
-local waited = whole(now - asked_at)
-local body = '{"id":"' .. reply .. '","source":"bot","msg":' .. cjson.encode(text or '')
-  .. ',"reply_to":"' .. id .. '","finish_reason":"stop_requested","pieces":'
-  .. (text and redis.call('HGET', work, 'pieces') or '0')
-  .. ',"timings":{"queued_ms":' .. waited .. ',"total_ms":' .. waited .. '}'
-  .. (replaced ~= '' and ',"replaces":"' .. replaced .. '"' or '') .. '}'
-local message, pending = store_outcome(ARGV[1], reply, id, body, replaced, now, ARGV[4], ARGV[5])
-tally('replied', now)
-return {'settled', message, whole(pending)}
+local reply = text and redis.call('HGET', work, 'reply') or arg.reply
+local replaces = redis.call('HGET', work, 'replaces:' .. id)
+local waited = now - asked_at
+local body = cjson.encode({
+  id = reply,
+  source = 'bot',
+  msg = text or '',
+  reply_to = id,
+  finish_reason = 'stop_requested',
+  pieces = tonumber(text and redis.call('HGET', work, 'pieces') or 0),
+  timings = {queued_ms = waited, total_ms = waited},
+  replaces = replaces or nil,
+})
+local message, pending =
+  store_outcome(arg.session, reply, id, body, replaces, now, arg.ttl_ms, arg.grace_ms)
+count_figure('replied', now)
+return {'ok', 'message', message, 'new', true, 'pending', pending}

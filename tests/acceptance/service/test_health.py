@@ -35,7 +35,7 @@ def test_a_healthy_site_says_so(site: Site) -> None:
     assert set(readiness(site.stack)[1].values()) == {"ok"}
     code, said = check_worker(site.stack)
     assert code == 0, said
-    assert said.count(" works.") == len(site.stack.of("worker"))
+    assert said.count(" is healthy.") == len(site.stack.of("worker"))
 
 
 def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
@@ -49,7 +49,7 @@ def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
     worker.kill()
 
     assert code == 1
-    assert f":{worker.pid} did not do its task in time" in said
+    assert f":{worker.pid} did not run the health probe in time" in said
     assert "Traceback" not in said
 
 
@@ -74,14 +74,14 @@ def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> No
             "the worker to write",
         )
         code, said = check_worker(stack, "--timeout", "1")
-    assert (code, " works." in said) == (0, True), "busy is well"
+    assert (code, " is healthy." in said) == (0, True), "busy is well"
 
     stack.of("beat")[0].kill()
     stack.of("worker")[0].kill()
     assert "no sign of life" in ill("worker")
     assert readiness(stack)[0] == 503
     code, said = check_worker(stack)
-    assert (code, "No worker of this host" in said) == (1, True)
+    assert (code, "No worker is running on this host" in said) == (1, True)
 
     stack.start_worker()
     wait_for(lambda: readiness(stack)[1]["worker"] == "ok", "the worker's sign of life")
@@ -99,6 +99,6 @@ def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> No
     assert set(readiness(stack)[1].values()) == {"unreachable"}
     assert "chat_redis_up 0.0" in requests.get(f"{stack.url}/metrics", timeout=15).text
     code, said = check_worker(stack)
-    assert (code, "does not answer" in said) == (1, True)
+    assert (code, "Redis does not respond" in said) == (1, True)
     stack.of("redis")[0].send(signal.SIGCONT)
     wait_for(lambda: readiness(stack)[1]["layer"] == "ok", "the layer to recover")

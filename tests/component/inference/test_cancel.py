@@ -1,10 +1,13 @@
 """A call can be stopped from another thread at any moment, and the server notices."""
 
+import socket
 import threading
 import time
+from unittest.mock import Mock
 
 import pytest
 
+from inference import cancellable_http
 from inference.model_client import Generation, HttpModelClient, Turn
 from inference.model_errors import GenerationCancelled, ModelError
 from tests.component.inference.conftest import BuildClient, wait_until
@@ -41,7 +44,7 @@ class Reader:
 
 
 def cancel_and_join(generation: Generation, reader: Reader) -> None:
-    """Cancel, and hold the reader to ending promptly with the right exception."""
+    """Cancel; the reader must end promptly, with the right exception."""
     started_s = time.monotonic()
     generation.cancel()
     reader.join()
@@ -79,10 +82,19 @@ def test_cancelled_while_waiting_for_headers(
     assert len(stub.wait_for(is_disconnected)) == count
 
 
-def test_cancelled_after_the_headers_before_the_first_piece(
-    client: HttpModelClient, stub: ModelStub
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        Behaviour(piece_delay_s=60),
+        Behaviour(byte_delay_s=0.05),
+        Behaviour(status=500, error="x", byte_delay_s=0.05),
+    ],
+    ids=["silent", "a byte now and then", "an error now and then"],
+)
+def test_cancelled_before_the_first_piece(
+    client: HttpModelClient, stub: ModelStub, behaviour: Behaviour
 ) -> None:
-    stub.script(Behaviour(piece_delay_s=60))
+    stub.script(behaviour)
     generation = client.generate(TURNS)
     reader = Reader(generation)
     stub.wait_for(lambda seen: len(seen) == 1)
@@ -120,7 +132,7 @@ def test_cancelled_while_pieces_are_still_in_the_buffer(
 def test_cancelled_while_connecting(build: BuildClient, full_server: str) -> None:
     generation = build(url=full_server, timeout_s=30.0).generate(TURNS)
     reader = Reader(generation)
-    wait_until(lambda: generation._call._waiting_on is not None)
+    wait_until(lambda: generation._call._connecting is not None)
     cancel_and_join(generation, reader)
 
 
@@ -128,20 +140,25 @@ def test_cancelled_in_the_tls_handshake(build: BuildClient, silent_server: str) 
     url = silent_server.replace("http:", "https:")
     generation = build(url=url, timeout_s=30.0).generate(TURNS)
     reader = Reader(generation)
-    wait_until(lambda: generation._call._waiting_on is not None)
+    wait_until(lambda: generation._call._duplicate is not None)
     cancel_and_join(generation, reader)
 
 
 def test_cancelled_while_a_name_is_looked_up(
     build: BuildClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answered = threading.Event()
-    monkeypatch.setattr("inference.name_lookup._Lookup.run", lambda lookup: answered.wait(10))
+    resolved = threading.Event()
+
+    def look_up(*_: object, **__: object) -> list[object]:
+        resolved.wait(10)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     generation = build(url="http://model.invalid/").generate(TURNS)
     reader = Reader(generation)
-    wait_until(lambda: generation._call._waiting_on is not None)
+    wait_until(lambda: generation._call._connecting is not None)
     cancel_and_join(generation, reader)
-    answered.set()
+    resolved.set()
 
 
 def test_cancelling_after_the_end_changes_nothing(client: HttpModelClient, stub: ModelStub) -> None:
@@ -191,6 +208,20 @@ def test_a_call_whose_connection_has_moved_on_cannot_harm_its_next_owner(
     assert next(owner) == "still"
     read_whole.cancel()
     assert list(owner) == [" here"]
+
+
+def test_cancelling_after_the_last_byte_spares_the_kept_connection(
+    client: HttpModelClient, stub: ModelStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = Mock(wraps=cancellable_http._connect)
+    monkeypatch.setattr(cancellable_http, "_connect", connect)
+    stub.script(Behaviour(shape="object"))
+    finished_there = client.generate(TURNS)
+    next(finished_there)
+    finished_there.cancel()
+    with client.generate(TURNS) as other:
+        assert "".join(other) == "You said: Hello"
+    assert connect.call_count == 1
 
 
 def test_cancelling_at_random_moments_never_harms_another_call(

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import socket
+from concurrent.futures import Future
 
 import pytest
 
-from inference import interruptible_http
+from inference import cancellable_http
 from inference.model_client import HttpModelClient, Turn
 from inference.model_errors import ModelError, ModelUnavailable
 from tests.component.inference.conftest import BuildClient, wait_until
@@ -16,15 +18,15 @@ TURNS = [Turn("human", "Hello")]
 
 @pytest.fixture
 def connects(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """The addresses that were really connected to, in order."""
+    """The connections that were opened, in order."""
     seen: list[object] = []
-    connect = interruptible_http._connect
+    connect = cancellable_http._connect
 
-    def count(sock: object, address: object, *rest: object) -> None:
-        seen.append(address)
-        connect(sock, address, *rest)  # type: ignore[arg-type]
+    def count(open_socket: object, connecting: Future[socket.socket]) -> None:
+        seen.append(connecting)
+        connect(open_socket, connecting)
 
-    monkeypatch.setattr(interruptible_http, "_connect", count)
+    monkeypatch.setattr(cancellable_http, "_connect", count)
     return seen
 
 

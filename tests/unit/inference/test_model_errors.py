@@ -1,4 +1,4 @@
-"""The exception tree, and what exceptions of the HTTP library become in it."""
+"""The exception tree, and what the HTTP libraries' exceptions become."""
 
 import http.client
 import inspect
@@ -8,8 +8,8 @@ import pytest
 import requests.exceptions
 import urllib3.exceptions
 
-from inference.library_errors import MEANINGS, as_model_error
 from inference.model_errors import ModelError
+from inference.transport import as_model_error
 
 KINDS = ModelError.__subclasses__()
 
@@ -31,13 +31,40 @@ def test_only_refusals_of_the_request_itself_are_permanent() -> None:
     assert permanent == {"model.unauthorized", "model.rejected"}
 
 
-def test_no_exception_of_requests_is_forgotten() -> None:
-    raised = {
-        kind
-        for _, kind in inspect.getmembers(requests.exceptions, inspect.isclass)
-        if issubclass(kind, requests.exceptions.RequestException)
+def test_every_exception_of_requests_has_a_meaning() -> None:
+    codes: dict[str, set[str]] = {}
+    for name, kind in inspect.getmembers(requests.exceptions, inspect.isclass):
+        if issubclass(kind, requests.exceptions.RequestException):
+            error = kind("x", "x", 0) if name == "JSONDecodeError" else kind()
+            codes.setdefault(as_model_error(error).code, set()).add(name)
+    assert codes == {
+        "model.unavailable": {
+            "ConnectionError",
+            "ProxyError",
+            "RequestException",
+            "RetryError",
+            "SSLError",
+        },
+        "model.timeout": {"ConnectTimeout", "ReadTimeout", "Timeout"},
+        "model.rejected": {
+            "HTTPError",
+            "InvalidHeader",
+            "InvalidProxyURL",
+            "InvalidSchema",
+            "InvalidURL",
+            "MissingSchema",
+            "TooManyRedirects",
+            "URLRequired",
+            "UnrewindableBodyError",
+        },
+        "model.bad_reply": {
+            "ChunkedEncodingError",
+            "ContentDecodingError",
+            "InvalidJSONError",
+            "JSONDecodeError",
+            "StreamConsumedError",
+        },
     }
-    assert raised <= MEANINGS.keys()
 
 
 @pytest.mark.parametrize(
@@ -69,7 +96,7 @@ def test_no_exception_of_requests_is_forgotten() -> None:
         ),
     ],
 )
-def test_library_errors_have_the_meaning_a_person_needs(error: Exception, code: str) -> None:
+def test_library_errors_become_model_errors(error: Exception, code: str) -> None:
     assert as_model_error(error).code == code
 
 

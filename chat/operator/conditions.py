@@ -1,0 +1,177 @@
+"""Conditions on sessions, each stated once: as a clause for the search module and as a match.
+
+A server with the search module gets `Query.clause()`. Without it, `matches` gets the same fields of
+one session after the other.
+
+Nothing typed by a person reaches the query language as it is. Of a search only words remain
+(letters, digits, underscores), which have no meaning there; tags are escaped.
+Source: https://redis.io/docs/latest/develop/ai/search-and-query/query/ (dialect 2).
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+from chat.errors import ErrorCode
+from chat.store.inspection import Busy, State
+
+# Every write of a document indexes it again, so only the last messages can be searched.
+SEARCHED_MESSAGES = 100
+# A field's path in the document, and its type in the index. "$.messages[-1]" is the last message;
+# a condition on "[*]" holds if it holds for any message. Times are in milliseconds since 1970.
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "id": ("$.id", "TAG"),
+    "name": ("$.name", "TEXT", "NOSTEM", "SORTABLE"),
+    "started": ("$.session_start", "NUMERIC", "SORTABLE"),
+    "last": ("$.messages[-1].timestamp", "NUMERIC", "SORTABLE"),
+    "length": ("$.messages[-1].seq", "NUMERIC", "SORTABLE"),
+    "last_failure": ("$.messages[-1].error.code", "TAG"),
+    "failure": ("$.messages[*].error.code", "TAG"),
+    "said": ("$.messages[*].timestamp", "NUMERIC"),
+    "took": ("$.messages[*].timings.total_ms", "NUMERIC"),
+    "msg": (f"$.messages[-{SEARCHED_MESSAGES}:].msg", "TEXT", "NOSTEM"),
+}
+ORDERS = ("started", "last", "length", "name")
+ID = re.compile(r"[0-9a-f]{32}")
+ID_PREFIX = re.compile(r"[0-9a-f]{4,32}")
+MIN_PREFIX_CHARS = 2
+MAX_WORDS = 12
+EVERYTHING = "*"
+NOTHING = "@id:{none}"
+ERROR_CODES = frozenset(code.value for code in ErrorCode)
+
+FieldValues = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A value of a tag field is one of these; with `negated`, none of them is."""
+
+    field: str
+    values: frozenset[str]
+    negated: bool = False
+
+    def clause(self) -> str:
+        if not self.values:
+            return "" if self.negated else NOTHING
+        tags = "|".join(re.sub(r"\W", r"\\\g<0>", value) for value in sorted(self.values))
+        return f"{'-' if self.negated else ''}@{self.field}:{{{tags}}}"
+
+    def matches(self, session: FieldValues) -> bool:
+        return self.values.isdisjoint(session[self.field]) is self.negated
+
+
+@dataclass(frozen=True)
+class Between:
+    """A value of a numeric field is in an interval that includes both ends."""
+
+    field: str
+    start: float = -inf
+    end: float = inf
+
+    def clause(self) -> str:
+        return f"@{self.field}:[{self.start:.0f} {self.end:.0f}]"
+
+    def matches(self, session: FieldValues) -> bool:
+        return any(self.start <= value <= self.end for value in session[self.field])
+
+
+@dataclass(frozen=True)
+class Words:
+    """Each word of a text begins a word of the field, or the only one begins the session's id.
+
+    `field` is a text field, or several joined by "|".
+    """
+
+    field: str
+    text: str
+
+    def clause(self) -> str:
+        words = self._words()
+        if not words:
+            return NOTHING
+        terms = (word + "*" if len(word) >= MIN_PREFIX_CHARS else word for word in words)
+        by_words = f"(@{self.field}:({' '.join(terms)}))"
+        return f"({by_words} | (@id:{{{words[0]}*}}))" if _is_id_prefix(words) else by_words
+
+    def matches(self, session: FieldValues) -> bool:
+        words = self._words()
+        if _is_id_prefix(words) and session["id"][0].startswith(words[0]):
+            return True
+        texts = (text for name in self.field.split("|") for text in session[name])
+        found = {word for text in texts for word in _words_of(text)}
+        return bool(words) and all(
+            word in found
+            or (len(word) >= MIN_PREFIX_CHARS and any(each.startswith(word) for each in found))
+            for word in words
+        )
+
+    def _words(self) -> list[str]:
+        return _words_of(self.text)[:MAX_WORDS]
+
+
+Condition = OneOf | Between | Words
+
+
+@dataclass(frozen=True)
+class Query:
+    """The sessions that meet all conditions, in the order of one field."""
+
+    conditions: tuple[Condition, ...] = ()
+    order: str = "started"
+    descending: bool = True
+
+    def narrow(self, *conditions: Condition) -> "Query":
+        """Return a query with more conditions."""
+        return replace(self, conditions=self.conditions + conditions)
+
+    def clause(self) -> str:
+        """Return all conditions as the search module takes them."""
+        clauses = (condition.clause() for condition in self.conditions)
+        return " ".join(filter(None, clauses)) or EVERYTHING
+
+    def matches(self, session: FieldValues) -> bool:
+        """Return whether a session with these `fields` meets all conditions."""
+        return all(condition.matches(session) for condition in self.conditions)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that `matches` and the order need."""
+        named = (condition.field for condition in self.conditions)
+        return frozenset({"id", self.order}.union(*(each.split("|") for each in named)))
+
+    @property
+    def ids(self) -> frozenset[str] | None:
+        """The only sessions that can match, if a condition names them."""
+        named = (
+            condition.values
+            for condition in self.conditions
+            if isinstance(condition, OneOf) and condition.field == "id" and not condition.negated
+        )
+        return next(named, None)
+
+
+def one_of_ids(ids: Iterable[str]) -> OneOf:
+    """Return the condition that a session is one of these; what is not an id is left out."""
+    return OneOf("id", frozenset(each for each in ids if ID.fullmatch(each)))
+
+
+def in_state(state: State, busy: Sequence[Busy]) -> tuple[Condition, ...]:
+    """Return the conditions for a state; `busy` are all sessions with something to answer."""
+    if state in (State.WAITING, State.WRITING):
+        is_writing = state is State.WRITING
+        return (one_of_ids(each.session for each in busy if each.writing is is_writing),)
+    return (
+        OneOf("last_failure", ERROR_CODES, negated=state is State.IDLE),
+        OneOf("id", frozenset(each.session for each in busy), negated=True),
+    )
+
+
+def _words_of(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _is_id_prefix(words: Sequence[str]) -> bool:
+    return len(words) == 1 and ID_PREFIX.fullmatch(words[0]) is not None

@@ -1,0 +1,89 @@
+"""The names of all keys in Redis. No other module and no script builds one.
+
+chat:{ID}:document         RedisJSON: id, name, session_start, messages
+chat:{ID}:ids              hash: "human:<id>", "bot:<id>" → seq;
+                           "answer:<human id>", "last" → id of a reply
+chat:{ID}:mailbox          list: ids of the messages to answer, oldest first
+chat:{ID}:work             hash: of the reply in progress: reply, pieces, taken, retry_at;
+                           of each waiting message: due:, attempts:, replaces:, stop:<id>
+chat:{ID}:partial          string: the partial reply
+chat:{ID}:lease            string: the lease holder's random value, with its own expiry
+chat:{ID}:rate             string: when the next message is due at the allowed rate (GCRA)
+chat:{ID}:sockets          sorted set: open sockets by last heartbeat
+chat:address:{HASH}:rate   string: the same as for a session, for new sessions of an address
+chat:address:{HASH}:sockets  sorted set: open sockets of an address by last heartbeat
+chat:due                   sorted set: sessions with unanswered messages, by when to sweep them
+chat:waiting               sorted set: those without a worker, by when they began to wait
+chat:pace                  hash: mean duration of recent replies, time of the last one
+chat:minute:<n>            hash: statistics of the n-th minute since 1970, kept for two hours
+chat:sockets               sorted set: all open sockets by last heartbeat
+chat:workers               sorted set: workers by last heartbeat
+chat:slots                 sorted set: workers by number of free slots
+chat:swept                 string: time of the last sweep
+chat:write-check           string: written to check that Redis accepts writes
+chat:health-probe:{NONCE}  string: a worker has run the health probe with this nonce
+chat:sessions:1            search index over the documents
+"""
+
+from hashlib import sha256
+
+# Name in the scripts → key. `chat.store.command` declares these names as Lua locals.
+Keys = dict[str, str]
+
+DOCUMENT_PREFIX = "chat:{"
+SEARCH_INDEX = "chat:sessions:1"  # Use a new name if its fields change.
+
+_SESSION = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets")
+_SHARED = {
+    "due": "chat:due",
+    "minute": "chat:minute",
+    "waiting": "chat:waiting",
+    "pace": "chat:pace",
+}
+_CLUSTER = _SHARED | {
+    "workers": "chat:workers",
+    "slots": "chat:slots",
+    "all_sockets": "chat:sockets",
+    "swept": "chat:swept",
+    "write_check": "chat:write-check",
+}
+
+
+def session_key(session: str, name: str) -> str:
+    return f"{DOCUMENT_PREFIX}{session}}}:{name}"
+
+
+def session_keys(session: str) -> Keys:
+    """Return a session's keys and the shared ones that its commands change."""
+    return {name: session_key(session, name) for name in _SESSION} | _SHARED
+
+
+def creation_keys(session: str, address: str) -> Keys:
+    """Return the keys for creating a session; the rate is the address's."""
+    return session_keys(session) | {"rate": _address_key(address, "rate")}
+
+
+def socket_keys(session: str, address: str) -> Keys:
+    """Return a session's keys, the sockets of an address and all sockets."""
+    return session_keys(session) | {
+        "address_sockets": _address_key(address, "sockets"),
+        "all_sockets": _CLUSTER["all_sockets"],
+    }
+
+
+def cluster_keys() -> Keys:
+    """Return the keys that belong to no session."""
+    return _CLUSTER
+
+
+def health_probe_keys(nonce: str) -> Keys:
+    return {"health_probe": f"chat:health-probe:{nonce}"}
+
+
+def session_of(document_key: str) -> str:
+    """Return the session id in a document's key."""
+    return document_key.removeprefix(DOCUMENT_PREFIX).partition("}")[0]
+
+
+def _address_key(address: str, name: str) -> str:
+    return f"chat:address:{sha256(address.encode()).hexdigest()[:16]}:{name}"

@@ -1,0 +1,39 @@
+#!lua flags=no-writes
+-- Load a session at one moment, with the messages after `after`, whose id is `known` or ''.
+if not session_exists() then
+  return {'unknown'}
+end
+local now = now_ms()
+local length = message_count()
+local after = tonumber(arg.after)
+local function is_known(id)
+  local seq = redis.call('HGET', ids, 'human:' .. id) or redis.call('HGET', ids, 'bot:' .. id)
+  return tonumber(seq or 0) == after
+end
+local recovered = after <= length and (arg.known == '' or is_known(arg.known))
+local pending = redis.call('LRANGE', mailbox, 0, -1)
+local is_held = pending[1] and redis.call('EXISTS', lease) == 1
+local reply = is_held and redis.call('HGET', work, 'reply')
+local waits = redis.call('ZCARD', waiting)
+local recent = redis.call('HMGET', pace, 'reply_ms', 'at')
+local mean_ms, last_at = recent[1], recent[2]
+local since = is_held and redis.call('HGET', work, 'taken') or last_at or now
+local retry_at = is_held and redis.call('HGET', work, 'retry_at') or now
+return {
+  'ok',
+  'head', redis.call('JSON.GET', document, '$.name', '$.session_start'),
+  'messages', messages_after(recovered and after or 0),
+  'expires_ms', redis.call('PEXPIRETIME', document),
+  'remaining_ms', redis.call('PTTL', document),
+  'last_seq', length,
+  'recovered', recovered,
+  'pending', pending,
+  'reply', reply or false,
+  'text', reply and redis.call('GET', partial) or '',
+  'retry_in_ms', math.max(retry_at - now, 0),
+  'ahead', not is_held and redis.call('ZRANK', waiting, arg.session) or 0,
+  'waiting', waits,
+  'in_progress', math.max(redis.call('ZCARD', due) - waits, 0),
+  'mean_reply_ms', mean_ms and tonumber(mean_ms),
+  'elapsed_ms', math.max(now - since, 0),
+}

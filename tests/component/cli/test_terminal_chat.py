@@ -1,0 +1,229 @@
+"""What the terminal client prints for frames and typed lines, with a fake connection."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from chat.cli.chat_client import ChatClient, Frame
+from chat.cli.interactive import HELP, InteractiveChat
+from chat.cli.pipe import PipedChat
+
+EXPIRES_AT = "2026-01-01T12:00:00.000Z"
+LOCAL = f"{datetime(2026, 1, 1, 12, tzinfo=UTC).astimezone():%H:%M}"
+READY: Frame = {"type": "session.ready", "name": "Ada", "expires_at": EXPIRES_AT}
+GREETING = f"Hi Ada, what would you like to talk about?\n{HELP}\n"
+PAUSE: Frame = {"type": "pause"}
+AFTER_TYPING: Frame = {"type": "after typing"}
+STARTED: Frame = {"type": "reply.started", "id": "r1", "reply_to": "m1"}
+
+
+class FakeClient:
+    """Yields frames, those after a PAUSE or AFTER_TYPING later, and records what is sent."""
+
+    def __init__(self, *frames: Frame) -> None:
+        self._frames = frames
+        self.sent: list[tuple[Any, ...]] = []
+        self.ready, self.typed, self.done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def send(self, msg: str) -> str:
+        self.sent.append((msg,))
+        return f"m{len(self.sent)}"
+
+    async def transmit(self, type_: str, **fields: Any) -> None:
+        self.sent.append((type_, fields))
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        for frame in self._frames:
+            if frame is PAUSE:
+                await asyncio.sleep(0.01)
+            elif frame is AFTER_TYPING:
+                self.ready.set()
+                await self.typed.wait()
+            else:
+                yield frame
+        self.ready.set()
+        self.done.set()
+        await asyncio.Event().wait()
+
+
+def accepted(text: str, id_: str = "m1") -> Frame:
+    return {"type": "message.accepted", "message": {"id": id_, "msg": text}}
+
+
+def delta(text: str) -> Frame:
+    return {"type": "reply.delta", "id": "r1", "reply_to": "m1", "text": text}
+
+
+def completed(text: str, reason: str = "stop", reply_to: str = "m1") -> Frame:
+    message = {"id": "r1", "reply_to": reply_to, "msg": text, "finish_reason": reason}
+    return {"type": "reply.completed", "message": message}
+
+
+def failed(*, retryable: bool = True, reply_to: str = "m1") -> Frame:
+    error = {"code": "model.timeout", "detail": "The model took too long.", "retryable": retryable}
+    message = completed("", reply_to=reply_to)["message"] | {"error": error}
+    return {"type": "reply.failed", "message": message}
+
+
+async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, FakeClient]:
+    """Return what is printed after the greeting, once the frames are there and lines are typed."""
+    client, output = FakeClient(READY, *frames), io.StringIO()
+
+    async def lines() -> AsyncIterator[str]:
+        await client.ready.wait()
+        for line in typed:
+            yield line
+        client.typed.set()
+        await client.done.wait()
+
+    chat = InteractiveChat(cast(ChatClient, client), output, lambda kind, text: text)
+    async with asyncio.timeout(5):
+        await chat.run(lines())
+    printed = output.getvalue()
+    assert printed.startswith(GREETING)
+    return printed.removeprefix(GREETING), client
+
+
+@pytest.mark.parametrize(
+    ("frames", "printed"),
+    [
+        pytest.param((), "> \n", id="prompt"),
+        pytest.param((accepted("hello"), completed("hi")), "> hello\nbot: hi\n> \n", id="history"),
+        pytest.param(
+            (accepted("hello"), STARTED, delta("one"), delta(" two"), completed("one two.")),
+            "> hello\nbot: one two.\n> \n",
+            id="stream",
+        ),
+        pytest.param(
+            (accepted("hello"), STARTED, delta("one"), STARTED, delta("two"), completed("two")),
+            "> hello\nbot: one\nThe reply starts again.\nbot: two\n> \n",
+            id="reply starts again",
+        ),
+        pytest.param(
+            (accepted("hello"), STARTED, delta("one"), completed("two")),
+            "> hello\nbot: one\nbot: two\n> \n",
+            id="other text in the end",
+        ),
+        pytest.param(
+            (accepted("hello"), STARTED, completed("one", "stop_requested")),
+            "> hello\nbot: one\nStopped.\n> \n",
+            id="stopped",
+        ),
+        pytest.param(
+            (accepted("hello"), failed()),
+            "> hello\nbot: \nThe model took too long. Type /retry to try again.\n> \n",
+            id="failed",
+        ),
+        pytest.param(
+            (accepted("hello"), failed(retryable=False)),
+            "> hello\nbot: \nThe model took too long.\n> \n",
+            id="failed permanently",
+        ),
+        pytest.param(
+            ({"type": "connection.lost"}, {"type": "connection.lost"}, READY),
+            "Connection lost. Reconnecting ...\nReconnected.\n> \n",
+            id="reconnected",
+        ),
+        pytest.param(
+            (PAUSE, {"type": "connection.lost"}),
+            "> \nConnection lost. Reconnecting ...\n> \n",
+            id="note after the prompt",
+        ),
+        pytest.param((READY,), f"The session now ends at {LOCAL}.\n> \n", id="extended"),
+        pytest.param(
+            (accepted("hello"), {"type": "reply.queued", "reply_to": "m1", "ahead": 1}),
+            "> hello\n1 message ahead.\n",
+            id="queued",
+        ),
+        pytest.param(
+            (accepted("hello"), {"type": "reply.queued", "reply_to": "m1", "ahead": 2}),
+            "> hello\n2 messages ahead.\n",
+            id="queued after two",
+        ),
+        pytest.param(
+            (accepted("hello"), {"type": "model.loading", "retry_in_s": 3.2}),
+            "> hello\nThe model is loading. Retrying in 3 s.\n",
+            id="loading",
+        ),
+        pytest.param(
+            ({"type": "session.expiring", "expires_at": EXPIRES_AT},),
+            f"The session ends at {LOCAL}. Type /extend to keep it open.\n> \n",
+            id="expiring",
+        ),
+        pytest.param(
+            ({"type": "error", "code": "message.empty", "detail": "Empty.", "ref": None},),
+            "Empty.\n> \n",
+            id="error",
+        ),
+        pytest.param(
+            (accepted("\x1b]0;owned\x07 red"), completed("\u009b31m")),
+            "> ]0;owned red\nbot: 31m\n> \n",
+            id="control characters",
+        ),
+    ],
+)
+async def test_frames_are_shown(frames: tuple[Frame, ...], printed: str) -> None:
+    assert (await screen(*frames))[0] == printed
+
+
+async def test_an_unknown_command_is_named_and_not_sent() -> None:
+    printed, client = await screen(typed=("/foo bar", "/help"))
+    assert printed == f"> Unknown command /foo. {HELP}\n> {HELP}\n> \n"
+    assert client.sent == []
+
+
+async def test_commands_send_frames_about_the_last_message() -> None:
+    _, client = await screen(
+        accepted("hello"), typed=("/stop", "/retry", "/extend", "", "/quit", "unread")
+    )
+    assert client.sent == [
+        ("reply.stop", {"reply_to": "m1"}),
+        ("reply.regenerate", {"reply_to": "m1"}),
+        ("session.extend", {}),
+    ]
+
+
+async def test_no_prompt_is_shown_while_a_regenerated_reply_is_queued() -> None:
+    printed, _ = await screen(
+        *(accepted("hello"), completed("hi"), PAUSE, AFTER_TYPING),
+        *({"type": "reply.queued", "reply_to": "m1", "ahead": 0}, PAUSE, STARTED, completed("hey")),
+        typed=("/retry",),
+    )
+    assert printed == "> hello\nbot: hi\n> bot: hey\n> \n"
+
+
+async def test_a_typed_line_is_sent() -> None:
+    _, client = await screen(typed=("hello",))
+    assert client.sent == [("hello",)]
+
+
+async def test_a_pipe_prints_only_replies_to_its_own_lines_and_counts_failures() -> None:
+    client = FakeClient(
+        completed("old", reply_to="m0"),
+        {"type": "connection.lost"},
+        completed("\x1b[31mhi", reply_to="m1"),
+        {"type": "error", "code": "rate.limited", "detail": "Too fast.", "ref": "m2"},
+        {"type": "error", "code": "message.too_long", "detail": "Too long.", "ref": "m2"},
+        failed() | {"message": failed()["message"] | {"reply_to": "m3"}},
+    )
+    output, errors = io.StringIO(), io.StringIO()
+
+    async def lines() -> AsyncIterator[str]:
+        for line in ("one", " ", "two", "three"):
+            yield line
+
+    chat = PipedChat(cast(ChatClient, client), output, errors)
+    async with asyncio.timeout(5):
+        await chat.run(lines())
+
+    assert output.getvalue() == "[31mhi\n"
+    assert errors.getvalue().splitlines() == [
+        "Connection lost. Reconnecting ...",
+        "Too long.",
+        "The model took too long.",
+    ]
+    assert chat.failures == 2

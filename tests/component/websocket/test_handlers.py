@@ -1,0 +1,115 @@
+"""FrameHandlers change the document and return what follows."""
+
+from uuid import uuid4
+
+import pytest
+
+from chat.errors import MessageEmpty, MessageInvalid, MessageTooLong, SessionBusy
+from chat.events.delivery import CHANGED, QUEUED
+from chat.protocol import (
+    MessageSend,
+    ReplyRegenerate,
+    ReplyStop,
+    SessionExtend,
+    SessionSync,
+)
+from chat.store import sessions
+from chat.store.client import AsyncStore, Store
+from chat.websocket.handlers import Effects, FrameHandlers
+from tests.component.conftest import LIMITS, answer, say, take
+
+
+@pytest.fixture
+def handlers(async_store: AsyncStore, session: str) -> FrameHandlers:
+    return FrameHandlers(async_store, LIMITS, session)
+
+
+async def test_a_message_is_stored_enqueued_and_confirmed(
+    handlers: FrameHandlers, store: Store, session: str
+) -> None:
+    frame = MessageSend(id=uuid4(), msg="hello")
+    effects = await handlers.handle(frame)
+    assert effects.enqueue
+    assert effects.frame is not None
+    assert effects.frame.type == "message.accepted"
+    assert effects.event is None, "a session with one tab needs no event"
+    assert [one.id for one in store.run(sessions.load(session)).messages] == [frame.id]
+
+
+async def test_the_same_message_again_is_confirmed_again_and_not_enqueued(
+    handlers: FrameHandlers,
+) -> None:
+    frame = MessageSend(id=uuid4(), msg="hello")
+    first = await handlers.handle(frame)
+    again = await handlers.handle(frame)
+    assert again == Effects(frame=first.frame, repeat=True)
+
+
+async def test_other_tabs_receive_an_event(
+    handlers: FrameHandlers, store: Store, session: str
+) -> None:
+    for socket in ("one", "two"):
+        store.run(sessions.register_socket(session, socket, address=session, limits=LIMITS))
+    effects = await handlers.handle(MessageSend(id=uuid4(), msg="hello"))
+    assert effects.event is not None
+    assert effects.event["frames"][0][0] == "message.accepted"
+
+
+@pytest.mark.parametrize(("text", "error"), [(" \n", MessageEmpty), ("x" * 2001, MessageTooLong)])
+async def test_an_invalid_message_is_refused_and_not_stored(
+    handlers: FrameHandlers, store: Store, session: str, text: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await handlers.handle(MessageSend(id=uuid4(), msg=text))
+    assert store.run(sessions.load(session)).messages == ()
+
+
+async def test_too_many_waiting_messages_are_refused(
+    handlers: FrameHandlers, store: Store, session: str
+) -> None:
+    for _ in range(LIMITS.pending):
+        say(store, session)
+    with pytest.raises(SessionBusy):
+        await handlers.handle(MessageSend(id=uuid4(), msg="one more"))
+
+
+async def test_stopping_a_waiting_message_completes_it_at_once(
+    handlers: FrameHandlers, store: Store, session: str
+) -> None:
+    message = say(store, session)
+    say(store, session)
+    effects = await handlers.handle(ReplyStop(reply_to=message.id))
+    assert effects.enqueue, "the next message is due"
+    assert effects.frame is not None
+    assert effects.frame.type == "reply.completed"
+    assert effects.event is not None
+
+
+async def test_stopping_a_reply_in_progress_is_left_to_its_worker(
+    handlers: FrameHandlers, store: Store, session: str
+) -> None:
+    message = say(store, session)
+    take(store, session)
+    assert await handlers.handle(ReplyStop(reply_to=message.id)) == Effects()
+
+
+async def test_stopping_an_unknown_message_is_refused(handlers: FrameHandlers) -> None:
+    with pytest.raises(MessageInvalid):
+        await handlers.handle(ReplyStop(reply_to=uuid4()))
+
+
+async def test_regenerating_enqueues_and_resyncs(
+    handlers: FrameHandlers, store: Store, session: str
+) -> None:
+    message = say(store, session)
+    answer(store, session)
+    effects = await handlers.handle(ReplyRegenerate(reply_to=message.id))
+    assert effects == Effects(enqueue=True, resync=True, event=QUEUED)
+
+
+async def test_a_sync_only_loads(handlers: FrameHandlers) -> None:
+    assert await handlers.handle(SessionSync(after=3)) == Effects(load_after=3)
+
+
+async def test_extending_changes_the_session_for_every_tab(handlers: FrameHandlers) -> None:
+    assert await handlers.handle(SessionExtend()) == Effects(event=CHANGED)

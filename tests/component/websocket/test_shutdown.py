@@ -1,0 +1,77 @@
+"""GracefulShutdown closes sockets with 1012 when their application is cancelled."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from chat.websocket import shutdown
+from chat.websocket.shutdown import SERVICE_RESTART, GracefulShutdown
+
+WEBSOCKET = {"type": "websocket"}
+HTTP = {"type": "http"}
+
+
+@pytest.fixture(autouse=True)
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutdown, "GRACE_S", 0.2)
+
+
+class Sent(list[dict[str, Any]]):
+    async def __call__(self, message: dict[str, Any]) -> None:
+        self.append(message)
+
+
+async def never_ends(scope: Any, receive: Any, send: Any) -> None:
+    await asyncio.Event().wait()
+
+
+async def cancelled(application: GracefulShutdown, scope: Any, sent: Sent) -> None:
+    serving = asyncio.create_task(application(scope, None, sent))
+    await asyncio.sleep(0)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+
+
+async def test_a_cancelled_socket_is_closed_with_1012() -> None:
+    sent = Sent()
+    await cancelled(GracefulShutdown(never_ends), WEBSOCKET, sent)
+    assert sent == [{"type": "websocket.close", "code": SERVICE_RESTART}]
+
+
+async def test_a_request_gets_time_to_finish() -> None:
+    sent = Sent()
+
+    async def responds(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.05)
+        await send({"type": "http.response.start"})
+
+    await cancelled(GracefulShutdown(responds), HTTP, sent)
+    assert sent == [{"type": "http.response.start"}]
+
+
+async def test_newcomers_are_refused_while_it_shuts_down() -> None:
+    application = GracefulShutdown(never_ends)
+    await cancelled(application, WEBSOCKET, Sent())
+    socket, request = Sent(), Sent()
+    await application(WEBSOCKET, None, socket)
+    await application(HTTP, None, request)
+    assert socket == [{"type": "websocket.close"}]
+    assert request[0]["status"] == 503
+
+
+async def test_a_client_that_left_starts_no_shutdown() -> None:
+    class Daphne:
+        _disconnected = True
+
+        async def send(self, message: object) -> None:
+            raise AssertionError("nobody is there")
+
+    application = GracefulShutdown(never_ends)
+    serving = asyncio.create_task(application(WEBSOCKET, None, Daphne().send))
+    await asyncio.sleep(0)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert application._refuses_until == 0.0

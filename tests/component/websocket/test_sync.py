@@ -1,0 +1,117 @@
+"""SocketSync forwards the next frame, drops a duplicate, and fills a gap from the document."""
+
+import json
+
+import pytest
+
+from chat.errors import SessionUnknown
+from chat.events.published_frame import PublishedFrame
+from chat.protocol import MessageAccepted, ReplyCompleted, ReplyDelta, ReplyStarted
+from chat.store import leases, sessions
+from chat.store.client import AsyncStore, Store
+from chat.websocket.codecs import PlainCodec
+from chat.websocket.timers import Timer
+from tests.component.conftest import answer, say, take
+from tests.component.websocket.conftest import open_sync, types
+
+
+def accepted(store: Store, session: str, text: str = "hello") -> PublishedFrame:
+    return PublishedFrame.of(MessageAccepted(message=say(store, session, text).public()))
+
+
+async def test_the_next_frame_is_forwarded_as_it_came_and_only_once(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    sync = await open_sync(async_store, session)
+    frame = accepted(store, session)
+    assert list(await sync.on_frame(frame)) == [frame]
+    assert list(await sync.on_frame(frame)) == []
+    assert list(await sync.on_frame(frame, repeat=True)) == [frame]
+
+
+async def test_a_gap_is_filled_from_the_document(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    sync = await open_sync(async_store, session)
+    accepted(store, session, "lost")
+    answer(store, session)
+    frames = await sync.on_frame(accepted(store, session, "next"))
+    assert types(frames) == ["message.accepted", "reply.completed", "message.accepted"]
+    assert [frame.message.seq for frame in frames] == [1, 2, 3]  # type: ignore[union-attr]
+
+
+async def test_a_partial_reply_that_was_missed_is_started_and_filled(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    sync = await open_sync(async_store, session)
+    await sync.on_frame(accepted(store, session))
+    taken = take(store, session)
+    store.run(leases.progress(session, taken.lease, taken.reply, text="one two"))
+    late = ReplyDelta(reply_to=taken.message.id, id=taken.reply, offset=4, text="two")
+    frames = await sync.on_frame(PublishedFrame.of(late))
+    assert types(frames) == ["reply.started", "reply.delta"]
+    assert frames[1].text == "one two"  # type: ignore[union-attr]
+
+
+async def test_a_client_that_knows_more_than_the_document_gets_the_whole_session(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    sync = await open_sync(async_store, session)
+    await sync.on_frame(accepted(store, session))
+    store.redis.execute_command("JSON.SET", f"chat:{{{session}}}:document", "$.messages", "[]")
+    ready = (await sync.resync())[0]
+    assert types([ready]) == ["session.ready"]
+    assert ready.recovered is False  # type: ignore[union-attr]
+
+
+async def test_a_heartbeat_with_another_last_seq_resyncs(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    sync = await open_sync(async_store, session)
+    assert list(await sync.on_heartbeat(0)) == []
+    accepted(store, session)
+    assert types(await sync.on_heartbeat(1)) == ["message.accepted", "reply.queued"]
+
+
+async def test_what_waits_is_sent_with_its_queue_position_when_opened(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    say(store, session)
+    sync = await open_sync(async_store, session)
+    frames = await sync.load(0)
+    assert types(frames) == ["session.ready", "reply.queued"]
+
+
+async def test_the_plain_codec_ignores_deltas_and_converts_replies(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    codec = PlainCodec()
+    sync = await open_sync(async_store, session, codec)
+    await sync.on_frame(accepted(store, session))
+    taken = take(store, session)
+    started = ReplyStarted(reply_to=taken.message.id, id=taken.reply)
+    assert list(await sync.on_frame(PublishedFrame.of(started))) == []
+    store.run(leases.release(session, taken.lease))
+    completed = PublishedFrame.of(ReplyCompleted(message=answer(store, session).public()))
+    (frame,) = await sync.on_frame(completed)
+    text = codec.encode(frame)
+    assert text is not None
+    assert json.loads(text)["msg"] == "hi"
+
+
+async def test_a_session_that_is_gone_raises(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    sync = await open_sync(async_store, session)
+    store.run(sessions.erase(session))
+    with pytest.raises(SessionUnknown):
+        await sync.resync()
+    assert types(list(sync.end())) == ["session.expired"]
+
+
+async def test_an_expiry_warning_is_sent_only_if_the_session_still_expires_then(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    sync = await open_sync(async_store, session)
+    store.run(sessions.extend(session, 600))
+    assert types(list(await sync.on_timer(Timer.EXPIRY_WARNING))) == []

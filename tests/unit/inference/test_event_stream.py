@@ -1,0 +1,64 @@
+"""The decoder of server-sent events."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.event_stream import SseDecoder
+
+STREAM = (
+    "\ufeffdata:no space\n\n"
+    ": a comment\n"
+    'event: token\nid: 7\ndata: {"text": "é 🎉"}\n\n'
+    "data: two\r\ndata: lines\r\n\r\n"
+    "data: by returns\r\r"
+    "data\n\n"
+    "retry: 10\n\n"
+    "data: [DONE]\n\n"
+    "data: no blank line"
+).encode()
+EVENTS = ["no space", '{"text": "é 🎉"}', "two\nlines", "by returns", "", "[DONE]", "no blank line"]
+
+
+def decode(chunks: list[bytes]) -> list[str]:
+    decoder = SseDecoder()
+    events = [event for chunk in chunks for event in decoder.feed(chunk)]
+    return events + decoder.finish()
+
+
+def test_all_ways_of_writing_an_event_are_read() -> None:
+    assert decode([STREAM]) == EVENTS
+
+
+def test_bytes_one_by_one_give_the_same_events() -> None:
+    assert decode([STREAM[i : i + 1] for i in range(len(STREAM))]) == EVENTS
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=20))
+def test_any_split_gives_the_same_events(cuts: list[int]) -> None:
+    bounds = [0, *sorted(cuts), len(STREAM)]
+    chunks = [STREAM[a:b] for a, b in itertools.pairwise(bounds)]
+    assert decode(chunks) == EVENTS
+
+
+@given(st.binary(max_size=300), st.integers(1, 7))
+def test_any_bytes_at_all_are_split_alike_and_never_raise(data: bytes, width: int) -> None:
+    parts = [data[i : i + width] for i in range(0, len(data), width)]
+    assert decode(parts) == decode([data])
+
+
+def test_an_event_is_given_out_as_soon_as_its_blank_line_is_there() -> None:
+    decoder = SseDecoder()
+    assert decoder.feed(b"data: now\n") == []
+    assert decoder.feed(b"\n") == ["now"]
+
+
+@pytest.mark.parametrize("ending", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+def test_bytes_that_are_no_utf8_are_replaced(ending: bytes) -> None:
+    assert decode([b"data: a\xffb" + ending]) == ["a\ufffdb"]
+
+
+def test_fields_whose_name_only_begins_with_data_are_passed_over() -> None:
+    assert decode([b"datax: 1\n\ndata : 2\n\n"]) == []
