@@ -4,13 +4,14 @@
 RUN = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run chromium servers test check format bench faults conformance
+.PHONY: help install install-dev run chromium servers test check format docs bench faults conformance
 
 help:
 	@echo "make run          start the chat at http://127.0.0.1:$${PORT:-3500} (Ctrl-C stops it)"
 	@echo "make test         run all tests"
 	@echo "make check        check style, types and import rules"
 	@echo "make format       format the code"
+	@echo "make docs         build the documentation as a website in site/"
 	@echo "make bench        measure speed"
 	@echo "make faults       break processes and networks on purpose and count lost messages"
 	@echo "make conformance  run all Autobahn WebSocket cases on both web servers (10 minutes)"
@@ -44,6 +45,10 @@ check: install-dev
 format: install-dev
 	@$(RUN) -m ruff format .
 	@$(RUN) -m ruff check --fix .
+
+docs: install-dev
+	@scripts/node_modules.sh
+	@$(RUN) -m sphinx -q -W --keep-going -b html -d var/docs docs site
 
 bench: install-dev
 	@$(RUN) -m bench $(ARGS)

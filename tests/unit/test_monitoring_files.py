@@ -16,9 +16,9 @@ from chat.observability.exporter import ClusterCollector
 from chat.store.cluster import ClusterState
 
 ROOT = Path(__file__).parent.parent.parent
-OPERATIONS = ROOT / "docs" / "operations"
-DASHBOARD: dict[str, Any] = json.loads((OPERATIONS / "grafana-dashboard.json").read_text())
-RULES: list[dict[str, Any]] = yaml.safe_load((OPERATIONS / "alerts.yml").read_text())["groups"][0][
+MONITORING = ROOT / "deploy" / "monitoring"
+DASHBOARD: dict[str, Any] = json.loads((MONITORING / "grafana-dashboard.json").read_text())
+RULES: list[dict[str, Any]] = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0][
     "rules"
 ]
 EXPRESSIONS = [rule["expr"] for rule in RULES] + [
