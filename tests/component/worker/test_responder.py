@@ -13,8 +13,7 @@ from chat.store.client import Store
 from chat.store.keys import session_key
 from chat.worker.responder import Responder, ResponderSettings
 from inference.model_client import ModelClient
-from inference.model_errors import ModelRejected
-from tests.component.conftest import answer, due, reply, say, take
+from tests.component.conftest import LIMITS, answer, due, reply, say, take
 from tests.component.worker.conftest import RecordedDelivery, ScriptedModel
 
 SETTINGS = ResponderSettings(
@@ -84,17 +83,18 @@ def test_the_model_gets_the_window_in_order_of_questions(worker: Worker, session
     ]
 
 
-def test_the_whole_session_is_loaded_if_many_replies_failed(worker: Worker, session: str) -> None:
-    say(worker.store, session, "one")
+def test_the_whole_session_is_loaded_if_the_last_replies_were_replaced(
+    worker: Worker, session: str
+) -> None:
+    message = say(worker.store, session, "one")
     answer(worker.store, session, "first")
-    failing = worker.responder(ScriptedModel(*[[ModelRejected()]] * 6))
-    for number in range(6):
-        say(worker.store, session, f"failed {number}")
-        failing.answer_next(session)
-    model = ScriptedModel(["last"])
+    for number in range(8):
+        worker.store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+        answer(worker.store, session, f"first {number}")
     say(worker.store, session, "two")
+    model = ScriptedModel(["last"])
     worker.responder(model).answer_next(session)
-    assert len(model.turns[0]) == SETTINGS.history_messages
+    assert [turn.text for turn in model.turns[0]] == ["one", "first 7", "two"]
 
 
 def test_nothing_happens_without_a_waiting_message(worker: Worker, session: str) -> None:
