@@ -10,6 +10,7 @@ import requests
 from tests.processes import ROOT, WEB_SERVERS, Running, Stack
 
 ECHO = "tests.conformance.echo:application"
+MAX_CASE_BYTES = 16 * 1024 * 1024  # the largest message of Autobahn's cases
 CHAT = "chatproject.asgi:application"
 GROUPS = {
     1: "messages",
@@ -30,8 +31,11 @@ KNOWN_FAILURES = {"daphne": {"1.1.1", "1.2.1", "6.1.1", "6.1.2"}, "uvicorn": {"7
 
 
 def start(stack: Stack, server: str, application: str) -> Running:
-    """Start `server` with the command the project runs it with; does not wait for it."""
-    return stack.run(server, WEB_SERVERS[server].replace(CHAT, application), {})
+    """Start `server` with the project's command line, but no size limit; does not wait for it."""
+    command = (
+        WEB_SERVERS[server].replace(CHAT, application).replace(" 262144", f" {MAX_CASE_BYTES}")
+    )
+    return stack.run(server, command, {})
 
 
 def is_serving(web: Running) -> bool:

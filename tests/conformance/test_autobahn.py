@@ -1,6 +1,6 @@
 """Autobahn's cases for the rules of the WebSocket protocol, on both servers.
 
-Left to `make conformance`: size and speed, and compression, which daphne does not have.
+Left to `make conformance`: size and speed. Compression is not offered.
 """
 
 import pytest
