@@ -26,8 +26,8 @@ MEASURED = {"queued_ms", "first_token_ms", "total_ms", "eta_s"}
 NAMES = [
     *(type_of(frame) for frame in (*CLIENT_FRAMES, *SERVER_FRAMES)),
     "plain.text",
-    "plain.answer",
-    "plain.failure",
+    "plain.reply",
+    "plain.error",
 ]
 FIRST = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d001"
 SECOND = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d002"
@@ -103,9 +103,9 @@ def speak_plainly(recorded: dict[str, Any], model: ModelStub, site: Stack, token
     recorded["plain.text"] = "Good morning!"
     with plain(site, token) as socket:
         socket.send(recorded["plain.text"])
-        recorded["plain.answer"] = socket.next()
+        recorded["plain.reply"] = socket.next()
         socket.send(recorded["plain.text"])
-        recorded["plain.failure"] = socket.next()
+        recorded["plain.error"] = socket.next()
 
 
 @pytest.fixture

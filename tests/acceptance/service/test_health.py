@@ -78,7 +78,7 @@ def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> No
 
     stack.of("beat")[0].kill()
     stack.of("worker")[0].kill()
-    assert "no sign of life" in ill("worker")
+    assert "no heartbeat" in ill("worker")
     assert readiness(stack)[0] == 503
     code, said = check_worker(stack)
     assert (code, "No worker is running on this host" in said) == (1, True)
