@@ -13,4 +13,4 @@ app.autodiscover_tasks()
 
 @signals.setup_logging.connect
 def leave_logging_to_django(**_: object) -> None:
-    """Keep LOGGING of the settings: Celery configures logging only if this signal has no receiver."""
+    """Keep the settings' LOGGING: Celery configures logging only if nobody receives this signal."""

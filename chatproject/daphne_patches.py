@@ -1,8 +1,8 @@
 """Two patches of daphne, applied if it is the server of this process.
 
 Close codes: autobahn lets applications close with 1000 and 3000 to 4999 only, and daphne drops the
-reason (https://github.com/django/daphne/issues/374). The API closes with 1008 and a reason, as other
-ASGI servers do.
+reason (https://github.com/django/daphne/issues/374). The API closes with 1008 and a reason, as on
+other ASGI servers.
 
 Shutdown: daphne cancels the application of every connection. `Server.kill_all_applications` (4.2.3)
 raises KeyError at the first connection that has none, such as the HTTP request of a WebSocket's

@@ -248,8 +248,8 @@ CHANNEL_LAYERS = {
     }
 }
 
-# Celery: a task is only a hint, because the sweep enqueues lost ones again. So tasks are acknowledged
-# early, and nothing waits for a visibility timeout. Threads, because workers wait for HTTP.
+# Celery: a task is only a hint, because the sweep enqueues lost ones again. So tasks are
+# acknowledged early and need no visibility timeout. Threads, because workers wait for HTTP.
 CELERY_TASK_DEFAULT_QUEUE = "chat:tasks"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_POOL = "threads"

@@ -152,7 +152,7 @@ def _plain() -> dict[str, Any]:
     return {
         "address": "/chat",
         "title": "plain",
-        "description": "The client sends text; the server sends one JSON object per reply or error.",
+        "description": "The client sends text; the server sends a JSON object per reply or error.",
         "messages": {name: _ref("components", "messages", name) for name in names},
         "bindings": _handshake(None, {}),
     }

@@ -21,7 +21,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from chat.container import async_store
-from chat.observability.metric_files import settled
+from chat.observability.metric_files import merged
 from chat.store import cluster
 from chat.store.cluster import ClusterState
 
@@ -35,7 +35,7 @@ class HostCollector:
 
     def collect(self) -> Iterable[Metric]:
         """Return every metric once, with the sum of all processes."""
-        with settled(settings.METRICS_DIR):
+        with merged(settings.METRICS_DIR):
             collector = MultiProcessCollector(None, path=str(settings.METRICS_DIR))
             yield from collector.collect()
 

@@ -20,7 +20,6 @@ LAYER_TIMEOUT_S = 3
 DEFAULT_VISIBILITY_TIMEOUT_S = 3600
 
 
-
 def check_broker() -> Iterator[Finding]:
     """Check that the broker responds and does not redeliver a task while it runs."""
     try:
