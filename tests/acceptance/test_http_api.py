@@ -94,7 +94,7 @@ def test_an_address_gets_so_many_tokens_a_minute(new_stack: NewStack) -> None:
 
     answers = [post(stack, params={"name": "Ada"}) for _ in range(4)]
 
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [response.status_code for response in answers] == [200, 200, 200, 429]
     assert 1 <= int(answers[3].headers["Retry-After"]) <= 60
     assert "Try again in" in answers[3].json()["detail"]
 

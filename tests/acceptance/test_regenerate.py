@@ -19,10 +19,10 @@ async def new_outcome(client: Client, message: str, old: Frame) -> Frame:
 
 
 def read_history(stack: Stack, client: Client) -> list[Frame]:
-    answer = requests.get(
+    response = requests.get(
         f"{stack.url}/refresh_token", params={"token": client.token}, timeout=10
     ).json()
-    return list(answer["messages"])
+    return list(response["messages"])
 
 
 def prompts(model_stub: ModelStub) -> list[str]:
@@ -34,7 +34,7 @@ async def test_the_new_reply_replaces_the_old_one_for_every_tab(
 ) -> None:
     model_stub.script(Behaviour(text="first try"), Behaviour(text="second try"))
     ada, other = await tabs(2)
-    message = await ada.say("hello")
+    message = await ada.send_message("hello")
     old = await ada.outcome(message)
 
     await other.send("reply.regenerate", reply_to=message)
@@ -51,7 +51,7 @@ async def test_who_comes_later_is_not_told_the_replaced_text(
 ) -> None:
     model_stub.script(Behaviour(text="first try"), Behaviour(text="second try"))
     (ada,) = await tabs()
-    message = await ada.say("hello")
+    message = await ada.send_message("hello")
     old = await ada.outcome(message)
     await ada.send("reply.regenerate", reply_to=message)
     new = await new_outcome(ada, message, old)
@@ -67,13 +67,13 @@ async def test_who_comes_later_is_not_told_the_replaced_text(
     history = read_history(stack, ada)
     assert [one["msg"] for one in history] == ["Human: hello", "Bot: second try"]
 
-    await ada.outcome(await ada.say("and now?"))
+    await ada.outcome(await ada.send_message("and now?"))
     assert prompts(model_stub)[-1] == "Human: hello\nBot: second try\nHuman: and now?\nBot:"
 
 
 async def test_asking_twice_and_from_two_tabs_is_one_ask(tabs: Tabs, model_stub: ModelStub) -> None:
     ada, other = await tabs(2)
-    message = await ada.say("hello")
+    message = await ada.send_message("hello")
     old = await ada.outcome(message)
     await other.outcome(message)
     model_stub.script(Behaviour(text="slowly said", piece_delay_s=0.2))
@@ -81,7 +81,7 @@ async def test_asking_twice_and_from_two_tabs_is_one_ask(tabs: Tabs, model_stub:
     for tab in (ada, other, ada):
         await tab.send("reply.regenerate", reply_to=message)
     new = await new_outcome(ada, message, old)
-    await ada.outcome(await ada.say("next"))
+    await ada.outcome(await ada.send_message("next"))
 
     assert new["msg"] == "slowly said"
     assert [one["source"] for one in ada.view.messages.values() if "source" in one] == [
@@ -96,7 +96,7 @@ async def test_asking_twice_and_from_two_tabs_is_one_ask(tabs: Tabs, model_stub:
 async def test_a_failed_reply_is_written_again(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(failing(401))
     (ada,) = await tabs()
-    message = await ada.say("hello")
+    message = await ada.send_message("hello")
     failed = await ada.outcome(message)
     assert failed["error"]["code"] == "model.unauthorized"
 
@@ -112,9 +112,9 @@ async def test_a_failed_reply_in_the_middle_is_answered_from_what_was_said_befor
 ) -> None:
     model_stub.script(failing(401))
     (ada,) = await tabs()
-    failed_message = await ada.say("one")
+    failed_message = await ada.send_message("one")
     failed = await ada.outcome(failed_message)
-    await ada.outcome(await ada.say("two"))
+    await ada.outcome(await ada.send_message("two"))
 
     await ada.send("reply.regenerate", reply_to=failed_message)
     await new_outcome(ada, failed_message, failed)
@@ -124,9 +124,9 @@ async def test_a_failed_reply_in_the_middle_is_answered_from_what_was_said_befor
 
 async def test_only_the_last_reply_may_be_replaced(tabs: Tabs) -> None:
     (ada,) = await tabs()
-    first = await ada.say("one")
+    first = await ada.send_message("one")
     await ada.outcome(first)
-    await ada.outcome(await ada.say("two"))
+    await ada.outcome(await ada.send_message("two"))
 
     await ada.send("reply.regenerate", reply_to=first)
 
@@ -135,10 +135,10 @@ async def test_only_the_last_reply_may_be_replaced(tabs: Tabs) -> None:
 
 async def test_it_takes_its_turn_behind_what_waits(tabs: Tabs, model_stub: ModelStub) -> None:
     (ada,) = await tabs()
-    first = await ada.say("one")
+    first = await ada.send_message("one")
     old = await ada.outcome(first)
     model_stub.script(Behaviour(piece_delay_s=0.1))
-    second = await ada.say("two")
+    second = await ada.send_message("two")
     await ada.received("reply.started", reply_to=second)
 
     await ada.send("reply.regenerate", reply_to=first)
@@ -154,15 +154,15 @@ async def test_the_model_sees_the_talk_before_many_new_tries(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:
     (ada,) = await tabs()
-    await ada.outcome(await ada.say("first"))
-    message = await ada.say("second")
+    await ada.outcome(await ada.send_message("first"))
+    message = await ada.send_message("second")
     old = await ada.outcome(message)
     for number in range(9):
         model_stub.script(Behaviour(text=f"try {number}"))
         await ada.send("reply.regenerate", reply_to=message)
         old = await new_outcome(ada, message, old)
 
-    await ada.outcome(await ada.say("third"))
+    await ada.outcome(await ada.send_message("third"))
 
     assert prompts(model_stub)[-1].splitlines() == [
         "Bot: You said: first",

@@ -45,9 +45,7 @@ def is_serving(web: Running) -> bool:
         return False
 
 
-def verdicts(
-    url: str, cases: Sequence[str], timeout_s: float, at_a_time: int = 4
-) -> dict[str, str]:
+def results(url: str, cases: Sequence[str], timeout_s: float, at_a_time: int = 4) -> dict[str, str]:
     """Return case → verdict; `cases` are numbers or patterns."""
     run = subprocess.run(
         [sys.executable, "-m", "tests.conformance.autobahn", url, str(at_a_time), *cases],
@@ -61,4 +59,4 @@ def verdicts(
 
 
 def failures(found: dict[str, str]) -> set[str]:
-    return {case for case, verdict in found.items() if verdict in {"FAILED", "ERROR"}}
+    return {case for case, result in found.items() if result in {"FAILED", "ERROR"}}

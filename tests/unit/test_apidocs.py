@@ -17,12 +17,12 @@ from chat.errors import MEANINGS, ErrorCode
 GUIDE = Path(__file__).parents[2].joinpath("docs", "reference", "websocket-api.md").read_text()
 ASYNCAPI = document("chat.example:3500", secure=True)
 OPENAPI = json.loads(json.dumps(api.get_openapi_schema(path_prefix="")))
-ANSWERS = [
+RESPONSES = [
     (f"{method.upper()} {path} {status}", content)
     for path, operations in OPENAPI["paths"].items()
     for method, operation in operations.items()
-    for status, answer in operation["responses"].items()
-    for content in answer.get("content", {}).values()
+    for status, response in operation["responses"].items()
+    for content in response.get("content", {}).values()
 ]
 
 
@@ -31,12 +31,12 @@ def test_the_http_document_is_valid_openapi() -> None:
 
 
 def test_the_http_document_names_every_route_and_answer() -> None:
-    told = {
+    described = {
         (method, path): set(operation["responses"])
         for path, operations in OPENAPI["paths"].items()
         for method, operation in operations.items()
     }
-    assert told == {
+    assert described == {
         ("get", "/test"): {"200"},
         ("post", "/token"): {"200", "400", "429", "503"},
         ("get", "/refresh_token"): {"200", "400", "503"},
@@ -57,8 +57,8 @@ def test_a_token_travels_in_the_query_or_as_a_bearer() -> None:
     ]
 
 
-@pytest.mark.parametrize(("answer", "content"), ANSWERS, ids=[name for name, _ in ANSWERS])
-def test_an_http_example_fits_its_schema(answer: str, content: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("response", "content"), RESPONSES, ids=[name for name, _ in RESPONSES])
+def test_an_http_example_fits_its_schema(response: str, content: dict[str, Any]) -> None:
     if "example" in content:
         schema = content["schema"] | {"components": OPENAPI["components"]}
         Draft202012Validator(schema, format_checker=FormatChecker()).validate(content["example"])

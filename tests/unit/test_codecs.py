@@ -23,7 +23,7 @@ from tests.unit.builders import NOON, bot, human, named
 FAILURE = Failure(code=ErrorCode.MODEL_TIMEOUT, detail="It took too long.", retryable=True)
 
 
-def told_plainly(frame: object) -> dict[str, str] | None:
+def plain_reply(frame: object) -> dict[str, str] | None:
     text = PlainCodec().encode(frame)  # type: ignore[arg-type]
     return json.loads(text) if text else None
 
@@ -37,7 +37,7 @@ def test_plain_text_is_one_message_word_for_word() -> None:
 
 
 def test_plain_tells_a_reply_in_three_fields() -> None:
-    assert told_plainly(ReplyCompleted(message=bot("A", 2, "a").public())) == {
+    assert plain_reply(ReplyCompleted(message=bot("A", 2, "a").public())) == {
         "id": str(named("A")),
         "msg": "A.",
         "timestamp": "2026-01-01T12:00:00.000Z",
@@ -47,9 +47,9 @@ def test_plain_tells_a_reply_in_three_fields() -> None:
 def test_plain_tells_a_failure_in_the_same_shape() -> None:
     failed = ReplyFailed(message=bot("A", 2, "a", msg="half", error=FAILURE).public())
 
-    told = told_plainly(failed)
+    received = plain_reply(failed)
 
-    assert told == {
+    assert received == {
         "id": str(named("A")),
         "msg": "It took too long.",
         "timestamp": "2026-01-01T12:00:00.000Z",
@@ -58,12 +58,12 @@ def test_plain_tells_a_failure_in_the_same_shape() -> None:
 
 
 def test_plain_tells_a_refusal_in_the_same_shape() -> None:
-    told = told_plainly(Error(code=ErrorCode.MESSAGE_EMPTY, detail="Type something."))
+    received = plain_reply(Error(code=ErrorCode.MESSAGE_EMPTY, detail="Type something."))
 
-    assert told is not None
-    assert told["error"] == "message.empty"
-    assert told["msg"] == "Type something."
-    assert set(told) == {"id", "msg", "timestamp", "error"}
+    assert received is not None
+    assert received["error"] == "message.empty"
+    assert received["msg"] == "Type something."
+    assert set(received) == {"id", "msg", "timestamp", "error"}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_plain_tells_a_refusal_in_the_same_shape() -> None:
     ids=lambda frame: frame.type,
 )
 def test_plain_says_nothing_else(frame: object) -> None:
-    assert told_plainly(frame) is None
+    assert plain_reply(frame) is None
 
 
 def test_chat_v1_leaves_out_what_has_no_value() -> None:

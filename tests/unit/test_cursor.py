@@ -43,7 +43,7 @@ def asked() -> Cursor:
 
 def decisions(frames: Sequence[ServerFrame], cursor: Cursor | None = None) -> list[str]:
     cursor = cursor or Cursor(session())
-    return [cursor.place(position_of(frame)).name for frame in frames]
+    return [cursor.decide(position_of(frame)).name for frame in frames]
 
 
 def test_a_whole_exchange_is_told_once() -> None:
@@ -100,19 +100,19 @@ def test_a_new_attempt_starts_the_text_again() -> None:
 
 def test_waiting_ends_with_the_reply() -> None:
     cursor = Cursor(session())
-    cursor.place(position_of(accepted("a", 1)))
-    cursor.place(position_of(accepted("b", 2)))
-    cursor.place(position_of(started("A")))
+    cursor.decide(position_of(accepted("a", 1)))
+    cursor.decide(position_of(accepted("b", 2)))
+    cursor.decide(position_of(started("A")))
     assert cursor.waiting == [str(named("a")), str(named("b"))]
     assert cursor.queued == 1
 
-    cursor.place(position_of(completed("A", 3, "a")))
+    cursor.decide(position_of(completed("A", 3, "a")))
     assert cursor.waiting == [str(named("b"))]
 
 
 def test_a_frame_without_a_position_is_delivered() -> None:
     loading = ModelLoading(reply_to=named("a"), retry_in_s=3)
-    assert Cursor(session()).place(position_of(loading)) is Decision.DELIVER
+    assert Cursor(session()).decide(position_of(loading)) is Decision.DELIVER
 
 
 def test_a_reply_out_of_turn_is_a_gap() -> None:
@@ -165,8 +165,8 @@ def test_a_lost_worker_ends_its_text() -> None:
 
 
 def test_only_the_whole_session_tells_of_what_is_gone_or_replaced() -> None:
-    told = session(human("a", 1), bot("A", 2, "a"))
+    before = session(human("a", 1), bot("A", 2, "a"))
     replaced = session(human("a", 1), bot("A", 2, "a", replaced_by=named("B")), bot("B", 3, "a"))
 
-    assert Cursor(told).catch_up(session(human("b", 1), recovered=False)) is None
+    assert Cursor(before).catch_up(session(human("b", 1), recovered=False)) is None
     assert Cursor(session()).catch_up(replaced) is None

@@ -73,9 +73,9 @@ def raw_server() -> Iterator[Callable[[bytes], str]]:
     """Return a function that serves the given bytes to one client, whatever it asks."""
     with contextlib.ExitStack() as stack:
 
-        def serve(answer: bytes) -> str:
+        def serve(response: bytes) -> str:
             server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            thread = threading.Thread(target=_serve_once, args=(server, answer))
+            thread = threading.Thread(target=_serve_once, args=(server, response))
             thread.start()
             stack.callback(thread.join, 5)
             return f"http://127.0.0.1:{server.getsockname()[1]}/"
@@ -83,11 +83,11 @@ def raw_server() -> Iterator[Callable[[bytes], str]]:
         yield serve
 
 
-def _serve_once(server: socket.socket, answer: bytes) -> None:
+def _serve_once(server: socket.socket, response: bytes) -> None:
     client, _ = server.accept()
     with client:
         client.recv(65_536)
-        client.sendall(answer)
+        client.sendall(response)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def connects(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return seen
 
 
-def ask(client: HttpModelClient) -> str:
+def generate(client: HttpModelClient) -> str:
     with client.generate(TURNS) as generation:
         return "".join(generation)
 
@@ -50,7 +50,7 @@ def test_replies_use_one_connection_one_after_the_other(
 ) -> None:
     stub.always(behaviour)
     for _ in range(5):
-        ask(client)
+        generate(client)
     assert len(connects) == 1
 
 
@@ -60,17 +60,17 @@ def test_an_answered_failure_keeps_the_connection(
     stub.script(Behaviour(status=500, error="x", times=3))
     for _ in range(3):
         with pytest.raises(ModelUnavailable):
-            ask(client)
-    assert ask(client) == "You said: Hello"
+            generate(client)
+    assert generate(client) == "You said: Hello"
     assert len(connects) == 1
 
 
 def test_a_kept_connection_that_the_server_has_closed_is_replaced(
     client: HttpModelClient, stub: ModelStub, connects: list[object]
 ) -> None:
-    ask(client)
+    generate(client)
     stub.drop_connections()
-    assert ask(client) == "You said: Hello"
+    assert generate(client) == "You said: Hello"
     assert len(connects) == 2
 
 
@@ -78,9 +78,9 @@ def test_a_kept_connection_that_the_server_has_closed_is_replaced(
 def test_a_kept_connection_that_breaks_unanswered_is_tried_once_more(
     client: HttpModelClient, stub: ModelStub, connects: list[object], fault: Behaviour
 ) -> None:
-    ask(client)
+    generate(client)
     stub.script(fault)
-    assert ask(client) == "You said: Hello"
+    assert generate(client) == "You said: Hello"
     assert len(stub.requests) == 3
     assert len(connects) == 2
 
@@ -94,15 +94,15 @@ def test_it_is_tried_once_more_on_a_new_connection(
     for generation in together:
         list(generation)
     stub.script(Behaviour(reset_after=0))
-    assert ask(client) == "You said: Hello"
+    assert generate(client) == "You said: Hello"
     assert len(connects) == 3
 
 
 def test_it_is_tried_once_more_only_once(client: HttpModelClient, stub: ModelStub) -> None:
-    ask(client)
+    generate(client)
     stub.script(Behaviour(reset_after=0, times=5))
     with pytest.raises(ModelUnavailable):
-        ask(client)
+        generate(client)
     assert len(stub.requests) == 3
 
 
@@ -111,17 +111,17 @@ def test_a_new_connection_that_breaks_is_a_failure(
 ) -> None:
     stub.script(Behaviour(reset_after=0))
     with pytest.raises(ModelUnavailable):
-        ask(client)
+        generate(client)
     assert len(stub.requests) == 1
 
 
 def test_a_kept_connection_that_breaks_within_a_reply_is_a_failure(
     client: HttpModelClient, stub: ModelStub
 ) -> None:
-    ask(client)
+    generate(client)
     stub.script(Behaviour(reset_after=1))
     with pytest.raises(ModelUnavailable):
-        ask(client)
+        generate(client)
     assert len(stub.requests) == 2
 
 
@@ -133,7 +133,7 @@ def test_no_descriptor_is_left_open(
     stub.script(*[Behaviour(), Behaviour(hang_after=0), Behaviour(reset_after=1)] * 2)
     for client in clients * 6:
         with contextlib.suppress(ModelError):
-            ask(client)
+            generate(client)
     assert len(stub.requests) == 6
     for client in clients:
         client.close()

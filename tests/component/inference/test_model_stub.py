@@ -24,7 +24,7 @@ def test_a_script_is_played_once_and_then_the_default(url: str) -> None:
     script = [{"status": 500, "error": "x"}, {"text": "twice", "times": 2, "shape": "object"}]
     assert requests.put(f"{url}/script", json=script, timeout=5).status_code == 200
     answers = [requests.post(f"{url}/generate", json=ASK, timeout=5) for _ in range(4)]
-    assert [answer.status_code for answer in answers] == [500, 200, 200, 200]
+    assert [response.status_code for response in answers] == [500, 200, 200, 200]
     assert answers[2].json() == {"generated_text": "twice"}
     assert '"text": " hi"' in answers[3].text
 
@@ -50,6 +50,6 @@ def test_requests_are_told_and_forgotten(url: str) -> None:
 )
 def test_a_mistake_in_a_test_is_told(url: str, path: str, body: str, status: int) -> None:
     method = "PUT" if path == "script" else "POST"
-    answer = requests.request(method, f"{url}/{path}", data=body, timeout=5)
-    assert answer.status_code == status
-    assert answer.json()["error"]
+    response = requests.request(method, f"{url}/{path}", data=body, timeout=5)
+    assert response.status_code == status
+    assert response.json()["error"]

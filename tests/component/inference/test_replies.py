@@ -163,16 +163,16 @@ def test_proxies_and_netrc_of_the_environment_are_not_used(
 
 def test_many_threads_share_a_client(build: BuildClient, stub: ModelStub) -> None:
     client = build(max_connections=4)
-    said: dict[int, str] = {}
+    replies: dict[int, str] = {}
 
-    def ask(number: int) -> None:
+    def generate(number: int) -> None:
         for _ in range(5):
             with client.generate([Turn("human", f"number {number}")]) as generation:
-                said[number] = "".join(generation)
+                replies[number] = "".join(generation)
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(16)]
+    threads = [threading.Thread(target=generate, args=(number,)) for number in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=20)
-    assert said == {number: f"You said: number {number}" for number in range(16)}
+    assert replies == {number: f"You said: number {number}" for number in range(16)}

@@ -13,7 +13,7 @@ from chat.store.client import Store
 from chat.store.command import Command, LeaseLost
 from chat.store.leases import LeaseStatus
 from chat.worker.lease_renewer import CancelReason, LeaseHandle, LeaseRenewer
-from tests.component.conftest import due, say, take
+from tests.component.conftest import due, send_message, take
 from tests.processes import wait_for
 
 HELD = LeaseStatus(stop_requested=False, length=0)
@@ -179,7 +179,7 @@ def test_a_lease_added_while_the_thread_goes_idle_is_renewed(held: LeaseHandle) 
 
 
 def test_a_lease_in_redis_stays_held_and_reports_a_stop(store: Store, session: str) -> None:
-    message = say(store, session)
+    message = send_message(store, session)
     taken = take(store, session)
     held = LeaseHandle(session, taken.lease, taken.reply, time.monotonic() + 60)
     before = due(store, session)

@@ -13,7 +13,7 @@ from chat.store.client import Store
 from chat.store.keys import session_key
 from chat.worker.responder import Responder, ResponderSettings
 from inference.model_client import ModelClient
-from tests.component.conftest import LIMITS, answer, due, reply, say, take
+from tests.component.conftest import LIMITS, due, reply, send_message, store_reply, take
 from tests.component.worker.conftest import RecordedDelivery, ScriptedModel
 
 SETTINGS = ResponderSettings(
@@ -42,7 +42,7 @@ def worker(store: Store, delivery: RecordedDelivery) -> Worker:
 
 
 def test_a_reply_is_committed_before_it_is_published(worker: Worker, session: str) -> None:
-    message = say(worker.store, session)
+    message = send_message(worker.store, session)
     committed: list[str] = []
     worker.delivery.on_publish = lambda frame: (
         committed.append(worker.load(session).messages[-1].msg)
@@ -57,8 +57,8 @@ def test_a_reply_is_committed_before_it_is_published(worker: Worker, session: st
 
 
 def test_another_waiting_message_is_reported(worker: Worker, session: str) -> None:
-    say(worker.store, session, "one")
-    say(worker.store, session, "two")
+    send_message(worker.store, session, "one")
+    send_message(worker.store, session, "two")
     responder = worker.responder(ScriptedModel(["first"], ["second"]))
     assert responder.answer_next(session)
     assert not responder.answer_next(session)
@@ -71,9 +71,9 @@ def test_another_waiting_message_is_reported(worker: Worker, session: str) -> No
 
 
 def test_the_model_gets_the_window_in_order_of_questions(worker: Worker, session: str) -> None:
-    say(worker.store, session, "one")
-    answer(worker.store, session, "first")
-    say(worker.store, session, "two")
+    send_message(worker.store, session, "one")
+    store_reply(worker.store, session, "first")
+    send_message(worker.store, session, "two")
     model = ScriptedModel(["second"])
     worker.responder(model).answer_next(session)
     assert [(turn.source, turn.text) for turn in model.turns[0]] == [
@@ -86,12 +86,12 @@ def test_the_model_gets_the_window_in_order_of_questions(worker: Worker, session
 def test_the_whole_session_is_loaded_if_the_last_replies_were_replaced(
     worker: Worker, session: str
 ) -> None:
-    message = say(worker.store, session, "one")
-    answer(worker.store, session, "first")
+    message = send_message(worker.store, session, "one")
+    store_reply(worker.store, session, "first")
     for number in range(8):
         worker.store.run(sessions.regenerate(session, message.id, limits=LIMITS))
-        answer(worker.store, session, f"first {number}")
-    say(worker.store, session, "two")
+        store_reply(worker.store, session, f"first {number}")
+    send_message(worker.store, session, "two")
     model = ScriptedModel(["last"])
     worker.responder(model).answer_next(session)
     assert [turn.text for turn in model.turns[0]] == ["one", "first 7", "two"]
@@ -103,7 +103,7 @@ def test_nothing_happens_without_a_waiting_message(worker: Worker, session: str)
 
 
 def test_nothing_happens_while_another_worker_holds_the_lease(worker: Worker, session: str) -> None:
-    say(worker.store, session)
+    send_message(worker.store, session)
     take(worker.store, session, "another")
     assert not worker.responder(ScriptedModel()).answer_next(session)
     assert worker.delivery.frames == []
@@ -112,7 +112,7 @@ def test_nothing_happens_while_another_worker_holds_the_lease(worker: Worker, se
 def test_shutting_down_gives_the_lease_back_at_once(
     worker: Worker, session: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    say(worker.store, session)
+    send_message(worker.store, session)
     caplog.set_level(logging.INFO)
     model = ScriptedModel(["so far", lambda: responder.release_all()])
     responder = worker.responder(model)
@@ -125,7 +125,7 @@ def test_shutting_down_gives_the_lease_back_at_once(
 
 
 def test_the_outcome_of_another_worker_is_not_published_again(worker: Worker, session: str) -> None:
-    message = say(worker.store, session)
+    message = send_message(worker.store, session)
 
     def expire_and_answer() -> None:
         worker.store.redis.delete(session_key(session, "lease"))
@@ -139,7 +139,7 @@ def test_the_outcome_of_another_worker_is_not_published_again(worker: Worker, se
 
 
 def test_a_session_that_was_deleted_meanwhile_ends_quietly(worker: Worker, session: str) -> None:
-    say(worker.store, session)
+    send_message(worker.store, session)
     model = ScriptedModel(["text", lambda: worker.store.run(sessions.erase(session))])
     assert not worker.responder(model).answer_next(session)
     assert due(worker.store, session) is None

@@ -26,7 +26,7 @@ from inference.model_errors import (
     ModelRejected,
     ModelUnavailable,
 )
-from tests.component.conftest import say, take
+from tests.component.conftest import send_message, take
 from tests.component.worker.conftest import RecordedDelivery, ScriptedModel, Step
 
 TURNS = [Turn("human", "hello")]
@@ -39,7 +39,7 @@ class Reply:
         self.store = store
         self.session = session
         self.delivery = delivery
-        say(store, session)
+        send_message(store, session)
         self.taken: TakenMessage = take(store, session)
         self.handle = self.new_handle()
 
@@ -193,6 +193,13 @@ def test_an_error_after_the_deadline_is_a_deadline_failure(reply: Reply) -> None
     wait: list[Step] = [lambda: time.sleep(0.06), ModelUnavailable()]
     outcome = finished(reply.write(ScriptedModel(wait)))
     assert outcome.failure == writer.DEADLINE
+
+
+def test_a_model_that_loads_until_the_deadline_is_a_loading_failure(reply: Reply) -> None:
+    script: list[Step] = [lambda: reply.handle.cancel(CancelReason.DEADLINE), "never"]
+    outcome = finished(reply.write(ScriptedModel([ModelLoading()], script)))
+    assert outcome.failure is not None
+    assert outcome.failure.code is ErrorCode.MODEL_LOADING
 
 
 def test_the_model_is_not_called_after_the_deadline(reply: Reply) -> None:
