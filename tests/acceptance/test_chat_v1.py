@@ -47,7 +47,7 @@ def test_a_message_is_accepted_written_and_completed(stack: Stack, model_stub: M
     assert reply["timings"]["total_ms"] >= 400
 
 
-def test_what_comes_at_once_is_told_at_once(stack: Stack, model_stub: ModelStub) -> None:
+def test_text_that_arrives_together_is_sent_together(stack: Stack, model_stub: ModelStub) -> None:
     with chat_v1(stack, create_session(stack.url)) as socket:
         reply = socket.reply_to(socket.send_message("hello"))
 
@@ -114,7 +114,7 @@ def test_a_reload_in_mid_reply_goes_on_where_it_was(stack: Stack, model_stub: Mo
     assert reply["msg"].split() == [str(number) for number in range(12)]
 
 
-def test_a_reply_that_came_while_away_is_told_on_return(stack: Stack) -> None:
+def test_a_reply_during_an_absence_is_sent_on_reconnect(stack: Stack) -> None:
     token = create_session(stack.url)
     with chat_v1(stack, token) as socket:
         message = socket.send_message("hello")
@@ -131,7 +131,7 @@ def test_a_reply_that_came_while_away_is_told_on_return(stack: Stack) -> None:
     assert ready["recovered"] is False
 
 
-def test_sync_tells_what_came_after(stack: Stack) -> None:
+def test_sync_sends_later_messages(stack: Stack) -> None:
     with chat_v1(stack, create_session(stack.url)) as socket:
         socket.until("session.ready")
         socket.reply_to(socket.send_message("hello"))
@@ -165,7 +165,7 @@ def test_a_hiccup_of_the_model_is_not_seen(stack: Stack, model_stub: ModelStub) 
     assert len(set(started)) == len(started)
 
 
-def test_a_loading_model_is_waited_for_and_told(stack: Stack, model_stub: ModelStub) -> None:
+def test_a_loading_model_is_awaited_and_reported(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(loading(1), loading(1))
     with chat_v1(stack, create_session(stack.url)) as socket:
         message = socket.send_message("hello")
@@ -195,7 +195,7 @@ def test_a_loading_model_is_waited_for_and_told(stack: Stack, model_stub: ModelS
         (b"{}", "message.invalid"),
     ],
 )
-def test_bad_frames_are_answered_and_the_socket_lives(
+def test_bad_frames_get_an_error_and_the_socket_stays_open(
     stack: Stack, sent: str | bytes, code: str
 ) -> None:
     with chat_v1(stack, create_session(stack.url)) as socket:
@@ -216,13 +216,13 @@ def test_an_error_refers_to_its_frame(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", ID])
-def test_an_unknown_session_is_told_and_closed(stack: Stack, token: str) -> None:
+def test_an_unknown_session_gets_an_error_and_a_close(stack: Stack, token: str) -> None:
     with chat_v1(stack, token) as socket:
         assert socket.next()["code"] == "session.unknown"
         assert socket.close_code()[0] == 1008
 
 
-def test_a_full_mailbox_is_told(stack: Stack, model_stub: ModelStub) -> None:
+def test_a_full_mailbox_is_an_error(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.always(Behaviour(delay_s=0.5, times=None))
     with chat_v1(stack, create_session(stack.url)) as socket:
         sent = [socket.send_message(f"message {number}") for number in range(11)]

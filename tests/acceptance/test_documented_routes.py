@@ -33,7 +33,7 @@ def test_a_page_of_the_service_is_as_described(stack: Stack, path: str) -> None:
     assert request_as_documented(stack, "GET", path).status_code == 200
 
 
-def test_a_session_is_as_described_from_its_beginning_to_its_end(stack: Stack) -> None:
+def test_a_session_matches_its_description_from_start_to_end(stack: Stack) -> None:
     assert request_as_documented(stack, "POST", "/token", params={"name": "Ada"}).status_code == 200
     query = {"token": create_session(stack.url)}
     bearer = {"Authorization": f"Bearer {query['token']}"}

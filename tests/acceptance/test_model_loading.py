@@ -20,7 +20,7 @@ async def test_the_reply_comes_when_the_model_is_up(tabs: Tabs, model_stub: Mode
     assert len(model_stub.requests) == 3
 
 
-async def test_who_comes_back_meanwhile_is_told_what_is_left(
+async def test_a_client_that_reconnects_gets_the_remaining_time(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:
     model_stub.script(loading(20))

@@ -34,7 +34,7 @@ def test_without_redis_nothing_is_half_stored(new_stack: NewStack) -> None:
     assert [one["msg"] for one in ready["messages"]] == ["hello", "You said: hello"]
 
 
-def test_a_message_stored_without_a_broker_is_answered_afterwards(
+def test_a_message_stored_without_a_broker_is_answered_later(
     new_stack: NewStack, tmp_path: Path
 ) -> None:
     broker_port = str(free_port())
@@ -75,7 +75,7 @@ def test_a_killed_workers_reply_is_written_by_another(
     assert [frame["type"] for frame in socket.seen].count("reply.completed") == 1
 
 
-def test_a_session_that_ends_in_mid_reply_is_told(
+def test_a_session_that_expires_during_a_reply_notifies_the_client(
     new_stack: NewStack, model_stub: ModelStub
 ) -> None:
     stack = new_stack(SESSION_TTL_S="2")
@@ -91,7 +91,7 @@ def test_a_session_that_ends_in_mid_reply_is_told(
     model_stub.wait_for(lambda seen: seen[0].disconnected_at_s is not None)
 
 
-def test_who_just_came_is_told_that_the_process_ends(new_stack: NewStack) -> None:
+def test_a_new_client_is_closed_on_shutdown(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.start()
     with chat_v1(stack, create_session(stack.url)) as socket:

@@ -86,7 +86,7 @@ def test_a_failure_has_the_same_shape(stack: Stack, model_stub: ModelStub) -> No
         (b"\x00\xff", "message.invalid"),
     ],
 )
-def test_bad_input_is_answered_and_the_socket_lives(
+def test_bad_input_gets_an_error_and_the_socket_stays_open(
     stack: Stack, sent: str | bytes, code: str
 ) -> None:
     with plain(stack, create_session(stack.url)) as socket:

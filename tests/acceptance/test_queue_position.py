@@ -31,7 +31,7 @@ async def test_own_older_messages_come_first(tabs: Tabs, model_stub: ModelStub) 
     assert queue_positions(ada, messages[0]) == [], "it never waited"
 
 
-async def test_a_plain_exchange_tells_no_place(tabs: Tabs) -> None:
+async def test_plain_sends_no_queue_position(tabs: Tabs) -> None:
     (ada,) = await tabs()
     message = await ada.send_message("hello")
     await ada.outcome(message)
@@ -39,7 +39,7 @@ async def test_a_plain_exchange_tells_no_place(tabs: Tabs) -> None:
     assert queue_positions(ada, message) == []
 
 
-async def test_other_sessions_in_front_come_first_and_the_place_moves_up(
+async def test_queue_positions_decrease_as_sessions_ahead_are_answered(
     narrow_stack: Stack, tabs: Tabs, model_stub: ModelStub
 ) -> None:
     (busy,) = await tabs(site=narrow_stack)
@@ -88,7 +88,9 @@ async def test_a_second_worker_takes_the_next_in_line(
     second.end()
 
 
-async def test_who_comes_back_is_told_at_once(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_a_client_that_reconnects_gets_its_position_at_once(
+    tabs: Tabs, model_stub: ModelStub
+) -> None:
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
     first, second = await ada.send_message("one"), await ada.send_message("two")

@@ -46,7 +46,7 @@ async def test_the_new_reply_replaces_the_old_one_for_every_tab(
         assert tab.view.messages[2] == {"id": old["id"], "seq": 2, "replaced_by": new["id"]}
 
 
-async def test_who_comes_later_is_not_told_the_replaced_text(
+async def test_a_later_client_does_not_get_the_replaced_text(
     tabs: Tabs, stack: Stack, model_stub: ModelStub
 ) -> None:
     model_stub.script(Behaviour(text="first try"), Behaviour(text="second try"))
@@ -71,7 +71,9 @@ async def test_who_comes_later_is_not_told_the_replaced_text(
     assert prompts(model_stub)[-1] == "Human: hello\nBot: second try\nHuman: and now?\nBot:"
 
 
-async def test_asking_twice_and_from_two_tabs_is_one_ask(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_repeated_requests_from_two_tabs_count_once(
+    tabs: Tabs, model_stub: ModelStub
+) -> None:
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
     old = await ada.outcome(message)
@@ -107,7 +109,7 @@ async def test_a_failed_reply_is_written_again(tabs: Tabs, model_stub: ModelStub
     assert "error" not in new
 
 
-async def test_a_failed_reply_in_the_middle_is_answered_from_what_was_said_before(
+async def test_a_failed_reply_in_the_middle_is_retried_with_the_earlier_history(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:
     model_stub.script(failing(401))
@@ -150,7 +152,7 @@ async def test_it_takes_its_turn_behind_what_waits(tabs: Tabs, model_stub: Model
     assert (await ada.received("reply.queued", reply_to=first))["ahead"] == 1
 
 
-async def test_the_model_sees_the_talk_before_many_new_tries(
+async def test_the_model_sees_the_conversation_before_many_regenerations(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:
     (ada,) = await tabs()

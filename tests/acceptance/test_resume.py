@@ -40,7 +40,7 @@ async def test_only_what_was_missed_is_sent(tabs: Tabs) -> None:
     assert ada.view.shown() == other.view.shown()
 
 
-async def test_who_knows_more_than_the_document_is_told_all(tabs: Tabs) -> None:
+async def test_a_client_ahead_of_the_document_gets_the_whole_history(tabs: Tabs) -> None:
     (ada,) = await tabs()
     await ada.outcome(await ada.send_message("one"))
     await ada.drop()
@@ -71,7 +71,7 @@ async def test_a_reply_is_joined_in_its_middle(tabs: Tabs, model_stub: ModelStub
     assert deltas[0]["offset"] == len(ready["reply"]["text"])
 
 
-async def test_a_failure_is_found_by_who_was_away(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_a_client_that_was_away_gets_a_failure(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(Behaviour(delay_s=0.5, status=401, error="No"))
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
@@ -84,7 +84,7 @@ async def test_a_failure_is_found_by_who_was_away(tabs: Tabs, model_stub: ModelS
     assert (await ada.outcome(message))["error"]["code"] == "model.unauthorized"
 
 
-async def test_a_replacement_is_found_by_who_was_away(tabs: Tabs) -> None:
+async def test_a_client_that_was_away_gets_a_replacement(tabs: Tabs) -> None:
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
     await ada.outcome(message)
@@ -99,7 +99,7 @@ async def test_a_replacement_is_found_by_who_was_away(tabs: Tabs) -> None:
     assert ada.view.shown()[1][2] is None
 
 
-async def test_replacements_of_replacements_are_found_by_who_was_away(tabs: Tabs) -> None:
+async def test_a_client_that_was_away_gets_repeated_replacements(tabs: Tabs) -> None:
     """The reply between is told without what it replaced, so all is told."""
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
@@ -149,7 +149,7 @@ async def test_another_web_process_takes_over(
     assert (await ada.outcome(message))["msg"] == SLOW.text
 
 
-async def test_a_tab_too_many_is_asked_to_come_back_later(tabs: Tabs) -> None:
+async def test_one_tab_too_many_is_told_to_retry_later(tabs: Tabs) -> None:
     last = (await tabs(5))[-1]
     late = Client(last.ws_url, last.token)
 
@@ -182,7 +182,7 @@ async def test_another_worker_takes_over(
         assert tab.view.last_seq == 2
 
 
-async def test_nobody_waits_for_a_lost_event(
+async def test_a_lost_event_is_recovered(
     tabs: Tabs, stack: Stack, model_stub: ModelStub, redis_url: str
 ) -> None:
     """A web process on another channel layer hears of nothing: all it tells, it has read."""
@@ -209,7 +209,9 @@ async def test_nobody_waits_for_a_lost_event(
     web.end()
 
 
-async def test_what_the_document_lost_is_told(new_stack: NewStack, tabs: Tabs) -> None:
+async def test_messages_lost_from_the_document_are_reported(
+    new_stack: NewStack, tabs: Tabs
+) -> None:
     """Redis comes back with an older file; the tabs then show what it has."""
     site = new_stack()
     site.start()

@@ -67,7 +67,7 @@ async def test_a_message_meanwhile_calls_the_warning_off(tabs: Tabs, ends_in: En
     assert left_s < 0, "it is the second, shorter time that is told"
 
 
-async def test_extending_is_told_to_every_tab(tabs: Tabs, ends_in: EndsIn) -> None:
+async def test_extending_notifies_every_tab(tabs: Tabs, ends_in: EndsIn) -> None:
     ada, other = await tabs(2)
     ends_in(ada, 30)
     for tab in (ada, other):

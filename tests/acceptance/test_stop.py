@@ -65,7 +65,7 @@ async def test_it_can_be_stopped_after_a_reconnect(tabs: Tabs, model_stub: Model
     assert reply["finish_reason"] == "stop_requested"
 
 
-async def test_it_can_be_stopped_before_the_first_word(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_it_can_be_stopped_before_the_first_text(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(Behaviour(delay_s=60))
     (ada,) = await tabs()
     message = await ada.send_message("are you there?")
@@ -107,7 +107,7 @@ async def test_a_stopped_message_keeps_its_turn(tabs: Tabs, model_stub: ModelStu
     assert len(model_stub.requests) == 2, "the model was never asked for the second"
 
 
-async def test_stopping_twice_and_too_late_tells_the_stored_reply(tabs: Tabs) -> None:
+async def test_stopping_twice_or_too_late_sends_the_stored_reply(tabs: Tabs) -> None:
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
     reply = await ada.outcome(message)

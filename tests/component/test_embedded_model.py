@@ -49,7 +49,7 @@ def busy_slots(address: str) -> int:
     return sum(slot["is_processing"] for slot in slots)
 
 
-def test_a_question_is_answered_in_pieces(address: str) -> None:
+def test_a_reply_is_streamed(address: str) -> None:
     question = [{"role": "user", "content": "What is the capital of France?"}]
     with complete(address, question, temperature=0) as response:
         texts = list(pieces(response))
@@ -82,7 +82,7 @@ def test_closing_the_connection_frees_the_slot(address: str) -> None:
     wait_for(lambda: busy_slots(address) == 0, "the slot to be free", timeout_s=5)
 
 
-def test_what_is_said_is_not_logged(model: Running, address: str) -> None:
+def test_texts_are_not_logged(model: Running, address: str) -> None:
     with complete(address, LONG, max_tokens=20) as response:
         text = "".join(pieces(response))
     assert text
@@ -90,7 +90,7 @@ def test_what_is_said_is_not_logged(model: Running, address: str) -> None:
     assert text not in model.text()
 
 
-def test_no_web_page_may_read_its_answers(address: str) -> None:
+def test_web_pages_cannot_read_its_responses(address: str) -> None:
     response = requests.get(
         f"{address}/v1/models", headers={"Origin": "http://elsewhere.example"}, timeout=10
     )

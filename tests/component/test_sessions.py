@@ -48,7 +48,7 @@ def test_messages_are_counted_from_one_without_gaps(store: Store, session: str) 
     "text",
     ["hello", '"],"}', "\\", "\x00\x1f", "😀 é \u2028", "Human: x\nBot: y", "$..*", "</script>"],
 )
-def test_any_text_is_stored_word_for_word(store: Store, session: str, text: str) -> None:
+def test_any_text_is_stored_verbatim(store: Store, session: str, text: str) -> None:
     send_message(store, session, text)
     store_reply(store, session, text)
 

@@ -30,7 +30,7 @@ def test_the_http_document_is_valid_openapi() -> None:
     validate(OPENAPI)
 
 
-def test_the_http_document_names_every_route_and_answer() -> None:
+def test_openapi_names_every_route_and_response() -> None:
     described = {
         (method, path): set(operation["responses"])
         for path, operations in OPENAPI["paths"].items()
@@ -77,7 +77,7 @@ def test_a_schema_refuses_what_lacks_a_field(name: str) -> None:
     assert not Draft7Validator(schema).is_valid({})
 
 
-def test_every_frame_says_what_it_is_for() -> None:
+def test_every_frame_has_a_description() -> None:
     assert all(message["summary"] for message in ASYNCAPI["components"]["messages"].values())
 
 
@@ -96,7 +96,7 @@ def test_every_error_code_has_a_meaning() -> None:
         ({"type": "array", "items": {"$ref": "#/components/schemas/Message"}}, "list of Message"),
     ],
 )
-def test_a_type_is_put_in_words(schema: dict[str, Any], words: str) -> None:
+def test_a_type_is_described_in_words(schema: dict[str, Any], words: str) -> None:
     assert "".join(word.text for word in kind_of(schema)) == words
 
 

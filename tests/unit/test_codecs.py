@@ -28,7 +28,7 @@ def plain_reply(frame: object) -> dict[str, str] | None:
     return json.loads(text) if text else None
 
 
-def test_plain_text_is_one_message_word_for_word() -> None:
+def test_plain_text_is_one_message_verbatim() -> None:
     frame = PlainCodec().decode('  {"type": "x"}\n')
 
     assert isinstance(frame, MessageSend)
@@ -36,7 +36,7 @@ def test_plain_text_is_one_message_word_for_word() -> None:
     assert isinstance(frame.id, UUID)
 
 
-def test_plain_tells_a_reply_in_three_fields() -> None:
+def test_a_plain_reply_has_three_fields() -> None:
     assert plain_reply(ReplyCompleted(message=bot("A", 2, "a").public())) == {
         "id": str(named("A")),
         "msg": "A.",
@@ -44,7 +44,7 @@ def test_plain_tells_a_reply_in_three_fields() -> None:
     }
 
 
-def test_plain_tells_a_failure_in_the_same_shape() -> None:
+def test_a_plain_failure_has_the_same_shape() -> None:
     failed = ReplyFailed(message=bot("A", 2, "a", msg="half", error=FAILURE).public())
 
     received = plain_reply(failed)
@@ -57,7 +57,7 @@ def test_plain_tells_a_failure_in_the_same_shape() -> None:
     }
 
 
-def test_plain_tells_a_refusal_in_the_same_shape() -> None:
+def test_a_plain_error_has_the_same_shape() -> None:
     received = plain_reply(Error(code=ErrorCode.MESSAGE_EMPTY, detail="Type something."))
 
     assert received is not None
@@ -76,7 +76,7 @@ def test_plain_tells_a_refusal_in_the_same_shape() -> None:
     ],
     ids=lambda frame: frame.type,
 )
-def test_plain_says_nothing_else(frame: object) -> None:
+def test_plain_sends_nothing_else(frame: object) -> None:
     assert plain_reply(frame) is None
 
 
@@ -97,7 +97,7 @@ def test_chat_v1_leaves_out_what_has_no_value() -> None:
     }
 
 
-def test_the_operators_record_is_told_to_nobody() -> None:
+def test_clients_never_get_the_operators_record() -> None:
     record = {"attempts": 2, "worker": "host:1", "model": "gpt-j"}
 
     text = ChatV1Codec().encode(ReplyCompleted(message=bot("A", 2, "a", record=record).public()))

@@ -46,7 +46,7 @@ def decisions(frames: Sequence[ServerFrame], cursor: Cursor | None = None) -> li
     return [cursor.decide(position_of(frame)).name for frame in frames]
 
 
-def test_a_whole_exchange_is_told_once() -> None:
+def test_a_whole_exchange_is_delivered_once() -> None:
     frames: list[ServerFrame] = [
         accepted("a", 1),
         started("A"),
@@ -70,7 +70,7 @@ def test_offsets_count_code_points() -> None:
     assert decisions(frames, asked()) == ["DELIVER", "DELIVER", "DELIVER"]
 
 
-def test_deltas_told_by_the_document_are_known() -> None:
+def test_deltas_already_in_the_document_are_duplicates() -> None:
     cursor = Cursor(session(human("a", 1), partial_reply=written("Hello")))
 
     assert decisions([delta("A", 0, "Hello"), delta("A", 3, "lo!")], cursor) == [
@@ -130,7 +130,7 @@ def test_another_message_with_a_known_number_is_a_gap() -> None:
     assert decisions([accepted("b", 2), completed("A", 2, "a")], cursor) == ["GAP", "DUPLICATE"]
 
 
-def test_what_was_missed_is_told_as_if_it_had_come() -> None:
+def test_missed_messages_are_sent_as_their_frames() -> None:
     cursor = Cursor(session())
     document = session(
         human("a", 1), bot("A", 2, "a"), human("b", 3), partial_reply=written("Hel", "B", "b")
@@ -146,7 +146,7 @@ def test_what_was_missed_is_told_as_if_it_had_come() -> None:
     assert decisions([delta("B", 3, "lo", "b"), completed("B", 4, "b")], cursor) == ["DELIVER"] * 2
 
 
-def test_only_the_missing_text_is_told() -> None:
+def test_only_the_missing_text_is_sent() -> None:
     cursor = asked()
     decisions([started("A"), delta("A", 0, "Hel")], cursor)
     document = session(last_seq=1, pending=(named("a"),), partial_reply=written("Hello"))
@@ -164,7 +164,7 @@ def test_a_lost_worker_ends_its_text() -> None:
     assert decisions([started("B"), delta("B", 0, "x")], cursor) == ["DELIVER"] * 2
 
 
-def test_only_the_whole_session_tells_of_what_is_gone_or_replaced() -> None:
+def test_lost_or_replaced_messages_need_the_whole_session() -> None:
     before = session(human("a", 1), bot("A", 2, "a"))
     replaced = session(human("a", 1), bot("A", 2, "a", replaced_by=named("B")), bot("B", 3, "a"))
 

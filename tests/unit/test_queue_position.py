@@ -21,7 +21,7 @@ def positions(of: Session) -> list[tuple[int, float | None]]:
     return [(position.ahead, position.eta_s) for position in queue_positions(of)]
 
 
-def test_who_is_being_answered_has_no_place() -> None:
+def test_a_reply_in_progress_has_no_queue_position() -> None:
     assert positions(waiting(1, is_held=True)) == []
 
 
@@ -63,7 +63,7 @@ def test_the_estimate_is_never_frozen_and_never_negative(is_held: bool) -> None:
     assert etas[2] < etas[3] < etas[4] < etas[5], "what is late tends to be later"
 
 
-def test_nothing_is_promised_where_nobody_works() -> None:
+def test_there_is_no_estimate_without_workers() -> None:
     assert positions(waiting(1, ahead=2, waiting=3, mean_reply_s=2)) == [(2, None)]
 
 

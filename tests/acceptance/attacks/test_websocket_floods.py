@@ -67,7 +67,7 @@ def test_a_rejected_client_that_ignores_the_close_is_disconnected(target: Target
         assert b"session.unknown" in received
 
 
-def test_a_flood_is_cut_off(target: Target) -> None:
+def test_a_flooding_client_is_aborted(target: Target) -> None:
     """A client that sends on after hundreds of errors loses its connection."""
     with open_socket(target, target.create_session()) as client:
         # What it had sent ahead lies in the buffers of both ends.

@@ -30,7 +30,7 @@ def check_worker(stack: Stack, *options: str, **environment: str) -> tuple[int, 
     return process.returncode, process.stdout + process.stderr
 
 
-def test_a_healthy_site_says_so(site: Site) -> None:
+def test_a_healthy_site_is_reported_healthy(site: Site) -> None:
     wait_for(lambda: readiness(site.stack)[0] == 200, "readiness")
     assert set(readiness(site.stack)[1].values()) == {"ok"}
     code, output = check_worker(site.stack)

@@ -67,7 +67,7 @@ def test_searching_messages_needs_the_permission_to_read_them(store: Store, logi
     assert found(login("view_session", "view_transcript"), q=text) == [session]
 
 
-def test_the_state_filter_tells_states_apart(store: Store, operator: Client) -> None:
+def test_the_state_filter_distinguishes_states(store: Store, operator: Client) -> None:
     name = word()
     ids = {state: create_session(store, f"{name} {state}") for state in State}
     add_reply(store, ids[State.IDLE])

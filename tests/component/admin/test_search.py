@@ -114,7 +114,7 @@ def test_index_and_scan_agree_on_states(
     assert set(found) == {site.sessions[label] for label in labels.split()}
 
 
-def test_a_session_is_found_by_the_beginning_of_its_id(
+def test_a_session_is_found_by_a_prefix_of_its_id(
     store: Store, index: SearchIndex, site: Site
 ) -> None:
     ids = one_of_ids(site.sessions.values())
@@ -154,7 +154,7 @@ def test_index_and_scan_sort_alike(
             assert "".join(names[session] for session in found) == expected
 
 
-def test_pages_begin_with_the_newest_whatever_their_age(store: Store, index: SearchIndex) -> None:
+def test_pages_start_with_the_newest_sessions(store: Store, index: SearchIndex) -> None:
     ids = {}
     for age_h in (30, 0.01, 3, 0.1, 100):
         session = create_session(store)

@@ -56,9 +56,7 @@ def is_disconnected(seen: list[RecordedRequest]) -> bool:
     return bool(seen) and seen[-1].disconnected_at_s is not None
 
 
-def test_cancelled_before_the_first_piece_is_asked_for(
-    client: HttpModelClient, stub: ModelStub
-) -> None:
+def test_cancelling_before_the_first_piece(client: HttpModelClient, stub: ModelStub) -> None:
     generation = client.generate(TURNS)
     generation.cancel()
     with pytest.raises(GenerationCancelled):

@@ -54,7 +54,7 @@ def test_replies_use_one_connection_one_after_the_other(
     assert len(connects) == 1
 
 
-def test_an_answered_failure_keeps_the_connection(
+def test_an_error_response_keeps_the_connection(
     client: HttpModelClient, stub: ModelStub, connects: list[object]
 ) -> None:
     stub.script(Behaviour(status=500, error="x", times=3))
@@ -75,7 +75,7 @@ def test_a_kept_connection_that_the_server_has_closed_is_replaced(
 
 
 @pytest.mark.parametrize("fault", [Behaviour(reset_after=0), Behaviour(close_after=0)])
-def test_a_kept_connection_that_breaks_unanswered_is_tried_once_more(
+def test_a_request_on_a_dead_kept_connection_is_repeated_once(
     client: HttpModelClient, stub: ModelStub, connects: list[object], fault: Behaviour
 ) -> None:
     generate(client)

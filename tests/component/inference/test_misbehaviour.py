@@ -107,14 +107,14 @@ def test_after_any_failure_the_same_client_works(client: HttpModelClient, stub: 
         assert "".join(reply) == "You said: Hello"
 
 
-def test_loading_tells_its_estimate(client: HttpModelClient, stub: ModelStub) -> None:
+def test_loading_carries_the_estimated_time(client: HttpModelClient, stub: ModelStub) -> None:
     stub.script(loading(12.5))
     error, _ = failure_of(client)
     assert isinstance(error, ModelLoading)
     assert error.estimated_time_s == 12.5
 
 
-def test_overload_tells_when_to_come_back(client: HttpModelClient, stub: ModelStub) -> None:
+def test_overload_carries_the_retry_time(client: HttpModelClient, stub: ModelStub) -> None:
     stub.script(overloaded(retry_after_s=7))
     assert failure_of(client)[0].retry_after_s == 7.0
 
@@ -193,7 +193,7 @@ def test_a_server_that_does_not_speak_http_is_a_bad_reply(
     assert failure_of(client)[0].code == "model.bad_reply"
 
 
-def test_an_error_never_repeats_what_the_server_or_the_library_said(
+def test_an_error_never_contains_texts_of_server_or_library(
     client: HttpModelClient, stub: ModelStub
 ) -> None:
     stub.script(failing(500, f"secret at {stub.url}"))

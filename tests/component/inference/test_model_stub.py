@@ -29,7 +29,7 @@ def test_a_script_is_played_once_and_then_the_default(url: str) -> None:
     assert '"text": " hi"' in answers[3].text
 
 
-def test_requests_are_told_and_forgotten(url: str) -> None:
+def test_requests_are_recorded_and_cleared(url: str) -> None:
     requests.post(f"{url}/generate", json=ASK, timeout=5)
     (seen,) = requests.get(f"{url}/requests", timeout=5).json()
     assert seen["payload"] == ASK
@@ -48,7 +48,7 @@ def test_requests_are_told_and_forgotten(url: str) -> None:
         ("elsewhere", "{}", 404),
     ],
 )
-def test_a_mistake_in_a_test_is_told(url: str, path: str, body: str, status: int) -> None:
+def test_a_mistake_in_a_test_is_reported(url: str, path: str, body: str, status: int) -> None:
     method = "PUT" if path == "script" else "POST"
     response = requests.request(method, f"{url}/{path}", data=body, timeout=5)
     assert response.status_code == status

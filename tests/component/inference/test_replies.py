@@ -13,7 +13,7 @@ TURNS = [Turn("human", "Hello"), Turn("bot", "Hi"), Turn("human", "Who are you?"
 FOREIGN = "Grüße 漢字 🎉 end"
 
 
-def test_the_reply_answers_the_last_message(client: HttpModelClient) -> None:
+def test_the_reply_is_to_the_last_message(client: HttpModelClient) -> None:
     with client.generate(TURNS) as generation:
         pieces = list(generation)
     assert pieces == ["You", " said:", " Who", " are", " you?"]
@@ -37,7 +37,7 @@ def test_the_reply_answers_the_last_message(client: HttpModelClient) -> None:
         Behaviour(text=f"\n{FOREIGN}\nHuman: more", shape="array"),
     ],
 )
-def test_every_shape_of_an_answer_gives_the_same_reply(
+def test_every_response_format_gives_the_same_reply(
     client: HttpModelClient, stub: ModelStub, behaviour: Behaviour
 ) -> None:
     stub.script(behaviour)
@@ -67,7 +67,7 @@ def test_it_is_known_whether_a_piece_came_alone(
 
 
 @pytest.mark.parametrize("shape", ["stream", "object"])
-def test_a_reply_that_hit_its_limit_says_so(
+def test_a_reply_at_its_length_limit_is_marked(
     client: HttpModelClient, stub: ModelStub, shape: str
 ) -> None:
     stub.script(Behaviour(text="half a", finish_reason="length", shape=shape))  # type: ignore[arg-type]
@@ -83,7 +83,7 @@ def test_the_last_event_alone_is_a_reply(build: BuildClient, stub: ModelStub) ->
         assert list(generation) == ["all at once"]
 
 
-def test_a_piece_is_there_before_the_next_one_is_written(
+def test_a_piece_arrives_before_the_next_one_is_sent(
     client: HttpModelClient, stub: ModelStub
 ) -> None:
     stub.script(Behaviour(pieces=("first", " second"), hang_after=1))
@@ -143,7 +143,7 @@ def test_without_a_token_nothing_is_authorised(build: BuildClient, stub: ModelSt
     assert "authorization" not in stub.requests[0].headers
 
 
-def test_a_long_talk_is_shortened_to_the_context(build: BuildClient, stub: ModelStub) -> None:
+def test_a_long_conversation_is_trimmed_to_the_context(build: BuildClient, stub: ModelStub) -> None:
     turns = [Turn("human", f"{number} " + "long " * 300) for number in range(9)]
     with build(context_tokens=1000, max_new_tokens=100).generate(turns) as generation:
         list(generation)

@@ -94,7 +94,7 @@ async def test_a_plain_client_without_a_token_is_refused(
     assert (await communicator().connect())[0] is False
 
 
-async def test_a_v1_client_without_a_token_is_told_and_closed(
+async def test_a_v1_client_without_a_token_gets_an_error_and_a_close(
     publisher: Publisher, layer: InMemoryChannelLayer
 ) -> None:
     socket = communicator(subprotocols=V1)

@@ -99,7 +99,7 @@ async def test_the_plain_codec_ignores_deltas_and_converts_replies(
     assert json.loads(text)["msg"] == "hi"
 
 
-async def test_a_session_that_is_gone_raises(
+async def test_an_expired_session_raises(
     async_store: AsyncStore, store: Store, session: str
 ) -> None:
     sync = await open_sync(async_store, session)
