@@ -1,4 +1,4 @@
-"""The servers that tests share; each is started when the first test asks for it.
+"""The servers that tests share; each is started when the first test needs it.
 
 A test takes the narrowest that serves it: `redis_url` (a Redis with JSON and nothing else on it),
 `model_stub`, `stack` (a whole site that other tests use too), or `new_stack` (a site of its own, to

@@ -1,4 +1,4 @@
-"""Ports nobody listens on."""
+"""Free ports."""
 
 import os
 import random

@@ -103,7 +103,7 @@ class Running:
         return self.process.wait(END_TIMEOUT_S)
 
     def end(self) -> None:
-        """End it, kindly if it listens."""
+        """Stop it with SIGTERM, and with SIGKILL if it does not exit."""
         if not self.is_alive():
             return
         self.send(signal.SIGCONT)
@@ -149,7 +149,7 @@ class Stack:
             wait_until_up()
 
     def start_redis(self) -> Running:
-        """Start the embedded Redis (again, after it was killed) and wait until it answers."""
+        """Start (or restart) the embedded Redis and wait until it responds."""
         process = self.run("redis", self._commands["redis"], {})
         with redis.Redis.from_url(self.redis_url, retry=None) as client:
             process.wait_until(lambda: _answers(client), "to answer")

@@ -37,7 +37,7 @@ def complete(address: str, messages: list[dict[str, str]], **options: Any) -> re
 
 
 def pieces(response: requests.Response) -> Iterator[str]:
-    """Yield the texts of a streamed answer as they come."""
+    """Yield the texts of a streamed response as they arrive."""
     for line in response.iter_lines():
         data = line.removeprefix(b"data: ")
         if data.startswith(b"{"):

@@ -1,4 +1,4 @@
-"""A real HTTP server in the place of a model, whose good and bad behaviour is scripted.
+"""A real HTTP server instead of a model, with scripted good and bad behaviour.
 
 In a test: `with ModelStub() as stub: stub.script(loading(2), Behaviour(text="hello"))`.
 As a process: `python -m tests.model_stub --port N`, scripted over HTTP: `PUT /script` with a JSON

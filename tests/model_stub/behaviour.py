@@ -64,7 +64,7 @@ class Behaviour:
 
 
 def loading(estimated_time_s: float = 20.0) -> Behaviour:
-    """Build the answer of an endpoint whose model is not in memory yet."""
+    """Build the response of an endpoint that is still loading its model."""
     return Behaviour(
         status=503,
         error="Model EleutherAI/gpt-j-6b is currently loading",
@@ -73,7 +73,7 @@ def loading(estimated_time_s: float = 20.0) -> Behaviour:
 
 
 def overloaded(retry_after_s: float = 1) -> Behaviour:
-    """Build the answer of a server that limits its rate."""
+    """Build the response of a server that limits its rate."""
     return Behaviour(
         status=429,
         headers={"Retry-After": f"{retry_after_s:g}"},
@@ -83,5 +83,5 @@ def overloaded(retry_after_s: float = 1) -> Behaviour:
 
 
 def failing(status: int, error: Any = "It failed") -> Behaviour:
-    """Build an answer with a status of one's own choice."""
+    """Build a response with any status."""
     return Behaviour(status=status, error=error)

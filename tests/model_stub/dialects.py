@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Dialect(ABC):
-    """How one route reads a request and writes the documents of an answer."""
+    """How a route parses a request and writes the JSON of its response."""
 
     def prompt(self, payload: dict[str, Any]) -> str:
         """The prompt as text; empty where the route has none."""
@@ -26,7 +26,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def whole(self, text: str, reason: str | None, *, as_array: bool) -> Any:
-        """The answer as one document."""
+        """The response as one JSON object."""
 
 
 class HuggingFace(Dialect):

@@ -1,4 +1,4 @@
-"""What the stub was asked, and what it is to answer next; shared by its thread and the tests."""
+"""The requests that the stub received and the script of its responses. Thread-safe."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ class RecordedRequest:
 
 
 class Record:
-    """The script and the requests; every change wakes those who wait for one."""
+    """The script and the requests; every change notifies waiting threads."""
 
     def __init__(self) -> None:
         self.default = Behaviour(times=None)
@@ -59,13 +59,13 @@ class Record:
             self._changed.notify_all()
 
     def finish(self, request: RecordedRequest) -> None:
-        """Note that the answer is out."""
+        """Record that the response is complete."""
         with self._changed:
             request.finished_at_s = time.time()
             self._changed.notify_all()
 
     def disconnect(self, request: RecordedRequest) -> None:
-        """Note that the client has gone before the answer was out."""
+        """Record that the client disconnected before the response was complete."""
         with self._changed:
             if request.finished_at_s is None and request.disconnected_at_s is None:
                 request.disconnected_at_s = time.time()

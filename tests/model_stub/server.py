@@ -7,10 +7,10 @@ import struct
 import time
 from typing import Any, cast
 
-from tests.model_stub.answers import Step, plain, steps
 from tests.model_stub.behaviour import Behaviour
 from tests.model_stub.dialects import ROUTES
 from tests.model_stub.record import Record, RecordedRequest
+from tests.model_stub.responses import Step, plain, steps
 
 FLUSH_BYTES = 65_536
 
@@ -157,5 +157,5 @@ class Connection(asyncio.Protocol):
         if data:
             self._transport.write(data)
             await self._writable.wait()
-            # An endless answer must let the loop see that its client has gone.
+            # During an endless response, notice that the client disconnected.
             await asyncio.sleep(0)

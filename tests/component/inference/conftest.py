@@ -1,4 +1,4 @@
-"""A real stub server, and clients that talk to it."""
+"""A real stub server and clients of it."""
 
 import contextlib
 import socket
@@ -70,7 +70,7 @@ def full_server() -> Iterator[str]:
 
 @pytest.fixture
 def raw_server() -> Iterator[Callable[[bytes], str]]:
-    """Return a function that serves the given bytes to one client, whatever it asks."""
+    """Return a function that sends the given bytes to one client, whatever the request."""
     with contextlib.ExitStack() as stack:
 
         def serve(response: bytes) -> str:
@@ -92,13 +92,13 @@ def _serve_once(server: socket.socket, response: bytes) -> None:
 
 @pytest.fixture
 def silent_server() -> Iterator[str]:
-    """The address of a server that accepts connections and never says a word."""
+    """The address of a server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
-    """Wait for something that tells nobody when it happens."""
+    """Poll for a condition that sends no notification."""
     ends_at_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < ends_at_s

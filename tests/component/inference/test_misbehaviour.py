@@ -1,4 +1,4 @@
-"""A server's every misbehaviour becomes one of our errors, soon, and without a word of its own."""
+"""Every misbehaviour of a server soon becomes one of our errors, without the server's text."""
 
 import socket
 from collections.abc import Callable

@@ -30,7 +30,7 @@ class Call:
 
 
 class RecordingStore:
-    """Answers each batch of renewals with the next of the scripted results, then with success."""
+    """Returns the scripted results for each batch of renewals, then success."""
 
     def __init__(self, *script: Results | Exception) -> None:
         self.batches: list[int] = []

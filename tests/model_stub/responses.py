@@ -1,4 +1,4 @@
-"""From a request and a behaviour to what goes over the wire, step by step. Pure."""
+"""What is sent for a request and a behaviour, step by step. Pure."""
 
 import itertools
 import json
@@ -10,14 +10,14 @@ from typing import Any, Literal
 from tests.model_stub.behaviour import Behaviour
 from tests.model_stub.dialects import Dialect, event
 
-# Bytes to send, seconds to wait, or a fault with which the connection ends.
+# Bytes to send, seconds to wait, or a fault that ends the connection.
 Step = bytes | float | Literal["reset", "close", "hang"]
 LAST_CHUNK = b"0\r\n\r\n"
 FILLER = b" " * 65_536
 
 
 def steps(dialect: Dialect, payload: dict[str, Any], behaviour: Behaviour) -> Iterator[Step]:
-    """Yield the steps of the answer to `payload`. KeyError if it is not of this dialect."""
+    """Yield the steps of the response to `payload`. KeyError if it is not of this dialect."""
     answer = _Answer(dialect, payload, behaviour)
     if behaviour.delay_s:
         yield behaviour.delay_s
@@ -31,7 +31,7 @@ def steps(dialect: Dialect, payload: dict[str, Any], behaviour: Behaviour) -> It
 
 
 def plain(status: int, document: Any) -> bytes:
-    """Write a whole small JSON answer, as the control routes give it."""
+    """Write a small JSON response, as the control routes send it."""
     body = json.dumps(document).encode()
     return _head(status, {"Content-Type": "application/json"}, len(body)) + body
 
@@ -57,7 +57,7 @@ class _Answer:
             yield "hang"
 
     def single_body(self) -> str | None:
-        """The body of an answer that is not a stream."""
+        """The body of a response that is not streamed."""
         if self._is.raw is not None:
             return self._is.raw
         if self._is.error is not None and self._is.error_after is None:
