@@ -31,7 +31,7 @@ async def test_a_client_that_goes_on_floods() -> None:
 async def test_a_slow_server_also_notices_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two refused frames the bucket may gain a token."""
     limit = FrameRateLimit(messages_per_minute=1)
-    now = 0.0
+    now = limit._filled_at
     monkeypatch.setattr(limit, "_now", lambda: now)
     for _ in range(1000):
         now += 0.1  # 10 frames a second; 2 are allowed
