@@ -1,4 +1,4 @@
-"""A real stub server, and clients that talk to it."""
+"""The model stub, other local servers, and model clients for them."""
 
 import contextlib
 import socket
@@ -27,7 +27,7 @@ def api(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def build(stub: ModelStub) -> Iterator[BuildClient]:
-    """Return a function that builds a client for one dialect and closes it in the end."""
+    """Return a function that builds a client for a dialect; clients are closed after the test."""
     built = []
 
     def build_one(api: str = "huggingface", **changes: object) -> HttpModelClient:
@@ -50,13 +50,13 @@ def build(stub: ModelStub) -> Iterator[BuildClient]:
 
 @pytest.fixture
 def client(build: BuildClient, api: str) -> HttpModelClient:
-    """A client for each of the dialects in turn."""
+    """A client of each dialect in turn."""
     return build(api)
 
 
 @pytest.fixture
 def full_server() -> Iterator[str]:
-    """The address of a server that has no room for one more connection: a connect just waits."""
+    """The URL of a server with a full backlog: a connection attempt to it hangs."""
     with (
         socket.create_server(("127.0.0.1", 0), backlog=0) as server,
         contextlib.ExitStack() as stack,
@@ -70,12 +70,12 @@ def full_server() -> Iterator[str]:
 
 @pytest.fixture
 def raw_server() -> Iterator[Callable[[bytes], str]]:
-    """Return a function that serves the given bytes to one client, whatever it asks."""
+    """Return a function that serves the given bytes to one client, whatever it requests."""
     with contextlib.ExitStack() as stack:
 
-        def serve(answer: bytes) -> str:
+        def serve(response: bytes) -> str:
             server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            thread = threading.Thread(target=_serve_once, args=(server, answer))
+            thread = threading.Thread(target=_serve_once, args=(server, response))
             thread.start()
             stack.callback(thread.join, 5)
             return f"http://127.0.0.1:{server.getsockname()[1]}/"
@@ -83,22 +83,22 @@ def raw_server() -> Iterator[Callable[[bytes], str]]:
         yield serve
 
 
-def _serve_once(server: socket.socket, answer: bytes) -> None:
+def _serve_once(server: socket.socket, response: bytes) -> None:
     client, _ = server.accept()
     with client:
         client.recv(65_536)
-        client.sendall(answer)
+        client.sendall(response)
 
 
 @pytest.fixture
 def silent_server() -> Iterator[str]:
-    """The address of a server that accepts connections and never says a word."""
+    """The URL of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
-    """Wait for something that tells nobody when it happens."""
+    """Poll until `condition` is true."""
     ends_at_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < ends_at_s
