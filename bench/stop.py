@@ -40,7 +40,7 @@ async def _stops_ms(url: str, ws_url: str, model: str) -> list[float]:
 
 async def _stop_ms(client: Client, model: str) -> float:
     await asyncio.to_thread(requests.delete, f"{model}/requests", timeout=10)
-    message = await client.say("go on")
+    message = await client.send_message("go on")
     await client.received("reply.delta", reply_to=message)
     asked_at = time.time()
     await client.send("reply.stop", reply_to=message)

@@ -1,8 +1,9 @@
-"""The HTTP API: tokens and histories. `/openapi.json` and `/docs` are generated from it."""
+"""The HTTP API: tokens, histories and the service's own state, described at `/openapi.json`."""
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 from uuid import UUID, uuid4
 
 from django.http import HttpRequest, HttpResponse
@@ -14,22 +15,28 @@ from chat.apidocs.openapi import (
     DESCRIPTION,
     HISTORY,
     INVALID_NAME,
+    JSON_OBJECT,
     NAME_BODY,
-    NO_STORE,
-    TOO_FAST,
-    UNKNOWN,
+    PROMETHEUS_TEXT,
+    RATE_LIMITED,
+    SESSION_UNKNOWN,
+    STORE_UNAVAILABLE,
     BearerToken,
-    DescribedApi,
+    ChatApi,
     QueryToken,
-    answers,
-    said,
+    response,
+    responses,
 )
+from chat.apidocs.reference import asyncapi_json
 from chat.container import async_store, limits
 from chat.errors import ChatError, RateLimited, SessionUnknown
 from chat.events.delivery import CHANGED, publish
-from chat.observability import metrics
-from chat.schemas import FrozenModel, History, HistoryMessage, session_id
+from chat.observability import exporter, metrics
+from chat.observability.health import OK, Checks, check_all, is_ready
+from chat.schemas import FrozenModel, History, HistoryMessage, Session, session_id
 from chat.store import sessions
+
+Operation = TypeVar("Operation", bound=Callable[..., Any])
 
 MAX_NAME_CHARS = 100
 
@@ -48,26 +55,38 @@ names = TypeAdapter(Name)
 
 
 class Online(FrozenModel):
-    """The server answers."""
+    """The server is online."""
 
     msg: str
 
 
+class Alive(FrozenModel):
+    """The process is alive."""
+
+    status: Literal["alive"]
+
+
+class Readiness(FrozenModel):
+    """Each component's state: `ok`, or what is wrong."""
+
+    checks: Checks
+
+
 class InvalidField(FrozenModel):
-    """Which field of a request is wrong, and what to do."""
+    """Which field of a request is invalid, and what to do."""
 
     loc: str
     msg: str
 
 
 class InvalidRequest(FrozenModel):
-    """The answer to a request that cannot be read."""
+    """A request with an invalid field."""
 
     detail: InvalidField
 
 
-class Refused(FrozenModel):
-    """The answer to a request that cannot be done."""
+class Problem(FrozenModel):
+    """Why a request failed."""
 
     detail: str
 
@@ -76,37 +95,93 @@ class InvalidName(Exception):
     """The name is missing, blank or longer than MAX_NAME_CHARS."""
 
 
-api = DescribedApi(
-    title="Chat",
-    version="1.0.0",
-    description=DESCRIPTION,
-    urls_namespace="api",
-)
+api = ChatApi(title="Chat", version="1.0.0", description=DESCRIPTION, urls_namespace="api")
 TOKEN = [QueryToken(), BearerToken()]
+ALL_OK = {"checks": dict.fromkeys(Checks.model_fields, OK)}
+NO_WORKER = {"checks": ALL_OK["checks"] | {"worker": "no heartbeat for 10 s"}}
+
+
+def get_and_head(path: str, summary: str, **options: Any) -> Callable[[Operation], Operation]:
+    """Register a page of the service. Monitors also use HEAD, which the description leaves out."""
+
+    def register(view: Operation) -> Operation:
+        api.api_operation(["HEAD"], path, include_in_schema=False)(view)
+        return api.get(path, summary=summary, tags=["service"], **options)(view)
+
+    return register
 
 
 @api.get(
     "/test",
-    summary="Tell that the API is there",
+    summary="Health check",
     response=Online,
-    openapi_extra=answers({200: said("It is.", {"msg": "API is Online"})}),
+    openapi_extra=responses({200: response("The API is online.", {"msg": "API is Online"})}),
     tags=["service"],
 )
 async def test(request: HttpRequest) -> Online:
-    """Tell that the API is there."""
+    """Return a fixed response."""
     return Online(msg="API is Online")
+
+
+@get_and_head(
+    "/healthz",
+    "Liveness check",
+    response=Alive,
+    openapi_extra=responses({200: response("The process is alive.", {"status": "alive"})}),
+)
+async def healthz(request: HttpRequest) -> Alive:
+    """Return as long as the event loop runs."""
+    return Alive(status="alive")
+
+
+@get_and_head(
+    "/readyz",
+    "Readiness check",
+    response={200: Readiness, 503: Readiness},
+    openapi_extra=responses(
+        {
+            200: response("New messages are answered.", ALL_OK),
+            503: response("New messages are not answered, and why.", NO_WORKER),
+        }
+    ),
+)
+async def readyz(request: HttpRequest) -> tuple[int, Readiness]:
+    """Check every component."""
+    checks = await check_all()
+    return (200 if is_ready(checks) else 503), Readiness(checks=checks)
+
+
+@get_and_head(
+    "/metrics",
+    "Metrics of this host in Prometheus' format",
+    openapi_extra=responses({200: PROMETHEUS_TEXT}),
+)
+async def prometheus_metrics(request: HttpRequest) -> HttpResponse:
+    """Return the metrics of this host's processes and of the deployment."""
+    return await exporter.scrape(request)
+
+
+@get_and_head(
+    "/asyncapi.json",
+    "The WebSocket API in AsyncAPI 3",
+    openapi_extra=responses({200: JSON_OBJECT}),
+    url_name="asyncapi",
+)
+def asyncapi(request: HttpRequest) -> HttpResponse:
+    """Return the AsyncAPI document."""
+    return asyncapi_json(request)
 
 
 @api.post(
     "/token",
-    summary="Begin a session",
-    response={200: History, 400: InvalidRequest, 429: Refused, 503: Refused},
-    openapi_extra=answers(
+    summary="Create a session",
+    response={200: History, 400: InvalidRequest, 429: Problem, 503: Problem},
+    openapi_extra=responses(
         {
-            200: said("The session with its token.", HISTORY | {"messages": []}),
+            200: response("The session with its token.", HISTORY | {"messages": []}),
             400: INVALID_NAME,
-            429: TOO_FAST,
-            503: NO_STORE,
+            429: RATE_LIMITED,
+            503: STORE_UNAVAILABLE,
         },
         requestBody=NAME_BODY,
     ),
@@ -116,26 +191,19 @@ async def create_token(
     request: HttpRequest,
     name: str = Query("", description="The visitor's name; or send it as a form or as JSON."),
 ) -> History:
-    """Begin a session and return its token."""
-    token = uuid4()
-    session = await async_store().run(
-        sessions.create(
-            session_id(str(token)),
-            _valid_name(name or _name_in_body(request)),
-            address=request.META["REMOTE_ADDR"],
-            limits=limits(),
-        )
-    )
+    """Create a session and return its token."""
+    address = request.META["REMOTE_ADDR"]
+    token, session = await create_session(name or _name_in_body(request), address)
     return History(token=token, name=session.name, session_start=session.session_start, messages=[])
 
 
 @api.get(
     "/refresh_token",
-    summary="Read a session",
-    response={200: History, 400: Refused, 503: Refused},
+    summary="Load a session",
+    response={200: History, 400: Problem, 503: Problem},
     auth=TOKEN,
-    openapi_extra=answers(
-        {200: said("The session.", HISTORY), 400: UNKNOWN, 503: NO_STORE},
+    openapi_extra=responses(
+        {200: response("The session.", HISTORY), 400: SESSION_UNKNOWN, 503: STORE_UNAVAILABLE},
     ),
     tags=["sessions"],
 )
@@ -157,14 +225,20 @@ async def refresh_token(request: HttpRequest) -> History:
 
 @api.delete(
     "/token",
-    summary="Erase a session",
-    response={204: None, 400: Refused, 503: Refused},
+    summary="Delete a session",
+    response={204: None, 400: Problem, 503: Problem},
     auth=TOKEN,
-    openapi_extra=answers({204: said("It is gone."), 400: UNKNOWN, 503: NO_STORE}),
+    openapi_extra=responses(
+        {
+            204: response("The session is deleted."),
+            400: SESSION_UNKNOWN,
+            503: STORE_UNAVAILABLE,
+        }
+    ),
     tags=["sessions"],
 )
 async def delete_token(request: HttpRequest) -> tuple[HTTPStatus, None]:
-    """Erase a session and everything about it, and close its sockets."""
+    """Delete a session and everything about it, and close its sockets."""
     session = session_id(str(token_of(request)))
     if not await async_store().run(sessions.erase(session)):
         raise SessionUnknown
@@ -173,28 +247,28 @@ async def delete_token(request: HttpRequest) -> tuple[HTTPStatus, None]:
 
 
 @api.exception_handler(InvalidName)
-def tell_invalid_name(request: HttpRequest, error: InvalidName) -> HttpResponse:
-    """Answer 400 with the field that is wrong."""
+def handle_invalid_name(request: HttpRequest, error: InvalidName) -> HttpResponse:
+    """Respond with 400 and the invalid field."""
     detail = InvalidField(loc="name", msg="Enter a valid name")
     return api.create_response(request, InvalidRequest(detail=detail), status=400)
 
 
 @api.exception_handler(AuthenticationError)
-def tell_missing_token(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    """Answer a request without a token like one with a token nobody knows."""
-    return tell_error(request, SessionUnknown())
+def handle_missing_token(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    """Respond to a request without a token like to one with an unknown token."""
+    return handle_chat_error(request, SessionUnknown())
 
 
 @api.exception_handler(ChatError)
-def tell_error(request: HttpRequest, error: ChatError) -> HttpResponse:
-    """Answer with the error's sentence: 429 with Retry-After, 503 where it passes, else 400."""
+def handle_chat_error(request: HttpRequest, error: ChatError) -> HttpResponse:
+    """Respond with the error's sentence: 429 with Retry-After, 503 if temporary, else 400."""
     metrics.errors_sent.labels(error.code).inc()
     if isinstance(error, RateLimited):
-        response = api.create_response(request, Refused(detail=error.detail), status=429)
-        response["Retry-After"] = str(error.retry_after_s)
-        return response
+        limited = api.create_response(request, Problem(detail=error.detail), status=429)
+        limited["Retry-After"] = str(error.retry_after_s)
+        return limited
     status = 400 if error.permanent else 503
-    return api.create_response(request, Refused(detail=error.detail), status=status)
+    return api.create_response(request, Problem(detail=error.detail), status=status)
 
 
 def token_of(request: HttpRequest) -> UUID:
@@ -202,11 +276,18 @@ def token_of(request: HttpRequest) -> UUID:
     return cast(UUID, request.auth)  # type: ignore[attr-defined]
 
 
-def _valid_name(name: object) -> str:
+async def create_session(name: object, address: str) -> tuple[UUID, Session]:
+    """Create a session; return its token and the session.
+
+    Raises InvalidName, RateLimited and StoreUnavailable.
+    """
     try:
-        return names.validate_python(name)
+        valid_name = names.validate_python(name)
     except ValidationError as error:
         raise InvalidName from error
+    token = uuid4()
+    command = sessions.create(session_id(str(token)), valid_name, address=address, limits=limits())
+    return token, await async_store().run(command)
 
 
 def _name_in_body(request: HttpRequest) -> object:

@@ -86,6 +86,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self._send_frames(self.sync.open(session))
         self._start(self._run_timers())
 
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close the socket, and do not wait long for the client to do the same."""
+        await super().close(code, reason)
+        self.connection.abort_soon()
+
     async def disconnect(self, code: int) -> None:
         """Leave the group and the count of open sockets."""
         if self.is_counted:

@@ -1,4 +1,4 @@
-"""What is done around every request: answers are counted and kept out of caches."""
+"""Middleware: health checks of unknown hosts, metrics of responses, and caching."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from django.utils.decorators import async_only_middleware, sync_and_async_middle
 
 from chat.observability import metrics
 
-STORABLE = ("/static/",)
+CACHEABLE = ("/static/",)
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -19,55 +19,56 @@ AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 @async_only_middleware
-def answer_probes(get_response: AsyncHandler) -> AsyncHandler:
-    """Answer machines that ask by address: they know none of the names in ALLOWED_HOSTS."""
+def probes_on_any_host(get_response: AsyncHandler) -> AsyncHandler:
+    """Respond to probes before ALLOWED_HOSTS is checked: load balancers use IP addresses."""
 
-    async def answer(request: HttpRequest) -> HttpResponse:
+    async def respond(request: HttpRequest) -> HttpResponse:
         if request.path not in PROBES:
             return await get_response(request)
-        response: HttpResponse = await resolve(request.path).func(request)
+        match = resolve(request.path)
+        response: HttpResponse = await match.func(request, *match.args, **match.kwargs)
         response["Cache-Control"] = "no-store"
         return response
 
-    return answer
+    return respond
 
 
 def no_store(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Keep answers about sessions out of every cache."""
+    """Keep responses out of every cache, except static files."""
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def respond(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if not request.path.startswith(STORABLE):
+        if not request.path.startswith(CACHEABLE):
             response["Cache-Control"] = "no-store"
         return response
 
-    return answer
+    return respond
 
 
 Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
 
 
 @sync_and_async_middleware
-def count(get_response: Handler) -> Handler:
-    """Count answers by the URL pattern that matched, never by the path."""
+def request_metrics(get_response: Handler) -> Handler:
+    """Count and time requests by URL pattern, never by path."""
 
-    async def answer_async(request: HttpRequest) -> HttpResponse:
+    async def respond_async(request: HttpRequest) -> HttpResponse:
         started_at = time.perf_counter()
         response = await cast(Awaitable[HttpResponse], get_response(request))
-        _count(request, response, time.perf_counter() - started_at)
+        _record(request, response, time.perf_counter() - started_at)
         return response
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def respond(request: HttpRequest) -> HttpResponse:
         started_at = time.perf_counter()
         response = cast(HttpResponse, get_response(request))
-        _count(request, response, time.perf_counter() - started_at)
+        _record(request, response, time.perf_counter() - started_at)
         return response
 
-    return answer_async if iscoroutinefunction(get_response) else answer
+    return respond_async if iscoroutinefunction(get_response) else respond
 
 
-def _count(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+def _record(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
     route = request.resolver_match.route if request.resolver_match else "unmatched"
     metrics.record_http_request(request.method or "", route, response.status_code, seconds)

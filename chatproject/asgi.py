@@ -8,13 +8,13 @@ from django.core.asgi import get_asgi_application
 
 http_application = get_asgi_application()
 
-from channels.routing import ProtocolTypeRouter  # noqa: E402 Django is set up first
+from channels.routing import ProtocolTypeRouter  # noqa: E402 after Django's setup
 
 from chat.routing import websocket_application  # noqa: E402
 from chat.websocket.shutdown import GracefulShutdown  # noqa: E402
 from chatproject import daphne_patches  # noqa: E402
 
-daphne_patches.mend()
+daphne_patches.apply()
 
 application = GracefulShutdown(
     ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})

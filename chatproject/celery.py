@@ -1,4 +1,4 @@
-"""The Celery app; what it runs is in chat/tasks.py."""
+"""The Celery app; its tasks are in chat/tasks.py."""
 
 import os
 
@@ -13,4 +13,4 @@ app.autodiscover_tasks()
 
 @signals.setup_logging.connect
 def leave_logging_to_django(**_: object) -> None:
-    """Keep the settings' LOGGING: while anyone listens to this signal, Celery sets up nothing."""
+    """Keep the settings' LOGGING: Celery configures logging only if nobody receives this signal."""

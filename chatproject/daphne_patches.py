@@ -1,12 +1,12 @@
-"""Two mends to daphne, for a process that is one: how it closes a WebSocket, and how it ends.
+"""Two patches of daphne, applied if it is the server of this process.
 
-Autobahn, below daphne, lets applications close with 1000 and 3000 to 4999 only, and daphne drops
-the reason (https://github.com/django/daphne/issues/374). The chat's contract closes with 1008 and a
-reason; other ASGI servers send both.
+Close codes: autobahn lets applications close with 1000 and 3000 to 4999 only, and daphne drops the
+reason (https://github.com/django/daphne/issues/374). The API closes with 1008 and a reason, as on
+other ASGI servers.
 
-At its end daphne cancels the application of every connection, and fails at the first that has none:
-the request of a WebSocket's handshake, which stays in its list for about a second. Then no
-application is told of the end at all.
+Shutdown: daphne cancels the application of every connection. `Server.kill_all_applications` (4.2.3)
+raises KeyError at the first connection that has none, such as the HTTP request of a WebSocket's
+handshake, which stays listed for about a second; then no application is cancelled at all.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from typing import Any
 MAX_REASON_BYTES = 123
 
 
-def mend() -> None:
-    """Mend daphne, where it is the server of this process."""
+def apply() -> None:
+    """Patch daphne if it is the server of this process."""
     if "daphne.server" in sys.modules:
-        _close_with_standard_codes()
-        _end_every_application()
+        _allow_standard_close_codes()
+        _cancel_every_application()
 
 
-def _close_with_standard_codes() -> None:
+def _allow_standard_close_codes() -> None:
     from daphne.ws_protocol import WebSocketProtocol  # type: ignore[import-untyped]
 
     handle_reply = WebSocketProtocol.handle_reply
@@ -38,16 +38,16 @@ def _close_with_standard_codes() -> None:
     WebSocketProtocol.handle_reply = handle_reply_or_close
 
 
-def _end_every_application() -> None:
+def _cancel_every_application() -> None:
     from daphne.server import Server  # type: ignore[import-untyped]
 
     kill_all_applications = Server.kill_all_applications
 
-    def kill_those_that_run(self: Any) -> Any:
-        nothing: asyncio.Future[None] = asyncio.get_event_loop().create_future()
-        nothing.set_result(None)
+    def kill_running_applications(self: Any) -> Any:
+        done: asyncio.Future[None] = asyncio.get_event_loop().create_future()
+        done.set_result(None)
         for details in self.connections.values():
-            details.setdefault("application_instance", nothing)
+            details.setdefault("application_instance", done)
         return kill_all_applications(self)
 
-    Server.kill_all_applications = kill_those_that_run
+    Server.kill_all_applications = kill_running_applications

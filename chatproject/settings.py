@@ -1,6 +1,6 @@
 """Every setting, read from the environment or `.env`, and nowhere else.
 
-`.env.example` lists the variables with their defaults. A bad or missing value stops the start
+`.env.example` lists the variables with their defaults. An invalid or missing value stops the start
 with a sentence that names the variable.
 """
 
@@ -25,19 +25,27 @@ def at_least(minimum: float) -> validate.Range:
     return validate.Range(min=minimum)
 
 
+def one_of(*choices: str) -> validate.OneOf:
+    return validate.OneOf(choices, error="Must be one of: {choices}")
+
+
+LOG_LEVELS = validate.Regexp(
+    r"(?i:debug|info|warning|error)$", error="Must be DEBUG, INFO, WARNING or ERROR"
+)
+HOST_AND_PORT = validate.Regexp(r"(.*:\d+)?$", error="Must be host:port")
+
+
 try:
-    APP_ENV = env.str(
-        "APP_ENV", "development", validate=validate.OneOf(["development", "production"])
-    )
+    APP_ENV = env.str("APP_ENV", "development", validate=one_of("development", "production"))
     PORT = env.int("PORT", 3500, validate=validate.Range(1, 65535))
     DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
     DEBUG = env.bool("DEBUG", False)
-    LOG_LEVEL = env.str("LOG_LEVEL", "INFO").upper()
-    if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        raise EnvError('Environment variable "LOG_LEVEL" must be DEBUG, INFO, WARNING or ERROR')
-    LOG_FORMAT = env.str("LOG_FORMAT", "json" if APP_ENV == "production" else "text")
-    if LOG_FORMAT not in {"json", "text"}:
-        raise EnvError('Environment variable "LOG_FORMAT" must be json or text')
+    LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=LOG_LEVELS).upper()
+    LOG_FORMAT = env.str(
+        "LOG_FORMAT",
+        "json" if APP_ENV == "production" else "text",
+        validate=one_of("json", "text"),
+    )
     OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 
     # Redis: the store, the broker and the channel layer may be one server or three.
@@ -68,7 +76,7 @@ try:
     EMBEDDED_MODEL = not (MODEL_API or MODEL_URL)
     EMBEDDED_MODEL_PORT = env.int("EMBEDDED_MODEL_PORT", PORT + 2)
     EMBEDDED_MODEL_SLOTS = env.int("EMBEDDED_MODEL_SLOTS", 4, validate=validate.Range(1, 64))
-    # Half the cores: threads that wait for one another stand still where one has to share its core.
+    # Half the cores: the model's threads wait for each other, so one that shares a core slows all.
     EMBEDDED_MODEL_THREADS = env.int(
         "EMBEDDED_MODEL_THREADS", max(1, (os.cpu_count() or 2) // 2), validate=at_least(1)
     )
@@ -107,10 +115,8 @@ try:
     CORS_ALLOWED_ORIGINS = env.list(
         "CORS_ALLOWED_ORIGINS", [] if APP_ENV == "production" else ["http://localhost:3000"]
     )
-    # Metrics: a folder for all processes of this host, which the library knows by the environment.
-    WORKER_METRICS_ADDRESS = env.str("WORKER_METRICS_ADDRESS", "")
-    if WORKER_METRICS_ADDRESS and not WORKER_METRICS_ADDRESS.rpartition(":")[2].isdigit():
-        raise EnvError('Environment variable "WORKER_METRICS_ADDRESS" must be host:port')
+    # Metrics: a folder for all processes of this host. prometheus_client reads the variable.
+    WORKER_METRICS_ADDRESS = env.str("WORKER_METRICS_ADDRESS", "", validate=HOST_AND_PORT)
     METRICS_DIR = DATA_DIR / "metrics" / socket.gethostname()
     METRICS_DIR.mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
@@ -147,16 +153,16 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "corsheaders",
-    "ninja",  # serves the API page's own scripts, so that it asks no other host
+    "ninja",  # serves the scripts of /docs, which would otherwise come from another host
     "inference",
     "chat",
 ]
 MIDDLEWARE = [
-    "chat.middleware.answer_probes",
+    "chat.middleware.probes_on_any_host",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "chat.middleware.count",
+    "chat.middleware.request_metrics",
     "chat.middleware.no_store",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -188,8 +194,8 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 STATIC_URL = "static/"
 if APP_ENV == "development":
-    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns of a missing folder
-# collectstatic writes a compressed twin of every file, and WhiteNoise serves that one.
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns if it is missing
+# collectstatic also writes a compressed copy of every file, which WhiteNoise serves.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
@@ -200,7 +206,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 
-# Security: a site of its own behind https in production.
+# Security: in production the site is behind https.
 CSRF_TRUSTED_ORIGINS = [origin for origin in CORS_ALLOWED_ORIGINS if "://" in origin]
 SECURE_REFERRER_POLICY = "same-origin"  # forms need the Origin that "no-referrer" hides
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = APP_ENV == "production"
@@ -208,7 +214,7 @@ if APP_ENV == "production":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 3600
 
-# Nothing but this site's own files, and nothing inline. The page itself asks for more still.
+# Only this site's own files, and nothing inline. The chat page has a stricter policy.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -222,8 +228,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# Channels: one pub/sub connection a process carries every socket's events. The read timeout is
-# longer than any block of the layer: redis-py's own default ends idle sockets.
+# Channels: each process has one pub/sub connection for the events of all its sockets. The timeout
+# is longer than the layer's blocking reads: redis-py's default of 5 s would end idle sockets.
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -242,23 +248,23 @@ CHANNEL_LAYERS = {
     }
 }
 
-# Celery: tasks are hints, the sweep finds again what was lost, so nothing is acknowledged late and
-# nothing waits for a broker's time-out. Threads, because a worker spends its time waiting on HTTP.
+# Celery: a task is only a hint, because the sweep enqueues lost ones again. So tasks are
+# acknowledged early and need no visibility timeout. Threads, because workers wait for HTTP.
 CELERY_TASK_DEFAULT_QUEUE = "chat:tasks"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_POOL = "threads"
-CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY + 4  # some never write replies: chat/slots.py
+CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY + 4  # see chat/worker/slots.py
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that refuses to write ends no worker
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # keep running if Redis refuses writes
 CELERY_BROKER_POOL_LIMIT = 16
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 2,
     "socket_connect_timeout": 2,
     "max_connections": WORKER_CONCURRENCY + 20,
     "priority_steps": [0],
-    # No copy of each task is kept until it is done: a lost task is found again by the sweep.
+    # Keep no copy of a task until it is acknowledged: the sweep enqueues lost tasks again.
     "ack_emulation": False,
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
@@ -272,29 +278,29 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
-# Libraries never log below INFO, whatever LOG_LEVEL says: on DEBUG they write frames, headers and
-# addresses as they are. Access logs are the proxy's; uvicorn's would show a token in the query.
+# Libraries never log below INFO: on DEBUG they log frames, headers and addresses unredacted. The
+# proxy writes the access log; uvicorn's would contain tokens in queries.
 LIBRARY_LOG_LEVEL = "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "about": {"()": "chat.observability.logs.About"},
-        # A probe's answer is for the one who asked.
+        "context": {"()": "chat.observability.logs.LogContextFilter"},
+        # A 503 of a probe is not an error of this server.
         "no_probes": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: not record.getMessage().endswith(": /readyz"),
         },
     },
     "formatters": {
-        "json": {"()": "chat.observability.logs.JsonLines"},
-        "text": {"()": "chat.observability.logs.ReadableLines"},
+        "json": {"()": "chat.observability.logs.JsonFormatter"},
+        "text": {"()": "chat.observability.logs.TextFormatter"},
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": LOG_FORMAT,
-            "filters": ["about"],
+            "filters": ["context"],
         }
     },
     "root": {"handlers": ["console"], "level": LIBRARY_LOG_LEVEL},
@@ -303,7 +309,7 @@ LOGGING = {
         **{name: {"handlers": [], "propagate": True} for name in ("django", "uvicorn")},
         "uvicorn.access": {"handlers": [], "propagate": False},
         "django.request": {"filters": ["no_probes"]},
-        # A line or two for every task, and the sweep is one every second.
+        # They log every task, and the sweep is one every second.
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -100,7 +100,7 @@ class Client:
             raise ConnectionError("not connected")
         await self._socket.send(json.dumps({"type": kind, **fields}))
 
-    async def say(self, text: str, id: str | None = None) -> str:
+    async def send_message(self, text: str, id: str | None = None) -> str:
         """Send a message and return its id without waiting for anything."""
         id = id or str(uuid4())
         await self.send("message.send", id=id, msg=text)

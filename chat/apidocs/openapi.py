@@ -1,21 +1,19 @@
-"""What `/openapi.json` says beyond what the operations of `chat/api.py` say themselves."""
+"""What `/openapi.json` contains beyond the signatures in `chat/api.py`: examples and errors."""
 
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import NinjaAPI
-from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 from ninja.security import APIKeyQuery, HttpBearer
 
-from chat.errors import SessionUnknown
-from chat.observability.health import CHECKS, OK
+from chat.errors import RateLimited, SessionUnknown, StoreUnavailable
 
-Extra = dict[str, Any]
+OpenApi = dict[str, Any]
 
 DESCRIPTION = """\
-Begin a session, read its history, erase it. The conversation itself travels over the WebSocket
+Create a session, load its history, delete it. The conversation itself uses the WebSocket
 `/chat`: see [/docs/websocket](/docs/websocket) and [/asyncapi.json](/asyncapi.json).
 """
 
@@ -47,27 +45,23 @@ HISTORY = {
 }
 
 
-def said(description: str, example: Any = None, **more: Any) -> Extra:
-    """Describe one answer of an operation, with an example of its JSON body where it has one."""
+def response(description: str, example: Any = None, **more: Any) -> OpenApi:
+    """Describe a response, with an example of its JSON body if it has one."""
     if example is None:
         return {"description": description, **more}
-    return {
-        "description": description,
-        "content": {"application/json": {"example": example}},
-        **more,
-    }
+    content = {"application/json": {"example": example}}
+    return {"description": description, "content": content, **more}
 
 
-UNKNOWN = said(
-    "No such session, or its time is over.", {"detail": "Session expired or does not exist"}
+SESSION_UNKNOWN = response(
+    "The session does not exist or has expired.", {"detail": SessionUnknown.detail}
 )
-NO_STORE = said(
-    "The server cannot reach its storage. Try again shortly.",
-    {"detail": "The chat cannot reach its memory right now. Send it again shortly."},
+STORE_UNAVAILABLE = response(
+    "The server cannot reach its storage. Try again shortly.", {"detail": StoreUnavailable.detail}
 )
-TOO_FAST = said(
-    "Too many sessions were begun from this address within a minute.",
-    {"detail": "That was too fast. Try again in 24 s."},
+RATE_LIMITED = response(
+    "Too many sessions were created from this address within a minute.",
+    {"detail": RateLimited(24).detail},
     headers={
         "Retry-After": {
             "description": "Seconds after which to try again.",
@@ -75,12 +69,12 @@ TOO_FAST = said(
         }
     },
 )
-INVALID_NAME = said(
+INVALID_NAME = response(
     "The name is missing, blank, or too long.",
     {"detail": {"loc": "name", "msg": "Enter a valid name"}},
 )
-NAME_BODY: Extra = {
-    "description": "The name, where it is not in the query.",
+NAME_BODY: OpenApi = {
+    "description": "The name, if it is not in the query.",
     "content": {
         content_type: {"schema": {"type": "object", "properties": {"name": {"type": "string"}}}}
         for content_type in (
@@ -90,11 +84,18 @@ NAME_BODY: Extra = {
         )
     },
 }
+PROMETHEUS_TEXT = response(
+    "Also while Redis or the broker cannot be reached.",
+    content={"text/plain": {"schema": {"type": "string"}}},
+)
+JSON_OBJECT = response(
+    "The AsyncAPI document.", content={"application/json": {"schema": {"type": "object"}}}
+)
 
 
-def answers(extra: dict[int, Extra], **more: Any) -> Extra:
-    """Return what an operation's `openapi_extra` takes."""
-    return {"responses": extra, **more}
+def responses(described: dict[int, OpenApi], **more: Any) -> OpenApi:
+    """Return the `openapi_extra` of an operation."""
+    return {"responses": described, **more}
 
 
 class QueryToken(APIKeyQuery):
@@ -103,91 +104,28 @@ class QueryToken(APIKeyQuery):
     param_name = "token"
 
     def authenticate(self, request: HttpRequest, key: str | None) -> UUID | None:
-        """Return the token; raises SessionUnknown for what is none."""
-        return read_token(key) if key else None
+        """Return the token; raises SessionUnknown if it is malformed."""
+        return parse_token(key) if key else None
 
 
 class BearerToken(HttpBearer):
-    """The token as `Authorization: Bearer T`: better, as addresses end up in logs."""
+    """The token as `Authorization: Bearer T`: safer, because URLs end up in logs."""
 
     def authenticate(self, request: HttpRequest, token: str) -> UUID:
-        """Return the token; raises SessionUnknown for what is none."""
-        return read_token(token)
+        """Return the token; raises SessionUnknown if it is malformed."""
+        return parse_token(token)
 
 
-def read_token(text: str) -> UUID:
-    """Return the token in `text`; raises SessionUnknown for what is none."""
+def parse_token(text: str) -> UUID:
+    """Return the token in `text`; raises SessionUnknown if it is malformed."""
     try:
         return UUID(text)
     except ValueError as error:
         raise SessionUnknown from error
 
 
-class DescribedApi(NinjaAPI):
-    """Describes the service's own pages too: Django serves them, so that they answer HEAD."""
-
-    def get_openapi_schema(
-        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
-    ) -> OpenAPISchema:
-        schema = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
-        schema["paths"].update(SERVICE)
-        return schema
+class ChatApi(NinjaAPI):
+    """The API; its operations are named after their functions."""
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
-
-
-def _page(operation: str, summary: str, responses: Extra, **more: Any) -> Extra:
-    return {
-        "get": {
-            "operationId": operation,
-            "summary": summary,
-            "tags": ["service"],
-            "responses": responses,
-            **more,
-        }
-    }
-
-
-def _object(properties: Extra) -> Extra:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _json(description: str, schema: Extra, example: Any) -> Extra:
-    content = {"application/json": {"schema": schema, "example": example}}
-    return {"description": description, "content": content}
-
-
-_STATE = {"type": "string", "description": "`ok`, or what is wrong."}
-_CHECKS = _object({"checks": _object(dict.fromkeys(CHECKS, _STATE))})
-_ALL_OK = {"checks": dict.fromkeys(CHECKS, OK)}
-_NO_WORKER = {"checks": dict.fromkeys(CHECKS, OK) | {"worker": "no sign of life for 10 s"}}
-_ALIVE = _object({"status": {"type": "string", "const": "alive"}})
-_TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}}
-_ANY_JSON = {"content": {"application/json": {"schema": {"type": "object"}}}}
-
-SERVICE: Extra = {
-    "/healthz": _page(
-        "healthz",
-        "Tell that the process is alive",
-        {"200": _json("It is.", _ALIVE, {"status": "alive"})},
-    ),
-    "/readyz": _page(
-        "readyz",
-        "Tell whether new messages would be answered",
-        {
-            "200": _json("They would.", _CHECKS, _ALL_OK),
-            "503": _json("They would not, and what is wrong.", _CHECKS, _NO_WORKER),
-        },
-    ),
-    "/metrics": _page(
-        "metrics",
-        "Tell the metrics of this host in Prometheus' format",
-        {"200": {"description": "Also while Redis or the broker are not reachable.", **_TEXT}},
-    ),
-    "/asyncapi.json": _page(
-        "asyncapi",
-        "Describe the WebSocket API in AsyncAPI 3",
-        {"200": {"description": "The document.", **_ANY_JSON}},
-    ),
-}

@@ -1,4 +1,4 @@
-"""The WebSocket API's documents: AsyncAPI for programs, a page for people."""
+"""The description of the WebSocket API: AsyncAPI for programs, a page for readers."""
 
 import json
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Word:
-    """A part of a type's description; `link` names the type it leads to."""
+    """A part of a type's description; `link` names the type that it links to."""
 
     text: str
     link: str = ""
@@ -43,13 +43,13 @@ class FieldRow:
 
 
 def asyncapi_json(request: HttpRequest) -> JsonResponse:
-    """Answer the WebSocket API as an AsyncAPI 3 document."""
+    """Return the WebSocket API as an AsyncAPI 3 document."""
     document = asyncapi.document(request.get_host(), secure=request.is_secure())
     return JsonResponse(document, json_dumps_params={"indent": 2, "ensure_ascii": False})
 
 
 def websocket_page(request: HttpRequest) -> HttpResponse:
-    """Return the page that describes the same frames to people."""
+    """Return the page that describes the same frames to readers."""
     described = asyncapi.document(request.get_host(), secure=request.is_secure())
     server = described["servers"]["this"]
     messages = described["components"]["messages"]
@@ -62,8 +62,10 @@ def websocket_page(request: HttpRequest) -> HttpResponse:
             for name, scheme in described["components"]["securitySchemes"].items()
         ],
         "sent": [_section(messages[asyncapi.type_of(frame)]) for frame in asyncapi.CLIENT_FRAMES],
-        "told": [_section(messages[asyncapi.type_of(frame)]) for frame in asyncapi.SERVER_FRAMES],
-        "plain": [_section(messages[name]) for name in ("plain.text", "plain.answer")],
+        "received": [
+            _section(messages[asyncapi.type_of(frame)]) for frame in asyncapi.SERVER_FRAMES
+        ],
+        "plain": [_section(messages[name]) for name in ("plain.text", "plain.reply")],
         "types": [_type(name) for name in _names_of_parts()],
         "codes": [(code.value, in_html(meaning)) for code, meaning in MEANINGS.items()],
     }
@@ -91,9 +93,9 @@ def _type(name: str) -> dict[str, Any]:
 
 
 def _names_of_parts() -> list[str]:
-    """Return the types that frames are made of and that are no frames themselves."""
+    """Return the types that frames consist of and that are not frames themselves."""
     frames = {frame.__name__ for frame in (*asyncapi.CLIENT_FRAMES, *asyncapi.SERVER_FRAMES)}
-    return [name for name in asyncapi.schemas() if name not in frames | {"PlainAnswer"}]
+    return [name for name in asyncapi.schemas() if name not in frames | {"PlainReply"}]
 
 
 def _fields(schema: dict[str, Any]) -> list[FieldRow]:
@@ -105,7 +107,7 @@ def _fields(schema: dict[str, Any]) -> list[FieldRow]:
 
 
 def kind_of(schema: dict[str, Any]) -> list[Word]:
-    """Return a JSON schema in words."""
+    """Describe a JSON schema in words."""
     if "$ref" in schema:
         return [Word(_name(schema), link=_name(schema))]
     if "anyOf" in schema:
@@ -121,7 +123,7 @@ def kind_of(schema: dict[str, Any]) -> list[Word]:
 
 
 def in_html(text: str) -> SafeString:
-    """Return text as HTML, with what stands between backticks as code."""
+    """Return text as HTML, with the parts between backticks as code."""
     parts = enumerate(text.split("`"))
     marked = (format_html("<code>{}</code>", part) if index % 2 else part for index, part in parts)
     return format_html_join("", "{}", ((part,) for part in marked))

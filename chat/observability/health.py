@@ -1,7 +1,7 @@
-"""Is the process alive, and is what it needs at work?
+"""The checks of `/readyz`: whether a component is usable, and if not, what is wrong.
 
-`/readyz` says of each part what is wrong with it, and 503 where new messages could not be answered:
-Redis takes no write, the broker no task, the channel layer loses events, or no worker is there.
+A deployment is not ready if new messages would not be answered: Redis accepts no write, the broker
+no task, the channel layer loses events, or no worker sends heartbeats.
 """
 
 import asyncio
@@ -11,13 +11,13 @@ from typing import cast
 from uuid import uuid4
 
 from channels.layers import BaseChannelLayer, get_channel_layer
-from django.http import HttpRequest, JsonResponse
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import TimeoutError as TooSlow
 
 from chat.container import async_store
 from chat.errors import StoreUnavailable
 from chat.observability.exporter import queued_tasks
+from chat.schemas import FrozenModel
 from chat.store import cluster
 from chat.store.cluster import WORKER_TIMEOUT_S
 
@@ -27,29 +27,37 @@ UNREACHABLE = "unreachable"
 DEGRADED = frozenset({"sweep"})
 
 
-async def healthz(request: HttpRequest) -> JsonResponse:
-    """Answer as long as the event loop turns."""
-    return JsonResponse({"status": "alive"})
+class Checks(FrozenModel):
+    """The state of each component: `ok`, or what is wrong."""
+
+    redis: str
+    broker: str
+    layer: str
+    worker: str
+    sweep: str
 
 
-async def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 where new messages would be answered, else 503; and the state of each part."""
+async def check_all() -> Checks:
+    """Check every component at the same time."""
     states = await asyncio.gather(*(_state(check) for check in CHECKS.values()))
-    checks = dict(zip(CHECKS, states, strict=True))
-    ready = all(state == OK or name in DEGRADED for name, state in checks.items())
-    return JsonResponse({"checks": checks}, status=200 if ready else 503)
+    return Checks(**dict(zip(CHECKS, states, strict=True)))
+
+
+def is_ready(checks: Checks) -> bool:
+    """Return whether new messages would be answered."""
+    return all(state == OK or name in DEGRADED for name, state in checks)
 
 
 async def _state(check: Callable[[], Awaitable[str]]) -> str:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await check()
-    except Exception:  # noqa: BLE001 whatever it is, it did not answer
+    except Exception:  # noqa: BLE001 whatever the error, the component does not respond
         return UNREACHABLE
 
 
 async def _redis() -> str:
-    """Redis writes: one that is full or a replica still reads."""
+    """Check that Redis accepts writes. A full one, or a replica, still serves reads."""
     try:
         await async_store().run(cluster.check_writable())
     except StoreUnavailable as error:
@@ -64,14 +72,14 @@ async def _broker() -> str:
 
 
 class LayerProbe:
-    """Sends itself an event through the channel layer, on one channel for the process' life."""
+    """Sends itself an event through the channel layer, always on the same channel."""
 
     def __init__(self) -> None:
         self._channel = ""
         self._turn = asyncio.Lock()
 
     async def round_trip(self) -> None:
-        """Return when the event is back; where it is lost, the caller's time runs out."""
+        """Return when the event has arrived; the caller limits the time."""
         layer = cast(BaseChannelLayer, get_channel_layer())
         async with self._turn:
             self._channel = self._channel or await layer.new_channel()
@@ -93,17 +101,17 @@ async def _layer() -> str:
 
 
 async def _worker() -> str:
-    standing = await async_store().run(cluster.load())
-    return OK if standing.alive else f"no sign of life for {WORKER_TIMEOUT_S:.0f} s"
+    state = await async_store().run(cluster.load())
+    return OK if state.alive else f"no heartbeat for {WORKER_TIMEOUT_S:.0f} s"
 
 
 async def _sweep() -> str:
-    """Without the sweep messages are answered, but what a dying process leaves is not found."""
-    standing = await async_store().run(cluster.load())
-    if standing.swept_ago_s is None:
-        return "never done: start beat"
-    late = standing.swept_ago_s > WORKER_TIMEOUT_S
-    return f"{standing.swept_ago_s:.0f} s ago: is beat running?" if late else OK
+    """Check that beat runs. Without the sweep, messages of a lost worker are not found."""
+    state = await async_store().run(cluster.load())
+    if state.swept_ago_s is None:
+        return "no sweep yet: start beat"
+    late = state.swept_ago_s > WORKER_TIMEOUT_S
+    return f"last sweep {state.swept_ago_s:.0f} s ago: is beat running?" if late else OK
 
 
 CHECKS = {

@@ -1,7 +1,7 @@
-"""Log lines that say whom they are about, and never what was said or with which token.
+"""Logging: every line names its session and message, and none contains a text or a token.
 
-Every line carries the session (its id, which is no token) and the message it belongs to: set where
-a frame comes in and where a worker takes a message, they follow the code into whatever it calls.
+The session's id (which is not its token) and the message's id are context variables. They are set
+where a frame is received and where a worker takes a message.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 _session: ContextVar[str | None] = ContextVar("session", default=None)
 _message: ContextVar[str | None] = ContextVar("message", default=None)
 
-# What third parties put into their lines: a query with a token, the password in an address.
+# Libraries log queries with tokens and URLs with passwords.
 _SECRETS = (
     (re.compile(r"(token[=.:]\s*)[\w%.-]+", re.IGNORECASE), r"\1***"),
     (re.compile(r"(bearer\s+)[^\s'\"]+", re.IGNORECASE), r"\1***"),
@@ -26,7 +26,7 @@ _SECRETS = (
 
 @contextmanager
 def log_context(*, session: str | None = None, message: str | None = None) -> Iterator[None]:
-    """Name the session, or the message in it, that all lines of the block are about."""
+    """Add a session's or message's id to all log lines of the block."""
     variable, value = (_session, session) if session else (_message, message)
     before = variable.set(value)
     try:
@@ -36,28 +36,30 @@ def log_context(*, session: str | None = None, message: str | None = None) -> It
 
 
 def set_log_session(session: str) -> None:
-    """Name the session that all lines of this asyncio task, and of tasks it begins, are about."""
+    """Add a session's id to all log lines of this asyncio task and of the tasks it starts."""
     _session.set(session)
 
 
-class About(logging.Filter):
-    """Notes on a record whom it is about, while the code that logs it still runs."""
+class LogContextFilter(logging.Filter):
+    """Adds the context's ids to each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass."""
+        """Add the ids; no record is dropped."""
         record.session, record.message_id = _session.get(), _message.get()
         return True
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `text`, and what is known of `session`,
-    `message`, `facts`, `exception`. Nothing else of a record, because libraries hang requests and
-    frames on theirs.
+class JsonFormatter(logging.Formatter):
+    """Writes one JSON object per line.
+
+    Members: `time`, `level`, `logger`, `process`, `text`, and if known `session`, `message`, the
+    record's facts and `exception`. No other attribute of a record is written: libraries attach
+    requests and frames to theirs.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        told: dict[str, Any] = {
+        line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
@@ -68,13 +70,14 @@ class JsonLines(logging.Formatter):
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        line = json.dumps({name: value for name, value in told.items() if value is not None})
-        return redact(line)
+            line["exception"] = self.formatException(record.exc_info)
+        return redact(
+            json.dumps({name: value for name, value in line.items() if value is not None})
+        )
 
 
-class ReadableLines(logging.Formatter):
-    """One line for a person, with the beginnings of the ids."""
+class TextFormatter(logging.Formatter):
+    """Writes readable lines with shortened ids."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -89,12 +92,12 @@ class ReadableLines(logging.Formatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line and, below it, the traceback."""
+        """Return the line, followed by the traceback if there is one."""
         return redact(super().format(record))
 
 
 def redact(text: str) -> str:
-    """Return a text without tokens and passwords as they stand in addresses and headers."""
+    """Replace tokens and passwords, as they occur in URLs and headers, with `***`."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

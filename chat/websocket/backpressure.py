@@ -13,6 +13,7 @@ from typing import Any
 MAX_UNSENT_BYTES = 48 * 1024
 MAX_UNHANDLED_FRAMES = 256
 NO_PROGRESS_S = 20.0
+CLOSE_TIMEOUT_S = 2.0
 POLL_S = 0.05
 
 
@@ -72,6 +73,13 @@ class ClientConnection:
         for name in ("abort", "abortConnection"):  # asyncio's transport and Twisted's
             if abort := getattr(self._transport, name, None):
                 abort()
+
+    def abort_soon(self) -> None:
+        """Drop the connection after a close frame, if the client has not closed it by then.
+
+        Until it does, both servers go on reading what it sends, uvicorn for ten seconds.
+        """
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self.abort)
 
     def _unsent_bytes(self) -> int:
         transport = self._transport

@@ -47,7 +47,7 @@ class Cursor:
         """How many messages wait that are not being answered."""
         return len(self.waiting) - (self.partial_id is not None)
 
-    def place(self, position: Position) -> Decision:
+    def decide(self, position: Position) -> Decision:
         """Decide on a frame; if the decision is DELIVER, count it as sent."""
         match position.type:
             case "message.accepted" | "reply.completed" | "reply.failed":

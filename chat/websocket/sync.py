@@ -68,7 +68,7 @@ class SocketSync:
             self._timers.record_progress(self._cursor)
             return []
         frames: list[OutgoingFrame] = []
-        decision = self._cursor.place(frame.position)
+        decision = self._cursor.decide(frame.position)
         if decision is Decision.GAP:
             metrics.resyncs.inc()
             frames += (await self._catch_up())[1]

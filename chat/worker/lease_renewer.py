@@ -150,8 +150,6 @@ class LeaseRenewer:
 
     def _renew_all(self) -> None:
         handles = self._current()
-        if not handles:
-            self._has_handles.clear()
         now = time.monotonic()
         for handle in handles:
             if now >= handle.deadline:
@@ -166,4 +164,7 @@ class LeaseRenewer:
 
     def _current(self) -> list[LeaseHandle]:
         with self._lock:
+            # Under the lock: a handle that is added right after must not find its event cleared.
+            if not self._handles:
+                self._has_handles.clear()
             return list(self._handles)

@@ -70,6 +70,7 @@ class ReplyWriter:
         self._taken_at = time.monotonic()
         self._first_text_at: float | None = None
         self._retries = 0
+        self._last_error: ModelError | None = None
         self._clear_text()
 
     def write(self, turns: Sequence[Turn]) -> Outcome | None:
@@ -89,6 +90,7 @@ class ReplyWriter:
             except GenerationCancelled:
                 return self._cancelled()
             except ModelError as error:
+                self._last_error = error
                 metrics.model_errors.labels(error.code).inc()
                 logger.info("The model call failed", extra={"facts": {"code": error.code}})
                 if not self._wait_for_retry(error):
@@ -96,7 +98,7 @@ class ReplyWriter:
 
     def _generate(self, turns: Sequence[Turn]) -> Outcome:
         if self._handle.remaining_s() <= 0:
-            return self._outcome(failure=DEADLINE)
+            return self._outcome(failure=self._deadline_failure())
         logger.debug("Calling the model", extra={"facts": {"turns": len(turns)}})
         request_id = str(self._taken.message.id)
         generation = self._model.generate(turns, request_id=request_id)
@@ -209,7 +211,7 @@ class ReplyWriter:
             case CancelReason.STOP:
                 return self._outcome(finish_reason="stop_requested")
             case CancelReason.DEADLINE:
-                return self._outcome(failure=DEADLINE)
+                return self._outcome(failure=self._deadline_failure())
             case _:
                 return None
 
@@ -221,11 +223,14 @@ class ReplyWriter:
 
     def _failed(self, error: ModelError) -> Outcome:
         if not error.permanent and self._handle.remaining_s() <= 0:
-            return self._outcome(failure=DEADLINE)
-        failure = Failure(
-            code=ErrorCode(error.code), detail=error.detail, retryable=not error.permanent
-        )
-        return self._outcome(failure=failure)
+            return self._outcome(failure=self._deadline_failure())
+        return self._outcome(failure=_failure(error))
+
+    def _deadline_failure(self) -> Failure:
+        """Return why the deadline was missed: a model that is still loading, or just time."""
+        if isinstance(self._last_error, ModelIsLoading) and not self._text:
+            return _failure(self._last_error)
+        return DEADLINE
 
     def _outcome(
         self,
@@ -258,6 +263,10 @@ class ReplyWriter:
 
     def _publish(self, frame: Frame) -> None:
         self._delivery.publish(self._taken.session, frame)
+
+
+def _failure(error: ModelError) -> Failure:
+    return Failure(code=ErrorCode(error.code), detail=error.detail, retryable=not error.permanent)
 
 
 def _usage(generation: Generation) -> Usage | None:

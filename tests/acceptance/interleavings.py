@@ -78,7 +78,7 @@ class Trial:
         self._token = ""
         self._tabs = [Client(site.ws_url, "") for _ in range(tabs)]
 
-    async def begin(self) -> None:
+    async def create_session(self) -> None:
         """Begin the session, while nothing is broken yet."""
         web = self._site.of("web")[0]
         self._token = await asyncio.to_thread(create_session, f"http://127.0.0.1:{web.port}")
@@ -193,13 +193,13 @@ def _ids(tab: Client) -> set[str]:
     return {str(message["id"]) for message in tab.view.messages.values()}
 
 
-def _broken_rules(messages: Sequence[StoredMessage], said: dict[str, str]) -> list[str]:
+def _broken_rules(messages: Sequence[StoredMessage], sent: dict[str, str]) -> list[str]:
     """Return which of the rules (order, once, kept) a document breaks."""
     human = [one for one in messages if one.source == "human"]
     bots = [one for one in messages if one.source == "bot"]
     checks: list[tuple[str, Callable[[], bool]]] = [
         ("numbers without gaps", lambda: [m.seq for m in messages] == _count(messages)),
-        ("each message once", lambda: {str(m.id): m.msg for m in human} == said),
+        ("each message once", lambda: {str(m.id): m.msg for m in human} == sent),
         ("no message twice", lambda: len({m.id for m in messages}) == len(messages)),
         (
             "answered once, in order",
@@ -207,9 +207,9 @@ def _broken_rules(messages: Sequence[StoredMessage], said: dict[str, str]) -> li
         ),
         (
             "one reply counts for each",
-            lambda: sorted(str(m.reply_to) for m in bots if not m.replaced_by) == sorted(said),
+            lambda: sorted(str(m.reply_to) for m in bots if not m.replaced_by) == sorted(sent),
         ),
-        ("replies to what was said", lambda: all(_fits(m, said) for m in bots)),
+        ("replies to what was said", lambda: all(_fits(m, sent) for m in bots)),
     ]
     return [f"not so: {name}" for name, holds in checks if not holds()]
 
@@ -218,9 +218,9 @@ def _count(messages: Sequence[StoredMessage]) -> list[int]:
     return list(range(1, len(messages) + 1))
 
 
-def _fits(reply: StoredMessage, said: dict[str, str]) -> bool:
+def _fits(reply: StoredMessage, sent: dict[str, str]) -> bool:
     """Whether a reply is the model's to its own message, whole or as far as it may be."""
-    whole = f"You said: {said[str(reply.reply_to)]}"
+    whole = f"You said: {sent[str(reply.reply_to)]}"
     if reply.finish_reason == "stop":
         return reply.msg == whole
     return whole.startswith(reply.msg) and bool(reply.error or reply.finish_reason)

@@ -16,7 +16,7 @@ TIMEOUT_S = 40
 Frame = dict[str, Any]
 
 
-def begin(stack: Stack, name: str = "Ada") -> str:
+def create_session(stack: Stack, name: str = "Ada") -> str:
     """Begin a session and return its token."""
     response = requests.post(f"{stack.url}/token", params={"name": name}, timeout=TIMEOUT_S)
     assert response.status_code == 200, response.text
@@ -45,7 +45,7 @@ class Socket:
     def send_frame(self, type_: str, **fields: Any) -> None:
         self.send(json.dumps({"type": type_} | fields))
 
-    def say(self, text: str, id_: str | None = None) -> str:
+    def send_message(self, text: str, id_: str | None = None) -> str:
         """Send a chat.v1 message and return its id."""
         id_ = id_ or str(uuid4())
         self.send_frame("message.send", id=id_, msg=text)
@@ -67,9 +67,9 @@ class Socket:
     def reply_to(self, message: str) -> Frame:
         """Return the message that ends the wait for a reply to `message`."""
         while True:
-            told = self.until("reply.completed", "reply.failed")["message"]
-            if told["reply_to"] == message:
-                return dict(told)
+            received = self.until("reply.completed", "reply.failed")["message"]
+            if received["reply_to"] == message:
+                return dict(received)
 
     def close_code(self) -> tuple[int | None, str]:
         """Wait for the server to close; return its code and reason."""

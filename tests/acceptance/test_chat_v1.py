@@ -24,7 +24,7 @@ def test_a_message_is_accepted_written_and_completed(stack: Stack, model_stub: M
     model_stub.script(slow(" Good", " morning", "!"))
     with chat_v1(stack, create_session(stack.url)) as socket:
         ready = socket.next()
-        message = socket.say("hello")
+        message = socket.send_message("hello")
         reply = socket.reply_to(message)
 
     assert socket.connection.subprotocol == "chat.v1"
@@ -47,9 +47,9 @@ def test_a_message_is_accepted_written_and_completed(stack: Stack, model_stub: M
     assert reply["timings"]["total_ms"] >= 400
 
 
-def test_what_comes_at_once_is_told_at_once(stack: Stack, model_stub: ModelStub) -> None:
+def test_text_that_arrives_together_is_sent_together(stack: Stack, model_stub: ModelStub) -> None:
     with chat_v1(stack, create_session(stack.url)) as socket:
-        reply = socket.reply_to(socket.say("hello"))
+        reply = socket.reply_to(socket.send_message("hello"))
 
     deltas = [frame for frame in socket.seen if frame["type"] == "reply.delta"]
     assert [(delta["offset"], delta["text"]) for delta in deltas] == [(0, reply["msg"])]
@@ -58,7 +58,7 @@ def test_what_comes_at_once_is_told_at_once(stack: Stack, model_stub: ModelStub)
 def test_the_pieces_add_up_to_the_reply(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(slow("one", " two", " three", delay_s=0.02))
     with chat_v1(stack, create_session(stack.url)) as socket:
-        reply = socket.reply_to(socket.say("hello"))
+        reply = socket.reply_to(socket.send_message("hello"))
 
     deltas = [frame["text"] for frame in socket.seen if frame["type"] == "reply.delta"]
     assert "".join(deltas) == reply["msg"] == "one two three"
@@ -67,9 +67,9 @@ def test_the_pieces_add_up_to_the_reply(stack: Stack, model_stub: ModelStub) -> 
 def test_the_same_id_is_never_a_second_message(stack: Stack, model_stub: ModelStub) -> None:
     token = create_session(stack.url)
     with chat_v1(stack, token) as socket:
-        message = socket.say("hello")
+        message = socket.send_message("hello")
         socket.reply_to(message)
-        socket.say("hello again", id_=message)
+        socket.send_message("hello again", id_=message)
         again = socket.until("message.accepted")["message"]
 
     assert (again["id"], again["msg"], again["seq"]) == (message, "hello", 1)
@@ -82,7 +82,7 @@ def test_another_tab_sees_everything_once(stack: Stack, model_stub: ModelStub) -
     token = create_session(stack.url)
     with chat_v1(stack, token) as first, chat_v1(stack, token) as second:
         second.until("session.ready")
-        message = first.say("hello")
+        message = first.send_message("hello")
         assert first.reply_to(message) == second.reply_to(message)
 
     assert [frame["type"] for frame in first.seen] == ["session.ready"] + [
@@ -94,7 +94,7 @@ def test_a_reload_in_mid_reply_goes_on_where_it_was(stack: Stack, model_stub: Mo
     model_stub.script(slow(*(f" {number}" for number in range(12)), delay_s=0.1))
     token = create_session(stack.url)
     with chat_v1(stack, token) as before:
-        message = before.say("count")
+        message = before.send_message("count")
         before.until("reply.delta")
         before.until("reply.delta")
 
@@ -114,10 +114,10 @@ def test_a_reload_in_mid_reply_goes_on_where_it_was(stack: Stack, model_stub: Mo
     assert reply["msg"].split() == [str(number) for number in range(12)]
 
 
-def test_a_reply_that_came_while_away_is_told_on_return(stack: Stack) -> None:
+def test_a_reply_during_an_absence_is_sent_on_reconnect(stack: Stack) -> None:
     token = create_session(stack.url)
     with chat_v1(stack, token) as socket:
-        message = socket.say("hello")
+        message = socket.send_message("hello")
         socket.reply_to(message)
 
     with chat_v1(stack, token, after=1) as socket:
@@ -131,10 +131,10 @@ def test_a_reply_that_came_while_away_is_told_on_return(stack: Stack) -> None:
     assert ready["recovered"] is False
 
 
-def test_sync_tells_what_came_after(stack: Stack) -> None:
+def test_sync_sends_later_messages(stack: Stack) -> None:
     with chat_v1(stack, create_session(stack.url)) as socket:
         socket.until("session.ready")
-        socket.reply_to(socket.say("hello"))
+        socket.reply_to(socket.send_message("hello"))
         socket.send_frame("session.sync", after=1)
         assert [one["seq"] for one in socket.until("session.ready")["messages"]] == [2]
 
@@ -145,7 +145,7 @@ def test_a_failed_reply_keeps_what_was_written(stack: Stack, model_stub: ModelSt
     )
     token = create_session(stack.url)
     with chat_v1(stack, token) as socket:
-        failed = socket.reply_to(socket.say("hello"))
+        failed = socket.reply_to(socket.send_message("hello"))
 
     assert failed["error"]["code"] in {"model.unavailable", "model.bad_reply"}
     assert failed["error"]["retryable"] is True
@@ -157,7 +157,7 @@ def test_a_failed_reply_keeps_what_was_written(stack: Stack, model_stub: ModelSt
 def test_a_hiccup_of_the_model_is_not_seen(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(failing(500), Behaviour(reset_after=2, piece_delay_s=0.05))
     with chat_v1(stack, create_session(stack.url)) as socket:
-        reply = socket.reply_to(socket.say("hello"))
+        reply = socket.reply_to(socket.send_message("hello"))
 
     assert reply["msg"] == "You said: hello"
     started = [frame["id"] for frame in socket.seen if frame["type"] == "reply.started"]
@@ -165,14 +165,14 @@ def test_a_hiccup_of_the_model_is_not_seen(stack: Stack, model_stub: ModelStub) 
     assert len(set(started)) == len(started)
 
 
-def test_a_loading_model_is_waited_for_and_told(stack: Stack, model_stub: ModelStub) -> None:
+def test_a_loading_model_is_awaited_and_reported(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(loading(1), loading(1))
     with chat_v1(stack, create_session(stack.url)) as socket:
-        message = socket.say("hello")
-        told = socket.until("model.loading")
+        message = socket.send_message("hello")
+        received = socket.until("model.loading")
         reply = socket.reply_to(message)
 
-    assert (told["reply_to"], told["retry_in_s"]) == (message, 1)
+    assert (received["reply_to"], received["retry_in_s"]) == (message, 1)
     assert reply["msg"] == "You said: hello"
 
 
@@ -195,7 +195,7 @@ def test_a_loading_model_is_waited_for_and_told(stack: Stack, model_stub: ModelS
         (b"{}", "message.invalid"),
     ],
 )
-def test_bad_frames_are_answered_and_the_socket_lives(
+def test_bad_frames_get_an_error_and_the_socket_stays_open(
     stack: Stack, sent: str | bytes, code: str
 ) -> None:
     with chat_v1(stack, create_session(stack.url)) as socket:
@@ -204,26 +204,28 @@ def test_bad_frames_are_answered_and_the_socket_lives(
         error = socket.next()
         assert (error["type"], error["code"]) == ("error", code)
         assert error["detail"]
-        assert socket.reply_to(socket.say("still there?"))["msg"] == "You said: still there?"
+        assert (
+            socket.reply_to(socket.send_message("still there?"))["msg"] == "You said: still there?"
+        )
 
 
 def test_an_error_refers_to_its_frame(stack: Stack) -> None:
     with chat_v1(stack, create_session(stack.url)) as socket:
-        message = socket.say(" ")
+        message = socket.send_message(" ")
         assert socket.until("error")["ref"] == message
 
 
 @pytest.mark.parametrize("token", ["", "x", ID])
-def test_an_unknown_session_is_told_and_closed(stack: Stack, token: str) -> None:
+def test_an_unknown_session_gets_an_error_and_a_close(stack: Stack, token: str) -> None:
     with chat_v1(stack, token) as socket:
         assert socket.next()["code"] == "session.unknown"
         assert socket.close_code()[0] == 1008
 
 
-def test_a_full_mailbox_is_told(stack: Stack, model_stub: ModelStub) -> None:
+def test_a_full_mailbox_is_an_error(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.always(Behaviour(delay_s=0.5, times=None))
     with chat_v1(stack, create_session(stack.url)) as socket:
-        sent = [socket.say(f"message {number}") for number in range(11)]
+        sent = [socket.send_message(f"message {number}") for number in range(11)]
         refused = socket.until("error")
         model_stub.always(Behaviour())
         answered = [socket.reply_to(message)["msg"] for message in sent[:10]]

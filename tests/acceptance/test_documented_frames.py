@@ -26,8 +26,8 @@ MEASURED = {"queued_ms", "first_token_ms", "total_ms", "eta_s"}
 NAMES = [
     *(type_of(frame) for frame in (*CLIENT_FRAMES, *SERVER_FRAMES)),
     "plain.text",
-    "plain.answer",
-    "plain.failure",
+    "plain.reply",
+    "plain.error",
 ]
 FIRST = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d001"
 SECOND = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d002"
@@ -76,7 +76,7 @@ def write_it_again(recorded: dict[str, Any], socket: Socket, model: ModelStub) -
 
 def fail(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
     model.script(failing(400))
-    socket.say("What does this cost?")
+    socket.send_message("What does this cost?")
     recorded["reply.failed"] = socket.until("reply.failed")
     send(recorded, socket, type="message.send", id=FIRST, msg=" ")
     recorded["error"] = socket.until("error")
@@ -92,8 +92,8 @@ def ask_for_the_session(recorded: dict[str, Any], socket: Socket) -> None:
 
 def outlive_it(recorded: dict[str, Any], site: Stack) -> None:
     address = f"127.0.0.1:{site.start_web(SESSION_TTL_S='1').port}"
-    begun = requests.post(f"http://{address}/token", params={"name": "Ada"}, timeout=5).json()
-    protocols: Any = ["chat.v1", f"token.{begun['token']}"]
+    created = requests.post(f"http://{address}/token", params={"name": "Ada"}, timeout=5).json()
+    protocols: Any = ["chat.v1", f"token.{created['token']}"]
     with connect(f"ws://{address}/chat", subprotocols=protocols, proxy=None) as connection:
         recorded["session.expired"] = Socket(connection).until("session.expired")
 
@@ -103,9 +103,9 @@ def speak_plainly(recorded: dict[str, Any], model: ModelStub, site: Stack, token
     recorded["plain.text"] = "Good morning!"
     with plain(site, token) as socket:
         socket.send(recorded["plain.text"])
-        recorded["plain.answer"] = socket.next()
+        recorded["plain.reply"] = socket.next()
         socket.send(recorded["plain.text"])
-        recorded["plain.failure"] = socket.next()
+        recorded["plain.error"] = socket.next()
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from tests.processes import Stack
 UNKNOWN = {"token": "00000000-0000-4000-8000-000000000000"}
 
 
-def answer(stack: Stack, method: str, path: str, **request: Any) -> requests.Response:
+def request_as_documented(
+    stack: Stack, method: str, path: str, **request: Any
+) -> requests.Response:
     """Return the answer, once its status, type and body are found in the document."""
     document = requests.get(f"{stack.url}/openapi.json", timeout=10).json()
     response = requests.request(method, stack.url + path, timeout=10, **request)
@@ -28,20 +30,20 @@ def answer(stack: Stack, method: str, path: str, **request: Any) -> requests.Res
 
 @pytest.mark.parametrize("path", ["/test", "/healthz", "/readyz", "/metrics", "/asyncapi.json"])
 def test_a_page_of_the_service_is_as_described(stack: Stack, path: str) -> None:
-    assert answer(stack, "GET", path).status_code == 200
+    assert request_as_documented(stack, "GET", path).status_code == 200
 
 
-def test_a_session_is_as_described_from_its_beginning_to_its_end(stack: Stack) -> None:
-    assert answer(stack, "POST", "/token", params={"name": "Ada"}).status_code == 200
+def test_a_session_matches_its_description_from_start_to_end(stack: Stack) -> None:
+    assert request_as_documented(stack, "POST", "/token", params={"name": "Ada"}).status_code == 200
     query = {"token": create_session(stack.url)}
     bearer = {"Authorization": f"Bearer {query['token']}"}
 
-    assert answer(stack, "GET", "/refresh_token", params=query).status_code == 200
-    assert answer(stack, "DELETE", "/token", headers=bearer).status_code == 204
-    assert answer(stack, "GET", "/refresh_token", headers=bearer).status_code == 400
+    assert request_as_documented(stack, "GET", "/refresh_token", params=query).status_code == 200
+    assert request_as_documented(stack, "DELETE", "/token", headers=bearer).status_code == 204
+    assert request_as_documented(stack, "GET", "/refresh_token", headers=bearer).status_code == 400
 
 
 def test_a_refusal_is_as_described(stack: Stack) -> None:
-    assert answer(stack, "POST", "/token").status_code == 400
-    assert answer(stack, "GET", "/refresh_token").status_code == 400
-    assert answer(stack, "DELETE", "/token", params=UNKNOWN).status_code == 400
+    assert request_as_documented(stack, "POST", "/token").status_code == 400
+    assert request_as_documented(stack, "GET", "/refresh_token").status_code == 400
+    assert request_as_documented(stack, "DELETE", "/token", params=UNKNOWN).status_code == 400

@@ -54,14 +54,14 @@ def test_a_name_gets_a_token(stack: Stack, request_: dict[str, Any]) -> None:
         {"data": b"\xff\xfe", "headers": {"Content-Type": "application/json"}},
     ],
 )
-def test_a_bad_name_is_told(stack: Stack, request_: dict[str, Any]) -> None:
+def test_a_bad_name_is_rejected(stack: Stack, request_: dict[str, Any]) -> None:
     response = post(stack, **request_)
 
     assert (response.status_code, response.json()) == (400, INVALID_NAME)
 
 
 @pytest.mark.parametrize("token", ["", "x", UNKNOWN, "0" * 5_000])
-def test_an_unknown_session_is_told(stack: Stack, token: str) -> None:
+def test_an_unknown_session_is_rejected(stack: Stack, token: str) -> None:
     for method in ("GET", "DELETE"):
         path = "/refresh_token" if method == "GET" else "/token"
         response = requests.request(method, stack.url + path, params={"token": token}, timeout=10)
@@ -94,12 +94,12 @@ def test_an_address_gets_so_many_tokens_a_minute(new_stack: NewStack) -> None:
 
     answers = [post(stack, params={"name": "Ada"}) for _ in range(4)]
 
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [response.status_code for response in answers] == [200, 200, 200, 429]
     assert 1 <= int(answers[3].headers["Retry-After"]) <= 60
     assert "Try again in" in answers[3].json()["detail"]
 
 
-def test_without_redis_the_answer_is_clear(new_stack: NewStack) -> None:
+def test_without_redis_the_error_is_clear(new_stack: NewStack) -> None:
     stack = new_stack()
     redis = stack.start_redis()
     stack.start_web()

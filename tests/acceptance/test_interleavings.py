@@ -90,7 +90,7 @@ async def play_together(
     plans = {seed: plan(seed, MOVES) for seed in seeds}
     trials = [Trial(site, seed, *plans[seed]) for seed in seeds]
     for trial in trials:
-        await trial.begin()
+        await trial.create_session()
     async with breaking(site, model_stub, seeds.start):
         results = await asyncio.gather(*(trial.play(store) for trial in trials))
     for trial, troubles in zip(trials, results, strict=True):
@@ -99,7 +99,7 @@ async def play_together(
 
             async def fails(rest: Sequence[Move], seed: int = trial.seed, tabs: int = tabs) -> bool:
                 trial = Trial(site, seed, tabs, rest)
-                await trial.begin()
+                await trial.create_session()
                 return bool(await trial.play(store))
 
             if IS_LONG:

@@ -7,33 +7,33 @@ from tests.model_stub import ModelStub, loading
 async def test_the_reply_comes_when_the_model_is_up(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(loading(0.7), loading(0.6))
     ada, other = await tabs(2)
-    message = await ada.say("wake up")
+    message = await ada.send_message("wake up")
 
     for tab in (ada, other):
         reply = await tab.outcome(message)
         assert reply["msg"] == "You said: wake up"
-        told = [frame for frame in tab.frames if frame["type"] == "model.loading"]
-        assert [(frame["reply_to"], frame["retry_in_s"]) for frame in told] == [
+        received = [frame for frame in tab.frames if frame["type"] == "model.loading"]
+        assert [(frame["reply_to"], frame["retry_in_s"]) for frame in received] == [
             (message, 0.7),
             (message, 0.6),
         ]
     assert len(model_stub.requests) == 3
 
 
-async def test_who_comes_back_meanwhile_is_told_what_is_left(
+async def test_a_client_that_reconnects_gets_the_remaining_time(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:
     model_stub.script(loading(20))
     (ada,) = await tabs()
-    message = await ada.say("wake up")
+    message = await ada.send_message("wake up")
     await ada.received("model.loading")
     await ada.drop()
     mark = len(ada.frames)
 
     ready = await ada.connect()
-    told = await ada.received("model.loading", since=mark)
+    received = await ada.received("model.loading", since=mark)
 
-    assert ready["reply"]["reply_to"] == told["reply_to"] == message
-    assert 10 < told["retry_in_s"] < 20
+    assert ready["reply"]["reply_to"] == received["reply_to"] == message
+    assert 10 < received["retry_in_s"] < 20
     await ada.send("reply.stop", reply_to=message)
     await ada.outcome(message)

@@ -22,19 +22,19 @@ def test_without_redis_nothing_is_half_stored(new_stack: NewStack) -> None:
     with chat_v1(stack, token) as socket:
         socket.until("session.ready")
         stack.of("redis")[0].kill()
-        message = socket.say("hello")
+        message = socket.send_message("hello")
         refused = socket.until("error")
         assert (refused["code"], refused["ref"]) == ("store.unavailable", message)
 
         stack.start_redis()
-        assert socket.say("hello", id_=message) == message
+        assert socket.send_message("hello", id_=message) == message
         assert socket.reply_to(message)["msg"] == "You said: hello"
         socket.send_frame("session.sync", after=0)
         ready = socket.until("session.ready")
     assert [one["msg"] for one in ready["messages"]] == ["hello", "You said: hello"]
 
 
-def test_a_message_stored_without_a_broker_is_answered_afterwards(
+def test_a_message_stored_without_a_broker_is_answered_later(
     new_stack: NewStack, tmp_path: Path
 ) -> None:
     broker_port = str(free_port())
@@ -44,11 +44,11 @@ def test_a_message_stored_without_a_broker_is_answered_afterwards(
     stack.start_web()
     broker = Stack(tmp_path, {"DATA_DIR": broker_data, "EMBEDDED_REDIS_PORT": broker_port})
     with broker, chat_v1(stack, create_session(stack.url)) as socket:
-        message = socket.say("hello")
+        message = socket.send_message("hello")
         assert socket.until("message.accepted")["message"]["id"] == message
-        told = socket.until("error")
-        assert (told["code"], told["ref"]) == ("queue.unavailable", message)
-        assert "saved" in told["detail"]
+        received = socket.until("error")
+        assert (received["code"], received["ref"]) == ("queue.unavailable", message)
+        assert "saved" in received["detail"]
 
         broker.start_redis()
         stack.start_worker(CELERY_BROKER_URL=broker.redis_url)
@@ -63,7 +63,7 @@ def test_a_killed_workers_reply_is_written_by_another(
     stack.start()
     model_stub.script(Behaviour(pieces=(" half",), hang_after=1))
     with chat_v1(stack, create_session(stack.url)) as socket:
-        message = socket.say("hello")
+        message = socket.send_message("hello")
         socket.until("reply.delta")
         first = socket.seen[-1]["id"]
         stack.of("worker")[0].kill()
@@ -75,7 +75,7 @@ def test_a_killed_workers_reply_is_written_by_another(
     assert [frame["type"] for frame in socket.seen].count("reply.completed") == 1
 
 
-def test_a_session_that_ends_in_mid_reply_is_told(
+def test_a_session_that_expires_during_a_reply_notifies_the_client(
     new_stack: NewStack, model_stub: ModelStub
 ) -> None:
     stack = new_stack(SESSION_TTL_S="2")
@@ -83,7 +83,7 @@ def test_a_session_that_ends_in_mid_reply_is_told(
     model_stub.script(Behaviour(pieces=(" word",), endless=True, piece_delay_s=0.1))
     token = create_session(stack.url)
     with chat_v1(stack, token) as modern, plain(stack, token) as naive:
-        modern.say("talk for ever")
+        modern.send_message("talk for ever")
         modern.until("reply.delta")
         assert modern.until("session.expired")
         assert modern.close_code()[0] == 1008
@@ -91,7 +91,7 @@ def test_a_session_that_ends_in_mid_reply_is_told(
     model_stub.wait_for(lambda seen: seen[0].disconnected_at_s is not None)
 
 
-def test_who_just_came_is_told_that_the_process_ends(new_stack: NewStack) -> None:
+def test_a_new_client_is_closed_on_shutdown(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.start()
     with chat_v1(stack, create_session(stack.url)) as socket:

@@ -68,11 +68,11 @@ def test_a_failure_has_the_same_shape(stack: Stack, model_stub: ModelStub) -> No
 
     with plain(stack, token) as socket:
         socket.send("hello")
-        answer = socket.next()
+        response = socket.next()
 
-    assert answer["error"] == "model.unauthorized"
-    assert set(answer) == {"id", "msg", "timestamp", "error"}
-    assert UUID(answer["id"])
+    assert response["error"] == "model.unauthorized"
+    assert set(response) == {"id", "msg", "timestamp", "error"}
+    assert UUID(response["id"])
     assert history(stack.url, token)[1]["error"]["code"] == "model.unauthorized"
 
 
@@ -86,7 +86,7 @@ def test_a_failure_has_the_same_shape(stack: Stack, model_stub: ModelStub) -> No
         (b"\x00\xff", "message.invalid"),
     ],
 )
-def test_bad_input_is_answered_and_the_socket_lives(
+def test_bad_input_gets_an_error_and_the_socket_stays_open(
     stack: Stack, sent: str | bytes, code: str
 ) -> None:
     with plain(stack, create_session(stack.url)) as socket:
@@ -116,10 +116,10 @@ def test_replies_go_to_their_own_session(stack: Stack, model_stub: ModelStub) ->
         for number in range(3):
             first.send(f"first {number}")
             second.send(f"second {number}")
-        told = {socket: [socket.next()["msg"] for _ in range(3)] for socket in (first, second)}
+        received = {socket: [socket.next()["msg"] for _ in range(3)] for socket in (first, second)}
 
-    assert told[first] == [f"You said: first {number}" for number in range(3)]
-    assert told[second] == [f"You said: second {number}" for number in range(3)]
+    assert received[first] == [f"You said: first {number}" for number in range(3)]
+    assert received[second] == [f"You said: second {number}" for number in range(3)]
 
 
 def test_the_model_sees_a_window_of_four_messages(stack: Stack, model_stub: ModelStub) -> None:

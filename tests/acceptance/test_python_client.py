@@ -53,7 +53,7 @@ async def test_messages_sent_at_once_are_accepted_in_order(
     assert accepted == texts
 
 
-async def test_a_cut_connection_loses_and_doubles_nothing(
+async def test_a_lost_connection_loses_and_duplicates_nothing(
     stack: Stack, model_stub: ModelStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Twelve cuts in a row would otherwise add up to minutes of backoff.

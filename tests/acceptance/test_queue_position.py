@@ -20,7 +20,7 @@ def queue_positions(client: Client, message: str) -> list[Frame]:
 async def test_own_older_messages_come_first(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(ENDLESS)
     ada, other = await tabs(2)
-    messages = [await ada.say(text) for text in ("one", "two", "three")]
+    messages = [await ada.send_message(text) for text in ("one", "two", "three")]
 
     for tab in (ada, other):
         await tab.received("reply.queued", reply_to=messages[1], ahead=1)
@@ -31,33 +31,33 @@ async def test_own_older_messages_come_first(tabs: Tabs, model_stub: ModelStub) 
     assert queue_positions(ada, messages[0]) == [], "it never waited"
 
 
-async def test_a_plain_exchange_tells_no_place(tabs: Tabs) -> None:
+async def test_plain_sends_no_queue_position(tabs: Tabs) -> None:
     (ada,) = await tabs()
-    message = await ada.say("hello")
+    message = await ada.send_message("hello")
     await ada.outcome(message)
 
     assert queue_positions(ada, message) == []
 
 
-async def test_other_sessions_in_front_come_first_and_the_place_moves_up(
+async def test_queue_positions_decrease_as_sessions_ahead_are_answered(
     narrow_stack: Stack, tabs: Tabs, model_stub: ModelStub
 ) -> None:
     (busy,) = await tabs(site=narrow_stack)
-    await busy.outcome(await busy.say("a reply to learn the pace from"))
+    await busy.outcome(await busy.send_message("a reply to learn the pace from"))
     model_stub.script(ENDLESS)
-    running = await busy.say("go on for ever")
+    running = await busy.send_message("go on for ever")
     await busy.received("reply.delta")
     waiting = []
     for expected in (0, 1, 2):
         (client,) = await tabs(site=narrow_stack)
-        message = await client.say("me too")
-        place = await client.received("reply.queued", reply_to=message)
-        assert place["ahead"] == expected
+        message = await client.send_message("me too")
+        position = await client.received("reply.queued", reply_to=message)
+        assert position["ahead"] == expected
         waiting.append((client, message))
     last, message = waiting[-1]
 
     await last.until(lambda: len(queue_positions(last, message)) >= 3, "places again and again")
-    etas = [place["eta_s"] for place in queue_positions(last, message)]
+    etas = [position["eta_s"] for position in queue_positions(last, message)]
     assert len(set(etas)) == len(etas), "the estimate is never frozen"
     assert min(etas) > 0
     model_stub.script(ENDLESS)
@@ -76,7 +76,7 @@ async def test_a_second_worker_takes_the_next_in_line(
     clients = []
     for text in ("one", "two", "three"):
         (client,) = await tabs(site=narrow_stack)
-        clients.append((client, await client.say(text)))
+        clients.append((client, await client.send_message(text)))
         if text != "three":
             await client.received("reply.delta")
 
@@ -88,10 +88,12 @@ async def test_a_second_worker_takes_the_next_in_line(
     second.end()
 
 
-async def test_who_comes_back_is_told_at_once(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_a_client_that_reconnects_gets_its_position_at_once(
+    tabs: Tabs, model_stub: ModelStub
+) -> None:
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
-    first, second = await ada.say("one"), await ada.say("two")
+    first, second = await ada.send_message("one"), await ada.send_message("two")
     await ada.received("reply.delta", reply_to=first)
     await ada.drop()
     mark = len(ada.frames)

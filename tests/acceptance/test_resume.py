@@ -28,10 +28,10 @@ async def connect_when_up(client: Client) -> dict[str, Any]:
 
 async def test_only_what_was_missed_is_sent(tabs: Tabs) -> None:
     ada, other = await tabs(2)
-    await ada.outcome(await ada.say("one"))
+    await ada.outcome(await ada.send_message("one"))
     await other.until(lambda: other.view.last_seq == 2, "the first exchange")
     await ada.drop()
-    await other.outcome(await other.say("two"))
+    await other.outcome(await other.send_message("two"))
 
     ready = await ada.connect()
 
@@ -40,9 +40,9 @@ async def test_only_what_was_missed_is_sent(tabs: Tabs) -> None:
     assert ada.view.shown() == other.view.shown()
 
 
-async def test_who_knows_more_than_the_document_is_told_all(tabs: Tabs) -> None:
+async def test_a_client_ahead_of_the_document_gets_the_whole_history(tabs: Tabs) -> None:
     (ada,) = await tabs()
-    await ada.outcome(await ada.say("one"))
+    await ada.outcome(await ada.send_message("one"))
     await ada.drop()
     ada.view.last_seq = 7
 
@@ -55,7 +55,7 @@ async def test_who_knows_more_than_the_document_is_told_all(tabs: Tabs) -> None:
 async def test_a_reply_is_joined_in_its_middle(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(SLOW)
     ada, other = await tabs(2)
-    message = await ada.say("count")
+    message = await ada.send_message("count")
     await ada.received("reply.delta")
     await ada.drop()
     await other.until(lambda: len(other.view.text) > 9, "more text")
@@ -71,10 +71,10 @@ async def test_a_reply_is_joined_in_its_middle(tabs: Tabs, model_stub: ModelStub
     assert deltas[0]["offset"] == len(ready["reply"]["text"])
 
 
-async def test_a_failure_is_found_by_who_was_away(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_a_client_that_was_away_gets_a_failure(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(Behaviour(delay_s=0.5, status=401, error="No"))
     ada, other = await tabs(2)
-    message = await ada.say("hello")
+    message = await ada.send_message("hello")
     await ada.received("message.accepted")
     await ada.drop()
     await other.outcome(message)
@@ -84,9 +84,9 @@ async def test_a_failure_is_found_by_who_was_away(tabs: Tabs, model_stub: ModelS
     assert (await ada.outcome(message))["error"]["code"] == "model.unauthorized"
 
 
-async def test_a_replacement_is_found_by_who_was_away(tabs: Tabs) -> None:
+async def test_a_client_that_was_away_gets_a_replacement(tabs: Tabs) -> None:
     ada, other = await tabs(2)
-    message = await ada.say("hello")
+    message = await ada.send_message("hello")
     await ada.outcome(message)
     await other.until(lambda: other.view.last_seq == 2, "the first reply")
     await ada.drop()
@@ -99,10 +99,10 @@ async def test_a_replacement_is_found_by_who_was_away(tabs: Tabs) -> None:
     assert ada.view.shown()[1][2] is None
 
 
-async def test_replacements_of_replacements_are_found_by_who_was_away(tabs: Tabs) -> None:
+async def test_a_client_that_was_away_gets_repeated_replacements(tabs: Tabs) -> None:
     """The reply between is told without what it replaced, so all is told."""
     ada, other = await tabs(2)
-    message = await ada.say("hello")
+    message = await ada.send_message("hello")
     await ada.outcome(message)
     await other.until(lambda: other.view.last_seq == 2, "the first reply")
     await ada.drop()
@@ -119,11 +119,11 @@ async def test_replacements_of_replacements_are_found_by_who_was_away(tabs: Tabs
 
 async def test_a_message_sent_into_a_broken_connection_is_sent_again_once(tabs: Tabs) -> None:
     (ada,) = await tabs()
-    message = await ada.say("hello")
+    message = await ada.send_message("hello")
     await ada.drop()
     await ada.connect()
     for _ in range(2):
-        await ada.say("hello", message)
+        await ada.send_message("hello", message)
     await ada.outcome(message)
 
     assert [one["source"] for one in ada.view.messages.values()] == ["human", "bot"]
@@ -138,7 +138,7 @@ async def test_another_web_process_takes_over(
     web = stack.start_web()
     first_address, ada.ws_url = ada.ws_url, f"ws://127.0.0.1:{web.port}/chat"
     await ada.connect()
-    message = await ada.say("count")
+    message = await ada.send_message("count")
     await ada.received("reply.delta")
 
     await asyncio.to_thread(web.kill)
@@ -149,7 +149,7 @@ async def test_another_web_process_takes_over(
     assert (await ada.outcome(message))["msg"] == SLOW.text
 
 
-async def test_a_tab_too_many_is_asked_to_come_back_later(tabs: Tabs) -> None:
+async def test_one_tab_too_many_is_told_to_retry_later(tabs: Tabs) -> None:
     last = (await tabs(5))[-1]
     late = Client(last.ws_url, last.token)
 
@@ -167,7 +167,7 @@ async def test_another_worker_takes_over(
 ) -> None:
     model_stub.script(SLOW)
     ada, other = await tabs(2, site=narrow_stack)
-    message = await ada.say("count")
+    message = await ada.send_message("count")
     await ada.received("reply.delta")
 
     await asyncio.to_thread(narrow_stack.of("worker")[0].kill)
@@ -182,7 +182,7 @@ async def test_another_worker_takes_over(
         assert tab.view.last_seq == 2
 
 
-async def test_nobody_waits_for_a_lost_event(
+async def test_a_lost_event_is_recovered(
     tabs: Tabs, stack: Stack, model_stub: ModelStub, redis_url: str
 ) -> None:
     """A web process on another channel layer hears of nothing: all it tells, it has read."""
@@ -193,31 +193,33 @@ async def test_nobody_waits_for_a_lost_event(
     await deaf.connect()
     model_stub.script(Behaviour(text="one two three", piece_delay_s=0.7))
 
-    first = await deaf.say("slowly")
-    second = await deaf.say("quickly")
+    first = await deaf.send_message("slowly")
+    second = await deaf.send_message("quickly")
     assert (await deaf.outcome(first))["msg"] == "one two three"
     assert (await deaf.outcome(second))["msg"] == "You said: quickly"
     kinds = [frame["type"] for frame in deaf.frames if frame.get("reply_to") == first]
     assert "reply.delta" in kinds, "the text is told while it is written"
 
-    await hearing.outcome(await hearing.say("did you hear that?"))
+    await hearing.outcome(await hearing.send_message("did you hear that?"))
     assert deaf.view.last_seq == 4, "it waits for nothing"
-    await deaf.outcome(await deaf.say("what?"))
+    await deaf.outcome(await deaf.send_message("what?"))
     assert deaf.view.shown()[:6] == hearing.view.shown()[:6]
     assert [frame["type"] for frame in deaf.frames].count("session.ready") == 2
     await deaf.close()
     web.end()
 
 
-async def test_what_the_document_lost_is_told(new_stack: NewStack, tabs: Tabs) -> None:
+async def test_messages_lost_from_the_document_are_reported(
+    new_stack: NewStack, tabs: Tabs
+) -> None:
     """Redis comes back with an older file; the tabs then show what it has."""
     site = new_stack()
     site.start()
     ada, other = await tabs(2, site=site)
-    await ada.outcome(await ada.say("kept"))
+    await ada.outcome(await ada.send_message("kept"))
     append_only = Path(site.folder, "redis", "appendonlydir")
     shutil.copytree(append_only, site.folder / "older")
-    await ada.outcome(await ada.say("lost"))
+    await ada.outcome(await ada.send_message("lost"))
     await other.until(lambda: other.view.last_seq == 4, "the second exchange")
     await ada.drop()
 
@@ -229,7 +231,7 @@ async def test_what_the_document_lost_is_told(new_stack: NewStack, tabs: Tabs) -
     ready = await connect_when_up(ada)
     assert not ready["recovered"]
     assert [message["seq"] for message in ready["messages"]] == [1, 2]
-    message = await ada.say("new")
+    message = await ada.send_message("new")
     await ada.outcome(message)
     await other.until(
         lambda: any(frame.get("recovered") is False for frame in other.frames),

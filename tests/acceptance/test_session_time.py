@@ -27,10 +27,12 @@ def ends_in(stack: Stack) -> EndsIn:
     return shorten
 
 
-def ask(stack: Stack, method: str, path: str, client: Client) -> int:
+def request(stack: Stack, method: str, path: str, client: Client) -> int:
     """Return the status of the HTTP API's answer about a client's session."""
-    answer = requests.request(method, stack.url + path, params={"token": client.token}, timeout=10)
-    return answer.status_code
+    response = requests.request(
+        method, stack.url + path, params={"token": client.token}, timeout=10
+    )
+    return response.status_code
 
 
 def expires_at(frame: dict[str, str]) -> datetime:
@@ -55,7 +57,7 @@ async def test_a_message_meanwhile_calls_the_warning_off(tabs: Tabs, ends_in: En
     ends_in(ada, 61)
     await ada.drop()
     await ada.connect()
-    await ada.outcome(await ada.say("still here"))
+    await ada.outcome(await ada.send_message("still here"))
     ends_in(ada, 62.5)
     await ada.received("session.expiring")
 
@@ -65,7 +67,7 @@ async def test_a_message_meanwhile_calls_the_warning_off(tabs: Tabs, ends_in: En
     assert left_s < 0, "it is the second, shorter time that is told"
 
 
-async def test_extending_is_told_to_every_tab(tabs: Tabs, ends_in: EndsIn) -> None:
+async def test_extending_notifies_every_tab(tabs: Tabs, ends_in: EndsIn) -> None:
     ada, other = await tabs(2)
     ends_in(ada, 30)
     for tab in (ada, other):
@@ -75,13 +77,13 @@ async def test_extending_is_told_to_every_tab(tabs: Tabs, ends_in: EndsIn) -> No
 
     await other.send("session.extend")
 
-    told = [
+    received = [
         await tab.received("session.ready", since=mark)
         for tab, mark in zip((ada, other), marks, strict=True)
     ]
-    assert told[0]["expires_at"] == told[1]["expires_at"]
+    assert received[0]["expires_at"] == received[1]["expires_at"]
     before = expires_at(ada.frames[marks[0] - 1])
-    assert (expires_at(told[0]) - before).total_seconds() > 3000
+    assert (expires_at(received[0]) - before).total_seconds() > 3000
 
 
 async def test_the_end_is_the_same_instant_for_every_tab(
@@ -99,14 +101,14 @@ async def test_the_end_is_the_same_instant_for_every_tab(
     for tab in (ada, idle):
         await tab.until(lambda tab=tab: tab.closed_with == 1008, "the close")  # type: ignore[misc]
     assert ends[0] == ends[1]
-    assert ask(stack, "GET", "/refresh_token", ada) == 400
+    assert request(stack, "GET", "/refresh_token", ada) == 400
 
 
 async def test_an_erased_session_ends_for_every_tab(tabs: Tabs, stack: Stack) -> None:
     ada, other = await tabs(2)
-    await ada.outcome(await ada.say("hello"))
+    await ada.outcome(await ada.send_message("hello"))
 
-    assert ask(stack, "DELETE", "/token", ada) == 204
+    assert request(stack, "DELETE", "/token", ada) == 204
 
     for tab in (ada, other):
         await tab.received("session.expired")

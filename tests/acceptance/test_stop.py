@@ -27,7 +27,7 @@ async def test_a_stopped_reply_keeps_its_text_and_frees_the_model(
 ) -> None:
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
-    message = await ada.say("go on for ever")
+    message = await ada.send_message("go on for ever")
     await ada.received("reply.delta")
 
     reply = await stop(ada, message)
@@ -42,7 +42,7 @@ async def test_a_stopped_reply_keeps_its_text_and_frees_the_model(
 async def test_another_tab_can_stop_it(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(ENDLESS)
     writer, other = await tabs(2)
-    message = await writer.say("go on for ever")
+    message = await writer.send_message("go on for ever")
     await other.received("reply.delta")
 
     reply = await stop(other, message)
@@ -54,7 +54,7 @@ async def test_another_tab_can_stop_it(tabs: Tabs, model_stub: ModelStub) -> Non
 async def test_it_can_be_stopped_after_a_reconnect(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
-    message = await ada.say("go on for ever")
+    message = await ada.send_message("go on for ever")
     await ada.received("reply.delta")
     await ada.drop()
     ready = await ada.connect()
@@ -65,10 +65,10 @@ async def test_it_can_be_stopped_after_a_reconnect(tabs: Tabs, model_stub: Model
     assert reply["finish_reason"] == "stop_requested"
 
 
-async def test_it_can_be_stopped_before_the_first_word(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_it_can_be_stopped_before_the_first_text(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(Behaviour(delay_s=60))
     (ada,) = await tabs()
-    message = await ada.say("are you there?")
+    message = await ada.send_message("are you there?")
     await ada.received("reply.started")
 
     reply = await stop(ada, message)
@@ -81,7 +81,7 @@ async def test_it_can_be_stopped_before_the_first_word(tabs: Tabs, model_stub: M
 async def test_it_can_be_stopped_while_the_model_loads(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(loading(20))
     (ada,) = await tabs()
-    message = await ada.say("wake up")
+    message = await ada.send_message("wake up")
     await ada.received("model.loading", reply_to=message)
 
     reply = await stop(ada, message)
@@ -93,7 +93,7 @@ async def test_it_can_be_stopped_while_the_model_loads(tabs: Tabs, model_stub: M
 async def test_a_stopped_message_keeps_its_turn(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
-    first, second, third = [await ada.say(text) for text in ("one", "two", "three")]
+    first, second, third = [await ada.send_message(text) for text in ("one", "two", "three")]
     await ada.received("reply.delta", reply_to=first)
 
     await ada.send("reply.stop", reply_to=second)
@@ -107,9 +107,9 @@ async def test_a_stopped_message_keeps_its_turn(tabs: Tabs, model_stub: ModelStu
     assert len(model_stub.requests) == 2, "the model was never asked for the second"
 
 
-async def test_stopping_twice_and_too_late_tells_the_stored_reply(tabs: Tabs) -> None:
+async def test_stopping_twice_or_too_late_sends_the_stored_reply(tabs: Tabs) -> None:
     ada, other = await tabs(2)
-    message = await ada.say("hello")
+    message = await ada.send_message("hello")
     reply = await ada.outcome(message)
     await other.outcome(message)
     mark = len(other.frames)
@@ -133,10 +133,10 @@ async def test_a_stop_needs_no_free_worker(
 ) -> None:
     model_stub.script(ENDLESS)
     (busy,) = await tabs(site=narrow_stack)
-    running = await busy.say("go on for ever")
+    running = await busy.send_message("go on for ever")
     await busy.received("reply.delta")
     (ada,) = await tabs(site=narrow_stack)
-    message = await ada.say("me too")
+    message = await ada.send_message("me too")
     await ada.received("reply.queued", reply_to=message)
 
     reply = await stop(ada, message)
@@ -156,7 +156,7 @@ async def test_the_embedded_models_slot_is_free_again(new_stack: NewStack, tabs:
     await asyncio.to_thread(site.start)
     model.wait_until(lambda: "Serving" in model.text(), "to load")
     (ada,) = await tabs(site=site)
-    message = await ada.say("Count from one to one thousand, in words.")
+    message = await ada.send_message("Count from one to one thousand, in words.")
     await ada.received("reply.delta")
     assert busy_slots(model) == 1
 

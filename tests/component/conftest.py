@@ -32,16 +32,16 @@ def store(redis_url: str) -> Iterator[Store]:
 @pytest.fixture
 def session(store: Store) -> str:
     """A session of this test only."""
-    return begin(store)
+    return create_session(store)
 
 
-def begin(store: Store, limits: Limits = LIMITS) -> str:
+def create_session(store: Store, limits: Limits = LIMITS) -> str:
     session = session_id(str(uuid4()))
     store.run(sessions.create(session, "Ada", address=session, limits=limits))
     return session
 
 
-def say(store: Store, session: str, text: str = "hello") -> StoredMessage:
+def send_message(store: Store, session: str, text: str = "hello") -> StoredMessage:
     return store.run(sessions.accept(session, uuid4(), text, limits=LIMITS)).message
 
 
@@ -67,7 +67,7 @@ def reply(reply_to: UUID, text: str = "hi", **fields: object) -> NewReply:
     return NewReply.model_validate(values | fields)
 
 
-def answer(store: Store, session: str, text: str = "hi") -> StoredMessage:
+def store_reply(store: Store, session: str, text: str = "hi") -> StoredMessage:
     """Take the oldest waiting message and store a reply to it."""
     taken = take(store, session)
     new = reply(taken.message.id, text, replaces=taken.replaces)

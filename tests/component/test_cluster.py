@@ -5,14 +5,14 @@ from uuid import uuid4
 from chat.store import cluster, leases, statistics
 from chat.store.client import Store
 from chat.store.inspection import Busy, busy_sessions
-from tests.component.conftest import answer, due, say, take
+from tests.component.conftest import due, send_message, store_reply, take
 
 
 def test_the_sweep_finds_sessions_without_a_live_worker(store: Store, session: str) -> None:
     def found() -> bool:
         return session in store.run(cluster.sweep(500))
 
-    say(store, session)
+    send_message(store, session)
     assert not found(), "its task is on the way"
     store.redis.zadd("chat:due", {session: 0})
     assert found()
@@ -25,7 +25,7 @@ def test_the_sweep_finds_sessions_without_a_live_worker(store: Store, session: s
     assert taken_due is not None
     assert (due(store, session) or 0) > taken_due, "a live lease puts it ahead"
 
-    answer(store, session)
+    store_reply(store, session)
     assert due(store, session) is None
 
 
@@ -63,8 +63,8 @@ def test_busy_sessions_show_what_waits_and_whether_a_worker_holds_it(
     def found() -> Busy:
         return next(one for one in store.run(busy_sessions()) if one.session == session)
 
-    say(store, session)
-    say(store, session)
+    send_message(store, session)
+    send_message(store, session)
     assert found() == Busy(session, writing=False, messages=2)
     take(store, session)
     assert found() == Busy(session, writing=True, messages=2)
@@ -92,7 +92,7 @@ def test_the_cluster_state_shows_waiting_sessions_and_the_last_sweep(
     store: Store, session: str
 ) -> None:
     before = store.run(cluster.load()).waiting
-    say(store, session)
+    send_message(store, session)
     store.redis.zadd("chat:due", {session: 1_000})
 
     late = store.run(cluster.load())

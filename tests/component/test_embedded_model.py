@@ -31,7 +31,7 @@ def address(model: Running) -> str:
     return f"http://127.0.0.1:{model.environment['EMBEDDED_MODEL_PORT']}"
 
 
-def ask(address: str, messages: list[dict[str, str]], **options: Any) -> requests.Response:
+def complete(address: str, messages: list[dict[str, str]], **options: Any) -> requests.Response:
     payload = {"messages": messages, "stream": True, "max_tokens": 1000, **options}
     return requests.post(f"{address}/v1/chat/completions", json=payload, stream=True, timeout=60)
 
@@ -49,12 +49,12 @@ def busy_slots(address: str) -> int:
     return sum(slot["is_processing"] for slot in slots)
 
 
-def test_a_question_is_answered_in_pieces(address: str) -> None:
+def test_a_reply_is_streamed(address: str) -> None:
     question = [{"role": "user", "content": "What is the capital of France?"}]
-    with ask(address, question, temperature=0) as response:
-        answer = list(pieces(response))
-    assert len(answer) > 3
-    assert "Paris" in "".join(answer)
+    with complete(address, question, temperature=0) as response:
+        texts = list(pieces(response))
+    assert len(texts) > 3
+    assert "Paris" in "".join(texts)
 
 
 def test_every_slot_has_the_whole_context(address: str) -> None:
@@ -63,7 +63,10 @@ def test_every_slot_has_the_whole_context(address: str) -> None:
 
 
 def test_sessions_stream_at_the_same_time(address: str) -> None:
-    with ask(address, LONG, ignore_eos=True) as one, ask(address, LONG, ignore_eos=True) as two:
+    with (
+        complete(address, LONG, ignore_eos=True) as one,
+        complete(address, LONG, ignore_eos=True) as two,
+    ):
         streams = pieces(one), pieces(two)
         assert all(next(stream) is not None for stream in streams)
         assert busy_slots(address) == 2
@@ -72,22 +75,22 @@ def test_sessions_stream_at_the_same_time(address: str) -> None:
 
 
 def test_closing_the_connection_frees_the_slot(address: str) -> None:
-    response = ask(address, LONG, max_tokens=100_000, ignore_eos=True)
+    response = complete(address, LONG, max_tokens=100_000, ignore_eos=True)
     next(pieces(response))
     assert busy_slots(address) == 1
     response.close()
     wait_for(lambda: busy_slots(address) == 0, "the slot to be free", timeout_s=5)
 
 
-def test_what_is_said_is_not_logged(model: Running, address: str) -> None:
-    with ask(address, LONG, max_tokens=20) as response:
+def test_texts_are_not_logged(model: Running, address: str) -> None:
+    with complete(address, LONG, max_tokens=20) as response:
         text = "".join(pieces(response))
     assert text
     assert MARK not in model.text()
     assert text not in model.text()
 
 
-def test_no_web_page_may_read_its_answers(address: str) -> None:
+def test_web_pages_cannot_read_its_responses(address: str) -> None:
     response = requests.get(
         f"{address}/v1/models", headers={"Origin": "http://elsewhere.example"}, timeout=10
     )

@@ -7,11 +7,11 @@ import pytest
 from chat.store import cluster, leases, sessions
 from chat.store.client import Store
 from chat.store.command import LeaseLost
-from tests.component.conftest import answer, reply, say, take
+from tests.component.conftest import reply, send_message, store_reply, take
 
 
 def test_only_one_worker_holds_a_session(store: Store, session: str) -> None:
-    say(store, session)
+    send_message(store, session)
     taken = take(store, session, "ours")
 
     assert store.run(leases.take(session, "theirs", uuid4(), history=4)) is None
@@ -23,10 +23,10 @@ def test_only_one_worker_holds_a_session(store: Store, session: str) -> None:
 
 
 def test_a_worker_that_lost_its_lease_changes_nothing(store: Store, session: str) -> None:
-    say(store, session)
+    send_message(store, session)
     frozen = take(store, session, "frozen")
     store.redis.delete(f"chat:{{{session}}}:lease")
-    answered = answer(store, session, "from another worker")
+    answered = store_reply(store, session, "from another worker")
 
     with pytest.raises(LeaseLost):
         store.run(leases.progress(session, "frozen", frozen.reply, 0, "late"))
@@ -36,7 +36,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(store: Store, session: str
 
 
 def test_progress_sent_twice_is_stored_once(store: Store, session: str) -> None:
-    say(store, session)
+    send_message(store, session)
     taken = take(store, session)
     first = leases.progress(session, "ours", taken.reply, 0, "é😀")
     second = leases.progress(session, "ours", taken.reply, len("é😀".encode()), "!")
@@ -50,7 +50,7 @@ def test_progress_sent_twice_is_stored_once(store: Store, session: str) -> None:
 
 
 def test_another_attempt_starts_the_text_again(store: Store, session: str) -> None:
-    say(store, session)
+    send_message(store, session)
     taken = take(store, session)
     store.run(leases.progress(session, "ours", taken.reply, 0, "first try"))
     store.run(leases.progress(session, "ours", uuid4(), 0, "second"))
@@ -61,8 +61,8 @@ def test_another_attempt_starts_the_text_again(store: Store, session: str) -> No
 
 
 def test_a_commit_sent_twice_is_stored_once(store: Store, session: str) -> None:
-    say(store, session)
-    say(store, session)
+    send_message(store, session)
+    send_message(store, session)
     taken = take(store, session)
     command = leases.commit(session, "ours", reply(taken.message.id), ttl_s=60)
 
@@ -74,8 +74,8 @@ def test_a_commit_sent_twice_is_stored_once(store: Store, session: str) -> None:
 
 
 def test_only_the_oldest_message_can_be_answered(store: Store, session: str) -> None:
-    say(store, session, "a")
-    later = say(store, session, "b")
+    send_message(store, session, "a")
+    later = send_message(store, session, "b")
     take(store, session)
 
     with pytest.raises(LeaseLost):
@@ -83,7 +83,7 @@ def test_only_the_oldest_message_can_be_answered(store: Store, session: str) -> 
 
 
 def test_the_sweep_finds_a_released_session_at_once(store: Store, session: str) -> None:
-    say(store, session)
+    send_message(store, session)
     take(store, session)
     store.run(leases.release(session, "ours"))
 

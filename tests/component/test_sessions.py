@@ -17,7 +17,15 @@ from chat.schemas import session_id
 from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.command import Command
-from tests.component.conftest import LIMITS, answer, begin, due, reply, say, take
+from tests.component.conftest import (
+    LIMITS,
+    create_session,
+    due,
+    reply,
+    send_message,
+    store_reply,
+    take,
+)
 
 UNKNOWN = "0" * 32
 
@@ -27,8 +35,8 @@ def keys_of(store: Store, session: str) -> set[str]:
 
 
 def test_messages_are_counted_from_one_without_gaps(store: Store, session: str) -> None:
-    sent = [say(store, session, text) for text in ("a", "b")]
-    sent.append(answer(store, session))
+    sent = [send_message(store, session, text) for text in ("a", "b")]
+    sent.append(store_reply(store, session))
 
     read = store.run(sessions.load(session))
     assert [message.seq for message in sent] == [1, 2, 3]
@@ -40,9 +48,9 @@ def test_messages_are_counted_from_one_without_gaps(store: Store, session: str) 
     "text",
     ["hello", '"],"}', "\\", "\x00\x1f", "😀 é \u2028", "Human: x\nBot: y", "$..*", "</script>"],
 )
-def test_any_text_is_stored_word_for_word(store: Store, session: str, text: str) -> None:
-    say(store, session, text)
-    answer(store, session, text)
+def test_any_text_is_stored_verbatim(store: Store, session: str, text: str) -> None:
+    send_message(store, session, text)
+    store_reply(store, session, text)
 
     assert [message.msg for message in store.run(sessions.load(session)).messages] == [text, text]
 
@@ -61,13 +69,13 @@ def test_the_same_id_is_one_message(store: Store, session: str) -> None:
 def test_a_known_message_is_returned_even_if_the_mailbox_is_full(
     store: Store, session: str
 ) -> None:
-    first = say(store, session)
-    say(store, session)
-    say(store, session)
+    first = send_message(store, session)
+    send_message(store, session)
+    send_message(store, session)
 
     assert store.run(sessions.accept(session, first.id, "", limits=LIMITS)).message == first
     with pytest.raises(SessionBusy):
-        say(store, session)
+        send_message(store, session)
 
 
 def test_a_refused_message_leaves_nothing(store: Store, session: str) -> None:
@@ -114,9 +122,9 @@ def test_an_address_that_creates_too_many_sessions_is_refused(store: Store) -> N
 
 
 def test_all_keys_of_a_session_expire_together(store: Store, session: str) -> None:
-    say(store, session)
-    say(store, session)
-    answer(store, session)
+    send_message(store, session)
+    send_message(store, session)
+    store_reply(store, session)
     taken = take(store, session)
     store.run(leases.progress(session, "ours", taken.reply, 0, "x"))
 
@@ -132,12 +140,12 @@ def test_every_message_and_reply_restarts_the_time_to_live(store: Store, session
     store.run(sessions.accept(session, uuid4(), "a", limits=short))
     assert store.run(sessions.load(session)).remaining_s == pytest.approx(30, abs=5)
 
-    answer(store, session)
+    store_reply(store, session)
     assert store.run(sessions.load(session)).remaining_s == pytest.approx(600, abs=5)
 
 
 def test_a_client_ahead_of_the_document_gets_the_whole_history(store: Store, session: str) -> None:
-    say(store, session)
+    send_message(store, session)
 
     ahead = store.run(sessions.load(session, after=5))
 
@@ -160,7 +168,7 @@ def test_sockets_are_counted_by_session_and_address(store: Store, session: str) 
     store.run(sessions.unregister_socket(session, "a", address=address))
     register(session, "c")
 
-    other = begin(store)
+    other = create_session(store)
     register(other, "d")
     with pytest.raises(TooManySockets):
         register(other, "e")
@@ -169,7 +177,7 @@ def test_sockets_are_counted_by_session_and_address(store: Store, session: str) 
 def test_a_socket_heartbeat_returns_the_last_seq(store: Store, session: str) -> None:
     register = sessions.register_socket(session, "a", address="x", limits=LIMITS)
     assert store.run(register) == 0
-    say(store, session)
+    send_message(store, session)
     assert store.run(register) == 1
 
     store.run(sessions.erase(session))
@@ -178,7 +186,7 @@ def test_a_socket_heartbeat_returns_the_last_seq(store: Store, session: str) -> 
 
 
 def test_erasing_deletes_every_key(store: Store, session: str) -> None:
-    say(store, session)
+    send_message(store, session)
     take(store, session)
     store.run(sessions.register_socket(session, "a", address="x", limits=LIMITS))
 

@@ -9,11 +9,11 @@ from chat.errors import (
 )
 from chat.store import leases, sessions
 from chat.store.client import Store
-from tests.component.conftest import LIMITS, answer, reply, say, take
+from tests.component.conftest import LIMITS, reply, send_message, store_reply, take
 
 
 def test_a_stop_reaches_the_worker_with_its_next_progress(store: Store, session: str) -> None:
-    message = say(store, session)
+    message = send_message(store, session)
     taken = take(store, session)
 
     assert store.run(sessions.stop(session, message.id, ttl_s=60)) is None
@@ -22,10 +22,10 @@ def test_a_stop_reaches_the_worker_with_its_next_progress(store: Store, session:
 
 
 def test_a_stop_reaches_the_worker_that_takes_it_later(store: Store, session: str) -> None:
-    say(store, session)
-    behind = say(store, session)
+    send_message(store, session)
+    behind = send_message(store, session)
     assert store.run(sessions.stop(session, behind.id, ttl_s=60)) is None
-    answer(store, session)
+    store_reply(store, session)
 
     taken = take(store, session)
     assert taken.message == behind
@@ -33,7 +33,7 @@ def test_a_stop_reaches_the_worker_that_takes_it_later(store: Store, session: st
 
 
 def test_a_stop_of_a_message_without_a_worker_is_stored_at_once(store: Store, session: str) -> None:
-    first, second = say(store, session, "a"), say(store, session, "b")
+    first, second = send_message(store, session, "a"), send_message(store, session, "b")
     command = sessions.stop(session, first.id, ttl_s=60)
 
     stopped = store.run(command)
@@ -51,7 +51,7 @@ def test_a_stop_of_a_message_without_a_worker_is_stored_at_once(store: Store, se
 
 @pytest.mark.parametrize("who", ["the stop", "the next worker"])
 def test_a_stop_keeps_what_a_lost_worker_wrote(store: Store, session: str, who: str) -> None:
-    message = say(store, session)
+    message = send_message(store, session)
     taken = take(store, session)
     store.run(leases.progress(session, "ours", taken.reply, 0, 'é"\\ 😀', pieces=3))
     if who == "the next worker":
@@ -69,8 +69,8 @@ def test_a_stop_keeps_what_a_lost_worker_wrote(store: Store, session: str, who: 
 
 
 def test_a_stopped_regenerated_reply_replaces_the_first(store: Store, session: str) -> None:
-    message = say(store, session)
-    old = answer(store, session)
+    message = send_message(store, session)
+    old = store_reply(store, session)
     store.run(sessions.regenerate(session, message.id, limits=LIMITS))
     stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
 
@@ -80,8 +80,8 @@ def test_a_stopped_regenerated_reply_replaces_the_first(store: Store, session: s
 
 
 def test_a_stop_that_comes_too_late_gets_the_reply(store: Store, session: str) -> None:
-    message = say(store, session)
-    answered = answer(store, session)
+    message = send_message(store, session)
+    answered = store_reply(store, session)
 
     stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
     assert stopped is not None
@@ -91,13 +91,13 @@ def test_a_stop_that_comes_too_late_gets_the_reply(store: Store, session: str) -
 
 
 def test_the_last_reply_is_replaced_by_a_new_one(store: Store, session: str) -> None:
-    message = say(store, session)
-    old = answer(store, session, "old")
+    message = send_message(store, session)
+    old = store_reply(store, session, "old")
     for _ in range(2):
         store.run(sessions.regenerate(session, message.id, limits=LIMITS))
     assert store.run(sessions.load(session)).pending == (message.id,)
 
-    new = answer(store, session, "new")
+    new = store_reply(store, session, "new")
 
     stored = store.run(sessions.load(session)).messages
     assert new.replaces == old.id
@@ -110,15 +110,15 @@ def test_the_last_reply_is_replaced_by_a_new_one(store: Store, session: str) -> 
 
 
 def test_only_the_last_reply_or_a_failed_one_can_be_regenerated(store: Store, session: str) -> None:
-    first = say(store, session)
-    answer(store, session)
-    failed = say(store, session)
+    first = send_message(store, session)
+    store_reply(store, session)
+    failed = send_message(store, session)
     taken = take(store, session)
     error = {"code": "model.timeout", "detail": "Too late.", "retryable": True}
     new = reply(taken.message.id, "", finish_reason=None, error=error)
     store.run(leases.commit(session, "ours", new, ttl_s=600))
-    say(store, session)
-    answer(store, session)
+    send_message(store, session)
+    store_reply(store, session)
 
     with pytest.raises(MessageInvalid, match="last reply"):
         store.run(sessions.regenerate(session, first.id, limits=LIMITS))

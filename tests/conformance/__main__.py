@@ -15,8 +15,8 @@ from tests.conformance.servers import (
     KNOWN_FAILURES,
     failures,
     is_serving,
+    results,
     start,
-    verdicts,
 )
 from tests.processes import WEB_SERVERS, Stack, wait_for
 
@@ -38,13 +38,13 @@ def run(server: str) -> dict[str, str]:
         wait_for(lambda: is_serving(web), f"{server} to serve")
         url = f"ws://127.0.0.1:{web.port}/chat"
         # One heavy case at a time: beside others it would last until the server's ping times out.
-        return verdicts(url, RULES, TIMEOUT_S) | verdicts(url, HEAVY, TIMEOUT_S, at_a_time=1)
+        return results(url, RULES, TIMEOUT_S) | results(url, HEAVY, TIMEOUT_S, at_a_time=1)
 
 
 def show(server: str, found: dict[str, str]) -> None:
     print(f"\n{server}\n\n| group | cases | passed | not offered | failed |\n|---|---|---|---|---|")
     for number, title in GROUPS.items():
-        cases = {case: verdict for case, verdict in found.items() if group(case) == number}
+        cases = {case: result for case, result in found.items() if group(case) == number}
         counts = Counter(cases.values())
         failed = sorted(failures(cases), key=lambda case: [int(part) for part in case.split(".")])
         passed = len(cases) - len(failed) - counts["UNIMPLEMENTED"]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from kosoku import FailureError, run_fuzzingclient
 
 
-async def verdicts(url: str, at_a_time: int, cases: Sequence[str]) -> dict[str, str]:
+async def results(url: str, at_a_time: int, cases: Sequence[str]) -> dict[str, str]:
     """Return what each case found: OK, NON-STRICT, INFORMATIONAL, UNIMPLEMENTED, FAILED or ERROR.
 
     `cases` are numbers or patterns such as `7.*`. A case whose messages are right but whose close
@@ -32,7 +32,7 @@ async def verdicts(url: str, at_a_time: int, cases: Sequence[str]) -> dict[str, 
 
 
 if __name__ == "__main__":
-    found = asyncio.run(verdicts(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+    found = asyncio.run(results(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
     print(json.dumps(found))  # noqa: T201 its output is for a program
     sys.stdout.flush()
     os._exit(0)

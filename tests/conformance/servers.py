@@ -10,6 +10,7 @@ import requests
 from tests.processes import ROOT, WEB_SERVERS, Running, Stack
 
 ECHO = "tests.conformance.echo:application"
+MAX_CASE_BYTES = 16 * 1024 * 1024  # the largest message of Autobahn's cases
 CHAT = "chatproject.asgi:application"
 GROUPS = {
     1: "messages",
@@ -30,8 +31,11 @@ KNOWN_FAILURES = {"daphne": {"1.1.1", "1.2.1", "6.1.1", "6.1.2"}, "uvicorn": {"7
 
 
 def start(stack: Stack, server: str, application: str) -> Running:
-    """Start `server` with the command the project runs it with; does not wait for it."""
-    return stack.run(server, WEB_SERVERS[server].replace(CHAT, application), {})
+    """Start `server` with the project's command line, but no size limit; does not wait for it."""
+    command = (
+        WEB_SERVERS[server].replace(CHAT, application).replace(" 262144", f" {MAX_CASE_BYTES}")
+    )
+    return stack.run(server, command, {})
 
 
 def is_serving(web: Running) -> bool:
@@ -41,9 +45,7 @@ def is_serving(web: Running) -> bool:
         return False
 
 
-def verdicts(
-    url: str, cases: Sequence[str], timeout_s: float, at_a_time: int = 4
-) -> dict[str, str]:
+def results(url: str, cases: Sequence[str], timeout_s: float, at_a_time: int = 4) -> dict[str, str]:
     """Return case → verdict; `cases` are numbers or patterns."""
     run = subprocess.run(
         [sys.executable, "-m", "tests.conformance.autobahn", url, str(at_a_time), *cases],
@@ -57,4 +59,4 @@ def verdicts(
 
 
 def failures(found: dict[str, str]) -> set[str]:
-    return {case for case, verdict in found.items() if verdict in {"FAILED", "ERROR"}}
+    return {case for case, result in found.items() if result in {"FAILED", "ERROR"}}

@@ -1,6 +1,6 @@
 """Autobahn's cases for the rules of the WebSocket protocol, on both servers.
 
-Left to `make conformance`: size and speed, and compression, which daphne does not have.
+Left to `make conformance`: size and speed. Compression is not offered.
 """
 
 import pytest
@@ -12,8 +12,8 @@ from tests.conformance.servers import (
     KNOWN_FAILURES,
     failures,
     is_serving,
+    results,
     start,
-    verdicts,
 )
 from tests.conftest import NewStack
 from tests.ports import free_port
@@ -33,14 +33,14 @@ def test_the_socket_keeps_the_rules_of_websocket(
     chat = start(new_stack(REDIS_URL=redis_url, SOCKETS_PER_SESSION="1000"), server, CHAT)
     wait_for(lambda: is_serving(echo) and is_serving(chat), f"{server} to serve")
 
-    found = verdicts(f"ws://127.0.0.1:{echo.port}/chat", RULES, TIMEOUT_S)
+    found = results(f"ws://127.0.0.1:{echo.port}/chat", RULES, TIMEOUT_S)
     assert len(found) == 247
     assert failures(found) == KNOWN_FAILURES[server]
 
-    begun = requests.post(f"http://127.0.0.1:{chat.port}/token", params={"name": "Ada"}, timeout=5)
-    token = begun.json()["token"]
-    found = verdicts(
-        f"ws://127.0.0.1:{chat.port}/chat?token={token}", RULES_WITHOUT_ECHO, TIMEOUT_S
+    created = requests.post(
+        f"http://127.0.0.1:{chat.port}/token", params={"name": "Ada"}, timeout=5
     )
+    token = created.json()["token"]
+    found = results(f"ws://127.0.0.1:{chat.port}/chat?token={token}", RULES_WITHOUT_ECHO, TIMEOUT_S)
     assert len(found) == 65
     assert failures(found) - KNOWN_FAILURES[server] == WANTS_AN_ECHO

@@ -35,12 +35,12 @@ async def main(faults: list[Fault], sessions: int) -> list[Line]:
     async def run_in_turn(waiting: deque[Fault]) -> None:
         while waiting:
             fault = waiting.popleft()
-            begun = time.monotonic()
-            line = await run(fault, sessions, ends_at - begun)
+            started_at = time.monotonic()
+            line = await run(fault, sessions, ends_at - started_at)
             lines.append(line)
-            verdict = "holds" if line.holds else "DOES NOT HOLD"
-            took_s = time.monotonic() - begun
-            say(f"{fault.number:2} {fault.title}: {line.skip_reason or verdict} ({took_s:.0f} s)")
+            result = "holds" if line.holds else "DOES NOT HOLD"
+            took_s = time.monotonic() - started_at
+            show(f"{fault.number:2} {fault.title}: {line.skip_reason or result} ({took_s:.0f} s)")
 
     together = deque(fault for fault in faults if fault.order == "early")
     together += (fault for fault in faults if fault.order == "any")
@@ -89,7 +89,7 @@ def keep_logs(fault: Fault, logs: dict[str, str]) -> None:
         path.write_text(text)
 
 
-def say(text: str) -> None:
+def show(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -105,5 +105,5 @@ if __name__ == "__main__":
     path = ROOT / "var" / "faults.md"
     path.parent.mkdir(exist_ok=True)
     path.write_text(report)
-    say(f"\n{report}\n{path}")
+    show(f"\n{report}\n{path}")
     sys.exit(0 if all(line.holds for line in found) else 1)

@@ -26,9 +26,9 @@ class ClientGroup:
     async def __aenter__(self) -> "ClientGroup":
         for _ in range(self.size):
             await self.join()
-        begun = time.monotonic()
+        started_at = time.monotonic()
         await self.ask_each()
-        self.first_exchange_s = time.monotonic() - begun
+        self.first_exchange_s = time.monotonic() - started_at
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -47,21 +47,23 @@ class ClientGroup:
             await asyncio.gather(*(client.ask() for client in self.clients))
 
     @asynccontextmanager
-    async def talking(
+    async def conversing(
         self, pause_s: float = 0.0, share: float = 0.25, words: str = WORDS
     ) -> AsyncIterator[None]:
         """Let everybody ask one question after another while the block runs; then settle."""
         over = asyncio.Event()
-        talks = [asyncio.create_task(_talk(one, over, pause_s, words)) for one in self.clients]
+        conversations = [
+            asyncio.create_task(_converse(one, over, pause_s, words)) for one in self.clients
+        ]
         await self.in_mid_reply(share)
         try:
             yield
             over.set()
             async with asyncio.timeout(SETTLE_S):
-                await asyncio.gather(*talks)
+                await asyncio.gather(*conversations)
         finally:
-            for talk in talks:
-                talk.cancel()
+            for conversation in conversations:
+                conversation.cancel()
 
     async def in_mid_reply(self, share: float = 0.25) -> None:
         """Wait until a share of all sessions has a reply half written."""
@@ -97,7 +99,9 @@ class ClientGroup:
         return max(0.0, max(ends, default=since) - since)
 
 
-async def _talk(client: ResilientClient, over: asyncio.Event, pause_s: float, words: str) -> None:
+async def _converse(
+    client: ResilientClient, over: asyncio.Event, pause_s: float, words: str
+) -> None:
     while not over.is_set():
         await client.ask(words)
         await asyncio.sleep(pause_s)

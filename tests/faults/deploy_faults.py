@@ -22,7 +22,7 @@ async def rolling_deploy(trial: Trial) -> None:
     site = trial.site
     async with Proxy(lambda: ("127.0.0.1", site.stack.of("web")[-1].port)) as proxy:
         async with trial.group(through(proxy), sessions=SESSIONS) as group:
-            async with group.talking(PAUSE_S, share=0.01, words=FEW_WORDS):
+            async with group.conversing(PAUSE_S, share=0.01, words=FEW_WORDS):
                 for _ in range(trial.times):
                     trial.fault_started()
                     for name, start in (

@@ -24,7 +24,7 @@ async def clock_jumps(trial: Trial) -> None:
     clock.write_text("0")
     await trial.site.restart()
     async with trial.group() as group:
-        async with group.talking():
+        async with group.conversing():
             for jump_s in (HOUR_S, 0, -HOUR_S):
                 await group.in_mid_reply()
                 trial.fault_started()
@@ -40,7 +40,7 @@ async def clock_jumps(trial: Trial) -> None:
 async def database_locked(trial: Trial) -> None:
     database = sqlite3.connect(trial.site.data / "database.sqlite3")
     async with trial.group() as group:
-        async with group.talking():
+        async with group.conversing():
             trial.fault_started()
             database.execute("BEGIN EXCLUSIVE")
             await trial.recovered(group)

@@ -45,12 +45,14 @@ async def bad_model(trial: Trial) -> None:
     async with trial.group() as group:
         for name, (behaviour, code) in BAD_MODELS.items():
             model.always(replace(behaviour, times=None))
-            begun = time.monotonic()
+            started_at = time.monotonic()
             await group.ask_each()
-            took_s = time.monotonic() - begun
-            told = {client.last_error() for client in group.clients}
-            if told != {code} or took_s > (DEADLINE_S + SWEEP_S) * trial.slowness:
-                wrong.append(f"a model that {name}: {sorted(map(str, told))} after {took_s:.1f} s")
+            took_s = time.monotonic() - started_at
+            received = {client.last_error() for client in group.clients}
+            if received != {code} or took_s > (DEADLINE_S + SWEEP_S) * trial.slowness:
+                wrong.append(
+                    f"a model that {name}: {sorted(map(str, received))} after {took_s:.1f} s"
+                )
             model.always(Behaviour(times=None))
             await group.ask_each()
             if any(client.last_error() for client in group.clients):

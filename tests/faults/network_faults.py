@@ -107,7 +107,7 @@ async def connection_cut(trial: Trial) -> None:
 @fault(14, "a client that never reads, another that floods", times=2, environment=STRICT)
 async def client_that_never_reads_and_one_that_floods(trial: Trial) -> None:
     web = psutil.Process(trial.site.web.pid)
-    async with trial.group() as group, group.talking(pause_s=0.5):
+    async with trial.group() as group, group.conversing(pause_s=0.5):
         before, most = web.memory_info().rss, 0
         bad = [asyncio.create_task(one(trial.site)) for one in (_never_read, _flood)]
         async with asyncio.timeout(CUT_OFF_WITHIN_S):

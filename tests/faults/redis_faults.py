@@ -48,9 +48,9 @@ class Pinger:
 
     async def _ping(self, socket: ClientConnection) -> None:
         while True:
-            begun = time.monotonic()
+            started_at = time.monotonic()
             await (await socket.ping())
-            self.pongs_s.append(time.monotonic() - begun)
+            self.pongs_s.append(time.monotonic() - started_at)
             await asyncio.sleep(PING_EACH_S)
 
     def assert_prompt(self, slowness: float) -> None:
@@ -64,14 +64,14 @@ class Pinger:
 @fault(7, "Redis frozen for 8 s while everybody sends")
 async def redis_frozen(trial: Trial) -> None:
     site = trial.site
-    async with trial.group() as group, group.talking():
+    async with trial.group() as group, group.conversing():
         async with Pinger(site) as pinger:
             trial.fault_started()
             site.stack.of("redis")[0].send(signal.SIGSTOP)
-            begun = time.monotonic()
+            started_at = time.monotonic()
             status, checks = await site.readiness()
             assert (status, checks["redis"]) == (503, "unreachable")
-            await asyncio.sleep(FROZEN_S - (time.monotonic() - begun))
+            await asyncio.sleep(FROZEN_S - (time.monotonic() - started_at))
             site.stack.of("redis")[0].send(signal.SIGCONT)
             trial.fault_ended()
             pinger.assert_prompt(trial.slowness)
@@ -83,7 +83,7 @@ async def redis_frozen(trial: Trial) -> None:
 @fault(8, "Redis killed and started again", times=3)
 async def redis_killed(trial: Trial) -> None:
     site = trial.site
-    async with trial.group() as group, group.talking():
+    async with trial.group() as group, group.conversing():
         for _ in range(trial.times):
             await group.in_mid_reply()
             trial.fault_started()

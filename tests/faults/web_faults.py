@@ -18,7 +18,7 @@ async def web_ends(trial: Trial) -> None:
 
 async def _replace_web(trial: Trial, number: signal.Signals) -> list[int]:
     async with trial.group() as group:
-        async with group.talking():
+        async with group.conversing():
             for _ in range(trial.times):
                 await group.in_mid_reply()
                 trial.fault_started()

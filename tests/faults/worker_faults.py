@@ -23,7 +23,7 @@ POINTS = {"DJANGO_SETTINGS_MODULE": "tests.faults.fault_points"}
 @fault(1, "worker killed in mid-reply", times=2)
 async def worker_killed_in_mid_reply(trial: Trial) -> None:
     site = trial.site
-    async with trial.group() as group, group.talking():
+    async with trial.group() as group, group.conversing():
         for _ in range(trial.times):
             await group.in_mid_reply()
             trial.fault_started()
@@ -55,13 +55,13 @@ async def no_workers(trial: Trial) -> None:
     async with trial.group() as group:
         for worker in site.workers:
             await site.in_thread(worker.kill)
-        begun = time.monotonic()
+        started_at = time.monotonic()
         for _ in range(3):
             await asyncio.gather(*(client.send_next() for client in group.clients))
         trial.fault_started()
         await _all_accepted(group)
         assert max(_accept_s(group)) < ACCEPTED_WITHIN_S * trial.slowness
-        await asyncio.sleep(OUTAGE_S - (time.monotonic() - begun))
+        await asyncio.sleep(OUTAGE_S - (time.monotonic() - started_at))
         assert (await site.readiness())[1]["worker"] != "ok"
         await site.in_thread(site.stack.start_worker)
         trial.fault_ended()
@@ -74,7 +74,7 @@ async def no_workers(trial: Trial) -> None:
 async def worker_ends(trial: Trial) -> None:
     site, ends_s = trial.site, []
     site.model.always(LONG_REPLIES)
-    async with trial.group() as group, group.talking():
+    async with trial.group() as group, group.conversing():
         for _ in range(trial.times):
             await site.in_thread(site.stack.start_worker)
             await group.in_mid_reply()
@@ -105,7 +105,7 @@ async def task_delivered_twice(trial: Trial) -> None:
 
 @fault(5, "worker frozen past its leases, then let go", times=2)
 async def worker_frozen(trial: Trial) -> None:
-    async with trial.group() as group, group.talking():
+    async with trial.group() as group, group.conversing():
         for _ in range(trial.times):
             await group.in_mid_reply()
             worker = trial.site.workers[0]
@@ -134,7 +134,7 @@ async def tasks_lost(trial: Trial) -> None:
 async def _die_at(trial: Trial, point: str) -> None:
     site = trial.site
     armed = Path(site.stack.environment["DATA_DIR"], point)
-    async with trial.group() as group, group.talking():
+    async with trial.group() as group, group.conversing():
         for _ in range(trial.times):
             await group.in_mid_reply()
             trial.fault_started()

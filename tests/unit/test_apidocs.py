@@ -17,12 +17,12 @@ from chat.errors import MEANINGS, ErrorCode
 GUIDE = Path(__file__).parents[2].joinpath("docs", "reference", "websocket-api.md").read_text()
 ASYNCAPI = document("chat.example:3500", secure=True)
 OPENAPI = json.loads(json.dumps(api.get_openapi_schema(path_prefix="")))
-ANSWERS = [
+RESPONSES = [
     (f"{method.upper()} {path} {status}", content)
     for path, operations in OPENAPI["paths"].items()
     for method, operation in operations.items()
-    for status, answer in operation["responses"].items()
-    for content in answer.get("content", {}).values()
+    for status, response in operation["responses"].items()
+    for content in response.get("content", {}).values()
 ]
 
 
@@ -30,13 +30,13 @@ def test_the_http_document_is_valid_openapi() -> None:
     validate(OPENAPI)
 
 
-def test_the_http_document_names_every_route_and_answer() -> None:
-    told = {
+def test_openapi_names_every_route_and_response() -> None:
+    described = {
         (method, path): set(operation["responses"])
         for path, operations in OPENAPI["paths"].items()
         for method, operation in operations.items()
     }
-    assert told == {
+    assert described == {
         ("get", "/test"): {"200"},
         ("post", "/token"): {"200", "400", "429", "503"},
         ("get", "/refresh_token"): {"200", "400", "503"},
@@ -57,8 +57,8 @@ def test_a_token_travels_in_the_query_or_as_a_bearer() -> None:
     ]
 
 
-@pytest.mark.parametrize(("answer", "content"), ANSWERS, ids=[name for name, _ in ANSWERS])
-def test_an_http_example_fits_its_schema(answer: str, content: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("response", "content"), RESPONSES, ids=[name for name, _ in RESPONSES])
+def test_an_http_example_fits_its_schema(response: str, content: dict[str, Any]) -> None:
     if "example" in content:
         schema = content["schema"] | {"components": OPENAPI["components"]}
         Draft202012Validator(schema, format_checker=FormatChecker()).validate(content["example"])
@@ -77,7 +77,7 @@ def test_a_schema_refuses_what_lacks_a_field(name: str) -> None:
     assert not Draft7Validator(schema).is_valid({})
 
 
-def test_every_frame_says_what_it_is_for() -> None:
+def test_every_frame_has_a_description() -> None:
     assert all(message["summary"] for message in ASYNCAPI["components"]["messages"].values())
 
 
@@ -96,7 +96,7 @@ def test_every_error_code_has_a_meaning() -> None:
         ({"type": "array", "items": {"$ref": "#/components/schemas/Message"}}, "list of Message"),
     ],
 )
-def test_a_type_is_put_in_words(schema: dict[str, Any], words: str) -> None:
+def test_a_type_is_described_in_words(schema: dict[str, Any], words: str) -> None:
     assert "".join(word.text for word in kind_of(schema)) == words
 
 

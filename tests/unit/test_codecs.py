@@ -23,12 +23,12 @@ from tests.unit.builders import NOON, bot, human, named
 FAILURE = Failure(code=ErrorCode.MODEL_TIMEOUT, detail="It took too long.", retryable=True)
 
 
-def told_plainly(frame: object) -> dict[str, str] | None:
+def plain_reply(frame: object) -> dict[str, str] | None:
     text = PlainCodec().encode(frame)  # type: ignore[arg-type]
     return json.loads(text) if text else None
 
 
-def test_plain_text_is_one_message_word_for_word() -> None:
+def test_plain_text_is_one_message_verbatim() -> None:
     frame = PlainCodec().decode('  {"type": "x"}\n')
 
     assert isinstance(frame, MessageSend)
@@ -36,20 +36,20 @@ def test_plain_text_is_one_message_word_for_word() -> None:
     assert isinstance(frame.id, UUID)
 
 
-def test_plain_tells_a_reply_in_three_fields() -> None:
-    assert told_plainly(ReplyCompleted(message=bot("A", 2, "a").public())) == {
+def test_a_plain_reply_has_three_fields() -> None:
+    assert plain_reply(ReplyCompleted(message=bot("A", 2, "a").public())) == {
         "id": str(named("A")),
         "msg": "A.",
         "timestamp": "2026-01-01T12:00:00.000Z",
     }
 
 
-def test_plain_tells_a_failure_in_the_same_shape() -> None:
+def test_a_plain_failure_has_the_same_shape() -> None:
     failed = ReplyFailed(message=bot("A", 2, "a", msg="half", error=FAILURE).public())
 
-    told = told_plainly(failed)
+    received = plain_reply(failed)
 
-    assert told == {
+    assert received == {
         "id": str(named("A")),
         "msg": "It took too long.",
         "timestamp": "2026-01-01T12:00:00.000Z",
@@ -57,13 +57,13 @@ def test_plain_tells_a_failure_in_the_same_shape() -> None:
     }
 
 
-def test_plain_tells_a_refusal_in_the_same_shape() -> None:
-    told = told_plainly(Error(code=ErrorCode.MESSAGE_EMPTY, detail="Type something."))
+def test_a_plain_error_has_the_same_shape() -> None:
+    received = plain_reply(Error(code=ErrorCode.MESSAGE_EMPTY, detail="Type something."))
 
-    assert told is not None
-    assert told["error"] == "message.empty"
-    assert told["msg"] == "Type something."
-    assert set(told) == {"id", "msg", "timestamp", "error"}
+    assert received is not None
+    assert received["error"] == "message.empty"
+    assert received["msg"] == "Type something."
+    assert set(received) == {"id", "msg", "timestamp", "error"}
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_plain_tells_a_refusal_in_the_same_shape() -> None:
     ],
     ids=lambda frame: frame.type,
 )
-def test_plain_says_nothing_else(frame: object) -> None:
-    assert told_plainly(frame) is None
+def test_plain_sends_nothing_else(frame: object) -> None:
+    assert plain_reply(frame) is None
 
 
 def test_chat_v1_leaves_out_what_has_no_value() -> None:
@@ -97,7 +97,7 @@ def test_chat_v1_leaves_out_what_has_no_value() -> None:
     }
 
 
-def test_the_operators_record_is_told_to_nobody() -> None:
+def test_clients_never_get_the_operators_record() -> None:
     record = {"attempts": 2, "worker": "host:1", "model": "gpt-j"}
 
     text = ChatV1Codec().encode(ReplyCompleted(message=bot("A", 2, "a", record=record).public()))

@@ -43,10 +43,10 @@ def asked() -> Cursor:
 
 def decisions(frames: Sequence[ServerFrame], cursor: Cursor | None = None) -> list[str]:
     cursor = cursor or Cursor(session())
-    return [cursor.place(position_of(frame)).name for frame in frames]
+    return [cursor.decide(position_of(frame)).name for frame in frames]
 
 
-def test_a_whole_exchange_is_told_once() -> None:
+def test_a_whole_exchange_is_delivered_once() -> None:
     frames: list[ServerFrame] = [
         accepted("a", 1),
         started("A"),
@@ -70,7 +70,7 @@ def test_offsets_count_code_points() -> None:
     assert decisions(frames, asked()) == ["DELIVER", "DELIVER", "DELIVER"]
 
 
-def test_deltas_told_by_the_document_are_known() -> None:
+def test_deltas_already_in_the_document_are_duplicates() -> None:
     cursor = Cursor(session(human("a", 1), partial_reply=written("Hello")))
 
     assert decisions([delta("A", 0, "Hello"), delta("A", 3, "lo!")], cursor) == [
@@ -100,19 +100,19 @@ def test_a_new_attempt_starts_the_text_again() -> None:
 
 def test_waiting_ends_with_the_reply() -> None:
     cursor = Cursor(session())
-    cursor.place(position_of(accepted("a", 1)))
-    cursor.place(position_of(accepted("b", 2)))
-    cursor.place(position_of(started("A")))
+    cursor.decide(position_of(accepted("a", 1)))
+    cursor.decide(position_of(accepted("b", 2)))
+    cursor.decide(position_of(started("A")))
     assert cursor.waiting == [str(named("a")), str(named("b"))]
     assert cursor.queued == 1
 
-    cursor.place(position_of(completed("A", 3, "a")))
+    cursor.decide(position_of(completed("A", 3, "a")))
     assert cursor.waiting == [str(named("b"))]
 
 
 def test_a_frame_without_a_position_is_delivered() -> None:
     loading = ModelLoading(reply_to=named("a"), retry_in_s=3)
-    assert Cursor(session()).place(position_of(loading)) is Decision.DELIVER
+    assert Cursor(session()).decide(position_of(loading)) is Decision.DELIVER
 
 
 def test_a_reply_out_of_turn_is_a_gap() -> None:
@@ -130,7 +130,7 @@ def test_another_message_with_a_known_number_is_a_gap() -> None:
     assert decisions([accepted("b", 2), completed("A", 2, "a")], cursor) == ["GAP", "DUPLICATE"]
 
 
-def test_what_was_missed_is_told_as_if_it_had_come() -> None:
+def test_missed_messages_are_sent_as_their_frames() -> None:
     cursor = Cursor(session())
     document = session(
         human("a", 1), bot("A", 2, "a"), human("b", 3), partial_reply=written("Hel", "B", "b")
@@ -146,7 +146,7 @@ def test_what_was_missed_is_told_as_if_it_had_come() -> None:
     assert decisions([delta("B", 3, "lo", "b"), completed("B", 4, "b")], cursor) == ["DELIVER"] * 2
 
 
-def test_only_the_missing_text_is_told() -> None:
+def test_only_the_missing_text_is_sent() -> None:
     cursor = asked()
     decisions([started("A"), delta("A", 0, "Hel")], cursor)
     document = session(last_seq=1, pending=(named("a"),), partial_reply=written("Hello"))
@@ -164,9 +164,9 @@ def test_a_lost_worker_ends_its_text() -> None:
     assert decisions([started("B"), delta("B", 0, "x")], cursor) == ["DELIVER"] * 2
 
 
-def test_only_the_whole_session_tells_of_what_is_gone_or_replaced() -> None:
-    told = session(human("a", 1), bot("A", 2, "a"))
+def test_lost_or_replaced_messages_need_the_whole_session() -> None:
+    before = session(human("a", 1), bot("A", 2, "a"))
     replaced = session(human("a", 1), bot("A", 2, "a", replaced_by=named("B")), bot("B", 3, "a"))
 
-    assert Cursor(told).catch_up(session(human("b", 1), recovered=False)) is None
+    assert Cursor(before).catch_up(session(human("b", 1), recovered=False)) is None
     assert Cursor(session()).catch_up(replaced) is None

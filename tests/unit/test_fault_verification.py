@@ -20,8 +20,8 @@ def human(number: int) -> dict[str, Any]:
 
 
 def bot(number: int, text: str | None = None) -> dict[str, Any]:
-    said = echo(f"{MARKER} {number}") if text is None else text
-    return {"id": f"b{number}", "source": "bot", "reply_to": f"h{number}", "msg": f"Bot: {said}"}
+    reply = echo(f"{MARKER} {number}") if text is None else text
+    return {"id": f"b{number}", "source": "bot", "reply_to": f"h{number}", "msg": f"Bot: {reply}"}
 
 
 def client_that_sent(count: int) -> ResilientClient:

@@ -36,13 +36,13 @@ def test_what_came_after_the_question_is_not_shown() -> None:
     ],
     ids=["failed", "replaced", "empty"],
 )
-def test_replies_that_say_nothing_are_left_out(left_out: dict[str, object]) -> None:
+def test_empty_replies_are_left_out(left_out: dict[str, object]) -> None:
     last = human("b", 3)
 
     assert shown([human("a", 1), bot("A", 2, "a", **left_out), last], last) == ["a?", "b?"]
 
 
-def test_the_newest_reply_stands_for_the_replaced_one() -> None:
+def test_the_newest_reply_is_used_instead_of_a_replaced_one() -> None:
     last = human("b", 4)
     replaced = bot("old", 2, "a", replaced_by=named("new"))
     messages = [human("a", 1), replaced, bot("new", 3, "a", replaces=named("old")), last]

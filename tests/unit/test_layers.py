@@ -160,7 +160,7 @@ def test_only_the_container_builds_clients() -> None:
     assert modules_with(builds) == {"chat.container"}
 
 
-def test_only_inference_talks_http() -> None:
+def test_only_inference_sends_http() -> None:
     outside = {
         module
         for module in modules_that_import(*HTTP_CLIENTS)

@@ -75,7 +75,7 @@ def test_legends_name_labels_of_their_expression() -> None:
                 assert label in target["expr"], panel["title"]
 
 
-def test_each_alert_says_what_happens_and_what_to_do() -> None:
+def test_each_alert_describes_effect_and_action() -> None:
     assert len({rule["alert"] for rule in RULES}) == len(RULES) > 8
     for rule in RULES:
         assert rule["labels"]["severity"] in {"warning", "critical"}

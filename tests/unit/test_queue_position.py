@@ -17,22 +17,22 @@ def waiting(messages: int, *, is_held: bool = False, **queue: float) -> Session:
     )
 
 
-def told(of: Session) -> list[tuple[int, float | None]]:
-    return [(place.ahead, place.eta_s) for place in queue_positions(of)]
+def positions(of: Session) -> list[tuple[int, float | None]]:
+    return [(position.ahead, position.eta_s) for position in queue_positions(of)]
 
 
-def test_who_is_being_answered_has_no_place() -> None:
-    assert told(waiting(1, is_held=True)) == []
+def test_a_reply_in_progress_has_no_queue_position() -> None:
+    assert positions(waiting(1, is_held=True)) == []
 
 
 def test_own_older_messages_are_ahead() -> None:
     one_writer = waiting(3, is_held=True, in_progress=1, mean_reply_s=2)
 
-    assert told(one_writer) == [(1, 2.0), (2, 4.0)]
+    assert positions(one_writer) == [(1, 2.0), (2, 4.0)]
 
 
 def test_sessions_in_front_are_ahead() -> None:
-    assert told(waiting(2, ahead=3, waiting=5, in_progress=1, mean_reply_s=2)) == [
+    assert positions(waiting(2, ahead=3, waiting=5, in_progress=1, mean_reply_s=2)) == [
         (3, 8.0),
         (4, 20.0),
     ]
@@ -40,7 +40,9 @@ def test_sessions_in_front_are_ahead() -> None:
 
 def test_several_workers_take_turns_sooner() -> None:
     def eta_s(in_progress: int) -> float | None:
-        return told(waiting(1, ahead=3, waiting=4, in_progress=in_progress, mean_reply_s=2))[0][1]
+        return positions(waiting(1, ahead=3, waiting=4, in_progress=in_progress, mean_reply_s=2))[
+            0
+        ][1]
 
     assert (eta_s(1), eta_s(4)) == (8.0, 2.0)
 
@@ -48,7 +50,9 @@ def test_several_workers_take_turns_sooner() -> None:
 @pytest.mark.parametrize("is_held", [True, False])
 def test_the_estimate_is_never_frozen_and_never_negative(is_held: bool) -> None:
     etas = [
-        told(waiting(2, is_held=is_held, in_progress=1, mean_reply_s=2, elapsed_s=since))[-1][1]
+        positions(waiting(2, is_held=is_held, in_progress=1, mean_reply_s=2, elapsed_s=since))[-1][
+            1
+        ]
         or 0
         for since in (0, 0.5, 1, 5, 30, 600)
     ]
@@ -59,9 +63,9 @@ def test_the_estimate_is_never_frozen_and_never_negative(is_held: bool) -> None:
     assert etas[2] < etas[3] < etas[4] < etas[5], "what is late tends to be later"
 
 
-def test_nothing_is_promised_where_nobody_works() -> None:
-    assert told(waiting(1, ahead=2, waiting=3, mean_reply_s=2)) == [(2, None)]
+def test_there_is_no_estimate_without_workers() -> None:
+    assert positions(waiting(1, ahead=2, waiting=3, mean_reply_s=2)) == [(2, None)]
 
 
 def test_nothing_is_promised_before_the_first_reply() -> None:
-    assert told(waiting(1, ahead=1, waiting=2, in_progress=4)) == [(1, None)]
+    assert positions(waiting(1, ahead=1, waiting=2, in_progress=4)) == [(1, None)]

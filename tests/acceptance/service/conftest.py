@@ -72,10 +72,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             yield deployment
 
 
-def begin(url: str, name: str = "Ada") -> str:
+def create_session(url: str, name: str = "Ada") -> str:
     """Begin a session and return its token."""
-    answer = requests.post(f"{url}/token", params={"name": name}, timeout=5)
-    return str(answer.json()["token"])
+    response = requests.post(f"{url}/token", params={"name": name}, timeout=5)
+    return str(response.json()["token"])
 
 
 def converse(port: int, token: str, text: str) -> list[dict[str, Any]]:

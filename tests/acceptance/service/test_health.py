@@ -8,15 +8,15 @@ import redis
 import requests
 from websockets.sync.client import connect
 
-from tests.acceptance.service.conftest import Site, begin
+from tests.acceptance.service.conftest import Site, create_session
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import Stack, wait_for
 
 
 def readiness(stack: Stack) -> tuple[int, dict[str, str]]:
-    answer = requests.get(f"{stack.url}/readyz", timeout=15)
-    return answer.status_code, answer.json()["checks"]
+    response = requests.get(f"{stack.url}/readyz", timeout=15)
+    return response.status_code, response.json()["checks"]
 
 
 def check_worker(stack: Stack, *options: str, **environment: str) -> tuple[int, str]:
@@ -30,12 +30,12 @@ def check_worker(stack: Stack, *options: str, **environment: str) -> tuple[int, 
     return process.returncode, process.stdout + process.stderr
 
 
-def test_a_healthy_site_says_so(site: Site) -> None:
+def test_a_healthy_site_is_reported_healthy(site: Site) -> None:
     wait_for(lambda: readiness(site.stack)[0] == 200, "readiness")
     assert set(readiness(site.stack)[1].values()) == {"ok"}
-    code, said = check_worker(site.stack)
-    assert code == 0, said
-    assert said.count(" is healthy.") == len(site.stack.of("worker"))
+    code, output = check_worker(site.stack)
+    assert code == 0, output
+    assert output.count(" is healthy.") == len(site.stack.of("worker"))
 
 
 def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
@@ -44,13 +44,13 @@ def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
     with redis.Redis.from_url(site.stack.redis_url) as client:
         wait_for(lambda: client.zscore("chat:workers", name), "its sign of life")
     worker.send(signal.SIGSTOP)
-    code, said = check_worker(site.stack, "--timeout", "2")
+    code, output = check_worker(site.stack, "--timeout", "2")
     worker.send(signal.SIGCONT)
     worker.kill()
 
     assert code == 1
-    assert f":{worker.pid} did not run the health probe in time" in said
-    assert "Traceback" not in said
+    assert f":{worker.pid} did not run the health probe in time" in output
+    assert "Traceback" not in output
 
 
 def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> None:
@@ -58,11 +58,11 @@ def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> No
     stack.start()
     wait_for(lambda: set(readiness(stack)[1].values()) == {"ok"}, "everything to be well")
 
-    def ill(part: str) -> str:
+    def state_of(part: str) -> str:
         wait_for(lambda: readiness(stack)[1][part] != "ok", f"{part} to be ill")
         return readiness(stack)[1][part]
 
-    token = begin(stack.url)
+    token = create_session(stack.url)
     model_stub.script(Behaviour(hang_after=1))
     with connect(f"{stack.ws_url}?token={token}") as opened:
         opened.send("hello")
@@ -73,24 +73,24 @@ def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> No
             ),
             "the worker to write",
         )
-        code, said = check_worker(stack, "--timeout", "1")
-    assert (code, " is healthy." in said) == (0, True), "busy is well"
+        code, output = check_worker(stack, "--timeout", "1")
+    assert (code, " is healthy." in output) == (0, True), "busy is well"
 
     stack.of("beat")[0].kill()
     stack.of("worker")[0].kill()
-    assert "no sign of life" in ill("worker")
+    assert "no heartbeat" in state_of("worker")
     assert readiness(stack)[0] == 503
-    code, said = check_worker(stack)
-    assert (code, "No worker is running on this host" in said) == (1, True)
+    code, output = check_worker(stack)
+    assert (code, "No worker is running on this host" in output) == (1, True)
 
     stack.start_worker()
     wait_for(lambda: readiness(stack)[1]["worker"] == "ok", "the worker's sign of life")
-    assert "is beat running?" in ill("sweep")
+    assert "is beat running?" in state_of("sweep")
     assert readiness(stack)[0] == 200, "messages are answered without the sweep"
 
     with redis.Redis.from_url(stack.redis_url) as client:
         client.config_set("maxmemory", "1mb")
-        assert "refuses to write" in ill("redis")
+        assert "refuses to write" in state_of("redis")
         client.config_set("maxmemory", "0")
         wait_for(lambda: readiness(stack)[1]["redis"] == "ok", "Redis to recover")
         assert readiness(stack)[1]["layer"] == "ok"
@@ -98,7 +98,7 @@ def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> No
     stack.of("redis")[0].send(signal.SIGSTOP)
     assert set(readiness(stack)[1].values()) == {"unreachable"}
     assert "chat_redis_up 0.0" in requests.get(f"{stack.url}/metrics", timeout=15).text
-    code, said = check_worker(stack)
-    assert (code, "Redis does not respond" in said) == (1, True)
+    code, output = check_worker(stack)
+    assert (code, "Redis does not respond" in output) == (1, True)
     stack.of("redis")[0].send(signal.SIGCONT)
     wait_for(lambda: readiness(stack)[1]["layer"] == "ok", "the layer to recover")

@@ -7,7 +7,7 @@ import requests
 from websockets.sync.client import connect
 
 from chat.schemas import session_id
-from tests.acceptance.service.conftest import MODEL_TOKEN, Site, begin, converse
+from tests.acceptance.service.conftest import MODEL_TOKEN, Site, converse, create_session
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, failing
 from tests.ports import free_port
@@ -19,33 +19,31 @@ def written(site: Site) -> str:
 
 
 def test_no_process_writes_a_token_a_text_or_a_password(site: Site) -> None:
-    said, answered, name = (f"{what}{uuid4().hex}" for what in ("said", "answered", "name"))
-    site.model.script(
-        failing(503, error=answered), Behaviour(text=answered), failing(400, error=answered)
-    )
-    token, daphne = begin(site.stack.url, name), site.stack.of("web")[0].port
+    question, reply, name = (f"{what}{uuid4().hex}" for what in ("said", "answered", "name"))
+    site.model.script(failing(503, error=reply), Behaviour(text=reply), failing(400, error=reply))
+    token, daphne = create_session(site.stack.url, name), site.stack.of("web")[0].port
     for port in (daphne, site.uvicorn.port):
-        converse(port, token, said)
+        converse(port, token, question)
         url = f"http://127.0.0.1:{port}"
         requests.get(f"{url}/refresh_token", params={"token": token}, timeout=5)
         requests.get(f"{url}/refresh_token", params={"token": f"{token}x"}, timeout=5)
         requests.get(f"{url}/nowhere", params={"token": token}, timeout=5)
         with connect(f"ws://127.0.0.1:{port}/chat?token={token}") as plain:
-            plain.send(said)
-            plain.send(f'{{"msg": "{said}')
+            plain.send(question)
+            plain.send(f'{{"msg": "{question}')
             assert plain.recv(10)
     requests.delete(f"{site.stack.url}/token", params={"token": token}, timeout=5)
     wait_for(lambda: session_id(token) in written(site), "lines about the session")
 
     text = written(site)
     password = site.stack.redis_url.partition(":")[2].partition(":")[2].partition("@")[0]
-    for secret in (token, said, answered, name, MODEL_TOKEN, password):
+    for secret in (token, question, reply, name, MODEL_TOKEN, password):
         assert len(secret) > 20
         assert secret not in text
 
 
 def test_one_message_is_followed_by_its_id_from_the_socket_to_the_model(site: Site) -> None:
-    token = begin(site.stack.url)
+    token = create_session(site.stack.url)
     site.model.clear_requests()
     frames = converse(site.uvicorn.port, token, "hello")
     message = frames[-1]["message"]["reply_to"]
@@ -55,15 +53,15 @@ def test_one_message_is_followed_by_its_id_from_the_socket_to_the_model(site: Si
         return [line for line in found if line["message"] == message]
 
     wait_for(lambda: {"Reply stored"} <= {line["text"] for line in lines()}, "the last line")
-    told = lines()
-    assert {line["session"] for line in told} == {session_id(token)}
-    assert {line["text"] for line in told} >= {
+    received = lines()
+    assert {line["session"] for line in received} == {session_id(token)}
+    assert {line["text"] for line in received} >= {
         "Message accepted",
         "Message taken",
         "Calling the model",
         "Reply stored",
     }
-    assert len({line["process"] for line in told}) == 2
+    assert len({line["process"] for line in received}) == 2
     assert site.model.requests[0].headers["x-request-id"] == message
 
 

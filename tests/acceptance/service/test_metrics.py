@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.sync.client import connect
 
 from chat.errors import ErrorCode
-from tests.acceptance.service.conftest import Site, begin, converse
+from tests.acceptance.service.conftest import Site, converse, create_session
 from tests.model_stub import failing
 from tests.processes import wait_for
 
@@ -33,7 +33,7 @@ def value(samples: Samples, name: str, **labels: str) -> float:
 
 def test_one_scrape_counts_what_web_processes_and_workers_did(site: Site) -> None:
     before = scrape(site.metrics)
-    token = begin(site.stack.url)
+    token = create_session(site.stack.url)
     converse(site.uvicorn.port, token, "hello")
     converse(site.stack.of("web")[0].port, token, "hello again")
 
@@ -58,14 +58,14 @@ def test_a_closed_socket_is_no_longer_counted(site: Site) -> None:
     def sockets() -> float:
         return value(scrape(site.metrics), "chat_sockets_open", codec="plain")
 
-    with connect(f"{site.stack.ws_url}?token={begin(site.stack.url)}"):
+    with connect(f"{site.stack.ws_url}?token={create_session(site.stack.url)}"):
         wait_for(lambda: sockets() == 1, "the socket")
     wait_for(lambda: sockets() == 0, "the count to fall")
 
 
 def test_failures_are_counted_by_the_codes_of_the_protocol(site: Site) -> None:
     site.model.script(failing(401))
-    token = begin(site.stack.url)
+    token = create_session(site.stack.url)
     assert converse(site.uvicorn.port, token, "hello")[-1]["type"] == "reply.failed"
     assert converse(site.uvicorn.port, token, "  ")[-1]["code"] == "message.empty"
     requests.get(f"{site.stack.url}/refresh_token", params={"token": str(uuid4())}, timeout=5)
@@ -88,7 +88,7 @@ def test_failures_are_counted_by_the_codes_of_the_protocol(site: Site) -> None:
 def test_nothing_that_clients_send_is_a_label(site: Site) -> None:
     mark = f"mark{uuid4().hex}"
     requests.request(mark.upper(), f"{site.stack.url}/{mark}", params={mark: mark}, timeout=5)
-    token = begin(site.stack.url, name=mark)
+    token = create_session(site.stack.url, name=mark)
     converse(site.uvicorn.port, token, mark)
     with connect(f"{site.stack.ws_url}?token={token}", subprotocols=CHAT_V1) as socket:
         socket.recv(5)
@@ -101,7 +101,7 @@ def test_nothing_that_clients_send_is_a_label(site: Site) -> None:
 
 
 def test_a_worker_serves_the_same_metrics_on_its_own_port(site: Site) -> None:
-    converse(site.uvicorn.port, begin(site.stack.url), "hello")
+    converse(site.uvicorn.port, create_session(site.stack.url), "hello")
 
     def replies(url: str) -> float:
         return value(scrape(url), "chat_replies_total", outcome="stop")

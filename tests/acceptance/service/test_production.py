@@ -27,7 +27,7 @@ def somewhere() -> str:
     return f"203.{numbers[0]}.{numbers[1]}.{numbers[2]}"
 
 
-def begin(deployment: Deployment, address: str) -> requests.Response:
+def create_session(deployment: Deployment, address: str) -> requests.Response:
     headers = HTTPS | {"X-Forwarded-For": address}
     return requests.post(
         f"{deployment.url}/token", params={"name": "Ada"}, headers=headers, timeout=10
@@ -48,7 +48,7 @@ def open_socket(
 
 def test_a_conversation_goes_through_the_proxy(deployment: Deployment) -> None:
     address = somewhere()
-    token = begin(deployment, address).json()["token"]
+    token = create_session(deployment, address).json()["token"]
     with open_socket(deployment, token, address) as socket:
         assert json.loads(socket.recv(5))["type"] == "session.ready"
         frame = {"type": "message.send", "id": str(uuid4()), "msg": "hello"}
@@ -62,7 +62,7 @@ def test_a_conversation_goes_through_the_proxy(deployment: Deployment) -> None:
 
 def test_an_idle_socket_outlives_the_proxys_time_outs(deployment: Deployment) -> None:
     address = somewhere()
-    token = begin(deployment, address).json()["token"]
+    token = create_session(deployment, address).json()["token"]
     with open_socket(deployment, token, address) as socket:
         socket.recv(5)
         with pytest.raises(TimeoutError):
@@ -79,14 +79,14 @@ def test_the_shipped_time_outs_are_well_above_the_servers_pings() -> None:
 
 def test_limits_count_the_clients_address_not_the_proxys(deployment: Deployment) -> None:
     one, another = somewhere(), somewhere()
-    codes = [begin(deployment, one).status_code for _ in range(7)]
+    codes = [create_session(deployment, one).status_code for _ in range(7)]
     assert codes == [200] * 6 + [429]
-    assert begin(deployment, another).status_code == 200
+    assert create_session(deployment, another).status_code == 200
 
 
 def test_sockets_are_limited_by_address_over_all_web_processes(deployment: Deployment) -> None:
     address = somewhere()
-    tokens = [begin(deployment, address).json()["token"] for _ in range(3)]
+    tokens = [create_session(deployment, address).json()["token"] for _ in range(3)]
     with ExitStack() as opened:
         sockets = [
             opened.enter_context(open_socket(deployment, token, address)) for token in tokens
@@ -101,12 +101,12 @@ def test_sockets_are_limited_by_address_over_all_web_processes(deployment: Deplo
 def test_a_client_cannot_choose_its_address(deployment: Deployment) -> None:
     """What comes before the address that the trusted proxy added is the client's own invention."""
     honest = somewhere()
-    codes = [begin(deployment, f"{somewhere()}, {honest}").status_code for _ in range(7)]
+    codes = [create_session(deployment, f"{somewhere()}, {honest}").status_code for _ in range(7)]
     assert codes == [200] * 6 + [429]
 
 
 def test_the_socket_is_only_for_our_own_origins(deployment: Deployment) -> None:
-    token = begin(deployment, address := somewhere()).json()["token"]
+    token = create_session(deployment, address := somewhere()).json()["token"]
     with pytest.raises(InvalidStatus) as refusal:
         open_socket(deployment, token, address, origin="https://evil.example")
     assert refusal.value.response.status_code == 403
@@ -118,8 +118,8 @@ def test_the_page_and_its_files_are_served(deployment: Deployment) -> None:
     files = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
     assert files
     for file in files:
-        answer = requests.get(f"{deployment.url}{file}", headers=HTTPS, timeout=10)
-        assert answer.status_code == 200, file
+        response = requests.get(f"{deployment.url}{file}", headers=HTTPS, timeout=10)
+        assert response.status_code == 200, file
     assert requests.get(f"{deployment.url}/static/admin/css/base.css", headers=HTTPS, timeout=10).ok
 
 
@@ -132,9 +132,9 @@ def test_the_admin_works_behind_https(deployment: Deployment) -> None:
 
 
 def test_a_foreign_host_name_is_refused(deployment: Deployment) -> None:
-    answer = requests.get(deployment.url, headers={"Host": "evil.example"}, timeout=10)
-    assert answer.status_code == 400
-    assert "Traceback" not in answer.text
+    response = requests.get(deployment.url, headers={"Host": "evil.example"}, timeout=10)
+    assert response.status_code == 400
+    assert "Traceback" not in response.text
 
 
 def test_the_operators_pages_stay_inside(deployment: Deployment) -> None:
@@ -146,7 +146,7 @@ def test_the_operators_pages_stay_inside(deployment: Deployment) -> None:
 
 def test_the_proxy_goes_on_without_a_web_process_that_died(deployment: Deployment) -> None:
     deployment.webs[0].kill()
-    token = begin(deployment, address := somewhere()).json()["token"]
+    token = create_session(deployment, address := somewhere()).json()["token"]
     for _ in range(4):
         with open_socket(deployment, token, address) as socket:
             assert json.loads(socket.recv(5))["type"] == "session.ready"
@@ -154,7 +154,7 @@ def test_the_proxy_goes_on_without_a_web_process_that_died(deployment: Deploymen
 
 
 def test_the_proxys_log_holds_no_token(deployment: Deployment) -> None:
-    token = begin(deployment, address := somewhere()).json()["token"]
+    token = create_session(deployment, address := somewhere()).json()["token"]
     with open_socket(deployment, token, address) as socket:
         socket.recv(5)
     log = deployment.stack.of("nginx")[0]

@@ -7,7 +7,7 @@ from uuid import uuid4
 import requests
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.acceptance.service.conftest import Site, begin, converse
+from tests.acceptance.service.conftest import Site, converse, create_session
 from tests.conftest import NewStack
 from tests.processes import wait_for
 
@@ -24,7 +24,7 @@ EXPECTED = {
 
 def test_one_trace_leads_from_the_frame_to_the_reply(site: Site) -> None:
     text, name = f"text{uuid4().hex}", f"name{uuid4().hex}"
-    token = begin(site.stack.url, name)
+    token = create_session(site.stack.url, name)
     site.model.clear_requests()
     frames = converse(site.stack.of("web")[0].port, token, text)
     requests.get(f"{site.stack.url}/refresh_token", params={"token": token}, timeout=5)

@@ -14,7 +14,7 @@ from chat.store import inspection, leases, sessions
 from chat.store.client import Store
 from chat.store.inspection import Summary
 from chat.store.leases import LeaseStatus
-from tests.component.conftest import LIMITS, reply, say, take
+from tests.component.conftest import LIMITS, reply, send_message, take
 from tests.processes import wait_for
 
 LIST = "/admin/chat/session/"
@@ -57,7 +57,7 @@ def index(store: Store) -> SearchIndex:
     return index
 
 
-def begin(store: Store, name: str = "Ada", token: str | None = None) -> str:
+def create_session(store: Store, name: str = "Ada", token: str | None = None) -> str:
     session = session_id(token or str(uuid4()))
     store.run(sessions.create(session, name, address=session, limits=LIMITS))
     return session
@@ -71,7 +71,7 @@ def add_reply(
     failure: ErrorCode | None = None,
 ) -> StoredMessage:
     """Store a message and a reply to it that took so long or failed; return the reply."""
-    say(store, session, text)
+    send_message(store, session, text)
     taken = take(store, session, "host:7 lease")
     error = failure and Failure(code=failure, detail="The model did not answer.", retryable=True)
     new = reply(
@@ -90,7 +90,7 @@ def start_reply(
     store: Store, session: str, text: str = "", lease: str = "host:9 lease"
 ) -> Callable[..., LeaseStatus]:
     """Store a message and a partial reply to it; return what adds text at an offset."""
-    say(store, session)
+    send_message(store, session)
     taken = take(store, session, lease)
 
     def add_text(offset: int = 0, text: str = "") -> LeaseStatus:

@@ -20,13 +20,13 @@ from tests.component.admin.conftest import (
     LIST,
     Login,
     add_reply,
-    begin,
+    create_session,
     load_summary,
     start_reply,
     text_of,
     word,
 )
-from tests.component.conftest import say, take
+from tests.component.conftest import send_message, take
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("index")]
 
@@ -37,13 +37,13 @@ PERMISSIONS = {
 }
 
 
-def ask(client: Client, action: str, *ids: str, **fields: str) -> Any:
+def run_action(client: Client, action: str, *ids: str, **fields: str) -> Any:
     """Choose an action for these sessions, without confirming it."""
     return client.post(LIST, {"action": action, "_selected_action": list(ids)} | fields)
 
 
 def confirm(client: Client, action: str, *ids: str, **fields: str) -> Any:
-    response = ask(client, action, *ids, confirmed="yes", **fields)
+    response = run_action(client, action, *ids, confirmed="yes", **fields)
     assert response.status_code in (200, 302), response
     return response
 
@@ -62,7 +62,7 @@ def log() -> list[tuple[str, int, str]]:
 @pytest.fixture
 def failed(store: Store) -> str:
     """A session whose last reply failed."""
-    session = begin(store, "Ada <b>")
+    session = create_session(store, "Ada <b>")
     add_reply(store, session, failure=ErrorCode.MODEL_TIMEOUT)
     return session
 
@@ -75,7 +75,7 @@ def assert_unchanged(store: Store, failed: str) -> None:
 
 
 def test_stopping_keeps_the_partial_reply(store: Store, operator: Client) -> None:
-    session = begin(store)
+    session = create_session(store)
     add_text = start_reply(store, session, "So far")
     confirm(operator, "stop", session)
     assert add_text().stop_requested
@@ -83,8 +83,8 @@ def test_stopping_keeps_the_partial_reply(store: Store, operator: Client) -> Non
 
 
 def test_stopping_a_reply_that_no_worker_has_commits_it(store: Store, operator: Client) -> None:
-    session = begin(store)
-    say(store, session)
+    session = create_session(store)
+    send_message(store, session)
     confirm(operator, "stop", session)
     stopped = store.run(sessions.load(session))
     assert stopped.pending == ()
@@ -92,8 +92,8 @@ def test_stopping_a_reply_that_no_worker_has_commits_it(store: Store, operator: 
 
 
 def test_queueing_again_makes_a_waiting_message_due_now(store: Store, operator: Client) -> None:
-    session = begin(store)
-    say(store, session)
+    session = create_session(store)
+    send_message(store, session)
     store.redis.zadd("chat:due", {session: 9e15})
     confirm(operator, "requeue", session)
     assert session in store.run(cluster.sweep(500))
@@ -101,7 +101,7 @@ def test_queueing_again_makes_a_waiting_message_due_now(store: Store, operator: 
 
 
 def test_queueing_again_retries_a_failed_last_reply(store: Store, operator: Client) -> None:
-    session = begin(store)
+    session = create_session(store)
     reply = add_reply(store, session, failure=ErrorCode.MODEL_TIMEOUT)
     confirm(operator, "requeue", session)
     taken = take(store, session)
@@ -110,7 +110,7 @@ def test_queueing_again_retries_a_failed_last_reply(store: Store, operator: Clie
 
 
 def test_queueing_again_does_not_touch_a_reply_in_progress(store: Store, operator: Client) -> None:
-    session, idle = begin(store), begin(store)
+    session, idle = create_session(store), create_session(store)
     add_text = start_reply(store, session)
     add_reply(store, idle)
     confirm(operator, "requeue", session, idle)
@@ -120,7 +120,7 @@ def test_queueing_again_does_not_touch_a_reply_in_progress(store: Store, operato
 
 
 def test_extending_restarts_the_lifetime(store: Store, operator: Client) -> None:
-    session = begin(store)
+    session = create_session(store)
     store.run(sessions.extend(session, 5))
     confirm(operator, "extend", session)
     assert load_summary(store, session).remaining_s > 3_000
@@ -128,7 +128,7 @@ def test_extending_restarts_the_lifetime(store: Store, operator: Client) -> None
 
 @pytest.mark.parametrize("action", ["expire", "delete"])
 def test_an_ended_session_leaves_nothing(store: Store, operator: Client, action: str) -> None:
-    session = begin(store)
+    session = create_session(store)
     add_reply(store, session)
     confirm(operator, action, session)
     with pytest.raises(SessionUnknown):
@@ -154,10 +154,10 @@ def test_a_change_is_published_once(
     delivery = SimpleNamespace(publish_change=published.append)
     monkeypatch.setattr("chat.operator.actions.delivery", lambda: delivery)
     monkeypatch.setattr("chat.operator.actions.enqueue_answer", enqueued.append)
-    session, gone = begin(store), begin(store)
+    session, gone = create_session(store), create_session(store)
     store.run(sessions.erase(gone))
     for _ in range(2):
-        say(store, session)
+        send_message(store, session)
     confirm(operator, action, session, gone)
     assert published == [session]
     assert enqueued == ([session] if is_enqueued else [])
@@ -170,15 +170,15 @@ def test_a_requeue_without_a_broker_is_left_to_the_sweep(
         raise OperationalError
 
     monkeypatch.setattr("chat.operator.actions.enqueue_answer", fail)
-    session = begin(store)
-    say(store, session)
+    session = create_session(store)
+    send_message(store, session)
     confirm(operator, "requeue", session)
     assert "The broker is unavailable" in caplog.text
     assert log() == [(session, CHANGE, "Queued again.")]
 
 
 def test_many_sessions_at_once(store: Store, operator: Client) -> None:
-    gone, *ids = (begin(store) for _ in range(4))
+    gone, *ids = (create_session(store) for _ in range(4))
     store.run(sessions.erase(gone))
     confirm(operator, "delete", *ids, gone)
     page = text_of(operator)
@@ -191,7 +191,7 @@ def test_many_sessions_at_once(store: Store, operator: Client) -> None:
 def test_nothing_happens_before_it_is_confirmed(
     store: Store, operator: Client, failed: str, action: str
 ) -> None:
-    response = ask(operator, action, failed)
+    response = run_action(operator, action, failed)
     assert response.status_code == 200
     page = response.content.decode()
     assert "Ada &lt;b&gt;" in page
@@ -234,18 +234,18 @@ def offered(client: Client, session: str) -> set[str]:
 def test_only_permitted_actions_are_offered(
     store: Store, login: Login, permissions: tuple[str, ...], actions: set[str]
 ) -> None:
-    assert offered(login(*permissions), begin(store)) == actions
+    assert offered(login(*permissions), create_session(store)) == actions
 
 
 def test_an_action_needs_a_csrf_token(store: Store, operator: Client, failed: str) -> None:
     operator.handler.enforce_csrf_checks = True
     for action in PERMISSIONS:
-        assert ask(operator, action, failed, confirmed="yes").status_code == 403
+        assert run_action(operator, action, failed, confirmed="yes").status_code == 403
     assert_unchanged(store, failed)
 
 
 def test_export_as_json_holds_every_message(store: Store, operator: Client) -> None:
-    ids = [begin(store, "Ada"), begin(store, "Grace")]
+    ids = [create_session(store, "Ada"), create_session(store, "Grace")]
     for session in ids:
         add_reply(store, session, "Grüße <b>")
     response = confirm(operator, "export_json", *ids)
@@ -262,7 +262,7 @@ def test_export_as_json_holds_every_message(store: Store, operator: Client) -> N
 
 
 def test_export_as_markdown_is_a_readable_transcript(store: Store, operator: Client) -> None:
-    session = begin(store, "Ada\n# not a heading")
+    session = create_session(store, "Ada\n# not a heading")
     add_reply(store, session, "two\nlines")
     add_reply(store, session, "more", failure=ErrorCode.MODEL_TIMEOUT)
     text = confirm(operator, "export_markdown", session).content.decode()
@@ -274,7 +274,7 @@ def test_export_as_markdown_is_a_readable_transcript(store: Store, operator: Cli
 
 def test_no_text_and_no_name_is_written_to_sql(store: Store, operator: Client) -> None:
     name = word()
-    session = begin(store, name)
+    session = create_session(store, name)
     add_reply(store, session, name)
     for action in PERMISSIONS:
         confirm(operator, action, session)
@@ -283,8 +283,11 @@ def test_no_text_and_no_name_is_written_to_sql(store: Store, operator: Client) -
 
 
 def test_an_action_from_a_sessions_page_leads_back_to_it(store: Store, operator: Client) -> None:
-    session = begin(store)
-    assert 'name="from_page"' in ask(operator, "extend", session, from_page="yes").content.decode()
+    session = create_session(store)
+    assert (
+        'name="from_page"'
+        in run_action(operator, "extend", session, from_page="yes").content.decode()
+    )
     back = confirm(operator, "extend", session, from_page="yes")
     assert back["Location"] == f"{LIST}{session}/change/"
     assert "Extended." in text_of(operator, f"{session}/history/")
@@ -293,7 +296,7 @@ def test_an_action_from_a_sessions_page_leads_back_to_it(store: Store, operator:
 
 def test_all_rows_of_a_filtered_list_can_be_selected(store: Store, operator: Client) -> None:
     name = word()
-    ids = {begin(store, name) for _ in range(60)}
+    ids = {create_session(store, name) for _ in range(60)}
     page = select_all(operator, name, min(ids))
     assert set(re.findall(r'name="_selected_action" value="(\w+)"', page)) == ids
     assert "and 40 more" in page
@@ -305,11 +308,11 @@ def test_the_number_of_selected_rows_is_bounded(
     assert MAX_ROWS == 1_000
     monkeypatch.setattr("chat.operator.confirmation.MAX_ROWS", 2)
     name = word()
-    ids = [begin(store, name) for _ in range(3)]
+    ids = [create_session(store, name) for _ in range(3)]
     assert "At most 2 sessions can be selected" in select_all(operator, name, ids[0])
     assert all(load_summary(store, each) for each in ids)
 
 
 def test_invalid_ids_are_ignored(operator: Client) -> None:
-    assert ask(operator, "delete", "*", "..", "x} | *").status_code == 302
+    assert run_action(operator, "delete", "*", "..", "x} | *").status_code == 302
     assert log() == []

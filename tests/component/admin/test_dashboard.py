@@ -9,8 +9,8 @@ from chat.store import cluster, leases, sessions, statistics
 from chat.store.client import Store
 from chat.store.cluster import WORKER_TIMEOUT_S
 from chat.store.statistics import bucket, durations
-from tests.component.admin.conftest import LIST, add_reply, begin, start_reply, text_of
-from tests.component.conftest import LIMITS, reply, say, take
+from tests.component.admin.conftest import LIST, add_reply, create_session, start_reply, text_of
+from tests.component.conftest import LIMITS, reply, send_message, take
 
 pytestmark = pytest.mark.django_db
 
@@ -27,8 +27,8 @@ def tile(store: Store, name: str) -> Tile:
 
 def test_each_outcome_is_counted_once(store: Store) -> None:
     before = {each: counted(store, each) for each in ("begun", "accepted", "replied")}
-    session = begin(store)
-    message = say(store, session)
+    session = create_session(store)
+    message = send_message(store, session)
     store.run(sessions.accept(session, message.id, "again", limits=LIMITS))
     taken = take(store, session)
     for _ in range(2):
@@ -43,14 +43,14 @@ def test_each_outcome_is_counted_once(store: Store) -> None:
 def test_latencies_are_counted_in_buckets(store: Store) -> None:
     slow = bucket(77_000)
     before = counted(store, f"total:{slow}")
-    add_reply(store, begin(store), total_ms=77_000)
+    add_reply(store, create_session(store), total_ms=77_000)
     assert counted(store, f"total:{slow}") == before + 1
     last = store.run(statistics.load_minutes(5)).figures
     assert any(bucket(300) in durations(minute, "first") for minute in last)
 
 
 def test_figures_are_kept_for_two_hours(store: Store) -> None:
-    say(store, begin(store))
+    send_message(store, create_session(store))
     ages = [int(str(store.redis.ttl(key))) for key in store.redis.scan_iter("chat:minute:*")]
     assert ages
     assert all(0 < age <= 7_200 for age in ages)
@@ -61,9 +61,9 @@ def test_the_models_state_follows_its_last_calls(store: Store) -> None:
     if keys:
         store.redis.delete(*keys)
     assert tile(store, "Model").value == "-"
-    add_reply(store, begin(store))
+    add_reply(store, create_session(store))
     assert tile(store, "Model").value == "responding"
-    add_reply(store, begin(store), failure=ErrorCode.MODEL_UNAUTHORIZED)
+    add_reply(store, create_session(store), failure=ErrorCode.MODEL_UNAUTHORIZED)
     assert tile(store, "Model").value == "degraded"
     assert (
         "1 of 2 calls failed in the last 5 min: model.unauthorized" in tile(store, "Model").remark
@@ -82,16 +82,16 @@ def test_waiting_messages_and_replies_in_progress(store: Store) -> None:
         return waiting, in_progress
 
     waiting, in_progress = counts()
-    session = begin(store)
+    session = create_session(store)
     start_reply(store, session)
-    say(store, session)
+    send_message(store, session)
     assert counts() == (waiting + 1, in_progress + 1)
     store.run(sessions.erase(session))
 
 
 def test_sockets_are_counted_over_all_processes(store: Store) -> None:
     for each in ("one", "two"):
-        session = begin(store)
+        session = create_session(store)
         store.run(
             sessions.register_socket(session, f"{session}.{each}", address=session, limits=LIMITS)
         )
@@ -126,7 +126,7 @@ def test_a_worker_without_a_recent_heartbeat_is_not_responding(
 
 
 def test_the_page_draws_the_last_hour(store: Store, operator: Client) -> None:
-    add_reply(store, begin(store), failure=ErrorCode.MODEL_TIMEOUT)
+    add_reply(store, create_session(store), failure=ErrorCode.MODEL_TIMEOUT)
     page = text_of(operator, "dashboard/")
     assert page.count("<svg") >= 6
     assert "model.timeout" in page

@@ -16,12 +16,12 @@ from tests.component.admin.conftest import (
     LIST,
     Login,
     add_reply,
-    begin,
+    create_session,
     start_reply,
     text_of,
     word,
 )
-from tests.component.conftest import LIMITS, say
+from tests.component.conftest import LIMITS, send_message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("index")]
 
@@ -35,7 +35,7 @@ def found(client: Client, **query: str) -> list[str]:
 
 def test_a_session_is_found_by_name_message_and_id(store: Store, operator: Client) -> None:
     name, spoken = word(), word()
-    session = begin(store, f"{name} Lovelace")
+    session = create_session(store, f"{name} Lovelace")
     add_reply(store, session, f"I said {spoken}, twice.")
     for text in (name, name[:12].upper(), spoken, f"twice {spoken}", session, session[:10], "  "):
         assert session in found(operator, q=text), text
@@ -44,35 +44,35 @@ def test_a_session_is_found_by_name_message_and_id(store: Store, operator: Clien
 
 def test_changes_are_found_at_once(store: Store, operator: Client) -> None:
     text = word()
-    session = begin(store)
+    session = create_session(store)
     assert found(operator, q=text) == []
-    say(store, session, text)
+    send_message(store, session, text)
     assert found(operator, q=text) == [session]
     store.run(sessions.erase(session))
     assert found(operator, q=text) == []
 
 
 def test_a_search_cannot_inject_a_query(store: Store, operator: Client) -> None:
-    session = begin(store, word())
+    session = create_session(store, word())
     for text in ("*", '") | *', "@name:*", "-zzz", "%%%", "a]|[", "\\", "$..*", "😀", "x" * 3000):
         assert session not in found(operator, q=text), text
 
 
 def test_searching_messages_needs_the_permission_to_read_them(store: Store, login: Login) -> None:
     name, text = word(), word()
-    session = begin(store, name)
-    say(store, session, text)
+    session = create_session(store, name)
+    send_message(store, session, text)
     assert found(login("view_session"), q=text) == []
     assert found(login("view_session"), q=name) == [session]
     assert found(login("view_session", "view_transcript"), q=text) == [session]
 
 
-def test_the_state_filter_tells_states_apart(store: Store, operator: Client) -> None:
+def test_the_state_filter_distinguishes_states(store: Store, operator: Client) -> None:
     name = word()
-    ids = {state: begin(store, f"{name} {state}") for state in State}
+    ids = {state: create_session(store, f"{name} {state}") for state in State}
     add_reply(store, ids[State.IDLE])
     add_reply(store, ids[State.FAILED], failure=ErrorCode.MODEL_TIMEOUT)
-    say(store, ids[State.WAITING])
+    send_message(store, ids[State.WAITING])
     start_reply(store, ids[State.WRITING])
     for state, session in ids.items():
         assert found(operator, q=name, state=state) == [session]
@@ -80,7 +80,7 @@ def test_the_state_filter_tells_states_apart(store: Store, operator: Client) -> 
 
 def test_filters_on_replies(store: Store, operator: Client) -> None:
     name = word()
-    failed, fine = begin(store, name), begin(store, name)
+    failed, fine = create_session(store, name), create_session(store, name)
     add_reply(store, failed, failure=ErrorCode.MODEL_OVERLOADED)
     add_reply(store, failed, total_ms=16_000)
     add_reply(store, fine, total_ms=4_000)
@@ -94,7 +94,7 @@ def test_filters_on_replies(store: Store, operator: Client) -> None:
 
 def test_filters_on_times(store: Store, operator: Client) -> None:
     name = word()
-    active, silent = begin(store, name), begin(store, name)
+    active, silent = create_session(store, name), create_session(store, name)
     time = add_reply(store, active).timestamp
     assert found(operator, q=name, around=f"{time:%H:%M}") == [active]
     assert found(operator, q=name, around=f"{time:%Y-%m-%d %H:%M}") == [active]
@@ -108,9 +108,9 @@ def test_filters_on_times(store: Store, operator: Client) -> None:
 
 def test_rows_can_be_sorted(store: Store, operator: Client) -> None:
     name = word()
-    first, second, third = (begin(store, f"{name} {letter}") for letter in "BAC")
+    first, second, third = (create_session(store, f"{name} {letter}") for letter in "BAC")
     for session in (third, first, first):
-        say(store, session)
+        send_message(store, session)
     assert found(operator, q=name, o="1") == [second, first, third]
     assert found(operator, q=name, o="-1") == [third, first, second]
     assert found(operator, q=name, o="-5")[:2] == [first, third]
@@ -118,7 +118,7 @@ def test_rows_can_be_sorted(store: Store, operator: Client) -> None:
 
 def test_pages_and_counts(store: Store, operator: Client) -> None:
     name = word()
-    ids = {begin(store, name) for _ in range(53)}
+    ids = {create_session(store, name) for _ in range(53)}
     first = operator.get(LIST, {"q": name}).context["cl"]
     assert first.result_count == 53
     assert first.full_result_count >= 53
@@ -129,8 +129,8 @@ def test_pages_and_counts(store: Store, operator: Client) -> None:
 
 def test_counts_of_each_choice(store: Store, operator: Client) -> None:
     name = word()
-    add_reply(store, begin(store, name), failure=ErrorCode.MODEL_TIMEOUT)
-    say(store, begin(store, name))
+    add_reply(store, create_session(store, name), failure=ErrorCode.MODEL_TIMEOUT)
+    send_message(store, create_session(store, name))
     page = text_of(operator, q=name, _facets="True")
     choices = set(re.findall(r">\s*([\w .]+ \(\d+\))</a>", page))
     expected = "Failed (1),Waiting (1),Idle (0),model.timeout (1),No failures (1)"
@@ -139,7 +139,7 @@ def test_counts_of_each_choice(store: Store, operator: Client) -> None:
 
 def test_a_row_shows_failures_sockets_and_time_left(store: Store, operator: Client) -> None:
     name = word()
-    session = begin(store, f"{name} <script>alert(1)</script>")
+    session = create_session(store, f"{name} <script>alert(1)</script>")
     add_reply(store, session, failure=ErrorCode.MODEL_TIMEOUT)
     store.run(sessions.register_socket(session, "socket", address=session, limits=LIMITS))
     page = text_of(operator, q=name)
@@ -154,7 +154,7 @@ def test_a_token_in_the_search_leads_to_its_session_with_a_warning(
     store: Store, operator: Client
 ) -> None:
     token = str(uuid4())
-    begin(store, token=token)
+    create_session(store, token=token)
     response = operator.get(LIST, {"q": token}, follow=True)
     assert response.redirect_chain == [(f"{LIST}{session_id(token)}/change/", 302)]
     assert token not in response.content.decode()
@@ -173,7 +173,7 @@ def test_the_number_of_pages_is_bounded(
     monkeypatch.setattr("chat.operator.changelist.MAX_PAGED_ROWS", 100)
     name = word()
     for _ in range(102):
-        begin(store, name)
+        create_session(store, name)
     last = operator.get(LIST, {"q": name, "p": "2"})
     assert last.context["cl"].result_count == 102
     assert "Only the first 100 rows can be shown" in last.content.decode()

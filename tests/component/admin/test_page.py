@@ -16,11 +16,11 @@ from tests.component.admin.conftest import (
     LIST,
     Login,
     add_reply,
-    begin,
+    create_session,
     start_reply,
     text_of,
 )
-from tests.component.conftest import LIMITS, say
+from tests.component.conftest import LIMITS, send_message
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +49,7 @@ def load(store: Store, session: str, before: int | None = None) -> SessionPage:
 
 @pytest.mark.parametrize("text", ATTACKS)
 def test_names_messages_and_replies_are_escaped(store: Store, operator: Client, text: str) -> None:
-    session = begin(store, text)
+    session = create_session(store, text)
     add_reply(store, session, text)
     start_reply(store, session, text)
     page = page_of(operator, session)
@@ -62,7 +62,7 @@ def test_names_messages_and_replies_are_escaped(store: Store, operator: Client, 
 
 
 def test_each_reply_shows_how_it_was_made(store: Store, operator: Client) -> None:
-    session = begin(store)
+    session = create_session(store)
     add_reply(store, session, "hello", total_ms=8_000)
     add_reply(store, session, "again", failure=ErrorCode.MODEL_TIMEOUT, total_ms=16_000)
     html = page_of(operator, session)
@@ -91,7 +91,7 @@ def test_each_reply_shows_how_it_was_made(store: Store, operator: Client) -> Non
 
 
 def test_a_reply_to_replace_is_next_in_the_queue(store: Store) -> None:
-    session = begin(store)
+    session = create_session(store)
     old = add_reply(store, session, failure=ErrorCode.MODEL_TIMEOUT)
     assert old.reply_to is not None
     store.run(sessions.regenerate(session, old.reply_to, limits=LIMITS))
@@ -103,9 +103,9 @@ def test_a_reply_to_replace_is_next_in_the_queue(store: Store) -> None:
 
 
 def test_the_queue_and_the_worker(store: Store, operator: Client) -> None:
-    session = begin(store)
+    session = create_session(store)
     start_reply(store, session, "So far so", lease="host:9 lease")
-    say(store, session)
+    send_message(store, session)
     store.run(sessions.register_socket(session, "socket-1", address=session, limits=LIMITS))
     page = load(store, session)
     assert [entry.state for entry in page.entries] == ["reply in progress", "waiting"]
@@ -122,7 +122,7 @@ def test_the_queue_and_the_worker(store: Store, operator: Client) -> None:
 
 
 def test_live_updates_contain_only_what_changed(store: Store, operator: Client) -> None:
-    session = begin(store)
+    session = create_session(store)
     add_text = start_reply(store, session, "One")
     before = changes(operator, session)
     assert before.keys() == {"facts", "transcript", "pending"}
@@ -134,7 +134,7 @@ def test_live_updates_contain_only_what_changed(store: Store, operator: Client) 
 
 
 def test_a_deleted_session_leads_back_to_the_list(store: Store, operator: Client) -> None:
-    session = begin(store)
+    session = create_session(store)
     store.run(sessions.erase(session))
     assert operator.get(f"{LIST}{session}/live/").json() is None
     response = operator.get(f"{LIST}{session}/change/", follow=True)
@@ -147,7 +147,7 @@ def test_long_transcripts_come_in_pages(
     store: Store, operator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chat.operator.session_page.MESSAGES_PER_PAGE", 4)
-    session = begin(store)
+    session = create_session(store)
     for number in range(5):
         add_reply(store, session, f"word{number}")
 
@@ -161,7 +161,7 @@ def test_long_transcripts_come_in_pages(
 
 
 def test_without_the_permission_no_text_is_shown(store: Store, login: Login) -> None:
-    session = begin(store)
+    session = create_session(store)
     add_reply(store, session, "secret")
     start_reply(store, session, "partial secret")
 
@@ -174,7 +174,7 @@ def test_without_the_permission_no_text_is_shown(store: Store, login: Login) -> 
 
 def test_a_token_is_sent_by_post_and_never_shown(store: Store, login: Login) -> None:
     token = str(uuid4())
-    session = begin(store, token=token)
+    session = create_session(store, token=token)
     viewer = login("view_session")
 
     response = viewer.post(f"{LIST}find/", {"token": token.upper()}, follow=True)
@@ -187,7 +187,7 @@ def test_a_token_is_sent_by_post_and_never_shown(store: Store, login: Login) -> 
 
 
 def test_every_page_needs_the_permission_to_view_sessions(store: Store, login: Login) -> None:
-    session = begin(store)
+    session = create_session(store)
     stranger = login("delete_session")
     for path in ("", f"{session}/change/", f"{session}/live/", "dashboard/", "dashboard/live/"):
         assert stranger.get(LIST + path).status_code == 403, path
@@ -196,7 +196,7 @@ def test_every_page_needs_the_permission_to_view_sessions(store: Store, login: L
 
 
 def test_nothing_can_be_added_or_edited(store: Store, operator: Client) -> None:
-    session = begin(store)
+    session = create_session(store)
     assert operator.get(f"{LIST}add/").status_code == 403
     assert operator.post(f"{LIST}add/", {"name": "x"}).status_code == 403
     assert operator.post(f"{LIST}{session}/change/", {"name": "x"}).status_code == 403

@@ -27,8 +27,8 @@ from chat.operator.session_search import SessionSearch, scan
 from chat.store import sessions
 from chat.store.client import Store
 from chat.store.inspection import State, busy_sessions
-from tests.component.admin.conftest import add_reply, begin, start_reply, word
-from tests.component.conftest import LIMITS, say
+from tests.component.admin.conftest import add_reply, create_session, start_reply, word
+from tests.component.conftest import LIMITS, send_message
 from tests.processes import wait_for
 
 HOUR_MS = 3_600_000
@@ -46,13 +46,13 @@ def site(store: Store) -> Site:
     """One session of each kind."""
     name = word()
     labels = ("empty", "idle", "failed", "recovered", "slow", "waiting", "writing")
-    found = {label: begin(store, f"{name} {label.capitalize()}") for label in labels}
+    found = {label: create_session(store, f"{name} {label.capitalize()}") for label in labels}
     add_reply(store, found["idle"], "Hello there, world.")
     add_reply(store, found["failed"], failure=ErrorCode.MODEL_TIMEOUT)
     add_reply(store, found["recovered"], failure=ErrorCode.MODEL_OVERLOADED)
     add_reply(store, found["recovered"])
     add_reply(store, found["slow"], total_ms=16_000)
-    say(store, found["waiting"])
+    send_message(store, found["waiting"])
     start_reply(store, found["writing"])
     return Site(name, found)
 
@@ -114,7 +114,7 @@ def test_index_and_scan_agree_on_states(
     assert set(found) == {site.sessions[label] for label in labels.split()}
 
 
-def test_a_session_is_found_by_the_beginning_of_its_id(
+def test_a_session_is_found_by_a_prefix_of_its_id(
     store: Store, index: SearchIndex, site: Site
 ) -> None:
     ids = one_of_ids(site.sessions.values())
@@ -137,16 +137,16 @@ def test_a_session_is_found_by_the_beginning_of_its_id(
 def test_index_and_scan_sort_alike(
     store: Store, index: SearchIndex, order: str, ascending: str, descending: str
 ) -> None:
-    ids = {name: begin(store, name) for name in "aBc"}
+    ids = {name: create_session(store, name) for name in "aBc"}
     now_ms = round(time.time() * 1000)
     for age_h, name in enumerate("Bac"):
         document = f"chat:{{{ids[name]}}}:document"
         started_ms = now_ms - age_h * HOUR_MS
         store.redis.execute_command("JSON.SET", document, "$.session_start", started_ms)
-    first = say(store, ids["B"])
+    first = send_message(store, ids["B"])
     wait_for(lambda: datetime.now(UTC) - first.timestamp > timedelta(milliseconds=2), "the clock")
     for _ in range(2):
-        say(store, ids["c"])
+        send_message(store, ids["c"])
     names = {session: name for name, session in ids.items()}
     for is_descending, expected in ((False, ascending), (True, descending)):
         query = Query((one_of_ids(names),), order, is_descending)
@@ -154,10 +154,10 @@ def test_index_and_scan_sort_alike(
             assert "".join(names[session] for session in found) == expected
 
 
-def test_pages_begin_with_the_newest_whatever_their_age(store: Store, index: SearchIndex) -> None:
+def test_pages_start_with_the_newest_sessions(store: Store, index: SearchIndex) -> None:
     ids = {}
     for age_h in (30, 0.01, 3, 0.1, 100):
-        session = begin(store)
+        session = create_session(store)
         ids[session] = age_h
         started_ms = round(time.time() * 1000 - age_h * HOUR_MS)
         store.redis.execute_command(
@@ -171,7 +171,7 @@ def test_pages_begin_with_the_newest_whatever_their_age(store: Store, index: Sea
 
 def test_only_the_last_messages_of_a_session_are_searched(store: Store, index: SearchIndex) -> None:
     early, late = word(), word()
-    session = begin(store)
+    session = create_session(store)
     limits = replace(LIMITS, pending=1_000)
     for text in (early, *["more"] * (SEARCHED_MESSAGES - 1), late):
         store.run(sessions.accept(session, uuid4(), text, limits=limits))
@@ -192,7 +192,7 @@ def without_index(redis_url: str) -> Iterator[Store]:
 def test_without_a_search_module_sessions_are_scanned(
     without_index: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = {begin(without_index) for _ in range(5)}
+    ids = {create_session(without_index) for _ in range(5)}
     search = SessionSearch(without_index)
     assert search.count(Query()) == 5
     assert {summary.id for summary in search.page(Query(), 0, 10)} == ids
@@ -208,7 +208,7 @@ def test_without_a_search_module_sessions_are_scanned(
 
 
 def test_a_scan_ends_in_bounded_time(without_index: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    begin(without_index)
+    create_session(without_index)
     monkeypatch.setattr("chat.operator.session_search.SCAN_TIMEOUT_S", -1)
     result = scan(without_index, Query())
     assert (result.scanned, result.is_complete) == (0, False)

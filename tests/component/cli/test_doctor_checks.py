@@ -64,9 +64,9 @@ def test_a_fault_of_redis_is_found(changed: dict[str, Any], level: Level, advice
         return problems(findings)
 
     assert check(HEALTHY_INFO) == []
-    [(found, said)] = check(HEALTHY_INFO | changed)
+    [(found, text)] = check(HEALTHY_INFO | changed)
     assert found is level
-    assert advice in said
+    assert advice in text
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_a_fault_of_redis_is_found(changed: dict[str, Any], level: Level, advice
 )
 def test_a_slow_or_open_redis_is_a_warning(url: str, latency_s: float, advice: str) -> None:
     findings = redis_servers.check_connection("REDIS_URL", url, HEALTHY_INFO, latency_s)
-    [(level, said)] = problems(findings)
+    [(level, text)] = problems(findings)
     assert level is Level.WARNING
-    assert advice in said
+    assert advice in text
 
 
 def test_a_server_is_checked_once_under_all_its_names(redis_url: str) -> None:

@@ -13,7 +13,7 @@ TURNS = [Turn("human", "Hello"), Turn("bot", "Hi"), Turn("human", "Who are you?"
 UNICODE_TEXT = "Grüße 漢字 🎉 end"
 
 
-def test_the_reply_answers_the_last_message(client: HttpModelClient) -> None:
+def test_the_reply_is_to_the_last_message(client: HttpModelClient) -> None:
     with client.generate(TURNS) as generation:
         pieces = list(generation)
     assert pieces == ["You", " said:", " Who", " are", " you?"]

@@ -18,7 +18,7 @@ from chat.protocol import MessageAccepted, ReplyCompleted
 from chat.schemas import session_id
 from chat.store import sessions
 from chat.store.client import AsyncStore, Store
-from tests.component.conftest import LIMITS, answer, say
+from tests.component.conftest import LIMITS, send_message, store_reply
 
 Communicator = WebsocketCommunicator
 V1 = ["chat.v1"]
@@ -94,7 +94,7 @@ async def test_a_plain_client_without_a_token_is_refused(
     assert (await communicator().connect())[0] is False
 
 
-async def test_a_v1_client_without_a_token_is_told_and_closed(
+async def test_a_v1_client_without_a_token_gets_an_error_and_a_close(
     publisher: Publisher, layer: InMemoryChannelLayer
 ) -> None:
     socket = communicator(subprotocols=V1)
@@ -132,7 +132,9 @@ async def test_a_stored_message_is_enqueued_even_if_the_document_cannot_be_loade
     token: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    say(store, session_id(token), "from a lost event")  # so that the next message shows a gap
+    send_message(
+        store, session_id(token), "from a lost event"
+    )  # so that the next message shows a gap
     run = async_store.run
 
     async def refuse_to_load(command: Any) -> Any:
@@ -149,7 +151,7 @@ async def test_a_stored_message_is_enqueued_even_if_the_document_cannot_be_loade
 async def test_an_event_is_forwarded_unchanged(
     socket: Communicator, layer: InMemoryChannelLayer, store: Store, token: str
 ) -> None:
-    frame = MessageAccepted(message=say(store, session_id(token)).public())
+    frame = MessageAccepted(message=send_message(store, session_id(token)).public())
     await send_event(layer, token, frames_event([frame], None))
     assert await socket.receive_from() == frame.model_dump_json()
 
@@ -157,7 +159,7 @@ async def test_an_event_is_forwarded_unchanged(
 async def test_an_event_of_another_session_is_dropped(
     socket: Communicator, layer: InMemoryChannelLayer, store: Store, token: str
 ) -> None:
-    frame = MessageAccepted(message=say(store, session_id(token)).public())
+    frame = MessageAccepted(message=send_message(store, session_id(token)).public())
     event = frames_event([frame], None) | {"session": "0" * 32}
     await layer.group_send(group_name(session_id(token)), event)
     assert await socket.receive_nothing(timeout=0.2)
@@ -185,7 +187,7 @@ async def test_an_event_that_cannot_be_read_leads_to_a_resync(
     token: str,
     event: dict[str, Any],
 ) -> None:
-    say(store, session_id(token))
+    send_message(store, session_id(token))
     await send_event(layer, token, event)
     assert (await receive(socket))["type"] == "message.accepted"
 
@@ -225,7 +227,7 @@ async def test_a_plain_client_receives_only_replies(
     assert await socket.connect() == (True, None)
     await socket.send_to("hello")
     assert await socket.receive_nothing(timeout=0.2)
-    reply = ReplyCompleted(message=answer(store, session_id(token)).public())
+    reply = ReplyCompleted(message=store_reply(store, session_id(token)).public())
     await send_event(layer, token, frames_event([reply], None))
     frame = await receive(socket)
     assert frame.keys() == {"id", "msg", "timestamp"}

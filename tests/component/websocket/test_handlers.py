@@ -16,7 +16,7 @@ from chat.protocol import (
 from chat.store import sessions
 from chat.store.client import AsyncStore, Store
 from chat.websocket.handlers import Effects, FrameHandlers
-from tests.component.conftest import LIMITS, answer, say, take
+from tests.component.conftest import LIMITS, send_message, store_reply, take
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_too_many_waiting_messages_are_refused(
     handlers: FrameHandlers, store: Store, session: str
 ) -> None:
     for _ in range(LIMITS.pending):
-        say(store, session)
+        send_message(store, session)
     with pytest.raises(SessionBusy):
         await handlers.handle(MessageSend(id=uuid4(), msg="one more"))
 
@@ -76,8 +76,8 @@ async def test_too_many_waiting_messages_are_refused(
 async def test_stopping_a_waiting_message_completes_it_at_once(
     handlers: FrameHandlers, store: Store, session: str
 ) -> None:
-    message = say(store, session)
-    say(store, session)
+    message = send_message(store, session)
+    send_message(store, session)
     effects = await handlers.handle(ReplyStop(reply_to=message.id))
     assert effects.enqueue, "the next message is due"
     assert effects.frame is not None
@@ -88,7 +88,7 @@ async def test_stopping_a_waiting_message_completes_it_at_once(
 async def test_stopping_a_reply_in_progress_is_left_to_its_worker(
     handlers: FrameHandlers, store: Store, session: str
 ) -> None:
-    message = say(store, session)
+    message = send_message(store, session)
     take(store, session)
     assert await handlers.handle(ReplyStop(reply_to=message.id)) == Effects()
 
@@ -101,8 +101,8 @@ async def test_stopping_an_unknown_message_is_refused(handlers: FrameHandlers) -
 async def test_regenerating_enqueues_and_resyncs(
     handlers: FrameHandlers, store: Store, session: str
 ) -> None:
-    message = say(store, session)
-    answer(store, session)
+    message = send_message(store, session)
+    store_reply(store, session)
     effects = await handlers.handle(ReplyRegenerate(reply_to=message.id))
     assert effects == Effects(enqueue=True, resync=True, event=QUEUED)
 

@@ -11,12 +11,12 @@ from chat.store import leases, sessions
 from chat.store.client import AsyncStore, Store
 from chat.websocket.codecs import PlainCodec
 from chat.websocket.timers import Timer
-from tests.component.conftest import answer, say, take
+from tests.component.conftest import send_message, store_reply, take
 from tests.component.websocket.conftest import open_sync, types
 
 
 def accepted(store: Store, session: str, text: str = "hello") -> PublishedFrame:
-    return PublishedFrame.of(MessageAccepted(message=say(store, session, text).public()))
+    return PublishedFrame.of(MessageAccepted(message=send_message(store, session, text).public()))
 
 
 async def test_the_next_frame_is_forwarded_as_it_came_and_only_once(
@@ -34,7 +34,7 @@ async def test_a_gap_is_filled_from_the_document(
 ) -> None:
     sync = await open_sync(async_store, session)
     accepted(store, session, "lost")
-    answer(store, session)
+    store_reply(store, session)
     frames = await sync.on_frame(accepted(store, session, "next"))
     assert types(frames) == ["message.accepted", "reply.completed", "message.accepted"]
     assert [frame.message.seq for frame in frames] == [1, 2, 3]  # type: ignore[union-attr]
@@ -76,7 +76,7 @@ async def test_a_heartbeat_with_another_last_seq_resyncs(
 async def test_what_waits_is_sent_with_its_queue_position_when_opened(
     async_store: AsyncStore, store: Store, session: str
 ) -> None:
-    say(store, session)
+    send_message(store, session)
     sync = await open_sync(async_store, session)
     frames = await sync.load(0)
     assert types(frames) == ["session.ready", "reply.queued"]
@@ -92,14 +92,14 @@ async def test_the_plain_codec_ignores_deltas_and_converts_replies(
     started = ReplyStarted(reply_to=taken.message.id, id=taken.reply)
     assert list(await sync.on_frame(PublishedFrame.of(started))) == []
     store.run(leases.release(session, taken.lease))
-    completed = PublishedFrame.of(ReplyCompleted(message=answer(store, session).public()))
+    completed = PublishedFrame.of(ReplyCompleted(message=store_reply(store, session).public()))
     (frame,) = await sync.on_frame(completed)
     text = codec.encode(frame)
     assert text is not None
     assert json.loads(text)["msg"] == "hi"
 
 
-async def test_a_session_that_is_gone_raises(
+async def test_an_expired_session_raises(
     async_store: AsyncStore, store: Store, session: str
 ) -> None:
     sync = await open_sync(async_store, session)

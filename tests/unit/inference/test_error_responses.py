@@ -69,13 +69,13 @@ def test_a_document_without_an_error_is_no_failure(document: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "estimated_s"),
+    ("estimate", "estimated_s"),
     [(20.0, 20.0), (3, 3.0), (-1, None), ("20", None), (True, None), (float("nan"), None)],
 )
 def test_an_estimate_is_believed_only_if_it_is_a_duration(
-    told: Any, estimated_s: float | None
+    estimate: Any, estimated_s: float | None
 ) -> None:
-    failure = failure_of_status(503, {"error": "currently loading", "estimated_time": told})
+    failure = failure_of_status(503, {"error": "currently loading", "estimated_time": estimate})
     assert isinstance(failure, ModelLoading)
     assert failure.estimated_time_s == estimated_s
 

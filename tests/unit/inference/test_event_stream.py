@@ -49,7 +49,7 @@ def test_any_bytes_at_all_are_split_alike_and_never_raise(data: bytes, width: in
     assert decode(parts) == decode([data])
 
 
-def test_an_event_is_given_out_as_soon_as_its_blank_line_is_there() -> None:
+def test_an_event_is_returned_at_its_blank_line() -> None:
     decoder = SseDecoder()
     assert decoder.feed(b"data: now\n") == []
     assert decoder.feed(b"\n") == ["now"]
@@ -60,5 +60,5 @@ def test_bytes_that_are_no_utf8_are_replaced(ending: bytes) -> None:
     assert decode([b"data: a\xffb" + ending]) == ["a\ufffdb"]
 
 
-def test_fields_whose_name_only_begins_with_data_are_passed_over() -> None:
+def test_fields_with_data_as_a_prefix_are_ignored() -> None:
     assert decode([b"datax: 1\n\ndata : 2\n\n"]) == []

@@ -45,7 +45,7 @@ def test_reply_is_the_same_whole_and_character_by_character(generated: str, expe
     assert reply(list(generated))[0] == expected
 
 
-def test_text_is_given_out_at_once_where_no_turn_can_begin() -> None:
+def test_text_is_returned_at_once_if_no_turn_can_start() -> None:
     text = ReplyText(PROMPT)
     assert text.feed(" Hello") == "Hello"
     assert text.feed(" wor") == " wor"

@@ -1,0 +1,1 @@
+"""What an attacker would do from outside, against both web servers."""

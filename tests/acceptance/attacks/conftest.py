@@ -1,0 +1,65 @@
+"""One site with both web servers, which every attack meets in turn."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+import requests
+
+from tests.conftest import ROOMY
+from tests.model_stub import ModelStub
+from tests.ports import free_port
+from tests.processes import WEB_SERVERS, Running, Stack, wait_for
+
+
+@dataclass(frozen=True)
+class Target:
+    """A web process under attack, and the site that it belongs to."""
+
+    stack: Stack
+    web: Running
+    model: ModelStub
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.web.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.web.port}/chat"
+
+    def create_session(self, name: str = "Ada") -> str:
+        """Create a session and return its token."""
+        response = requests.post(f"{self.url}/token", params={"name": name}, timeout=10)
+        assert response.status_code == 200, response.text
+        return str(response.json()["token"])
+
+
+@pytest.fixture(scope="package")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Target]]:
+    with ModelStub() as model:
+        environment = ROOMY | {
+            "MODEL_URL": model.endpoint("huggingface"),
+            "MESSAGES_PER_MINUTE": "20",
+        }
+        with Stack(tmp_path_factory.mktemp("attacks"), environment) as stack:
+            stack.start()
+            targets = {}
+            for name, command in WEB_SERVERS.items():
+                web = stack.run("web", command, {"PORT": str(free_port())})
+                targets[name] = Target(stack, web, model)
+                wait_for(partial(_serves, targets[name].url), f"{name} to serve")
+            yield targets
+
+
+@pytest.fixture(params=list(WEB_SERVERS))
+def target(servers: dict[str, Target], request: pytest.FixtureRequest) -> Target:
+    return servers[request.param]
+
+
+def _serves(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/healthz", timeout=5).ok
+    except requests.RequestException:
+        return False

@@ -1,0 +1,146 @@
+"""The responder commits one outcome and publishes it, or hands the session back."""
+
+import logging
+from typing import cast
+
+import pytest
+
+from chat.events.delivery import Delivery
+from chat.protocol import ReplyCompleted
+from chat.schemas import Session
+from chat.store import leases, sessions
+from chat.store.client import Store
+from chat.store.keys import session_key
+from chat.worker.responder import Responder, ResponderSettings
+from inference.model_client import ModelClient
+from tests.component.conftest import LIMITS, due, reply, send_message, store_reply, take
+from tests.component.worker.conftest import RecordedDelivery, ScriptedModel
+
+SETTINGS = ResponderSettings(
+    history_messages=4, deadline_s=60, ttl_s=600, worker="host:1", model="test"
+)
+
+
+class Worker:
+    """A responder with a scripted model and a record of what it publishes."""
+
+    def __init__(self, store: Store, delivery: RecordedDelivery) -> None:
+        self.store = store
+        self.delivery = delivery
+
+    def responder(self, model: ScriptedModel) -> Responder:
+        delivery, client = cast("Delivery", self.delivery), cast("ModelClient", model)
+        return Responder(self.store, delivery, client, SETTINGS)
+
+    def load(self, session: str) -> Session:
+        return self.store.run(sessions.load(session))
+
+
+@pytest.fixture
+def worker(store: Store, delivery: RecordedDelivery) -> Worker:
+    return Worker(store, delivery)
+
+
+def test_a_reply_is_committed_before_it_is_published(worker: Worker, session: str) -> None:
+    message = send_message(worker.store, session)
+    committed: list[str] = []
+    worker.delivery.on_publish = lambda frame: (
+        committed.append(worker.load(session).messages[-1].msg)
+        if isinstance(frame, ReplyCompleted)
+        else None
+    )
+    assert not worker.responder(ScriptedModel(["hi"])).answer_next(session)
+    stored = worker.load(session).messages[-1]
+    assert (stored.msg, stored.reply_to, stored.finish_reason) == ("hi", message.id, "stop")
+    assert committed == ["hi"]
+    assert worker.delivery.types()[-1] == "reply.completed"
+
+
+def test_another_waiting_message_is_reported(worker: Worker, session: str) -> None:
+    send_message(worker.store, session, "one")
+    send_message(worker.store, session, "two")
+    responder = worker.responder(ScriptedModel(["first"], ["second"]))
+    assert responder.answer_next(session)
+    assert not responder.answer_next(session)
+    assert [message.msg for message in worker.load(session).messages] == [
+        "one",
+        "two",
+        "first",
+        "second",
+    ]
+
+
+def test_the_model_gets_the_window_in_order_of_questions(worker: Worker, session: str) -> None:
+    send_message(worker.store, session, "one")
+    store_reply(worker.store, session, "first")
+    send_message(worker.store, session, "two")
+    model = ScriptedModel(["second"])
+    worker.responder(model).answer_next(session)
+    assert [(turn.source, turn.text) for turn in model.turns[0]] == [
+        ("human", "one"),
+        ("bot", "first"),
+        ("human", "two"),
+    ]
+
+
+def test_the_whole_session_is_loaded_if_the_last_replies_were_replaced(
+    worker: Worker, session: str
+) -> None:
+    message = send_message(worker.store, session, "one")
+    store_reply(worker.store, session, "first")
+    for number in range(8):
+        worker.store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+        store_reply(worker.store, session, f"first {number}")
+    send_message(worker.store, session, "two")
+    model = ScriptedModel(["last"])
+    worker.responder(model).answer_next(session)
+    assert [turn.text for turn in model.turns[0]] == ["one", "first 7", "two"]
+
+
+def test_nothing_happens_without_a_waiting_message(worker: Worker, session: str) -> None:
+    assert not worker.responder(ScriptedModel()).answer_next(session)
+    assert worker.delivery.frames == []
+
+
+def test_nothing_happens_while_another_worker_holds_the_lease(worker: Worker, session: str) -> None:
+    send_message(worker.store, session)
+    take(worker.store, session, "another")
+    assert not worker.responder(ScriptedModel()).answer_next(session)
+    assert worker.delivery.frames == []
+
+
+def test_shutting_down_gives_the_lease_back_at_once(
+    worker: Worker, session: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    send_message(worker.store, session)
+    caplog.set_level(logging.INFO)
+    model = ScriptedModel(["so far", lambda: responder.release_all()])
+    responder = worker.responder(model)
+    assert not responder.answer_next(session)
+    assert worker.load(session).pending
+    assert worker.store.run(
+        leases.take(session, "next", worker.load(session).pending[0], history=4)
+    )
+    assert "Reply abandoned" in caplog.text
+
+
+def test_the_outcome_of_another_worker_is_not_published_again(worker: Worker, session: str) -> None:
+    message = send_message(worker.store, session)
+
+    def expire_and_answer() -> None:
+        worker.store.redis.delete(session_key(session, "lease"))
+        taken = take(worker.store, session, "another")
+        theirs = reply(message.id, "theirs")
+        worker.store.run(leases.commit(session, taken.lease, theirs, ttl_s=600))
+
+    worker.responder(ScriptedModel(["ours", expire_and_answer])).answer_next(session)
+    assert [m.msg for m in worker.load(session).messages] == ["hello", "theirs"]
+    assert "reply.completed" not in worker.delivery.types()
+
+
+def test_a_session_that_was_deleted_meanwhile_ends_quietly(worker: Worker, session: str) -> None:
+    send_message(worker.store, session)
+    model = ScriptedModel(["text", lambda: worker.store.run(sessions.erase(session))])
+    assert not worker.responder(model).answer_next(session)
+    assert due(worker.store, session) is None
+    assert "reply.completed" not in worker.delivery.types()
