@@ -52,7 +52,7 @@ def model_stub(shared_model: ModelStub) -> ModelStub:
     """The model's HTTP server that `stack` and `new_stack` use, with nothing scripted yet."""
     shared_model.script()
     shared_model.always(Behaviour())
-    shared_model.forget_requests()
+    shared_model.clear_requests()
     return shared_model
 
 

@@ -1,6 +1,6 @@
-"""A real Redis with JSON, sessions in it, and short calls of the store's commands."""
+"""A real Redis with JSON, and short calls of the store's commands."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,7 +19,6 @@ LIMITS = Limits(
     sockets_per_session=2,
     sockets_per_ip=3,
 )
-NewSession = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
@@ -31,13 +30,14 @@ def store(redis_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def session(store: Store) -> str:
-    """A session of this test only."""
+    """A new session for this test only."""
     return create_session(store)
 
 
-def create_session(store: Store, limits: Limits = LIMITS) -> str:
-    session = session_id(str(uuid4()))
-    store.run(sessions.create(session, "Ada", address=session, limits=limits))
+def create_session(store: Store, name: str = "Ada", token: str | None = None) -> str:
+    """Create a session and return its id; its address is its own, so no limit applies."""
+    session = session_id(token or str(uuid4()))
+    store.run(sessions.create(session, name, address=session, limits=LIMITS))
     return session
 
 
@@ -45,13 +45,13 @@ def send_message(store: Store, session: str, text: str = "hello") -> StoredMessa
     return store.run(sessions.accept(session, uuid4(), text, limits=LIMITS)).message
 
 
-def take(store: Store, session: str, lease: str = "ours") -> TakenMessage:
+def take_message(store: Store, session: str, lease: str = "ours") -> TakenMessage:
     taken = store.run(leases.take(session, lease, uuid4(), history=4))
     assert taken is not None
     return taken
 
 
-def reply(reply_to: UUID, text: str = "hi", **fields: object) -> NewReply:
+def new_reply(reply_to: UUID, text: str = "hi", **fields: object) -> NewReply:
     values = {
         "id": uuid4(),
         "msg": text,
@@ -69,11 +69,12 @@ def reply(reply_to: UUID, text: str = "hi", **fields: object) -> NewReply:
 
 def store_reply(store: Store, session: str, text: str = "hi") -> StoredMessage:
     """Take the oldest waiting message and store a reply to it."""
-    taken = take(store, session)
-    new = reply(taken.message.id, text, replaces=taken.replaces)
+    taken = take_message(store, session)
+    new = new_reply(taken.message.id, text, replaces=taken.replaces)
     return store.run(leases.commit(session, taken.lease, new, ttl_s=600)).message
 
 
-def due(store: Store, session: str) -> float | None:
+def due_at_ms(store: Store, session: str) -> float | None:
+    """Return when the sweep next looks for a lost message, None if no message waits."""
     score = store.redis.zscore("chat:due", session)
     return None if score is None else float(str(score))

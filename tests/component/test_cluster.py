@@ -5,7 +5,7 @@ from uuid import uuid4
 from chat.store import cluster, leases, statistics
 from chat.store.client import Store
 from chat.store.inspection import Busy, busy_sessions
-from tests.component.conftest import due, send_message, store_reply, take
+from tests.component.conftest import due_at_ms, send_message, store_reply, take_message
 
 
 def test_the_sweep_finds_sessions_without_a_live_worker(store: Store, session: str) -> None:
@@ -18,15 +18,15 @@ def test_the_sweep_finds_sessions_without_a_live_worker(store: Store, session: s
     assert found()
     assert not found(), "it is not asked for again at once"
 
-    take(store, session)
+    take_message(store, session)
     store.redis.zadd("chat:due", {session: 0})
-    taken_due = due(store, session)
+    taken_due = due_at_ms(store, session)
     store.run(leases.progress(session, "ours", uuid4()))
     assert taken_due is not None
-    assert (due(store, session) or 0) > taken_due, "a live lease puts it ahead"
+    assert (due_at_ms(store, session) or 0) > taken_due, "a live lease puts it ahead"
 
     store_reply(store, session)
-    assert due(store, session) is None
+    assert due_at_ms(store, session) is None
 
 
 def test_a_worker_is_alive_until_its_heartbeat_is_too_old(store: Store) -> None:
@@ -66,7 +66,7 @@ def test_busy_sessions_show_what_waits_and_whether_a_worker_holds_it(
     send_message(store, session)
     send_message(store, session)
     assert found() == Busy(session, writing=False, messages=2)
-    take(store, session)
+    take_message(store, session)
     assert found() == Busy(session, writing=True, messages=2)
 
 

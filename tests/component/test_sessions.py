@@ -20,11 +20,11 @@ from chat.store.command import Command
 from tests.component.conftest import (
     LIMITS,
     create_session,
-    due,
-    reply,
+    due_at_ms,
+    new_reply,
     send_message,
     store_reply,
-    take,
+    take_message,
 )
 
 UNKNOWN = "0" * 32
@@ -94,7 +94,7 @@ def test_a_refused_message_leaves_nothing(store: Store, session: str) -> None:
 
 
 def test_commands_on_an_unknown_session_raise(store: Store) -> None:
-    new = reply(uuid4())
+    new = new_reply(uuid4())
     refused: tuple[Command[Any], ...] = (
         sessions.accept(UNKNOWN, uuid4(), "a", limits=LIMITS),
         sessions.load(UNKNOWN),
@@ -125,7 +125,7 @@ def test_all_keys_of_a_session_expire_together(store: Store, session: str) -> No
     send_message(store, session)
     send_message(store, session)
     store_reply(store, session)
-    taken = take(store, session)
+    taken = take_message(store, session)
     store.run(leases.progress(session, "ours", taken.reply, 0, "x"))
 
     names = ("document", "ids", "mailbox", "work", "partial")
@@ -187,13 +187,13 @@ def test_a_socket_heartbeat_returns_the_last_seq(store: Store, session: str) -> 
 
 def test_erasing_deletes_every_key(store: Store, session: str) -> None:
     send_message(store, session)
-    take(store, session)
+    take_message(store, session)
     store.run(sessions.register_socket(session, "a", address="x", limits=LIMITS))
 
     assert store.run(sessions.erase(session)) is True
 
     assert keys_of(store, session) == set()
-    assert due(store, session) is None
+    assert due_at_ms(store, session) is None
 
 
 def test_redis_never_holds_a_token(store: Store) -> None:

@@ -9,12 +9,12 @@ from chat.errors import (
 )
 from chat.store import leases, sessions
 from chat.store.client import Store
-from tests.component.conftest import LIMITS, reply, send_message, store_reply, take
+from tests.component.conftest import LIMITS, new_reply, send_message, store_reply, take_message
 
 
 def test_a_stop_reaches_the_worker_with_its_next_progress(store: Store, session: str) -> None:
     message = send_message(store, session)
-    taken = take(store, session)
+    taken = take_message(store, session)
 
     assert store.run(sessions.stop(session, message.id, ttl_s=60)) is None
 
@@ -27,7 +27,7 @@ def test_a_stop_reaches_the_worker_that_takes_it_later(store: Store, session: st
     assert store.run(sessions.stop(session, behind.id, ttl_s=60)) is None
     store_reply(store, session)
 
-    taken = take(store, session)
+    taken = take_message(store, session)
     assert taken.message == behind
     assert taken.stop_requested
 
@@ -46,20 +46,20 @@ def test_a_stop_of_a_message_without_a_worker_is_stored_at_once(store: Store, se
     again = store.run(command)
     assert again is not None
     assert (again.new, again.message) == (False, stored)
-    assert take(store, session).message == second
+    assert take_message(store, session).message == second
 
 
 @pytest.mark.parametrize("who", ["the stop", "the next worker"])
 def test_a_stop_keeps_what_a_lost_worker_wrote(store: Store, session: str, who: str) -> None:
     message = send_message(store, session)
-    taken = take(store, session)
+    taken = take_message(store, session)
     store.run(leases.progress(session, "ours", taken.reply, 0, 'é"\\ 😀', pieces=3))
     if who == "the next worker":
         assert store.run(sessions.stop(session, message.id, ttl_s=60)) is None
     store.redis.delete(f"chat:{{{session}}}:lease")
 
     if who == "the next worker":
-        later = take(store, session, "theirs")
+        later = take_message(store, session, "theirs")
         assert (later.reply, later.text, later.pieces) == (taken.reply, 'é"\\ 😀', 3)
         return
     stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
@@ -113,9 +113,9 @@ def test_only_the_last_reply_or_a_failed_one_can_be_regenerated(store: Store, se
     first = send_message(store, session)
     store_reply(store, session)
     failed = send_message(store, session)
-    taken = take(store, session)
+    taken = take_message(store, session)
     error = {"code": "model.timeout", "detail": "Too late.", "retryable": True}
-    new = reply(taken.message.id, "", finish_reason=None, error=error)
+    new = new_reply(taken.message.id, "", finish_reason=None, error=error)
     store.run(leases.commit(session, "ours", new, ttl_s=600))
     send_message(store, session)
     store_reply(store, session)
@@ -125,4 +125,4 @@ def test_only_the_last_reply_or_a_failed_one_can_be_regenerated(store: Store, se
     with pytest.raises(MessageInvalid, match="no such message"):
         store.run(sessions.regenerate(session, uuid4(), limits=LIMITS))
     store.run(sessions.regenerate(session, failed.id, limits=LIMITS))
-    assert take(store, session).replaces == new.id
+    assert take_message(store, session).replaces == new.id

@@ -5,7 +5,7 @@ from uuid import uuid4
 from chat.store import leases, sessions
 from chat.store.client import AsyncStore, Store
 from chat.store.command import Arguments, Command, LeaseLost, no_value
-from tests.component.conftest import LIMITS, send_message, take
+from tests.component.conftest import LIMITS, send_message, take_message
 
 
 async def test_the_async_store_runs_the_same_commands(redis_url: str, session: str) -> None:
@@ -22,7 +22,7 @@ async def test_the_async_store_runs_the_same_commands(redis_url: str, session: s
 def test_commands_in_one_round_trip_fail_one_by_one(store: Store, session: str) -> None:
     store.redis.script_flush()
     send_message(store, session)
-    take(store, session)
+    take_message(store, session)
 
     results = store.run_all(
         [

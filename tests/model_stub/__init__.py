@@ -1,9 +1,9 @@
-"""A real HTTP server instead of a model, with scripted good and bad behaviour.
+"""An HTTP server that stands in for a model, with scripted behaviour and faults.
 
 In a test: `with ModelStub() as stub: stub.script(loading(2), Behaviour(text="hello"))`.
 As a process: `python -m tests.model_stub --port N`, scripted over HTTP: `PUT /script` with a JSON
 list of behaviours (fields as in `Behaviour`), `PUT /default` with one, `GET`, `DELETE /requests`.
-Each request uses up one behaviour; afterwards the default answers `You said: <last human text>`.
+Each request consumes one behaviour; afterwards the default replies `You said: <last human text>`.
 """
 
 import asyncio
@@ -27,14 +27,16 @@ PATHS = {
 async def serve(
     record: Record, host: str, port: int, connected: set[asyncio.Transport] | None = None
 ) -> asyncio.Server:
-    """Start to listen; port 0 takes a free one. `connected` is kept up to date."""
-    clients = set() if connected is None else connected
+    """Start to listen, on a free port if `port` is 0; `connected` holds the open connections."""
+    transports = set() if connected is None else connected
     loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: Connection(record, clients), host, port, backlog=1024)
+    return await loop.create_server(
+        lambda: Connection(record, transports), host, port, backlog=1024
+    )
 
 
 class ModelStub:
-    """The stub in a thread of this process, from `with` to its end."""
+    """The stub in a thread of this process, for the duration of a `with` block."""
 
     def __init__(self, port: int = 0) -> None:
         self._port = port
@@ -60,38 +62,38 @@ class ModelStub:
 
     @property
     def url(self) -> str:
-        """The address without a path."""
+        """The base URL, without a path."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The requests so far, oldest first."""
+        """The recorded requests, oldest first."""
         return self._record.requests()
 
     def endpoint(self, api: str) -> str:
-        """Return the full address for a dialect: huggingface, completions or chat."""
+        """Return the URL of a dialect: huggingface, completions or chat."""
         return self.url + PATHS[api]
 
     def script(self, *behaviours: Behaviour) -> None:
-        """Replace what is to come."""
+        """Set the behaviours for the next requests."""
         self._record.set_script(behaviours)
 
     def always(self, behaviour: Behaviour) -> None:
-        """Replace what is done when the script is used up."""
+        """Set the default behaviour, which follows the script."""
         self._record.default = behaviour
 
-    def forget_requests(self) -> None:
-        """Forget the requests so far."""
+    def clear_requests(self) -> None:
+        """Clear the recorded requests."""
         self._record.clear()
 
     def wait_for(
         self, condition: Callable[[list[RecordedRequest]], bool], timeout_s: float = 5.0
     ) -> list[RecordedRequest]:
-        """Wait until the requests fulfil `condition` and return them; AssertionError if not."""
+        """Wait until the requests fulfil `condition` and return them; AssertionError on timeout."""
         return self._record.wait_for(condition, timeout_s)
 
     def drop_connections(self) -> None:
-        """Close all connections, kept ones too, as a server does that restarts."""
+        """Close all connections, idle ones too, like a server that restarts."""
         asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(timeout=5)
 
     async def _drop(self) -> None:

@@ -10,7 +10,7 @@ from tests.model_stub.record import Record
 
 
 async def main(host: str, port: int) -> None:
-    """Serve, and say on the first line where."""
+    """Serve, and print the URL on the first line."""
     server = await serve(Record(), host, port)
     address = server.sockets[0].getsockname()
     sys.stdout.write(f"serving on http://{address[0]}:{address[1]}\n")

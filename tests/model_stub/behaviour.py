@@ -1,4 +1,4 @@
-"""What the stub does with one request: a value that a script is made of."""
+"""What the stub does with one request. A script is a list of behaviours."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -7,24 +7,24 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How one request is answered; the parts can be combined.
+    """How the stub responds to one request. The fields can be combined.
 
-    Content. `text` or `pieces` is the reply (default: `You said: <the last human text>`, word by
-    word), `finish_reason` is `stop` or `length`, None leaves the end out, `done` sends `[DONE]`.
+    Content. `text` or `pieces` is the reply (default: `You said: <the last human text>`, one piece
+    per word), `finish_reason` is `stop` or `length`, None omits it, `done` sends `[DONE]`.
     `shape` is a stream of events, or one JSON `array` or `object`. `echo_prompt` repeats the prompt
-    first. `error` with `error_fields` beside it is reported instead of a reply, or after
-    `error_after` pieces. `raw` replaces the whole body, `filler_bytes` is a body of so many bytes.
-    `endless` repeats the pieces for ever.
+    first. `error`, with `error_fields` beside it, is sent instead of a reply, or after
+    `error_after` pieces. `raw` replaces the whole body, `filler_bytes` is the size of a body of
+    spaces. `endless` repeats the pieces until the client disconnects.
 
     Time. `delay_s` passes before the headers, `piece_delay_s` before each piece, `byte_delay_s`
     after each byte, headers too. `split_bytes` sends each byte of a body in a chunk of its own.
 
-    Faults, each after so many pieces, 0 being before the headers: `reset_after` (RST),
-    `close_after` (FIN without an end), `hang_after` (until the client goes).
-    `hang_at_end` does so when all is said. `truncate` leaves out the body's second half, in good
-    framing.
+    Faults, each after a number of pieces, 0 for before the headers: `reset_after` (RST),
+    `close_after` (FIN in mid-response), `hang_after` (until the client disconnects).
+    `hang_at_end` hangs after the last piece. `truncate` omits the second half of the body, with
+    valid framing.
 
-    `times`: for how many requests; None means for all that follow.
+    `times`: for how many requests; None for all that follow.
     """
 
     text: str | None = None
@@ -54,8 +54,8 @@ class Behaviour:
 
     @classmethod
     def from_json(cls, document: Any) -> "Behaviour":
-        """Build one from a JSON object with the same names; ValueError for an unknown one."""
-        known = {one.name for one in fields(cls)}
+        """Build one from a JSON object of its fields; ValueError if a field is unknown."""
+        known = {each.name for each in fields(cls)}
         if not isinstance(document, dict) or not document.keys() <= known:
             raise ValueError(f"A behaviour is an object with fields out of {sorted(known)}")
         if isinstance(document.get("pieces"), list):
@@ -64,7 +64,7 @@ class Behaviour:
 
 
 def loading(estimated_time_s: float = 20.0) -> Behaviour:
-    """Build the response of an endpoint that is still loading its model."""
+    """Return the behaviour of an endpoint that is still loading its model."""
     return Behaviour(
         status=503,
         error="Model EleutherAI/gpt-j-6b is currently loading",
@@ -73,7 +73,7 @@ def loading(estimated_time_s: float = 20.0) -> Behaviour:
 
 
 def overloaded(retry_after_s: float = 1) -> Behaviour:
-    """Build the response of a server that limits its rate."""
+    """Return the behaviour of a server that limits its rate."""
     return Behaviour(
         status=429,
         headers={"Retry-After": f"{retry_after_s:g}"},
@@ -83,5 +83,5 @@ def overloaded(retry_after_s: float = 1) -> Behaviour:
 
 
 def failing(status: int, error: Any = "It failed") -> Behaviour:
-    """Build a response with any status."""
+    """Return the behaviour of a server that fails with a status."""
     return Behaviour(status=status, error=error)

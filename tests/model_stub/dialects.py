@@ -1,4 +1,4 @@
-"""The three dialects from the server's side: a payload's question in, JSON documents out."""
+"""The three dialects from the server's side: request payloads in, JSON documents out."""
 
 import json
 from abc import ABC, abstractmethod
@@ -6,27 +6,27 @@ from typing import Any
 
 
 class Dialect(ABC):
-    """How a route parses a request and writes the JSON of its response."""
+    """How one route parses a request and builds the documents of its response."""
 
     def prompt(self, payload: dict[str, Any]) -> str:
-        """The prompt as text; empty where the route has none."""
+        """Return the prompt; empty if the route has none."""
         return ""
 
     @abstractmethod
-    def last_human(self, payload: dict[str, Any]) -> str:
-        """What the human said last."""
+    def last_human_text(self, payload: dict[str, Any]) -> str:
+        """Return the text of the last human message."""
 
     @abstractmethod
-    def piece(self, text: str) -> Any:
-        """The event for one piece."""
+    def piece_event(self, text: str) -> Any:
+        """Return the event of one piece of text."""
 
     @abstractmethod
-    def end(self, pieces: list[str], reason: str) -> list[Any]:
-        """The events that end a stream."""
+    def end_events(self, pieces: list[str], reason: str) -> list[Any]:
+        """Return the events that end a stream."""
 
     @abstractmethod
-    def whole(self, text: str, reason: str | None, *, as_array: bool) -> Any:
-        """The response as one JSON object."""
+    def document(self, text: str, reason: str | None, *, as_array: bool) -> Any:
+        """Return the whole reply as one document."""
 
 
 class HuggingFace(Dialect):
@@ -35,14 +35,14 @@ class HuggingFace(Dialect):
     def prompt(self, payload: dict[str, Any]) -> str:
         return str(payload["inputs"])
 
-    def last_human(self, payload: dict[str, Any]) -> str:
-        return _last_human(self.prompt(payload))
+    def last_human_text(self, payload: dict[str, Any]) -> str:
+        return _last_human_text(self.prompt(payload))
 
-    def piece(self, text: str) -> Any:
+    def piece_event(self, text: str) -> Any:
         token = {"id": 1, "text": text, "logprob": -0.1, "special": False}
         return {"index": 1, "token": token, "generated_text": None, "details": None}
 
-    def end(self, pieces: list[str], reason: str) -> list[Any]:
+    def end_events(self, pieces: list[str], reason: str) -> list[Any]:
         return [
             {
                 "index": len(pieces) + 1,
@@ -56,11 +56,11 @@ class HuggingFace(Dialect):
             }
         ]
 
-    def whole(self, text: str, reason: str | None, *, as_array: bool) -> Any:
-        answer: dict[str, Any] = {"generated_text": text}
+    def document(self, text: str, reason: str | None, *, as_array: bool) -> Any:
+        document: dict[str, Any] = {"generated_text": text}
         if reason == "length":
-            answer["details"] = {"finish_reason": "length", "generated_tokens": len(text.split())}
-        return [answer] if as_array else answer
+            document["details"] = {"finish_reason": "length", "generated_tokens": len(text.split())}
+        return [document] if as_array else document
 
 
 class Completions(Dialect):
@@ -69,17 +69,17 @@ class Completions(Dialect):
     def prompt(self, payload: dict[str, Any]) -> str:
         return str(payload["prompt"])
 
-    def last_human(self, payload: dict[str, Any]) -> str:
-        return _last_human(self.prompt(payload))
+    def last_human_text(self, payload: dict[str, Any]) -> str:
+        return _last_human_text(self.prompt(payload))
 
-    def piece(self, text: str) -> Any:
+    def piece_event(self, text: str) -> Any:
         return {"object": "text_completion", "choices": [self._choice(text, None)]}
 
-    def end(self, pieces: list[str], reason: str) -> list[Any]:
+    def end_events(self, pieces: list[str], reason: str) -> list[Any]:
         last = {"object": "text_completion", "choices": [self._choice("", reason)]}
         return [last, {"choices": [], "usage": _usage(len(pieces))}]
 
-    def whole(self, text: str, reason: str | None, *, as_array: bool) -> Any:
+    def document(self, text: str, reason: str | None, *, as_array: bool) -> Any:
         usage = _usage(len(text.split()))
         return {"choices": [self._choice(text, reason)], "usage": usage}
 
@@ -91,19 +91,19 @@ class Completions(Dialect):
 class Chat(Dialect):
     """`POST /v1/chat/completions`."""
 
-    def last_human(self, payload: dict[str, Any]) -> str:
-        said = [one["content"] for one in payload["messages"] if one["role"] == "user"]
-        return str(said[-1])
+    def last_human_text(self, payload: dict[str, Any]) -> str:
+        texts = [each["content"] for each in payload["messages"] if each["role"] == "user"]
+        return str(texts[-1])
 
-    def piece(self, text: str) -> Any:
+    def piece_event(self, text: str) -> Any:
         choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
         return {"object": "chat.completion.chunk", "choices": [choice]}
 
-    def end(self, pieces: list[str], reason: str) -> list[Any]:
+    def end_events(self, pieces: list[str], reason: str) -> list[Any]:
         last = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
         return [last, {"choices": [], "usage": _usage(len(pieces))}]
 
-    def whole(self, text: str, reason: str | None, *, as_array: bool) -> Any:
+    def document(self, text: str, reason: str | None, *, as_array: bool) -> Any:
         message = {"role": "assistant", "content": text}
         choice = {"index": 0, "message": message, "finish_reason": reason}
         return {"choices": [choice], "usage": _usage(len(text.split()))}
@@ -116,8 +116,8 @@ ROUTES: dict[str, Dialect] = {
 }
 
 
-def event(document: Any) -> bytes:
-    """Write one server-sent event; characters beyond ASCII go out as UTF-8, not escaped."""
+def encode_event(document: Any) -> bytes:
+    """Encode a server-sent event, with non-ASCII characters as UTF-8 instead of escapes."""
     text = document if isinstance(document, str) else json.dumps(document, ensure_ascii=False)
     return b"data: " + text.encode("utf-8", "surrogatepass") + b"\n\n"
 
@@ -126,6 +126,6 @@ def _usage(completion_tokens: int) -> dict[str, int]:
     return {"prompt_tokens": 7, "completion_tokens": completion_tokens}
 
 
-def _last_human(prompt: str) -> str:
+def _last_human_text(prompt: str) -> str:
     text = ("\n" + prompt).rpartition("\nHuman:")[2]
     return text.removesuffix("\nBot:").strip()

@@ -1,4 +1,4 @@
-"""The requests that the stub received and the script of its responses. Thread-safe."""
+"""The requests that the stub received and its script, shared by its thread and the tests."""
 
 import threading
 import time
@@ -14,9 +14,9 @@ MAX_RECORDS = 10_000
 
 @dataclass
 class RecordedRequest:
-    """One request as the stub saw it; times are seconds since the epoch.
+    """One request that the stub received; times are seconds since the epoch.
 
-    `finished_at_s` is when the answer's last byte was written (or its fault done),
+    `finished_at_s` is when the last byte of the response was written (or its fault happened),
     `disconnected_at_s` when the client closed the connection before that.
     """
 
@@ -29,7 +29,7 @@ class RecordedRequest:
 
 
 class Record:
-    """The script and the requests; every change notifies waiting threads."""
+    """The script and the requests; every new or changed request wakes `wait_for`."""
 
     def __init__(self) -> None:
         self.default = Behaviour(times=None)
@@ -38,12 +38,12 @@ class Record:
         self._changed = threading.Condition()
 
     def set_script(self, behaviours: Iterable[Behaviour]) -> None:
-        """Replace what is to come; when it is used up, `default` follows."""
+        """Set the behaviours for the next requests, before `default`."""
         with self._changed:
-            self._script = deque((one, one.times) for one in behaviours)
+            self._script = deque((each, each.times) for each in behaviours)
 
     def next_behaviour(self) -> Behaviour:
-        """Take the behaviour for the next request."""
+        """Take the behaviour for the next request from the script."""
         with self._changed:
             if not self._script:
                 return self.default
@@ -53,43 +53,43 @@ class Record:
             return behaviour
 
     def add(self, request: RecordedRequest) -> None:
-        """Remember a request."""
+        """Record a request."""
         with self._changed:
             self._requests.append(request)
             self._changed.notify_all()
 
     def finish(self, request: RecordedRequest) -> None:
-        """Record that the response is complete."""
+        """Record that the response was written."""
         with self._changed:
             request.finished_at_s = time.time()
             self._changed.notify_all()
 
     def disconnect(self, request: RecordedRequest) -> None:
-        """Record that the client disconnected before the response was complete."""
+        """Record that the client disconnected, if the response was not finished."""
         with self._changed:
             if request.finished_at_s is None and request.disconnected_at_s is None:
                 request.disconnected_at_s = time.time()
                 self._changed.notify_all()
 
     def requests(self) -> list[RecordedRequest]:
-        """Return the requests so far, oldest first."""
+        """Return the recorded requests, oldest first."""
         with self._changed:
             return list(self._requests)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return the requests as JSON objects."""
+        """Return the recorded requests as JSON objects."""
         with self._changed:
             return [asdict(request) for request in self._requests]
 
     def clear(self) -> None:
-        """Forget the requests so far."""
+        """Clear the recorded requests."""
         with self._changed:
             self._requests.clear()
 
     def wait_for(
         self, condition: Callable[[list[RecordedRequest]], bool], timeout_s: float
     ) -> list[RecordedRequest]:
-        """Wait until the requests fulfil `condition` and return them; AssertionError if not."""
+        """Wait until the requests fulfil `condition` and return them; AssertionError on timeout."""
         with self._changed:
             if not self._changed.wait_for(lambda: condition(list(self._requests)), timeout_s):
                 raise AssertionError(f"Not seen within {timeout_s} s: {list(self._requests)}")

@@ -1,4 +1,4 @@
-"""What is sent for a request and a behaviour, step by step. Pure."""
+"""Turns a request and a behaviour into the bytes, delays and faults of a response. Pure."""
 
 import itertools
 import json
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from tests.model_stub.behaviour import Behaviour
-from tests.model_stub.dialects import Dialect, event
+from tests.model_stub.dialects import Dialect, encode_event
 
 # Bytes to send, seconds to wait, or a fault that ends the connection.
 Step = bytes | float | Literal["reset", "close", "hang"]
@@ -16,95 +16,99 @@ LAST_CHUNK = b"0\r\n\r\n"
 FILLER = b" " * 65_536
 
 
-def steps(dialect: Dialect, payload: dict[str, Any], behaviour: Behaviour) -> Iterator[Step]:
+def response_steps(
+    dialect: Dialect, payload: dict[str, Any], behaviour: Behaviour
+) -> Iterator[Step]:
     """Yield the steps of the response to `payload`. KeyError if it is not of this dialect."""
-    answer = _Answer(dialect, payload, behaviour)
+    response = _Response(dialect, payload, behaviour)
     if behaviour.delay_s:
         yield behaviour.delay_s
-    yield from answer.fault(0)
+    yield from response.fault(0)
     if behaviour.filler_bytes is not None:
         yield from _filler(behaviour, behaviour.filler_bytes)
-    elif (document := answer.single_body()) is not None:
-        yield from _single(behaviour, document)
+    elif (body := response.single_body()) is not None:
+        yield from _single(behaviour, body)
     else:
-        yield from answer.stream()
+        yield from response.stream()
 
 
-def plain(status: int, document: Any) -> bytes:
-    """Write a small JSON response, as the control routes send it."""
+def json_response(status: int, document: Any) -> bytes:
+    """Return a complete JSON response, as the control routes send it."""
     body = json.dumps(document).encode()
     return _head(status, {"Content-Type": "application/json"}, len(body)) + body
 
 
-class _Answer:
+class _Response:
     def __init__(self, dialect: Dialect, payload: dict[str, Any], behaviour: Behaviour) -> None:
         self._dialect = dialect
-        self._is = behaviour
+        self._behaviour = behaviour
         self._pieces = list(behaviour.pieces or ())
         if behaviour.pieces is None:
-            said = behaviour.text
-            words = f"You said: {dialect.last_human(payload)}" if said is None else said
-            self._pieces = re.findall(r"\s*\S+\s*?", words) or [words]
+            text = behaviour.text
+            if text is None:
+                text = f"You said: {dialect.last_human_text(payload)}"
+            self._pieces = re.findall(r"\s*\S+\s*?", text) or [text]
         if behaviour.echo_prompt:
             self._pieces.insert(0, dialect.prompt(payload))
 
     def fault(self, after: int) -> Iterator[Step]:
-        if self._is.reset_after == after:
+        """Yield the fault that follows this many pieces, if there is one."""
+        if self._behaviour.reset_after == after:
             yield "reset"
-        if self._is.close_after == after:
+        if self._behaviour.close_after == after:
             yield "close"
-        if self._is.hang_after == after:
+        if self._behaviour.hang_after == after:
             yield "hang"
 
     def single_body(self) -> str | None:
-        """The body of a response that is not streamed."""
-        if self._is.raw is not None:
-            return self._is.raw
-        if self._is.error is not None and self._is.error_after is None:
+        """Return the body of a response that is not a stream, None for a stream."""
+        behaviour = self._behaviour
+        if behaviour.raw is not None:
+            return behaviour.raw
+        if behaviour.error is not None and behaviour.error_after is None:
             return json.dumps(self._error())
-        if self._is.shape == "stream" and self._is.status == 200:
+        if behaviour.shape == "stream" and behaviour.status == 200:
             return None
-        as_array = self._is.shape == "array"
+        as_array = behaviour.shape == "array"
         text = "".join(self._pieces)
-        return json.dumps(self._dialect.whole(text, self._is.finish_reason, as_array=as_array))
+        return json.dumps(self._dialect.document(text, behaviour.finish_reason, as_array=as_array))
 
     def stream(self) -> Iterator[Step]:
-        yield _head(200, {"Content-Type": "text/event-stream", **self._is.headers}, None)
-        if self._is.truncate:
-            body = b"".join(one for one in self._events() if isinstance(one, bytes))
-            yield self._chunk(body[: len(body) // 2])
+        behaviour = self._behaviour
+        yield _head(200, {"Content-Type": "text/event-stream", **behaviour.headers}, None)
+        if behaviour.truncate:
+            body = b"".join(step for step in self._events() if isinstance(step, bytes))
+            yield _chunked(body[: len(body) // 2], behaviour)
         else:
-            for one in self._events():
-                yield self._chunk(one) if isinstance(one, bytes) else one
-        if self._is.hang_at_end:
+            for step in self._events():
+                yield _chunked(step, behaviour) if isinstance(step, bytes) else step
+        if behaviour.hang_at_end:
             yield "hang"
         yield LAST_CHUNK
 
     def _events(self) -> Iterator[Step]:
-        pieces = itertools.cycle(self._pieces) if self._is.endless else self._pieces
+        behaviour = self._behaviour
+        pieces = itertools.cycle(self._pieces) if behaviour.endless else self._pieces
         for number, piece in enumerate(pieces, start=1):
-            if self._is.piece_delay_s:
-                yield self._is.piece_delay_s
-            yield event(self._dialect.piece(piece))
+            if behaviour.piece_delay_s:
+                yield behaviour.piece_delay_s
+            yield encode_event(self._dialect.piece_event(piece))
             yield from self.fault(number)
-            if self._is.error_after == number:
-                yield event(self._error())
+            if behaviour.error_after == number:
+                yield encode_event(self._error())
                 return
-        if self._is.finish_reason is not None:
-            ends = self._dialect.end(self._pieces, self._is.finish_reason)
-            yield from map(event, ends)
-        if self._is.done:
-            yield event("[DONE]")
+        if behaviour.finish_reason is not None:
+            ends = self._dialect.end_events(self._pieces, behaviour.finish_reason)
+            yield from map(encode_event, ends)
+        if behaviour.done:
+            yield encode_event("[DONE]")
 
     def _error(self) -> dict[str, Any]:
-        return {"error": self._is.error, **self._is.error_fields}
-
-    def _chunk(self, data: bytes) -> bytes:
-        return _chunked(data, self._is)
+        return {"error": self._behaviour.error, **self._behaviour.error_fields}
 
 
-def _single(behaviour: Behaviour, document: str) -> Iterator[Step]:
-    body = document.encode("utf-8", "surrogatepass")
+def _single(behaviour: Behaviour, text: str) -> Iterator[Step]:
+    body = text.encode("utf-8", "surrogatepass")
     if behaviour.truncate:
         body = body[: len(body) // 2]
     headers = {"Content-Type": "application/json", **behaviour.headers}

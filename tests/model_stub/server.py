@@ -1,4 +1,4 @@
-"""The HTTP/1.1 server itself: one asyncio protocol, keep-alive, no framework in the way."""
+"""The HTTP/1.1 server: one asyncio protocol with keep-alive, without a framework."""
 
 import asyncio
 import json
@@ -10,13 +10,13 @@ from typing import Any, cast
 from tests.model_stub.behaviour import Behaviour
 from tests.model_stub.dialects import ROUTES
 from tests.model_stub.record import Record, RecordedRequest
-from tests.model_stub.responses import Step, plain, steps
+from tests.model_stub.responses import Step, json_response, response_steps
 
 FLUSH_BYTES = 65_536
 
 
 class Connection(asyncio.Protocol):
-    """Reads requests from one client and plays what the script says for each of them."""
+    """Reads the requests of one connection and responds to each as scripted."""
 
     def __init__(self, record: Record, connected: set[asyncio.Transport]) -> None:
         self._record = record
@@ -37,12 +37,12 @@ class Connection(asyncio.Protocol):
             self._read_request()
 
     def eof_received(self) -> bool:
-        self._note_gone()
+        self._on_disconnect()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connected.discard(self._transport)
-        self._note_gone()
+        self._on_disconnect()
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -50,8 +50,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    def _note_gone(self) -> None:
-        """The client has closed; notice it at once, also between two pieces."""
+    def _on_disconnect(self) -> None:
+        """Stop the response at once, also between two pieces."""
         self._writable.set()
         if self._request is not None:
             self._record.disconnect(self._request)
@@ -76,40 +76,40 @@ class Connection(asyncio.Protocol):
         try:
             document = json.loads(body) if body else None
             if method == "POST" and path in ROUTES:
-                self._play(path, headers, document)
+                self._start_response(path, headers, document)
             else:
                 self._transport.write(self._control(method, path, document))
         except (ValueError, KeyError, TypeError, IndexError) as error:
-            self._transport.write(plain(400, {"error": f"{type(error).__name__}: {error}"}))
+            self._transport.write(json_response(400, {"error": f"{type(error).__name__}: {error}"}))
 
     def _control(self, method: str, path: str, document: Any) -> bytes:
         match method, path:
             case "PUT", "/script":
-                self._record.set_script([Behaviour.from_json(one) for one in document])
+                self._record.set_script([Behaviour.from_json(each) for each in document])
             case "PUT", "/default":
                 self._record.default = Behaviour.from_json(document)
             case "DELETE", "/requests":
                 self._record.clear()
             case "GET", "/requests":
-                return plain(200, self._record.as_json())
+                return json_response(200, self._record.as_json())
             case _:
-                return plain(404, {"error": "Not Found"})
-        return plain(200, {})
+                return json_response(404, {"error": "Not Found"})
+        return json_response(200, {})
 
-    def _play(self, path: str, headers: dict[str, str], payload: Any) -> None:
+    def _start_response(self, path: str, headers: dict[str, str], payload: Any) -> None:
         request = RecordedRequest(path, headers, payload, received_at_s=time.time())
         self._record.add(request)
         self._request = request
         behaviour = self._record.next_behaviour()
-        play = self._perform(path, payload, behaviour, request)
-        self._task = asyncio.get_running_loop().create_task(play)
+        response = self._respond(path, payload, behaviour, request)
+        self._task = asyncio.get_running_loop().create_task(response)
 
-    async def _perform(
+    async def _respond(
         self, path: str, payload: Any, behaviour: Behaviour, request: RecordedRequest
     ) -> None:
         pending = b""
         try:
-            for step in steps(ROUTES[path], payload, behaviour):
+            for step in response_steps(ROUTES[path], payload, behaviour):
                 if isinstance(step, bytes):
                     pending += step
                     if len(pending) < FLUSH_BYTES:
@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
                 pending = b""
                 await self._do(step)
         except (KeyError, TypeError, IndexError) as error:
-            pending = plain(422, {"error": f"Not a request of this dialect: {error!r}"})
+            pending = json_response(422, {"error": f"Not a request of this dialect: {error!r}"})
         await self._write(pending, behaviour.byte_delay_s, last_of=request)
         self._task = self._request = None
         self._read_request()
@@ -127,9 +127,9 @@ class Connection(asyncio.Protocol):
         if isinstance(step, float | int):
             await asyncio.sleep(step)
         elif isinstance(step, str):
-            await self._fail(step)
+            await self._break_connection(step)
 
-    async def _fail(self, fault: str) -> None:
+    async def _break_connection(self, fault: str) -> None:
         if fault == "hang":
             await asyncio.get_running_loop().create_future()
         if self._request is not None:
@@ -151,11 +151,11 @@ class Connection(asyncio.Protocol):
                 self._transport.write(bytes([byte]))
                 await asyncio.sleep(byte_delay_s)
             data = b""
-        # Noted before it is written: the client may close the moment it has the last byte.
+        # Recorded before the write: the client may close as soon as it has the last byte.
         if last_of is not None:
             self._record.finish(last_of)
         if data:
             self._transport.write(data)
             await self._writable.wait()
-            # During an endless response, notice that the client disconnected.
+            # An endless response must let the loop notice that the client disconnected.
             await asyncio.sleep(0)

@@ -44,7 +44,7 @@ def test_no_process_writes_a_token_a_text_or_a_password(site: Site) -> None:
 
 def test_one_message_is_followed_by_its_id_from_the_socket_to_the_model(site: Site) -> None:
     token = create_session(site.stack.url)
-    site.model.forget_requests()
+    site.model.clear_requests()
     frames = converse(site.uvicorn.port, token, "hello")
     message = frames[-1]["message"]["reply_to"]
 

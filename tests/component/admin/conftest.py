@@ -1,4 +1,4 @@
-"""Operators with permissions, sessions for them to find, and requests to the admin."""
+"""Users with permissions, sessions with replies, and requests to the admin."""
 
 from collections.abc import Callable
 from uuid import uuid4
@@ -9,12 +9,12 @@ from django.test import Client
 
 from chat.errors import ErrorCode
 from chat.operator.search_index import SearchIndex
-from chat.schemas import Failure, Record, StoredMessage, Timings, session_id
-from chat.store import inspection, leases, sessions
+from chat.schemas import Failure, Record, StoredMessage, Timings
+from chat.store import inspection, leases
 from chat.store.client import Store
 from chat.store.inspection import Summary
 from chat.store.leases import LeaseStatus
-from tests.component.conftest import LIMITS, reply, send_message, take
+from tests.component.conftest import new_reply, send_message, take_message
 from tests.processes import wait_for
 
 LIST = "/admin/chat/session/"
@@ -23,7 +23,7 @@ Login = Callable[..., Client]
 
 @pytest.fixture
 def login(db: None, store: Store) -> Login:
-    """Log in a member of staff with just these permissions, or a superuser without any named."""
+    """Log in a staff user with only these permissions, or a superuser if none is given."""
 
     def log_in(*permissions: str) -> Client:
         user = User.objects.create_user(f"user-{uuid4().hex}", is_staff=True)
@@ -51,16 +51,10 @@ def operator(login: Login) -> Client:
 
 @pytest.fixture
 def index(store: Store) -> SearchIndex:
-    """The search index, with every session in it."""
+    """The search index, once every session is in it."""
     index = SearchIndex(store)
-    wait_for(lambda: index.indexed_share() == 1.0, "the index")
+    wait_for(lambda: index.indexed_share() == 1.0, "every session to be indexed")
     return index
-
-
-def create_session(store: Store, name: str = "Ada", token: str | None = None) -> str:
-    session = session_id(token or str(uuid4()))
-    store.run(sessions.create(session, name, address=session, limits=LIMITS))
-    return session
 
 
 def add_reply(
@@ -70,11 +64,11 @@ def add_reply(
     total_ms: int = 900,
     failure: ErrorCode | None = None,
 ) -> StoredMessage:
-    """Store a message and a reply to it that took so long or failed; return the reply."""
+    """Store a message and a reply to it with this duration or failure; return the reply."""
     send_message(store, session, text)
-    taken = take(store, session, "host:7 lease")
+    taken = take_message(store, session, "host:7 lease")
     error = failure and Failure(code=failure, detail="The model did not answer.", retryable=True)
-    new = reply(
+    new = new_reply(
         taken.message.id,
         "" if failure else f"About {text}",
         finish_reason=None if failure else "stop",
@@ -89,9 +83,9 @@ def add_reply(
 def start_reply(
     store: Store, session: str, text: str = "", lease: str = "host:9 lease"
 ) -> Callable[..., LeaseStatus]:
-    """Store a message and a partial reply to it; return what adds text at an offset."""
+    """Store a message and a partial reply to it; return a function that adds text at an offset."""
     send_message(store, session)
-    taken = take(store, session, lease)
+    taken = take_message(store, session, lease)
 
     def add_text(offset: int = 0, text: str = "") -> LeaseStatus:
         return store.run(leases.progress(session, taken.lease, taken.reply, offset, text))
@@ -106,13 +100,13 @@ def load_summary(store: Store, session: str) -> Summary:
     return summary
 
 
-def text_of(client: Client, path: str = "", **query: str) -> str:
-    """Return the HTML of a page below the list's URL."""
+def get_html(client: Client, path: str = "", **query: str) -> str:
+    """Return the HTML of the session list, or of a page below it."""
     response = client.get(LIST + path, query)
     assert response.status_code == 200, response
     return response.content.decode()
 
 
-def word() -> str:
+def unique_word() -> str:
     """Return a word that no other session contains."""
     return "w" + uuid4().hex

@@ -20,13 +20,12 @@ from tests.component.admin.conftest import (
     LIST,
     Login,
     add_reply,
-    create_session,
+    get_html,
     load_summary,
     start_reply,
-    text_of,
-    word,
+    unique_word,
 )
-from tests.component.conftest import send_message, take
+from tests.component.conftest import create_session, send_message, take_message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("index")]
 
@@ -104,7 +103,7 @@ def test_queueing_again_retries_a_failed_last_reply(store: Store, operator: Clie
     session = create_session(store)
     reply = add_reply(store, session, failure=ErrorCode.MODEL_TIMEOUT)
     confirm(operator, "requeue", session)
-    taken = take(store, session)
+    taken = take_message(store, session)
     assert taken.replaces == reply.id
     assert taken.message.id == reply.reply_to
 
@@ -114,7 +113,7 @@ def test_queueing_again_does_not_touch_a_reply_in_progress(store: Store, operato
     add_text = start_reply(store, session)
     add_reply(store, idle)
     confirm(operator, "requeue", session, idle)
-    assert "Nothing to do or no longer there: 2 sessions." in text_of(operator)
+    assert "Nothing to do or no longer there: 2 sessions." in get_html(operator)
     assert log() == []
     assert not add_text().stop_requested
 
@@ -181,7 +180,7 @@ def test_many_sessions_at_once(store: Store, operator: Client) -> None:
     gone, *ids = (create_session(store) for _ in range(4))
     store.run(sessions.erase(gone))
     confirm(operator, "delete", *ids, gone)
-    page = text_of(operator)
+    page = get_html(operator)
     assert "Deleted: 3 sessions." in page
     assert "Nothing to do or no longer there: 1 session." in page
     assert sorted(entry[0] for entry in log()) == sorted(ids)
@@ -213,8 +212,8 @@ def test_each_action_needs_its_own_permission(
 
 def offered(client: Client, session: str) -> set[str]:
     """Return the actions that the list and the session's page offer."""
-    listed = set(re.findall(r'<option value="(\w+)"', text_of(client)))
-    buttons = re.findall(r'name="action" value="(\w+)"', text_of(client, f"{session}/change/"))
+    listed = set(re.findall(r'<option value="(\w+)"', get_html(client)))
+    buttons = re.findall(r'name="action" value="(\w+)"', get_html(client, f"{session}/change/"))
     assert listed == set(buttons)
     return listed
 
@@ -273,7 +272,7 @@ def test_export_as_markdown_is_a_readable_transcript(store: Store, operator: Cli
 
 
 def test_no_text_and_no_name_is_written_to_sql(store: Store, operator: Client) -> None:
-    name = word()
+    name = unique_word()
     session = create_session(store, name)
     add_reply(store, session, name)
     for action in PERMISSIONS:
@@ -290,12 +289,12 @@ def test_an_action_from_a_sessions_page_leads_back_to_it(store: Store, operator:
     )
     back = confirm(operator, "extend", session, from_page="yes")
     assert back["Location"] == f"{LIST}{session}/change/"
-    assert "Extended." in text_of(operator, f"{session}/history/")
+    assert "Extended." in get_html(operator, f"{session}/history/")
     assert confirm(operator, "delete", session, from_page="yes")["Location"] == LIST
 
 
 def test_all_rows_of_a_filtered_list_can_be_selected(store: Store, operator: Client) -> None:
-    name = word()
+    name = unique_word()
     ids = {create_session(store, name) for _ in range(60)}
     page = select_all(operator, name, min(ids))
     assert set(re.findall(r'name="_selected_action" value="(\w+)"', page)) == ids
@@ -307,7 +306,7 @@ def test_the_number_of_selected_rows_is_bounded(
 ) -> None:
     assert MAX_ROWS == 1_000
     monkeypatch.setattr("chat.operator.confirmation.MAX_ROWS", 2)
-    name = word()
+    name = unique_word()
     ids = [create_session(store, name) for _ in range(3)]
     assert "At most 2 sessions can be selected" in select_all(operator, name, ids[0])
     assert all(load_summary(store, each) for each in ids)

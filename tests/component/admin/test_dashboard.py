@@ -9,8 +9,8 @@ from chat.store import cluster, leases, sessions, statistics
 from chat.store.client import Store
 from chat.store.cluster import WORKER_TIMEOUT_S
 from chat.store.statistics import bucket, durations
-from tests.component.admin.conftest import LIST, add_reply, create_session, start_reply, text_of
-from tests.component.conftest import LIMITS, reply, send_message, take
+from tests.component.admin.conftest import LIST, add_reply, get_html, start_reply
+from tests.component.conftest import LIMITS, create_session, new_reply, send_message, take_message
 
 pytestmark = pytest.mark.django_db
 
@@ -30,9 +30,11 @@ def test_each_outcome_is_counted_once(store: Store) -> None:
     session = create_session(store)
     message = send_message(store, session)
     store.run(sessions.accept(session, message.id, "again", limits=LIMITS))
-    taken = take(store, session)
+    taken = take_message(store, session)
     for _ in range(2):
-        store.run(leases.commit(session, taken.lease, reply(message.id, id=taken.reply), ttl_s=9))
+        store.run(
+            leases.commit(session, taken.lease, new_reply(message.id, id=taken.reply), ttl_s=9)
+        )
     assert {each: counted(store, each) - count for each, count in before.items()} == {
         "begun": 1,
         "accepted": 1,
@@ -111,7 +113,7 @@ def test_a_worker_without_a_recent_heartbeat_is_not_responding(
     for worker in ("host:11", "host:12"):
         store.run(cluster.heartbeat(worker, free=1))
     assert tile(store, "Workers").remark == "all responding"
-    assert "less than 10 s ago" in text_of(operator, "dashboard/")
+    assert "less than 10 s ago" in get_html(operator, "dashboard/")
 
     store.redis.zincrby("chat:workers", -(WORKER_TIMEOUT_S + 1) * 1000, "host:11")
     assert tile(store, "Workers").value == "1"
@@ -121,13 +123,13 @@ def test_a_worker_without_a_recent_heartbeat_is_not_responding(
         ("host:12", True),
         ("host:11", False),
     ]
-    assert '<td class="chat-bad">11.' in text_of(operator, "dashboard/")
+    assert '<td class="chat-bad">11.' in get_html(operator, "dashboard/")
     store.redis.delete("chat:workers")
 
 
 def test_the_page_draws_the_last_hour(store: Store, operator: Client) -> None:
     add_reply(store, create_session(store), failure=ErrorCode.MODEL_TIMEOUT)
-    page = text_of(operator, "dashboard/")
+    page = get_html(operator, "dashboard/")
     assert page.count("<svg") >= 6
     assert "model.timeout" in page
     live = operator.get(f"{LIST}dashboard/live/").json()

@@ -16,12 +16,11 @@ from tests.component.admin.conftest import (
     LIST,
     Login,
     add_reply,
-    create_session,
+    get_html,
     start_reply,
-    text_of,
-    word,
+    unique_word,
 )
-from tests.component.conftest import LIMITS, send_message
+from tests.component.conftest import LIMITS, create_session, send_message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("index")]
 
@@ -34,16 +33,16 @@ def found(client: Client, **query: str) -> list[str]:
 
 
 def test_a_session_is_found_by_name_message_and_id(store: Store, operator: Client) -> None:
-    name, spoken = word(), word()
+    name, spoken = unique_word(), unique_word()
     session = create_session(store, f"{name} Lovelace")
     add_reply(store, session, f"I said {spoken}, twice.")
     for text in (name, name[:12].upper(), spoken, f"twice {spoken}", session, session[:10], "  "):
         assert session in found(operator, q=text), text
-    assert found(operator, q=f"{name} {word()}") == []
+    assert found(operator, q=f"{name} {unique_word()}") == []
 
 
 def test_changes_are_found_at_once(store: Store, operator: Client) -> None:
-    text = word()
+    text = unique_word()
     session = create_session(store)
     assert found(operator, q=text) == []
     send_message(store, session, text)
@@ -53,13 +52,13 @@ def test_changes_are_found_at_once(store: Store, operator: Client) -> None:
 
 
 def test_a_search_cannot_inject_a_query(store: Store, operator: Client) -> None:
-    session = create_session(store, word())
+    session = create_session(store, unique_word())
     for text in ("*", '") | *', "@name:*", "-zzz", "%%%", "a]|[", "\\", "$..*", "😀", "x" * 3000):
         assert session not in found(operator, q=text), text
 
 
 def test_searching_messages_needs_the_permission_to_read_them(store: Store, login: Login) -> None:
-    name, text = word(), word()
+    name, text = unique_word(), unique_word()
     session = create_session(store, name)
     send_message(store, session, text)
     assert found(login("view_session"), q=text) == []
@@ -68,7 +67,7 @@ def test_searching_messages_needs_the_permission_to_read_them(store: Store, logi
 
 
 def test_the_state_filter_distinguishes_states(store: Store, operator: Client) -> None:
-    name = word()
+    name = unique_word()
     ids = {state: create_session(store, f"{name} {state}") for state in State}
     add_reply(store, ids[State.IDLE])
     add_reply(store, ids[State.FAILED], failure=ErrorCode.MODEL_TIMEOUT)
@@ -79,7 +78,7 @@ def test_the_state_filter_distinguishes_states(store: Store, operator: Client) -
 
 
 def test_filters_on_replies(store: Store, operator: Client) -> None:
-    name = word()
+    name = unique_word()
     failed, fine = create_session(store, name), create_session(store, name)
     add_reply(store, failed, failure=ErrorCode.MODEL_OVERLOADED)
     add_reply(store, failed, total_ms=16_000)
@@ -93,7 +92,7 @@ def test_filters_on_replies(store: Store, operator: Client) -> None:
 
 
 def test_filters_on_times(store: Store, operator: Client) -> None:
-    name = word()
+    name = unique_word()
     active, silent = create_session(store, name), create_session(store, name)
     time = add_reply(store, active).timestamp
     assert found(operator, q=name, around=f"{time:%H:%M}") == [active]
@@ -107,7 +106,7 @@ def test_filters_on_times(store: Store, operator: Client) -> None:
 
 
 def test_rows_can_be_sorted(store: Store, operator: Client) -> None:
-    name = word()
+    name = unique_word()
     first, second, third = (create_session(store, f"{name} {letter}") for letter in "BAC")
     for session in (third, first, first):
         send_message(store, session)
@@ -117,7 +116,7 @@ def test_rows_can_be_sorted(store: Store, operator: Client) -> None:
 
 
 def test_pages_and_counts(store: Store, operator: Client) -> None:
-    name = word()
+    name = unique_word()
     ids = {create_session(store, name) for _ in range(53)}
     first = operator.get(LIST, {"q": name}).context["cl"]
     assert first.result_count == 53
@@ -128,21 +127,21 @@ def test_pages_and_counts(store: Store, operator: Client) -> None:
 
 
 def test_counts_of_each_choice(store: Store, operator: Client) -> None:
-    name = word()
+    name = unique_word()
     add_reply(store, create_session(store, name), failure=ErrorCode.MODEL_TIMEOUT)
     send_message(store, create_session(store, name))
-    page = text_of(operator, q=name, _facets="True")
+    page = get_html(operator, q=name, _facets="True")
     choices = set(re.findall(r">\s*([\w .]+ \(\d+\))</a>", page))
     expected = "Failed (1),Waiting (1),Idle (0),model.timeout (1),No failures (1)"
     assert choices >= set(expected.split(","))
 
 
 def test_a_row_shows_failures_sockets_and_time_left(store: Store, operator: Client) -> None:
-    name = word()
+    name = unique_word()
     session = create_session(store, f"{name} <script>alert(1)</script>")
     add_reply(store, session, failure=ErrorCode.MODEL_TIMEOUT)
     store.run(sessions.register_socket(session, "socket", address=session, limits=LIMITS))
-    page = text_of(operator, q=name)
+    page = get_html(operator, q=name)
     assert "&lt;script&gt;alert(1)" in page
     assert "<script>alert" not in page
     assert '<td class="field-failures">1 <span class="quiet">model.timeout</span></td>' in page
@@ -171,7 +170,7 @@ def test_the_number_of_pages_is_bounded(
     store: Store, operator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chat.operator.changelist.MAX_PAGED_ROWS", 100)
-    name = word()
+    name = unique_word()
     for _ in range(102):
         create_session(store, name)
     last = operator.get(LIST, {"q": name, "p": "2"})

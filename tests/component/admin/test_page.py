@@ -16,11 +16,10 @@ from tests.component.admin.conftest import (
     LIST,
     Login,
     add_reply,
-    create_session,
+    get_html,
     start_reply,
-    text_of,
 )
-from tests.component.conftest import LIMITS, send_message
+from tests.component.conftest import LIMITS, create_session, send_message
 
 pytestmark = pytest.mark.django_db
 
@@ -34,11 +33,11 @@ ATTACKS = (
 
 
 def page_of(client: Client, session: str, **query: str) -> str:
-    return text_of(client, f"{session}/change/", **query)
+    return get_html(client, f"{session}/change/", **query)
 
 
 def changes(client: Client, session: str, **versions: str) -> dict[str, Any]:
-    return dict(json.loads(text_of(client, f"{session}/live/", **versions)))
+    return dict(json.loads(get_html(client, f"{session}/live/", **versions)))
 
 
 def load(store: Store, session: str, before: int | None = None) -> SessionPage:

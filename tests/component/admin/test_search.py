@@ -27,8 +27,8 @@ from chat.operator.session_search import SessionSearch, scan
 from chat.store import sessions
 from chat.store.client import Store
 from chat.store.inspection import State, busy_sessions
-from tests.component.admin.conftest import add_reply, create_session, start_reply, word
-from tests.component.conftest import LIMITS, send_message
+from tests.component.admin.conftest import add_reply, start_reply, unique_word
+from tests.component.conftest import LIMITS, create_session, send_message
 from tests.processes import wait_for
 
 HOUR_MS = 3_600_000
@@ -44,7 +44,7 @@ class Site(NamedTuple):
 @pytest.fixture(scope="module")
 def site(store: Store) -> Site:
     """One session of each kind."""
-    name = word()
+    name = unique_word()
     labels = ("empty", "idle", "failed", "recovered", "slow", "waiting", "writing")
     found = {label: create_session(store, f"{name} {label.capitalize()}") for label in labels}
     add_reply(store, found["idle"], "Hello there, world.")
@@ -170,7 +170,7 @@ def test_pages_start_with_the_newest_sessions(store: Store, index: SearchIndex) 
 
 
 def test_only_the_last_messages_of_a_session_are_searched(store: Store, index: SearchIndex) -> None:
-    early, late = word(), word()
+    early, late = unique_word(), unique_word()
     session = create_session(store)
     limits = replace(LIMITS, pending=1_000)
     for text in (early, *["more"] * (SEARCHED_MESSAGES - 1), late):

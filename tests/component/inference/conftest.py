@@ -1,4 +1,4 @@
-"""A real stub server and clients of it."""
+"""The model stub, other local servers, and model clients for them."""
 
 import contextlib
 import socket
@@ -27,7 +27,7 @@ def api(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def build(stub: ModelStub) -> Iterator[BuildClient]:
-    """Return a function that builds a client for one dialect and closes it in the end."""
+    """Return a function that builds a client for a dialect; clients are closed after the test."""
     built = []
 
     def build_one(api: str = "huggingface", **changes: object) -> HttpModelClient:
@@ -50,13 +50,13 @@ def build(stub: ModelStub) -> Iterator[BuildClient]:
 
 @pytest.fixture
 def client(build: BuildClient, api: str) -> HttpModelClient:
-    """A client for each of the dialects in turn."""
+    """A client of each dialect in turn."""
     return build(api)
 
 
 @pytest.fixture
 def full_server() -> Iterator[str]:
-    """The address of a server that has no room for one more connection: a connect just waits."""
+    """The URL of a server with a full backlog: a connection attempt to it hangs."""
     with (
         socket.create_server(("127.0.0.1", 0), backlog=0) as server,
         contextlib.ExitStack() as stack,
@@ -70,7 +70,7 @@ def full_server() -> Iterator[str]:
 
 @pytest.fixture
 def raw_server() -> Iterator[Callable[[bytes], str]]:
-    """Return a function that sends the given bytes to one client, whatever the request."""
+    """Return a function that serves the given bytes to one client, whatever it requests."""
     with contextlib.ExitStack() as stack:
 
         def serve(response: bytes) -> str:
@@ -92,13 +92,13 @@ def _serve_once(server: socket.socket, response: bytes) -> None:
 
 @pytest.fixture
 def silent_server() -> Iterator[str]:
-    """The address of a server that accepts connections and sends nothing."""
+    """The URL of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
-    """Poll for a condition that sends no notification."""
+    """Poll until `condition` is true."""
     ends_at_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < ends_at_s

@@ -1,4 +1,4 @@
-"""A call can be stopped from another thread at any moment, and the server notices."""
+"""A model call can be cancelled from another thread at any time, and the server notices."""
 
 import socket
 import threading
@@ -14,12 +14,12 @@ from tests.component.inference.conftest import BuildClient, wait_until
 from tests.model_stub import Behaviour, ModelStub, RecordedRequest
 
 TURNS = [Turn("human", "Hello")]
-# Every other way out of these waits takes at least thirty seconds, also on a busy machine.
+# Without the cancellation, each of these waits lasts at least thirty seconds.
 PROMPTLY_S = 4.0
 
 
 class Reader:
-    """A thread that reads a generation to its end and notes how it ended."""
+    """A thread that reads a generation to its end and records how it ended."""
 
     def __init__(self, generation: Generation) -> None:
         self.pieces: list[str] = []
@@ -44,7 +44,7 @@ class Reader:
 
 
 def cancel_and_join(generation: Generation, reader: Reader) -> None:
-    """Cancel; the reader must end promptly, with the right exception."""
+    """Cancel, and assert that the reader promptly ends with GenerationCancelled."""
     started_s = time.monotonic()
     generation.cancel()
     reader.join()
@@ -52,11 +52,13 @@ def cancel_and_join(generation: Generation, reader: Reader) -> None:
     assert time.monotonic() - started_s < PROMPTLY_S
 
 
-def is_disconnected(seen: list[RecordedRequest]) -> bool:
-    return bool(seen) and seen[-1].disconnected_at_s is not None
+def is_disconnected(requests: list[RecordedRequest]) -> bool:
+    return bool(requests) and requests[-1].disconnected_at_s is not None
 
 
-def test_cancelling_before_the_first_piece(client: HttpModelClient, stub: ModelStub) -> None:
+def test_a_call_cancelled_before_iteration_sends_no_request(
+    client: HttpModelClient, stub: ModelStub
+) -> None:
     generation = client.generate(TURNS)
     generation.cancel()
     with pytest.raises(GenerationCancelled):
@@ -65,7 +67,7 @@ def test_cancelling_before_the_first_piece(client: HttpModelClient, stub: ModelS
 
 
 @pytest.mark.parametrize("is_reused", [False, True], ids=["new connection", "kept connection"])
-def test_cancelled_while_waiting_for_headers(
+def test_a_call_is_cancelled_while_waiting_for_headers(
     client: HttpModelClient, stub: ModelStub, is_reused: bool
 ) -> None:
     if is_reused:
@@ -75,7 +77,7 @@ def test_cancelled_while_waiting_for_headers(
     stub.script(Behaviour(hang_after=0))
     generation = client.generate(TURNS)
     reader = Reader(generation)
-    stub.wait_for(lambda seen: len(seen) == count)
+    stub.wait_for(lambda requests: len(requests) == count)
     cancel_and_join(generation, reader)
     assert len(stub.wait_for(is_disconnected)) == count
 
@@ -87,15 +89,15 @@ def test_cancelled_while_waiting_for_headers(
         Behaviour(byte_delay_s=0.05),
         Behaviour(status=500, error="x", byte_delay_s=0.05),
     ],
-    ids=["silent", "a byte now and then", "an error now and then"],
+    ids=["silent", "slow bytes", "slow bytes of an error"],
 )
-def test_cancelled_before_the_first_piece(
+def test_a_call_is_cancelled_before_the_first_piece(
     client: HttpModelClient, stub: ModelStub, behaviour: Behaviour
 ) -> None:
     stub.script(behaviour)
     generation = client.generate(TURNS)
     reader = Reader(generation)
-    stub.wait_for(lambda seen: len(seen) == 1)
+    stub.wait_for(lambda requests: len(requests) == 1)
     cancel_and_join(generation, reader)
     stub.wait_for(is_disconnected)
 
@@ -104,7 +106,7 @@ def test_cancelled_before_the_first_piece(
     "behaviour",
     [Behaviour(hang_after=1), Behaviour(pieces=("a", "b"), piece_delay_s=0.01, endless=True)],
 )
-def test_cancelled_between_pieces(
+def test_a_call_is_cancelled_between_pieces(
     client: HttpModelClient, stub: ModelStub, behaviour: Behaviour
 ) -> None:
     stub.script(behaviour)
@@ -116,9 +118,7 @@ def test_cancelled_between_pieces(
     stub.wait_for(is_disconnected)
 
 
-def test_cancelled_while_pieces_are_still_in_the_buffer(
-    build: BuildClient, stub: ModelStub
-) -> None:
+def test_a_cancelled_call_discards_buffered_pieces(build: BuildClient, stub: ModelStub) -> None:
     stub.script(Behaviour(raw='data: {"token": {"text": "You"}}\n\n' * 9))
     generation = build().generate(TURNS)
     assert next(generation) == "You"
@@ -127,14 +127,16 @@ def test_cancelled_while_pieces_are_still_in_the_buffer(
         next(generation)
 
 
-def test_cancelled_while_connecting(build: BuildClient, full_server: str) -> None:
+def test_a_call_is_cancelled_while_connecting(build: BuildClient, full_server: str) -> None:
     generation = build(url=full_server, timeout_s=30.0).generate(TURNS)
     reader = Reader(generation)
     wait_until(lambda: generation._call._connecting is not None)
     cancel_and_join(generation, reader)
 
 
-def test_cancelled_in_the_tls_handshake(build: BuildClient, silent_server: str) -> None:
+def test_a_call_is_cancelled_during_the_tls_handshake(
+    build: BuildClient, silent_server: str
+) -> None:
     url = silent_server.replace("http:", "https:")
     generation = build(url=url, timeout_s=30.0).generate(TURNS)
     reader = Reader(generation)
@@ -142,16 +144,16 @@ def test_cancelled_in_the_tls_handshake(build: BuildClient, silent_server: str) 
     cancel_and_join(generation, reader)
 
 
-def test_cancelled_while_a_name_is_looked_up(
+def test_a_call_is_cancelled_during_name_resolution(
     build: BuildClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolved = threading.Event()
 
-    def look_up(*_: object, **__: object) -> list[object]:
+    def resolve(*_: object, **__: object) -> list[object]:
         resolved.wait(10)
         return []
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     generation = build(url="http://model.invalid/").generate(TURNS)
     reader = Reader(generation)
     wait_until(lambda: generation._call._connecting is not None)
@@ -159,7 +161,7 @@ def test_cancelled_while_a_name_is_looked_up(
     resolved.set()
 
 
-def test_cancelling_after_the_end_changes_nothing(client: HttpModelClient, stub: ModelStub) -> None:
+def test_cancelling_after_the_end_has_no_effect(client: HttpModelClient, stub: ModelStub) -> None:
     with client.generate(TURNS) as generation:
         text = "".join(generation)
     generation.cancel()
@@ -181,51 +183,51 @@ def test_leaving_the_context_closes_the_connection(
     assert list(generation) == []
 
 
-def test_one_call_is_cancelled_and_the_others_go_on(
+def test_cancelling_one_call_does_not_affect_another(
     client: HttpModelClient, stub: ModelStub
 ) -> None:
     stub.script(Behaviour(hang_after=1), Behaviour(piece_delay_s=0.1))
-    doomed = client.generate(TURNS)
-    reader = Reader(doomed)
+    cancelled = client.generate(TURNS)
+    reader = Reader(cancelled)
     assert reader.has_piece.wait(5)
-    other = client.generate([Turn("human", "go on")])
-    survivor = Reader(other)
-    assert survivor.has_piece.wait(5)
-    cancel_and_join(doomed, reader)
-    survivor.join()
-    assert "".join(survivor.pieces) == "You said: go on"
+    other = client.generate([Turn("human", "continue")])
+    other_reader = Reader(other)
+    assert other_reader.has_piece.wait(5)
+    cancel_and_join(cancelled, reader)
+    other_reader.join()
+    assert "".join(other_reader.pieces) == "You said: continue"
 
 
-def test_a_call_whose_connection_has_moved_on_cannot_harm_its_next_owner(
+def test_cancelling_a_finished_call_does_not_affect_the_next_call_on_its_connection(
     client: HttpModelClient, stub: ModelStub
 ) -> None:
     stub.script(Behaviour(shape="object"), Behaviour(pieces=("still", " here"), piece_delay_s=0.1))
-    read_whole = client.generate(TURNS)
-    next(read_whole)
-    owner = client.generate(TURNS)
-    assert next(owner) == "still"
-    read_whole.cancel()
-    assert list(owner) == [" here"]
+    finished = client.generate(TURNS)
+    next(finished)
+    following = client.generate(TURNS)
+    assert next(following) == "still"
+    finished.cancel()
+    assert list(following) == [" here"]
 
 
-def test_cancelling_after_the_last_byte_spares_the_kept_connection(
+def test_cancelling_after_the_last_byte_keeps_the_connection_open(
     client: HttpModelClient, stub: ModelStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect = Mock(wraps=cancellable_http._connect)
     monkeypatch.setattr(cancellable_http, "_connect", connect)
     stub.script(Behaviour(shape="object"))
-    finished_there = client.generate(TURNS)
-    next(finished_there)
-    finished_there.cancel()
+    finished = client.generate(TURNS)
+    next(finished)
+    finished.cancel()
     with client.generate(TURNS) as other:
         assert "".join(other) == "You said: Hello"
     assert connect.call_count == 1
 
 
-def test_cancelling_at_random_moments_never_harms_another_call(
+def test_cancelling_at_any_moment_does_not_affect_the_next_call(
     build: BuildClient, stub: ModelStub
 ) -> None:
-    """One kept connection goes from call to call; a late cancel must not hit its next owner."""
+    """The calls share one connection; a late cancel must not reach the next call."""
     client = build(max_connections=1)
     for number in range(200):
         generation = client.generate([Turn("human", f"first {number}")])

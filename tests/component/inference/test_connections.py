@@ -1,6 +1,7 @@
-"""Connections are kept, and a kept one that has died is no failure."""
+"""Connections are kept alive, and a stale one is replaced without an error."""
 
 import contextlib
+import gc
 import os
 import socket
 from concurrent.futures import Future
@@ -18,19 +19,19 @@ TURNS = [Turn("human", "Hello")]
 
 @pytest.fixture
 def connects(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """The connections that were opened, in order."""
-    seen: list[object] = []
+    """The connections opened so far, in order."""
+    opened: list[object] = []
     connect = cancellable_http._connect
 
-    def count(open_socket: object, connecting: Future[socket.socket]) -> None:
-        seen.append(connecting)
+    def record(open_socket: object, connecting: Future[socket.socket]) -> None:
+        opened.append(connecting)
         connect(open_socket, connecting)
 
-    monkeypatch.setattr(cancellable_http, "_connect", count)
-    return seen
+    monkeypatch.setattr(cancellable_http, "_connect", record)
+    return opened
 
 
-def generate(client: HttpModelClient) -> str:
+def generate_text(client: HttpModelClient) -> str:
     with client.generate(TURNS) as generation:
         return "".join(generation)
 
@@ -45,95 +46,98 @@ def generate(client: HttpModelClient) -> str:
     ],
     ids=["stream", "split stream", "object", "no DONE"],
 )
-def test_replies_use_one_connection_one_after_the_other(
+def test_consecutive_calls_reuse_one_connection(
     client: HttpModelClient, stub: ModelStub, connects: list[object], behaviour: Behaviour
 ) -> None:
     stub.always(behaviour)
     for _ in range(5):
-        generate(client)
+        generate_text(client)
     assert len(connects) == 1
 
 
-def test_an_error_response_keeps_the_connection(
+def test_an_error_response_keeps_the_connection_open(
     client: HttpModelClient, stub: ModelStub, connects: list[object]
 ) -> None:
     stub.script(Behaviour(status=500, error="x", times=3))
     for _ in range(3):
         with pytest.raises(ModelUnavailable):
-            generate(client)
-    assert generate(client) == "You said: Hello"
+            generate_text(client)
+    assert generate_text(client) == "You said: Hello"
     assert len(connects) == 1
 
 
-def test_a_kept_connection_that_the_server_has_closed_is_replaced(
+def test_an_idle_connection_that_the_server_closed_is_replaced(
     client: HttpModelClient, stub: ModelStub, connects: list[object]
 ) -> None:
-    generate(client)
+    generate_text(client)
     stub.drop_connections()
-    assert generate(client) == "You said: Hello"
+    assert generate_text(client) == "You said: Hello"
     assert len(connects) == 2
 
 
 @pytest.mark.parametrize("fault", [Behaviour(reset_after=0), Behaviour(close_after=0)])
-def test_a_request_on_a_dead_kept_connection_is_repeated_once(
+def test_a_reused_connection_that_breaks_before_the_response_is_retried_once(
     client: HttpModelClient, stub: ModelStub, connects: list[object], fault: Behaviour
 ) -> None:
-    generate(client)
+    generate_text(client)
     stub.script(fault)
-    assert generate(client) == "You said: Hello"
+    assert generate_text(client) == "You said: Hello"
     assert len(stub.requests) == 3
     assert len(connects) == 2
 
 
-def test_it_is_tried_once_more_on_a_new_connection(
+def test_the_retry_uses_a_new_connection(
     client: HttpModelClient, stub: ModelStub, connects: list[object]
 ) -> None:
-    together = [client.generate(TURNS), client.generate(TURNS)]
-    for generation in together:
+    concurrent = [client.generate(TURNS), client.generate(TURNS)]
+    for generation in concurrent:
         next(generation)
-    for generation in together:
+    for generation in concurrent:
         list(generation)
     stub.script(Behaviour(reset_after=0))
-    assert generate(client) == "You said: Hello"
+    assert generate_text(client) == "You said: Hello"
     assert len(connects) == 3
 
 
-def test_it_is_tried_once_more_only_once(client: HttpModelClient, stub: ModelStub) -> None:
-    generate(client)
+def test_a_second_broken_connection_is_not_retried(
+    client: HttpModelClient, stub: ModelStub
+) -> None:
+    generate_text(client)
     stub.script(Behaviour(reset_after=0, times=5))
     with pytest.raises(ModelUnavailable):
-        generate(client)
+        generate_text(client)
     assert len(stub.requests) == 3
 
 
-def test_a_new_connection_that_breaks_is_a_failure(
+def test_a_new_connection_that_breaks_is_not_retried(
     client: HttpModelClient, stub: ModelStub
 ) -> None:
     stub.script(Behaviour(reset_after=0))
     with pytest.raises(ModelUnavailable):
-        generate(client)
+        generate_text(client)
     assert len(stub.requests) == 1
 
 
-def test_a_kept_connection_that_breaks_within_a_reply_is_a_failure(
+def test_a_reused_connection_that_breaks_within_a_reply_is_not_retried(
     client: HttpModelClient, stub: ModelStub
 ) -> None:
-    generate(client)
+    generate_text(client)
     stub.script(Behaviour(reset_after=1))
     with pytest.raises(ModelUnavailable):
-        generate(client)
+        generate_text(client)
     assert len(stub.requests) == 2
 
 
-def test_no_descriptor_is_left_open(
+def test_no_file_descriptor_is_leaked(
     build: BuildClient, stub: ModelStub, api: str, full_server: str
 ) -> None:
+    gc.collect()  # closes what earlier tests left behind
     before = open_descriptors()
     clients = [build(api, timeout_s=0.1), build(api, url=full_server, timeout_s=0.1)]
     stub.script(*[Behaviour(), Behaviour(hang_after=0), Behaviour(reset_after=1)] * 2)
     for client in clients * 6:
         with contextlib.suppress(ModelError):
-            generate(client)
+            generate_text(client)
     assert len(stub.requests) == 6
     for client in clients:
         client.close()
@@ -141,5 +145,5 @@ def test_no_descriptor_is_left_open(
 
 
 def open_descriptors() -> int:
-    """Count this process's descriptors; the stub's side of a connection is among them."""
+    """Count the open descriptors of this process, which include the stub's sockets."""
     return len(os.listdir("/proc/self/fd"))

@@ -1,4 +1,4 @@
-"""The stub as a process of its own, scripted over HTTP."""
+"""The model stub as a separate process, scripted over HTTP."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-ASK = {"inputs": "Human: hi\nBot:", "stream": True}
+PAYLOAD = {"inputs": "Human: hi\nBot:", "stream": True}
 
 
 @pytest.fixture
@@ -20,21 +20,21 @@ def url() -> Iterator[str]:
         assert process.wait(timeout=5) == 0
 
 
-def test_a_script_is_played_once_and_then_the_default(url: str) -> None:
+def test_each_scripted_behaviour_is_used_once_before_the_default(url: str) -> None:
     script = [{"status": 500, "error": "x"}, {"text": "twice", "times": 2, "shape": "object"}]
     assert requests.put(f"{url}/script", json=script, timeout=5).status_code == 200
-    answers = [requests.post(f"{url}/generate", json=ASK, timeout=5) for _ in range(4)]
-    assert [response.status_code for response in answers] == [500, 200, 200, 200]
-    assert answers[2].json() == {"generated_text": "twice"}
-    assert '"text": " hi"' in answers[3].text
+    responses = [requests.post(f"{url}/generate", json=PAYLOAD, timeout=5) for _ in range(4)]
+    assert [response.status_code for response in responses] == [500, 200, 200, 200]
+    assert responses[2].json() == {"generated_text": "twice"}
+    assert '"text": " hi"' in responses[3].text
 
 
-def test_requests_are_recorded_and_cleared(url: str) -> None:
-    requests.post(f"{url}/generate", json=ASK, timeout=5)
-    (seen,) = requests.get(f"{url}/requests", timeout=5).json()
-    assert seen["payload"] == ASK
-    assert seen["finished_at_s"] >= seen["received_at_s"]
-    assert seen["disconnected_at_s"] is None
+def test_recorded_requests_can_be_read_and_cleared(url: str) -> None:
+    requests.post(f"{url}/generate", json=PAYLOAD, timeout=5)
+    (request,) = requests.get(f"{url}/requests", timeout=5).json()
+    assert request["payload"] == PAYLOAD
+    assert request["finished_at_s"] >= request["received_at_s"]
+    assert request["disconnected_at_s"] is None
     requests.delete(f"{url}/requests", timeout=5)
     assert requests.get(f"{url}/requests", timeout=5).json() == []
 
@@ -48,7 +48,9 @@ def test_requests_are_recorded_and_cleared(url: str) -> None:
         ("elsewhere", "{}", 404),
     ],
 )
-def test_a_mistake_in_a_test_is_reported(url: str, path: str, body: str, status: int) -> None:
+def test_an_invalid_request_gets_an_error_response(
+    url: str, path: str, body: str, status: int
+) -> None:
     method = "PUT" if path == "script" else "POST"
     response = requests.request(method, f"{url}/{path}", data=body, timeout=5)
     assert response.status_code == status

@@ -1,4 +1,4 @@
-"""Replies that arrive, in every dialect and every shape servers give them."""
+"""Complete replies, in every dialect and every format that servers use."""
 
 import threading
 
@@ -10,7 +10,7 @@ from tests.component.inference.conftest import BuildClient
 from tests.model_stub import Behaviour, ModelStub
 
 TURNS = [Turn("human", "Hello"), Turn("bot", "Hi"), Turn("human", "Who are you?")]
-FOREIGN = "Grüße 漢字 🎉 end"
+UNICODE_TEXT = "Grüße 漢字 🎉 end"
 
 
 def test_the_reply_is_to_the_last_message(client: HttpModelClient) -> None:
@@ -24,41 +24,41 @@ def test_the_reply_is_to_the_last_message(client: HttpModelClient) -> None:
 @pytest.mark.parametrize(
     "behaviour",
     [
-        Behaviour(text=FOREIGN),
-        Behaviour(text=FOREIGN, split_bytes=True),
-        Behaviour(text=FOREIGN, done=False),
-        Behaviour(text=FOREIGN, finish_reason=None),
-        Behaviour(text=FOREIGN, shape="object"),
-        Behaviour(text=FOREIGN, shape="array"),
-        Behaviour(text=FOREIGN, shape="object", split_bytes=True),
-        Behaviour(text=FOREIGN, echo_prompt=True),
-        Behaviour(text=FOREIGN, echo_prompt=True, shape="array"),
-        Behaviour(pieces=(" ", FOREIGN, "\n", "Hu", "man", ": and now me")),
-        Behaviour(text=f"\n{FOREIGN}\nHuman: more", shape="array"),
+        Behaviour(text=UNICODE_TEXT),
+        Behaviour(text=UNICODE_TEXT, split_bytes=True),
+        Behaviour(text=UNICODE_TEXT, done=False),
+        Behaviour(text=UNICODE_TEXT, finish_reason=None),
+        Behaviour(text=UNICODE_TEXT, shape="object"),
+        Behaviour(text=UNICODE_TEXT, shape="array"),
+        Behaviour(text=UNICODE_TEXT, shape="object", split_bytes=True),
+        Behaviour(text=UNICODE_TEXT, echo_prompt=True),
+        Behaviour(text=UNICODE_TEXT, echo_prompt=True, shape="array"),
+        Behaviour(pieces=(" ", UNICODE_TEXT, "\n", "Hu", "man", ": and now me")),
+        Behaviour(text=f"\n{UNICODE_TEXT}\nHuman: more", shape="array"),
     ],
 )
-def test_every_response_format_gives_the_same_reply(
+def test_every_response_format_yields_the_same_reply(
     client: HttpModelClient, stub: ModelStub, behaviour: Behaviour
 ) -> None:
     stub.script(behaviour)
     with client.generate(TURNS) as generation:
-        assert "".join(generation) == FOREIGN
+        assert "".join(generation) == UNICODE_TEXT
     assert generation.finish_reason == "stop"
 
 
-WORDS = ("one", " two", " three")
+PIECES = ("one", " two", " three")
 
 
 @pytest.mark.parametrize(
     ("behaviour", "has_more"),
     [
-        (Behaviour(pieces=WORDS), [True, True, True]),
-        (Behaviour(pieces=WORDS, shape="object"), [True]),
-        (Behaviour(pieces=WORDS, piece_delay_s=0.1), [False, False, True]),
-        (Behaviour(pieces=WORDS, piece_delay_s=0.1, split_bytes=True), [False, False, True]),
+        (Behaviour(pieces=PIECES), [True, True, True]),
+        (Behaviour(pieces=PIECES, shape="object"), [True]),
+        (Behaviour(pieces=PIECES, piece_delay_s=0.1), [False, False, True]),
+        (Behaviour(pieces=PIECES, piece_delay_s=0.1, split_bytes=True), [False, False, True]),
     ],
 )
-def test_it_is_known_whether_a_piece_came_alone(
+def test_has_more_is_true_while_another_piece_is_buffered(
     client: HttpModelClient, stub: ModelStub, behaviour: Behaviour, has_more: list[bool]
 ) -> None:
     stub.script(behaviour)
@@ -67,7 +67,7 @@ def test_it_is_known_whether_a_piece_came_alone(
 
 
 @pytest.mark.parametrize("shape", ["stream", "object"])
-def test_a_reply_at_its_length_limit_is_marked(
+def test_a_truncated_reply_has_finish_reason_length(
     client: HttpModelClient, stub: ModelStub, shape: str
 ) -> None:
     stub.script(Behaviour(text="half a", finish_reason="length", shape=shape))  # type: ignore[arg-type]
@@ -76,14 +76,16 @@ def test_a_reply_at_its_length_limit_is_marked(
     assert generation.finish_reason == "length"
 
 
-def test_the_last_event_alone_is_a_reply(build: BuildClient, stub: ModelStub) -> None:
+def test_a_stream_of_only_the_last_event_yields_its_text(
+    build: BuildClient, stub: ModelStub
+) -> None:
     last = '{"token":{"text":"","special":true},"generated_text":"all at once"}'
     stub.script(Behaviour(raw=f"data:{last}\n\n", headers={"Content-Type": "text/plain"}))
     with build().generate(TURNS) as generation:
         assert list(generation) == ["all at once"]
 
 
-def test_a_piece_arrives_before_the_next_one_is_sent(
+def test_each_piece_is_yielded_as_soon_as_it_arrives(
     client: HttpModelClient, stub: ModelStub
 ) -> None:
     stub.script(Behaviour(pieces=("first", " second"), hang_after=1))
@@ -91,17 +93,19 @@ def test_a_piece_arrives_before_the_next_one_is_sent(
         assert next(generation) == "first"
 
 
-def test_text_after_a_generated_turn_is_cut_and_the_model_stopped(
+def test_text_from_a_generated_turn_on_is_dropped_and_the_connection_closed(
     build: BuildClient, stub: ModelStub
 ) -> None:
     stub.script(Behaviour(pieces=("Yes.", "\nHuman:", " go on"), hang_after=2))
     with build().generate(TURNS) as generation:
         assert "".join(generation) == "Yes."
     assert generation.finish_reason == "stop"
-    stub.wait_for(lambda seen: seen[0].disconnected_at_s is not None)
+    stub.wait_for(lambda requests: requests[0].disconnected_at_s is not None)
 
 
-def test_the_request_is_what_a_gpt_j_endpoint_expects(build: BuildClient, stub: ModelStub) -> None:
+def test_the_huggingface_request_has_the_documented_fields(
+    build: BuildClient, stub: ModelStub
+) -> None:
     with build().generate(TURNS) as generation:
         list(generation)
     (request,) = stub.requests
@@ -116,7 +120,7 @@ def test_the_request_is_what_a_gpt_j_endpoint_expects(build: BuildClient, stub: 
     assert request.headers["content-type"] == "application/json"
 
 
-def test_completions_get_the_same_prompt(build: BuildClient, stub: ModelStub) -> None:
+def test_the_completions_request_has_the_same_prompt(build: BuildClient, stub: ModelStub) -> None:
     with build("completions").generate(TURNS) as generation:
         list(generation)
     payload = stub.requests[0].payload
@@ -126,7 +130,7 @@ def test_completions_get_the_same_prompt(build: BuildClient, stub: ModelStub) ->
     assert payload["model"] == "EleutherAI/gpt-j-6b"
 
 
-def test_chat_gets_roles(build: BuildClient, stub: ModelStub) -> None:
+def test_the_chat_request_has_roles(build: BuildClient, stub: ModelStub) -> None:
     with build("chat").generate(TURNS) as generation:
         list(generation)
     assert stub.requests[0].payload["messages"] == [
@@ -137,13 +141,17 @@ def test_chat_gets_roles(build: BuildClient, stub: ModelStub) -> None:
     assert "temperature" not in stub.requests[0].payload
 
 
-def test_without_a_token_nothing_is_authorised(build: BuildClient, stub: ModelStub) -> None:
+def test_without_a_token_no_authorization_header_is_sent(
+    build: BuildClient, stub: ModelStub
+) -> None:
     with build(token=None).generate(TURNS) as generation:
         list(generation)
     assert "authorization" not in stub.requests[0].headers
 
 
-def test_a_long_conversation_is_trimmed_to_the_context(build: BuildClient, stub: ModelStub) -> None:
+def test_a_long_conversation_is_trimmed_to_the_context_size(
+    build: BuildClient, stub: ModelStub
+) -> None:
     turns = [Turn("human", f"{number} " + "long " * 300) for number in range(9)]
     with build(context_tokens=1000, max_new_tokens=100).generate(turns) as generation:
         list(generation)
@@ -152,7 +160,7 @@ def test_a_long_conversation_is_trimmed_to_the_context(build: BuildClient, stub:
     assert prompt.startswith("Human: 8 long")
 
 
-def test_proxies_and_netrc_of_the_environment_are_not_used(
+def test_proxies_from_the_environment_are_not_used(
     build: BuildClient, stub: ModelStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -161,7 +169,7 @@ def test_proxies_and_netrc_of_the_environment_are_not_used(
         assert list(generation)
 
 
-def test_many_threads_share_a_client(build: BuildClient, stub: ModelStub) -> None:
+def test_threads_can_share_a_client(build: BuildClient, stub: ModelStub) -> None:
     client = build(max_connections=4)
     replies: dict[int, str] = {}
 

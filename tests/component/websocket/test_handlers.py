@@ -16,7 +16,7 @@ from chat.protocol import (
 from chat.store import sessions
 from chat.store.client import AsyncStore, Store
 from chat.websocket.handlers import Effects, FrameHandlers
-from tests.component.conftest import LIMITS, send_message, store_reply, take
+from tests.component.conftest import LIMITS, send_message, store_reply, take_message
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ async def test_stopping_a_reply_in_progress_is_left_to_its_worker(
     handlers: FrameHandlers, store: Store, session: str
 ) -> None:
     message = send_message(store, session)
-    take(store, session)
+    take_message(store, session)
     assert await handlers.handle(ReplyStop(reply_to=message.id)) == Effects()
 
 

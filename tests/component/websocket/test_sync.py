@@ -11,7 +11,7 @@ from chat.store import leases, sessions
 from chat.store.client import AsyncStore, Store
 from chat.websocket.codecs import PlainCodec
 from chat.websocket.timers import Timer
-from tests.component.conftest import send_message, store_reply, take
+from tests.component.conftest import send_message, store_reply, take_message
 from tests.component.websocket.conftest import open_sync, types
 
 
@@ -45,7 +45,7 @@ async def test_a_partial_reply_that_was_missed_is_started_and_filled(
 ) -> None:
     sync = await open_sync(async_store, session)
     await sync.on_frame(accepted(store, session))
-    taken = take(store, session)
+    taken = take_message(store, session)
     store.run(leases.progress(session, taken.lease, taken.reply, text="one two"))
     late = ReplyDelta(reply_to=taken.message.id, id=taken.reply, offset=4, text="two")
     frames = await sync.on_frame(PublishedFrame.of(late))
@@ -88,7 +88,7 @@ async def test_the_plain_codec_ignores_deltas_and_converts_replies(
     codec = PlainCodec()
     sync = await open_sync(async_store, session, codec)
     await sync.on_frame(accepted(store, session))
-    taken = take(store, session)
+    taken = take_message(store, session)
     started = ReplyStarted(reply_to=taken.message.id, id=taken.reply)
     assert list(await sync.on_frame(PublishedFrame.of(started))) == []
     store.run(leases.release(session, taken.lease))

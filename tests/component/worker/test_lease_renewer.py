@@ -13,7 +13,7 @@ from chat.store.client import Store
 from chat.store.command import Command, LeaseLost
 from chat.store.leases import LeaseStatus
 from chat.worker.lease_renewer import CancelReason, LeaseHandle, LeaseRenewer
-from tests.component.conftest import due, send_message, take
+from tests.component.conftest import due_at_ms, send_message, take_message
 from tests.processes import wait_for
 
 HELD = LeaseStatus(stop_requested=False, length=0)
@@ -180,12 +180,12 @@ def test_a_lease_added_while_the_thread_goes_idle_is_renewed(held: LeaseHandle) 
 
 def test_a_lease_in_redis_stays_held_and_reports_a_stop(store: Store, session: str) -> None:
     message = send_message(store, session)
-    taken = take(store, session)
+    taken = take_message(store, session)
     held = LeaseHandle(session, taken.lease, taken.reply, time.monotonic() + 60)
-    before = due(store, session)
+    before = due_at_ms(store, session)
     assert before is not None
     with LeaseRenewer(store).renewing(held):
-        wait_for(lambda: (due(store, session) or 0) > before, "a renewed lease", timeout_s=2)
+        wait_for(lambda: (due_at_ms(store, session) or 0) > before, "a renewed lease", timeout_s=2)
         store.run(sessions.stop(session, message.id, ttl_s=600))
         assert held.wait(2)
     assert held.cancel_reason is CancelReason.STOP

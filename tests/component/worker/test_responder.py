@@ -13,7 +13,14 @@ from chat.store.client import Store
 from chat.store.keys import session_key
 from chat.worker.responder import Responder, ResponderSettings
 from inference.model_client import ModelClient
-from tests.component.conftest import LIMITS, due, reply, send_message, store_reply, take
+from tests.component.conftest import (
+    LIMITS,
+    due_at_ms,
+    new_reply,
+    send_message,
+    store_reply,
+    take_message,
+)
 from tests.component.worker.conftest import RecordedDelivery, ScriptedModel
 
 SETTINGS = ResponderSettings(
@@ -104,7 +111,7 @@ def test_nothing_happens_without_a_waiting_message(worker: Worker, session: str)
 
 def test_nothing_happens_while_another_worker_holds_the_lease(worker: Worker, session: str) -> None:
     send_message(worker.store, session)
-    take(worker.store, session, "another")
+    take_message(worker.store, session, "another")
     assert not worker.responder(ScriptedModel()).answer_next(session)
     assert worker.delivery.frames == []
 
@@ -129,8 +136,8 @@ def test_the_outcome_of_another_worker_is_not_published_again(worker: Worker, se
 
     def expire_and_answer() -> None:
         worker.store.redis.delete(session_key(session, "lease"))
-        taken = take(worker.store, session, "another")
-        theirs = reply(message.id, "theirs")
+        taken = take_message(worker.store, session, "another")
+        theirs = new_reply(message.id, "theirs")
         worker.store.run(leases.commit(session, taken.lease, theirs, ttl_s=600))
 
     worker.responder(ScriptedModel(["ours", expire_and_answer])).answer_next(session)
@@ -142,5 +149,5 @@ def test_a_session_that_was_deleted_meanwhile_ends_quietly(worker: Worker, sessi
     send_message(worker.store, session)
     model = ScriptedModel(["text", lambda: worker.store.run(sessions.erase(session))])
     assert not worker.responder(model).answer_next(session)
-    assert due(worker.store, session) is None
+    assert due_at_ms(worker.store, session) is None
     assert "reply.completed" not in worker.delivery.types()

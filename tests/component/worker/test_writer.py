@@ -26,7 +26,7 @@ from inference.model_errors import (
     ModelRejected,
     ModelUnavailable,
 )
-from tests.component.conftest import send_message, take
+from tests.component.conftest import send_message, take_message
 from tests.component.worker.conftest import RecordedDelivery, ScriptedModel, Step
 
 TURNS = [Turn("human", "hello")]
@@ -40,7 +40,7 @@ class Reply:
         self.session = session
         self.delivery = delivery
         send_message(store, session)
-        self.taken: TakenMessage = take(store, session)
+        self.taken: TakenMessage = take_message(store, session)
         self.handle = self.new_handle()
 
     def new_handle(self, deadline_s: float = 60) -> LeaseHandle:
