@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from csp.constants import HEADER
 from csp.utils import build_policy
@@ -13,10 +13,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_http_methods
-from pydantic import ValidationError
 
-from chat.api import MAX_NAME_CHARS, names
-from chat.container import async_store, limits
+from chat.api import MAX_NAME_CHARS, InvalidName, create_session
+from chat.container import async_store
 from chat.errors import ChatError, RateLimited
 from chat.schemas import session_id
 from chat.store import sessions
@@ -75,8 +74,8 @@ async def page(request: HttpRequest) -> HttpResponse:
 async def _start_session(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "")
     try:
-        token = await _create_session(names.validate_python(name), request.META["REMOTE_ADDR"])
-    except ValidationError:
+        session = await create_session(name, request.META["REMOTE_ADDR"])
+    except InvalidName:
         return await _page(request, name=name, error=_("Enter a valid name."), status=400)
     except RateLimited:
         error = _("Too many new conversations. Wait a minute and try again.")
@@ -87,20 +86,13 @@ async def _start_session(request: HttpRequest) -> HttpResponse:
     response = HttpResponseRedirect(reverse("page"))
     response.set_cookie(
         COOKIE,
-        str(token),
+        str(session.token),
         max_age=int(settings.SESSION_TTL_S),
         secure=request.is_secure(),
         httponly=True,
         samesite="Lax",
     )
     return response
-
-
-async def _create_session(name: str, address: str) -> UUID:
-    token = uuid4()
-    command = sessions.create(session_id(str(token)), name, address=address, limits=limits())
-    await async_store().run(command)
-    return token
 
 
 async def _page(

@@ -1,7 +1,7 @@
-"""The WebSocket API described in AsyncAPI 3, from the types the server validates and sends with.
+"""The AsyncAPI 3 document of the WebSocket API, generated from the types that the server uses.
 
-Read https://www.asyncapi.com/docs/reference/specification/v3.0.0 for the format. Operations are
-seen from the server, so what a client sends is `receive`.
+Format: https://www.asyncapi.com/docs/reference/specification/v3.0.0. Operations are described from
+the server's point of view, so a frame that a client sends has the action `receive`.
 """
 
 import inspect
@@ -40,7 +40,7 @@ FrameType = type[Frame]
 
 CLIENT_FRAMES: tuple[FrameType, ...] = get_args(get_args(ClientFrame)[0])
 SERVER_FRAMES: tuple[FrameType, ...] = get_args(get_args(ServerFrame)[0])
-ANSWERS: dict[FrameType, tuple[FrameType, ...]] = {
+RESPONSES: dict[FrameType, tuple[FrameType, ...]] = {
     MessageSend: (MessageAccepted, Error),
     ReplyStop: (ReplyCompleted, ReplyFailed, Error),
     ReplyRegenerate: (ReplyQueued, ReplyStarted, Error),
@@ -49,39 +49,41 @@ ANSWERS: dict[FrameType, tuple[FrameType, ...]] = {
 }
 
 DESCRIPTION = f"""\
-One WebSocket, two dialects. A client that offers the subprotocol `{SUBPROTOCOL}` gets typed frames
-and can resume; one that offers none sends text and gets a JSON object for every answer.
-The session's token comes from `POST /token` (see `/openapi.json`). A readable form of this
-document is at `/docs/websocket`."""
+One WebSocket with two formats. A client that offers the subprotocol `{SUBPROTOCOL}` exchanges typed
+frames and can resume. A client that offers none sends text and receives a JSON object for every
+reply. `POST /token` returns the session's token (see `/openapi.json`). For a readable version of
+this document, see `/docs/websocket`."""
 
 
 def type_of(frame: FrameType) -> str:
-    """Return the `type` that a frame carries."""
+    """Return the `type` of a frame."""
     return str(frame.model_fields["type"].default)
 
 
 @cache
 def examples() -> dict[str, Any]:
-    """Return an example of every frame by its type, as really sent and received."""
+    """Return an example of every frame by its type, recorded from a real conversation."""
     return dict(json.loads(EXAMPLES.read_text()))
 
 
 @cache
 def schemas() -> dict[str, Any]:
     """Return the JSON schema of every type by its name."""
-    sent: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+    received: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         (frame, "validation") for frame in CLIENT_FRAMES
     ]
-    told: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+    sent: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         *((frame, "serialization") for frame in SERVER_FRAMES),
         (PlainReply, "serialization"),
     ]
-    _, described = models_json_schema(sent + told, ref_template="#/components/schemas/{model}")
+    _, schema_document = models_json_schema(
+        received + sent, ref_template="#/components/schemas/{model}"
+    )
     for frame in CLIENT_FRAMES:
-        # A frame without its type is refused, although the field has a default in Python.
-        schema = described["$defs"][frame.__name__]
+        # A frame must have a type, although the field has a default in Python.
+        schema = schema_document["$defs"][frame.__name__]
         schema["required"] = ["type", *schema.get("required", [])]
-    return dict(described["$defs"])
+    return dict(schema_document["$defs"])
 
 
 def document(host: str, *, secure: bool) -> dict[str, Any]:
@@ -94,7 +96,7 @@ def document(host: str, *, secure: bool) -> dict[str, Any]:
             "this": {
                 "host": host,
                 "protocol": "wss" if secure else "ws",
-                "description": "The server that gave you this document.",
+                "description": "The server that served this document.",
                 "security": [_ref("components", "securitySchemes", name) for name in SECURITY],
             }
         },
@@ -113,20 +115,20 @@ SECURITY = {
         "type": "httpApiKey",
         "in": "header",
         "name": "Sec-WebSocket-Protocol",
-        "description": f"Offer `{SUBPROTOCOL}, token.T`, T being the token; the answer is"
-        f" `{SUBPROTOCOL}` alone.",
+        "description": f"Offer `{SUBPROTOCOL}, token.T`, where T is the token. The server selects"
+        f" `{SUBPROTOCOL}`.",
     },
     "query": {
         "type": "httpApiKey",
         "in": "query",
         "name": "token",
-        "description": "`/chat?token=T`: the only way for the plain dialect.",
+        "description": "`/chat?token=T`: the only way without a subprotocol.",
     },
     "cookie": {
         "type": "httpApiKey",
         "in": "cookie",
         "name": COOKIE,
-        "description": "Set by the chat page's own form.",
+        "description": "Set by the form of the chat page.",
     },
 }
 
@@ -135,14 +137,18 @@ def _chat_v1() -> dict[str, Any]:
     return {
         "address": "/chat",
         "title": SUBPROTOCOL,
-        "description": "Typed JSON frames, both ways. The first frame is `session.ready`.",
+        "description": "Typed JSON frames in both directions. The first one is `session.ready`.",
         "messages": {
             type_of(frame): _ref("components", "messages", type_of(frame))
             for frame in (*CLIENT_FRAMES, *SERVER_FRAMES)
         },
         "bindings": _handshake(
-            {"type": "integer", "minimum": 0, "description": "Tell only messages above this seq."},
-            {"Sec-WebSocket-Protocol": {"type": "string", "description": "Holds `chat.v1`."}},
+            {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Send only messages with a higher seq.",
+            },
+            {"Sec-WebSocket-Protocol": {"type": "string", "description": "Contains `chat.v1`."}},
         ),
     }
 
@@ -152,7 +158,7 @@ def _plain() -> dict[str, Any]:
     return {
         "address": "/chat",
         "title": "plain",
-        "description": "Text in, one JSON object out for every answer or failure, nothing else.",
+        "description": "Text in, one JSON object out for every reply or error, and nothing else.",
         "messages": {name: _ref("components", "messages", name) for name in names},
         "bindings": _handshake(None, {}),
     }
@@ -175,14 +181,14 @@ def _messages() -> dict[str, Any]:
     return frames | {
         "plain.text": {
             "name": "plain.text",
-            "summary": "A message, as it is.",
+            "summary": "The text of a message.",
             "contentType": "text/plain",
             "payload": {"type": "string"},
             "examples": [{"payload": examples()["plain.text"]}],
         },
         "plain.answer": {
             "name": "plain.answer",
-            "summary": "A reply, or why there is none.",
+            "summary": "A reply or an error.",
             "payload": _ref("components", "schemas", PlainReply.__name__),
             "examples": [
                 {"name": name, "payload": examples()[f"plain.{name}"]}
@@ -193,11 +199,10 @@ def _messages() -> dict[str, Any]:
 
 
 def _message(frame: FrameType) -> dict[str, Any]:
-    description = inspect.getdoc(frame) or ""
     return {
         "name": type_of(frame),
-        "summary": description.partition(". ")[0].rstrip(".") + ".",
-        "description": description,
+        "summary": _first_sentence(frame),
+        "description": inspect.getdoc(frame) or "",
         "payload": _ref("components", "schemas", frame.__name__),
         "examples": [{"payload": examples()[type_of(frame)]}],
     }
@@ -206,16 +211,16 @@ def _message(frame: FrameType) -> dict[str, Any]:
 def _operations() -> dict[str, Any]:
     return {
         **{type_of(frame): _receive(frame) for frame in CLIENT_FRAMES},
-        "tell": {
+        "notify": {
             "action": "send",
             "channel": _ref("channels", SUBPROTOCOL),
-            "summary": "Tell every socket of the session what happens.",
+            "summary": "Notify the sockets of the session.",
             "messages": _in_channel(SUBPROTOCOL, *map(type_of, SERVER_FRAMES)),
         },
-        "plain.say": {
+        "plain.send": {
             "action": "receive",
             "channel": _ref("channels", "plain"),
-            "summary": "Take a message.",
+            "summary": "Receive a message.",
             "messages": _in_channel("plain", "plain.text"),
             "reply": {
                 "channel": _ref("channels", "plain"),
@@ -229,13 +234,18 @@ def _receive(frame: FrameType) -> dict[str, Any]:
     return {
         "action": "receive",
         "channel": _ref("channels", SUBPROTOCOL),
-        "summary": (inspect.getdoc(frame) or "").partition(". ")[0],
+        "summary": _first_sentence(frame),
         "messages": _in_channel(SUBPROTOCOL, type_of(frame)),
         "reply": {
             "channel": _ref("channels", SUBPROTOCOL),
-            "messages": _in_channel(SUBPROTOCOL, *map(type_of, ANSWERS[frame])),
+            "messages": _in_channel(SUBPROTOCOL, *map(type_of, RESPONSES[frame])),
         },
     }
+
+
+def _first_sentence(frame: FrameType) -> str:
+    first_line = (inspect.getdoc(frame) or "").partition("\n")[0]
+    return first_line.partition(". ")[0].rstrip(".") + "."
 
 
 def _in_channel(channel: str, *names: str) -> list[dict[str, str]]:

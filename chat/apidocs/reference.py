@@ -1,10 +1,10 @@
-"""The WebSocket API's documents: AsyncAPI for programs, a page for people."""
+"""The page that describes the WebSocket API to people, from the AsyncAPI document."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from chat.apidocs import asyncapi
 from chat.errors import MEANINGS
 from chat.protocol import SUBPROTOCOL
+from chat.websocket.codecs import PlainReply
 
 WORDS = {
     "uuid": "UUID",
@@ -26,7 +27,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Word:
-    """A part of a type's description; `link` names the type it leads to."""
+    """A part of a type's description; `link` is the name of the type it links to."""
 
     text: str
     link: str = ""
@@ -37,35 +38,31 @@ class FieldRow:
     """A field of a frame as the page shows it."""
 
     name: str
-    kind: list[Word]
+    type: list[Word]
     required: bool
     description: SafeString
 
 
-def asyncapi_json(request: HttpRequest) -> JsonResponse:
-    """Answer the WebSocket API as an AsyncAPI 3 document."""
-    document = asyncapi.document(request.get_host(), secure=request.is_secure())
-    return JsonResponse(document, json_dumps_params={"indent": 2, "ensure_ascii": False})
-
-
 def websocket_page(request: HttpRequest) -> HttpResponse:
-    """Return the page that describes the same frames to people."""
-    described = asyncapi.document(request.get_host(), secure=request.is_secure())
-    server = described["servers"]["this"]
-    messages = described["components"]["messages"]
+    """Return the page with all frames, types and error codes."""
+    document = asyncapi.document(request.get_host(), secure=request.is_secure())
+    server = document["servers"]["this"]
+    messages = document["components"]["messages"]
     context = {
         "url": f"{server['protocol']}://{server['host']}/chat",
         "subprotocol": SUBPROTOCOL,
         "version": asyncapi.VERSION,
         "security": [
-            (name, scheme["name"], in_html(scheme["description"]))
-            for name, scheme in described["components"]["securitySchemes"].items()
+            (name, scheme["name"], format_code(scheme["description"]))
+            for name, scheme in document["components"]["securitySchemes"].items()
         ],
         "sent": [_section(messages[asyncapi.type_of(frame)]) for frame in asyncapi.CLIENT_FRAMES],
-        "told": [_section(messages[asyncapi.type_of(frame)]) for frame in asyncapi.SERVER_FRAMES],
+        "received": [
+            _section(messages[asyncapi.type_of(frame)]) for frame in asyncapi.SERVER_FRAMES
+        ],
         "plain": [_section(messages[name]) for name in ("plain.text", "plain.answer")],
-        "types": [_type(name) for name in _names_of_parts()],
-        "codes": [(code.value, in_html(meaning)) for code, meaning in MEANINGS.items()],
+        "types": [_type(name) for name in _part_names()],
+        "codes": [(code.value, format_code(meaning)) for code, meaning in MEANINGS.items()],
     }
     return render(request, "chat/websocket.html", context)
 
@@ -74,9 +71,9 @@ def _section(message: dict[str, Any]) -> dict[str, Any]:
     payload = message["payload"]
     return {
         "name": message["name"],
-        "description": in_html(message.get("description", message["summary"])),
+        "description": format_code(message.get("description", message["summary"])),
         "fields": _fields(asyncapi.schemas()[_name(payload)]) if "$ref" in payload else [],
-        "examples": [_shown(example["payload"]) for example in message["examples"]],
+        "examples": [_example(example["payload"]) for example in message["examples"]],
     }
 
 
@@ -84,50 +81,54 @@ def _type(name: str) -> dict[str, Any]:
     schema = asyncapi.schemas()[name]
     return {
         "name": name,
-        "description": in_html(schema.get("description", "")),
+        "description": format_code(schema.get("description", "")),
         "fields": _fields(schema),
         "values": schema.get("enum", []),
     }
 
 
-def _names_of_parts() -> list[str]:
-    """Return the types that frames are made of and that are no frames themselves."""
+def _part_names() -> list[str]:
+    """Return the names of the types that frames consist of."""
     frames = {frame.__name__ for frame in (*asyncapi.CLIENT_FRAMES, *asyncapi.SERVER_FRAMES)}
-    return [name for name in asyncapi.schemas() if name not in frames | {"PlainAnswer"}]
+    return [name for name in asyncapi.schemas() if name not in frames | {PlainReply.__name__}]
 
 
 def _fields(schema: dict[str, Any]) -> list[FieldRow]:
     required = schema.get("required", [])
     return [
-        FieldRow(name, kind_of(field), name in required, in_html(field.get("description", "")))
+        FieldRow(
+            name, type_in_words(field), name in required, format_code(field.get("description", ""))
+        )
         for name, field in schema.get("properties", {}).items()
     ]
 
 
-def kind_of(schema: dict[str, Any]) -> list[Word]:
-    """Return a JSON schema in words."""
+def type_in_words(schema: dict[str, Any]) -> list[Word]:
+    """Describe the type that a JSON schema defines."""
     if "$ref" in schema:
         return [Word(_name(schema), link=_name(schema))]
     if "anyOf" in schema:
-        return _joined([kind_of(option) for option in schema["anyOf"]])
+        return _join([type_in_words(option) for option in schema["anyOf"]])
     if "const" in schema:
         return [Word(json.dumps(schema["const"]))]
     if "enum" in schema:
-        return _joined([[Word(json.dumps(value))] for value in schema["enum"]])
+        return _join([[Word(json.dumps(value))] for value in schema["enum"]])
     if schema["type"] == "array":
-        return [Word("list of "), *kind_of(schema["items"])]
+        return [Word("list of "), *type_in_words(schema["items"])]
     word = WORDS[schema.get("format", schema["type"])]
     return [Word(f"{word}, at least {schema['minimum']}" if "minimum" in schema else word)]
 
 
-def in_html(text: str) -> SafeString:
-    """Return text as HTML, with what stands between backticks as code."""
+def format_code(text: str) -> SafeString:
+    """Return text as HTML, with the parts between backticks as code."""
     parts = enumerate(text.split("`"))
-    marked = (format_html("<code>{}</code>", part) if index % 2 else part for index, part in parts)
-    return format_html_join("", "{}", ((part,) for part in marked))
+    formatted = (
+        format_html("<code>{}</code>", part) if index % 2 else part for index, part in parts
+    )
+    return format_html_join("", "{}", ((part,) for part in formatted))
 
 
-def _joined(options: list[list[Word]]) -> list[Word]:
+def _join(options: list[list[Word]]) -> list[Word]:
     words = options[0]
     for option in options[1:]:
         words = [*words, Word(" or "), *option]
@@ -138,7 +139,7 @@ def _name(reference: dict[str, Any]) -> str:
     return str(reference["$ref"]).rpartition("/")[2]
 
 
-def _shown(payload: Any) -> str:
+def _example(payload: Any) -> str:
     return (
         payload if isinstance(payload, str) else json.dumps(payload, indent=2, ensure_ascii=False)
     )

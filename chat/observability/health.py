@@ -1,7 +1,6 @@
-"""Is the process alive, and is what it needs at work?
+"""The checks behind `/readyz`: whether everything that new messages need works.
 
-`/readyz` says of each part what is wrong with it, and 503 where new messages could not be answered:
-Redis takes no write, the broker no task, the channel layer loses events, or no worker is there.
+Redis must accept writes, the broker tasks and the channel layer events, and a worker must run.
 """
 
 import asyncio
@@ -11,69 +10,88 @@ from typing import cast
 from uuid import uuid4
 
 from channels.layers import BaseChannelLayer, get_channel_layer
-from django.http import HttpRequest, JsonResponse
-from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import TimeoutError as TooSlow
+from pydantic import Field
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from chat.container import async_store
 from chat.errors import StoreUnavailable
 from chat.observability.exporter import queued_tasks
+from chat.schemas import FrozenModel
 from chat.store import cluster
 from chat.store.cluster import WORKER_TIMEOUT_S
 
 TIMEOUT_S = 3
 OK = "ok"
 UNREACHABLE = "unreachable"
-DEGRADED = frozenset({"sweep"})
+NO_HEARTBEAT = f"no heartbeat for {WORKER_TIMEOUT_S:.0f} s"
 
 
-async def healthz(request: HttpRequest) -> JsonResponse:
-    """Answer as long as the event loop turns."""
-    return JsonResponse({"status": "alive"})
+class Checks(FrozenModel):
+    """The result of each check: `ok`, or what is wrong."""
+
+    redis: str = Field(description="Redis accepts writes.")
+    broker: str = Field(description="The broker responds.")
+    layer: str = Field(description="The channel layer delivers an event.")
+    worker: str = Field(description="At least one worker sends heartbeats.")
+    sweep: str = Field(description="The sweep runs. Messages are answered without it.")
+
+    @property
+    def ready(self) -> bool:
+        """Whether new messages can be answered: all checks but the sweep's passed."""
+        return {self.redis, self.broker, self.layer, self.worker} == {OK}
 
 
-async def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 where new messages would be answered, else 503; and the state of each part."""
-    states = await asyncio.gather(*(_state(check) for check in CHECKS.values()))
-    checks = dict(zip(CHECKS, states, strict=True))
-    ready = all(state == OK or name in DEGRADED for name, state in checks.items())
-    return JsonResponse({"checks": checks}, status=200 if ready else 503)
+ALL_OK = Checks(redis=OK, broker=OK, layer=OK, worker=OK, sweep=OK)
+NO_WORKER = ALL_OK.model_copy(update={"worker": NO_HEARTBEAT})
 
 
-async def _state(check: Callable[[], Awaitable[str]]) -> str:
+async def run_checks() -> Checks:
+    """Run all checks at the same time."""
+    redis, broker, layer, worker, sweep = await asyncio.gather(
+        _run(_check_redis),
+        _run(_check_broker),
+        _run(_check_layer),
+        _run(_check_worker),
+        _run(_check_sweep),
+    )
+    return Checks(redis=redis, broker=broker, layer=layer, worker=worker, sweep=sweep)
+
+
+async def _run(check: Callable[[], Awaitable[str]]) -> str:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await check()
-    except Exception:  # noqa: BLE001 whatever it is, it did not answer
+    except Exception:  # noqa: BLE001 whatever is wrong, the part did not respond
         return UNREACHABLE
 
 
-async def _redis() -> str:
-    """Redis writes: one that is full or a replica still reads."""
+async def _check_redis() -> str:
+    """Check with a write, because a Redis that is full or a replica still serves reads."""
     try:
         await async_store().run(cluster.check_writable())
     except StoreUnavailable as error:
-        gone = isinstance(error.__cause__, NotConnected | TooSlow)
-        return UNREACHABLE if gone else "refuses to write: full, read-only or without JSON"
+        is_down = isinstance(error.__cause__, RedisConnectionError | RedisTimeoutError)
+        return UNREACHABLE if is_down else "refuses writes: full, read-only or without JSON"
     return OK
 
 
-async def _broker() -> str:
+async def _check_broker() -> str:
     await asyncio.to_thread(queued_tasks)
     return OK
 
 
 class LayerProbe:
-    """Sends itself an event through the channel layer, on one channel for the process' life."""
+    """Sends an event to itself through the channel layer, on one channel per process."""
 
     def __init__(self) -> None:
         self._channel = ""
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def round_trip(self) -> None:
-        """Return when the event is back; where it is lost, the caller's time runs out."""
+        """Return when the event has arrived. A lost event never does: set a timeout."""
         layer = cast(BaseChannelLayer, get_channel_layer())
-        async with self._turn:
+        async with self._lock:
             self._channel = self._channel or await layer.new_channel()
             nonce = uuid4().hex
             await layer.send(self._channel, {"type": "probe", "nonce": nonce})
@@ -87,29 +105,20 @@ def layer_probe() -> LayerProbe:
     return LayerProbe()
 
 
-async def _layer() -> str:
+async def _check_layer() -> str:
     await layer_probe().round_trip()
     return OK
 
 
-async def _worker() -> str:
-    standing = await async_store().run(cluster.load())
-    return OK if standing.alive else f"no sign of life for {WORKER_TIMEOUT_S:.0f} s"
+async def _check_worker() -> str:
+    state = await async_store().run(cluster.load())
+    return OK if state.alive else NO_HEARTBEAT
 
 
-async def _sweep() -> str:
-    """Without the sweep messages are answered, but what a dying process leaves is not found."""
-    standing = await async_store().run(cluster.load())
-    if standing.swept_ago_s is None:
-        return "never done: start beat"
-    late = standing.swept_ago_s > WORKER_TIMEOUT_S
-    return f"{standing.swept_ago_s:.0f} s ago: is beat running?" if late else OK
-
-
-CHECKS = {
-    "redis": _redis,
-    "broker": _broker,
-    "layer": _layer,
-    "worker": _worker,
-    "sweep": _sweep,
-}
+async def _check_sweep() -> str:
+    state = await async_store().run(cluster.load())
+    if state.swept_ago_s is None:
+        return "has never run: is beat running?"
+    if state.swept_ago_s > WORKER_TIMEOUT_S:
+        return f"last ran {state.swept_ago_s:.0f} s ago: is beat running?"
+    return OK

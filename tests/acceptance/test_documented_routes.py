@@ -31,6 +31,12 @@ def test_a_page_of_the_service_is_as_described(stack: Stack, path: str) -> None:
     assert answer(stack, "GET", path).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/asyncapi.json"])
+def test_a_page_of_the_service_responds_to_head(stack: Stack, path: str) -> None:
+    response = requests.head(stack.url + path, timeout=10)
+    assert (response.status_code, response.text) == (200, "")
+
+
 def test_a_session_is_as_described_from_its_beginning_to_its_end(stack: Stack) -> None:
     assert answer(stack, "POST", "/token", params={"name": "Ada"}).status_code == 200
     query = {"token": create_session(stack.url)}

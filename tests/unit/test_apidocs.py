@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from chat.api import api
 from chat.apidocs.asyncapi import CLIENT_FRAMES, SERVER_FRAMES, FrameType, document, type_of
-from chat.apidocs.reference import Word, in_html, kind_of
+from chat.apidocs.reference import Word, format_code, type_in_words
 from chat.errors import MEANINGS, ErrorCode
 
 GUIDE = Path(__file__).parents[2].joinpath("docs", "reference", "websocket-api.md").read_text()
@@ -97,15 +97,15 @@ def test_every_error_code_has_a_meaning() -> None:
     ],
 )
 def test_a_type_is_put_in_words(schema: dict[str, Any], words: str) -> None:
-    assert "".join(word.text for word in kind_of(schema)) == words
+    assert "".join(word.text for word in type_in_words(schema)) == words
 
 
 def test_a_type_of_its_own_is_a_link() -> None:
-    assert kind_of({"$ref": "#/components/schemas/Usage"}) == [Word("Usage", link="Usage")]
+    assert type_in_words({"$ref": "#/components/schemas/Usage"}) == [Word("Usage", link="Usage")]
 
 
 def test_a_description_is_escaped_and_its_code_marked() -> None:
-    assert in_html("`a<b` & more") == "<code>a&lt;b</code> &amp; more"
+    assert format_code("`a<b` & more") == "<code>a&lt;b</code> &amp; more"
 
 
 def code_table(text: str) -> dict[str, str]:

@@ -42,7 +42,7 @@ def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
     worker = site.stack.start_worker()
     name = f"{socket.gethostname()}:{worker.pid}"
     with redis.Redis.from_url(site.stack.redis_url) as client:
-        wait_for(lambda: client.zscore("chat:workers", name), "its sign of life")
+        wait_for(lambda: client.zscore("chat:workers", name), "its heartbeat")
     worker.send(signal.SIGSTOP)
     code, said = check_worker(site.stack, "--timeout", "2")
     worker.send(signal.SIGCONT)
@@ -78,19 +78,19 @@ def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> No
 
     stack.of("beat")[0].kill()
     stack.of("worker")[0].kill()
-    assert "no sign of life" in ill("worker")
+    assert "no heartbeat" in ill("worker")
     assert readiness(stack)[0] == 503
     code, said = check_worker(stack)
     assert (code, "No worker is running on this host" in said) == (1, True)
 
     stack.start_worker()
-    wait_for(lambda: readiness(stack)[1]["worker"] == "ok", "the worker's sign of life")
+    wait_for(lambda: readiness(stack)[1]["worker"] == "ok", "the worker's heartbeat")
     assert "is beat running?" in ill("sweep")
     assert readiness(stack)[0] == 200, "messages are answered without the sweep"
 
     with redis.Redis.from_url(stack.redis_url) as client:
         client.config_set("maxmemory", "1mb")
-        assert "refuses to write" in ill("redis")
+        assert "refuses writes" in ill("redis")
         client.config_set("maxmemory", "0")
         wait_for(lambda: readiness(stack)[1]["redis"] == "ok", "Redis to recover")
         assert readiness(stack)[1]["layer"] == "ok"
