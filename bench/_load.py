@@ -1,4 +1,4 @@
-"""Clients that talk as fast as they are answered, and the site they talk to."""
+"""Clients that send as soon as they are answered, and the site that they use."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ ROOMY = {
 
 @contextmanager
 def site(server: str, **environment: str) -> Iterator[tuple[Stack, str]]:
-    """Start a whole site with a model that answers at once; yields it and the model's address."""
+    """Start a whole site with an instant model; yield it and the model's address."""
     with tempfile.TemporaryDirectory(prefix="chat-bench-") as folder:
         port = free_port()
         model = f"http://127.0.0.1:{port}"
@@ -41,7 +41,7 @@ def site(server: str, **environment: str) -> Iterator[tuple[Stack, str]]:
 
 
 def begin_web(stack: Stack, server: str, application: str, port: str) -> Process:
-    """Start a web server with an application and wait until it answers."""
+    """Start a web server with an application and wait until it serves."""
     command = WEB_SERVERS[server].replace("chatproject.asgi:application", application)
     process = stack.run("web", command, {"PORT": port})
     process.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/test"), "to answer")
@@ -49,7 +49,7 @@ def begin_web(stack: Stack, server: str, application: str, port: str) -> Process
 
 
 def script(model: str, **behaviour: object) -> None:
-    """Tell the model how to answer from now on."""
+    """Set the model stub's behaviour."""
     requests.put(f"{model}/default", json=behaviour, timeout=10).raise_for_status()
 
 
@@ -81,7 +81,7 @@ async def round_trips_ms(socket: ClientConnection, count: int) -> list[float]:
 
 
 async def replies_per_second(sockets: Sequence[ClientConnection], each: int) -> float:
-    """Let all sessions talk at once, each waiting for its own replies."""
+    """Run all sessions at once; each waits for its own replies."""
     start = time.perf_counter()
     await asyncio.gather(*(round_trips_ms(socket, each) for socket in sockets))
     return len(sockets) * each / (time.perf_counter() - start)

@@ -133,7 +133,7 @@ def _text(chance: random.Random, words: int) -> str:
 
 
 def _word(chance: random.Random) -> str:
-    """Return a random word; few words are frequent and many are rare, as in a language."""
+    """Return a random word; as in a language, few words are frequent and many are rare."""
     number = int(chance.paretovariate(0.6)) % 40_000
     syllables = []
     for _ in range(4):

@@ -36,7 +36,7 @@ def history(url: str, token: str) -> list[Frame]:
 
 
 class Client:
-    """One tab. It connects where it left off; a test decides when."""
+    """One tab. It connects when a test says so, and resumes where it was."""
 
     def __init__(self, ws_url: str, token: str) -> None:
         self.ws_url = ws_url

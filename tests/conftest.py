@@ -1,4 +1,4 @@
-"""The servers that tests share; each is started for the first test that needs it.
+"""The servers that tests share; each is started when the first test needs it.
 
 Use the smallest fixture that suffices: `redis_url` (only Redis), `model_stub`, `stack` (a whole
 site, shared with other tests), or `new_stack` (a new site, with its own settings, that a test may

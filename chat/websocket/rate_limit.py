@@ -30,9 +30,9 @@ class FrameRateLimit:
             self._refused += 1
             raise RateLimited(RETRY_AFTER_S)
         self._tokens -= 1
-        self._refused = 0
+        self._refused = max(0, self._refused - 1)
 
     @property
     def is_flooded(self) -> bool:
-        """Whether the client goes on although it was told to wait."""
+        """Whether the client keeps sending far more frames than it may."""
         return self._refused > MAX_REFUSED

@@ -48,6 +48,6 @@ def shared_narrow_stack(
 def narrow_stack(
     shared_narrow_stack: Stack, model_stub: ModelStub, request: pytest.FixtureRequest
 ) -> Stack:
-    """A site that writes one reply at a time, for all who use it."""
+    """A site that writes one reply at a time."""
     request.node.stash.setdefault(STACKS, []).append(shared_narrow_stack)
     return shared_narrow_stack

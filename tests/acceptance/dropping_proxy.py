@@ -15,7 +15,7 @@ READ_BYTES = 4096
 
 
 class DroppingProxy:
-    """`cut_after` gives, for each new connection, after how many bytes of answers it is cut."""
+    """`cut_after`: for each connection, after how many bytes of responses it is closed."""
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port

@@ -153,7 +153,7 @@ class Trial:
         task.add_done_callback(self._pauses.discard)
 
     async def _settle(self, store: AsyncStore) -> list[str]:
-        """Come back with every tab, as often as it takes, and wait until all is answered and shown.
+        """Reconnect every tab until all messages are answered and shown.
 
         Returns what still does not hold when time is up.
         """

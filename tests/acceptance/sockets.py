@@ -24,7 +24,7 @@ def create_session(stack: Stack, name: str = "Ada") -> str:
 
 
 def history(stack: Stack, token: str) -> list[Frame]:
-    """Return a session's messages as the HTTP API tells them."""
+    """Return a session's messages as the HTTP API returns them."""
     response = requests.get(
         f"{stack.url}/refresh_token", params={"token": token}, timeout=TIMEOUT_S
     )

@@ -1,4 +1,4 @@
-"""What the routes really answer is what /openapi.json says."""
+"""Responses of the routes match /openapi.json."""
 
 from typing import Any
 

@@ -42,7 +42,7 @@ MOODS = (
 async def break_things(
     site: Stack, model_stub: ModelStub, chance: random.Random, over: asyncio.Event
 ) -> None:
-    """Break a part of the site, again and again, and put another in its place; until it is over."""
+    """Break and replace parts of the site again and again until the trial is over."""
     faults = ["worker", "web"] if IS_LONG else ["worker"]
     while not over.is_set():
         model_stub.script(*chance.choices(MOODS, k=6))

@@ -1,4 +1,4 @@
-"""Redis, the broker or the worker away while somebody talks; a session that ends in mid-reply."""
+"""Redis, the broker or the worker is away; a session expires during a reply."""
 
 import signal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A client that knows nothing of us: text in, one JSON object for every answer."""
+"""A client without a library: text in, one JSON object per reply."""
 
 import re
 from uuid import UUID

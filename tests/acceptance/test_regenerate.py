@@ -1,4 +1,4 @@
-"""`reply.regenerate`: another reply in the place of the last, or of a failed one, once."""
+"""`reply.regenerate` replaces the last reply, or a failed one, once."""
 
 import requests
 

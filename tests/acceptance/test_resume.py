@@ -1,4 +1,4 @@
-"""A client that comes back ends with exactly the history in the document, whatever happened."""
+"""A client that reconnects always ends with exactly the history in the document."""
 
 import asyncio
 import shutil
@@ -100,7 +100,7 @@ async def test_a_client_that_was_away_gets_a_replacement(tabs: Tabs) -> None:
 
 
 async def test_a_client_that_was_away_gets_repeated_replacements(tabs: Tabs) -> None:
-    """The reply between is told without what it replaced, so all is told."""
+    """The reply in between is sent without what it replaced, so the whole history is sent."""
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
     await ada.outcome(message)
@@ -185,7 +185,7 @@ async def test_another_worker_takes_over(
 async def test_a_lost_event_is_recovered(
     tabs: Tabs, stack: Stack, model_stub: ModelStub, redis_url: str
 ) -> None:
-    """A web process on another channel layer hears of nothing: all it tells, it has read."""
+    """A web process on another channel layer gets no events: it loads everything it sends."""
     web = stack.start_web(CHANNEL_REDIS_URL=redis_url)
     deaf, hearing = await tabs(2)
     await deaf.drop()
@@ -212,7 +212,7 @@ async def test_a_lost_event_is_recovered(
 async def test_messages_lost_from_the_document_are_reported(
     new_stack: NewStack, tabs: Tabs
 ) -> None:
-    """Redis comes back with an older file; the tabs then show what it has."""
+    """Redis restarts with an older file; the tabs then show its content."""
     site = new_stack()
     site.start()
     ada, other = await tabs(2, site=site)

@@ -18,7 +18,7 @@ def create_session(stack: Stack) -> str:
 
 
 def converse(stack: Stack, text: str) -> str:
-    """Say one thing over the plain dialect in a new session; return the answer's text."""
+    """Send one plain message in a new session; return the reply's text."""
     with connect(f"{stack.ws_url}?token={create_session(stack)}") as socket:
         socket.send(text)
         return str(json.loads(socket.recv(timeout=20))["msg"])

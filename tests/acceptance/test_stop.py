@@ -17,7 +17,7 @@ ENDLESS = Behaviour(pieces=("word ",), endless=True, piece_delay_s=0.01)
 
 
 async def stop(client: Client, message: str) -> Frame:
-    """Ask for the stop and return the reply that was kept."""
+    """Request the stop and return the stored reply."""
     await client.send("reply.stop", reply_to=message)
     return await client.outcome(message)
 

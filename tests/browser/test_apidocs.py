@@ -19,7 +19,7 @@ PARSE = """async (text) => {
 
 
 class Visit:
-    """A page that notes which hosts it asks and what it complains of."""
+    """A page that records requests to other hosts and console errors."""
 
     def __init__(self, page: Page) -> None:
         self.page = page

@@ -30,7 +30,7 @@ class EchoConsumer(ChatConsumer):
         await self.send(text_data=text_data, bytes_data=bytes_data)
 
     async def disconnect(self, code: int) -> None:
-        """Nothing was begun that must be ended."""
+        """Do nothing: there is nothing to shut down."""
 
 
 route: Any = path("chat", cast(Any, EchoConsumer.as_asgi()))

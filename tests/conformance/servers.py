@@ -26,7 +26,7 @@ GROUPS = {
     13: "compression with options",
 }
 # daphne cannot send an empty frame or empty text, which these cases want back; the chat sends none.
-# uvicorn answers a close in the middle of a message with a code of its own.
+# uvicorn answers a close inside a fragmented message with another close code.
 KNOWN_FAILURES = {"daphne": {"1.1.1", "1.2.1", "6.1.1", "6.1.2"}, "uvicorn": {"7.1.5"}}
 
 

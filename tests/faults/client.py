@@ -37,7 +37,7 @@ class Sent:
 
 
 class ResilientClient(Client):
-    """One session's client. `address` is asked at each connect, so it may lead elsewhere."""
+    """One session's client. `address` is called at each connect, so it may change."""
 
     def __init__(self, marker: str, token: str, address: Callable[[], str]) -> None:
         super().__init__("", token)

@@ -42,7 +42,7 @@ class ClientGroup:
         return client
 
     async def ask_each(self, within_s: float = SETTLE_S) -> None:
-        """Let everybody ask once and wait for all the answers."""
+        """Send one message per client and wait for all replies."""
         async with asyncio.timeout(within_s):
             await asyncio.gather(*(client.ask() for client in self.clients))
 
@@ -50,7 +50,7 @@ class ClientGroup:
     async def conversing(
         self, pause_s: float = 0.0, share: float = 0.25, words: str = WORDS
     ) -> AsyncIterator[None]:
-        """Let everybody ask one question after another while the block runs; then settle."""
+        """Let every client send messages during the block, then wait until all are answered."""
         over = asyncio.Event()
         conversations = [
             asyncio.create_task(_converse(one, over, pause_s, words)) for one in self.clients

@@ -18,7 +18,7 @@ FEW_WORDS = "and on"
     order="alone",
 )
 async def rolling_deploy(trial: Trial) -> None:
-    """As a deploy does it: the new process first, then the old one is told to end."""
+    """As in a deployment: start the new process, then send SIGTERM to the old one."""
     site = trial.site
     async with Proxy(lambda: ("127.0.0.1", site.stack.running("web")[-1].port)) as proxy:
         async with trial.group(through(proxy), sessions=SESSIONS) as group:

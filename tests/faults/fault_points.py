@@ -60,12 +60,12 @@ def send_and_die(store: Store, command: Any) -> None:
 
 
 def wrong_time() -> float:
-    """Return the time as a clock tells it that was set wrong."""
+    """Return the time of a wrong clock."""
     return real_time() + float(CLOCK.read_text() or 0)
 
 
 def lose_tasks(put: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the transport's way to publish, with every fifth answer task lost."""
+    """Return the transport's publish method with every fifth answer task lost."""
     count = itertools.count(1)
 
     def put_or_lose(self: Any, queue: str, message: Any, **options: Any) -> Any:

@@ -19,7 +19,7 @@ BLOCK = b"x" * 4096
 
 @fault(17, "clock of web and workers jumps by an hour, both ways", times=3, environment=POINTS)
 async def clock_jumps(trial: Trial) -> None:
-    """Only Redis keeps its clock, which is the one that counts."""
+    """Only the clock of Redis stays right, and only that one is used."""
     clock = trial.site.data / "clock"
     clock.write_text("0")
     await trial.site.restart()

@@ -19,7 +19,7 @@ def marked_text(marker: str, number: int, words: str = WORDS) -> str:
 
 
 def echo(text: str) -> str:
-    """Return what the model stub answers to a text."""
+    """Return the model stub's reply to a text."""
     return f"You said: {text}"
 
 

@@ -19,7 +19,7 @@ FEW_THREADS = {
 }
 LINK_LOCAL = "http://169.254.169.254/latest/meta-data/"
 
-# What the server does with everything it is asked, and the code that people are then told.
+# How the model's server behaves, and the error code that clients receive.
 BAD_MODELS: dict[str, tuple[Behaviour, str]] = {
     "answers 500": (failing(500), "model.unavailable"),
     "is loading": (loading(1), "model.loading"),
@@ -40,7 +40,7 @@ BAD_MODELS: dict[str, tuple[Behaviour, str]] = {
 
 @fault(16, "the model fails, in eleven ways", times=len(BAD_MODELS), environment=IMPATIENT)
 async def bad_model(trial: Trial) -> None:
-    """Every way: each session is told the right code in time, and its next message works."""
+    """In every case each session gets the right code in time, and its next message works."""
     model, wrong = trial.site.model, []
     async with trial.group() as group:
         for name, (behaviour, code) in BAD_MODELS.items():
@@ -63,7 +63,7 @@ async def bad_model(trial: Trial) -> None:
 
 @fault(16, "the model hangs on more replies than there are threads", environment=FEW_THREADS)
 async def model_hangs_on_all(trial: Trial) -> None:
-    """The workers stay ready: they sweep, prove themselves, and go on when the model does."""
+    """The workers stay healthy: they sweep, run health probes, and continue with the model."""
     site = trial.site
     async with trial.group() as group:
         site.model.always(Behaviour(hang_after=0, times=None))

@@ -179,7 +179,7 @@ async def _answered_in_documents(site: Site, group: ClientGroup) -> None:
 
 
 async def _never_read(site: Site) -> None:
-    """Ask for the history again and again and read nothing; returns when cut off."""
+    """Request the history again and again without reading; return when disconnected."""
     async with _raw(site) as socket:
         for number in range(30):
             text = marked_text("m000000000000", number, LONG_WORDS)
@@ -195,7 +195,7 @@ async def _never_read(site: Site) -> None:
 
 
 async def _flood(site: Site) -> None:
-    """Send frames as fast as can be; returns when cut off."""
+    """Send frames as fast as possible; return when disconnected."""
     async with _raw(site) as socket:
         with suppress(ConnectionClosed, OSError):
             for _ in range(FLOOD_FRAMES):

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be told to misbehave: refuse, pause, cut, count bytes."""
+"""A TCP proxy with scripted faults: refuse, pause, disconnect, count bytes."""
 
 import asyncio
 from collections.abc import Callable

@@ -99,7 +99,7 @@ async def redis_killed(trial: Trial) -> None:
 
 @fault(8, "Redis killed and the last second of writes lost", times=2)
 async def redis_forgets(trial: Trial) -> None:
-    """What the document forgot is told as such, and a client's own messages can be sent again."""
+    """Messages lost from the document are reported, and clients can send their own again."""
     site = trial.site
     async with trial.group() as group:
         for number in range(1, trial.times + 1):

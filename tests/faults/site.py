@@ -19,7 +19,7 @@ from tests.processes import Process, Stack
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Everybody comes from one address here, and talks without a pause.
+# All clients share one address and send without pauses.
 SETTINGS = {
     "MESSAGES_PER_MINUTE": "60000",
     "TOKENS_PER_MINUTE_PER_IP": "60000",
@@ -83,7 +83,7 @@ class Site:
 
     @property
     def celery(self) -> Celery:
-        """A Celery client that publishes what nobody asked for."""
+        """A Celery client that publishes extra tasks."""
         app = Celery(broker=self.stack.redis_url)
         app.conf.broker_transport_options = {"global_keyprefix": "chat:celery:"}
         app.conf.task_ignore_result = True
@@ -110,7 +110,7 @@ class Site:
         return answer.status_code, answer.json()["checks"]
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
-        """Ask the site over HTTP: its newest web process, or where that would be."""
+        """Send an HTTP request to the newest web process."""
         port = (
             self.stack.running("web")[-1].port
             if self.stack.running("web")

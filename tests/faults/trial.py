@@ -34,7 +34,7 @@ class Trial:
     async def group(
         self, address: Callable[[], str] | None = None, sessions: int | None = None
     ) -> AsyncIterator[ClientGroup]:
-        """Let a crowd talk; what it lived through is judged when the block ends."""
+        """Start a group of clients; verify what they experienced when the block ends."""
         self.site.model.clear_requests()
         async with ClientGroup(self.site, sessions or self.sessions, address) as group:
             self.slowness = max(1.0, group.first_exchange_s / IDLE_MACHINE_S)

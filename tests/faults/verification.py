@@ -1,4 +1,4 @@
-"""Compares what clients sent and were told with the documents."""
+"""Compares what clients sent and received with the documents."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -67,7 +67,7 @@ def prompts_with_several_markers(requests: Iterable[RecordedRequest]) -> int:
 
 
 def _lost(client: ResilientClient, humans: list[str], outcomes: Counter[str]) -> int:
-    """A message is kept where it is stored, has an outcome, and its sender was told both."""
+    """A message stays in the document, has an outcome, and its sender received both."""
     kept = [
         sent
         for sent in client.sent

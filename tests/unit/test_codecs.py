@@ -1,4 +1,4 @@
-"""What each dialect tells of a frame."""
+"""How each codec writes frames."""
 
 import json
 from uuid import UUID

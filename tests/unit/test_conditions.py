@@ -1,4 +1,4 @@
-"""Conditions as clauses of the search module: of what an operator types only words get through."""
+"""Conditions of the search module: of an operator's input, only words reach the query."""
 
 from datetime import UTC, datetime
 

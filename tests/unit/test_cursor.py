@@ -1,4 +1,4 @@
-"""What a socket is told of the events that reach it."""
+"""Which events a socket's client is sent."""
 
 from collections.abc import Sequence
 
@@ -116,7 +116,7 @@ def test_a_frame_without_a_position_is_delivered() -> None:
 
 
 def test_a_reply_out_of_turn_is_a_gap() -> None:
-    """Its own message, or the end of the reply before it, was not told."""
+    """Its own message, or the end of the reply before it, was not sent."""
     asked_twice = Cursor(session(human("a", 1), human("b", 2)))
 
     assert decisions([started("B", "b")], asked_twice) == ["GAP"]
@@ -124,7 +124,7 @@ def test_a_reply_out_of_turn_is_a_gap() -> None:
 
 
 def test_another_message_with_a_known_number_is_a_gap() -> None:
-    """The document lost what was told, and grew again."""
+    """The document lost what was sent, and grew again."""
     cursor = Cursor(session(human("a", 1), bot("A", 2, "a")))
 
     assert decisions([accepted("b", 2), completed("A", 2, "a")], cursor) == ["GAP", "DUPLICATE"]

@@ -1,4 +1,4 @@
-"""Who a handshake says it is."""
+"""What a handshake says about the client."""
 
 from typing import Any
 

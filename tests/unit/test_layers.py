@@ -166,7 +166,7 @@ def test_only_inference_sends_http() -> None:
         for module in modules_that_import(*HTTP_CLIENTS)
         if not module.startswith("inference.")
     }
-    # They ask the site itself: whether it responds, or for a token.
+    # They send requests to the site itself.
     assert outside == {
         "chat.management.commands.runall",
         "chat.cli.doctor.site",

@@ -1,5 +1,7 @@
 """A socket may send as many frames as a person needs, but not a flood."""
 
+import contextlib
+
 import pytest
 
 from chat.errors import RateLimited
@@ -24,6 +26,18 @@ async def test_a_client_that_goes_on_floods() -> None:
         except RateLimited:
             refused += 1
     assert refused == MAX_REFUSED + 1
+
+
+async def test_a_slow_server_also_notices_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two refused frames the bucket may gain a token."""
+    limit = FrameRateLimit(messages_per_minute=1)
+    now = limit._filled_at
+    monkeypatch.setattr(limit, "_now", lambda: now)
+    for _ in range(1000):
+        now += 0.1  # 10 frames a second; 2 are allowed
+        with contextlib.suppress(RateLimited):
+            limit.spend()
+    assert limit.is_flooded
 
 
 async def test_a_higher_message_rate_allows_more_frames() -> None:

@@ -1,4 +1,4 @@
-"""A small receiver of traces, in the place of an OpenTelemetry collector."""
+"""A small receiver of traces, instead of an OpenTelemetry collector."""
 
 import gzip
 import threading

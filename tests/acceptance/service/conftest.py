@@ -1,4 +1,4 @@
-"""One site for the tests of what it tells its operator: two web servers, a worker, beat."""
+"""A site with two web servers, a worker and beat, for tests of what operators see."""
 
 import json
 from collections.abc import Iterator

@@ -91,14 +91,14 @@ class Deployment:
         return f"http://127.0.0.1:{self.port}"
 
     def is_ready(self, web: Process) -> bool:
-        """Ask the web process itself, as a container's probe does: by its address."""
+        """Send a request to the web process by IP address, as a container's probe does."""
         with suppress(requests.ConnectionError):
             return requests.get(f"http://127.0.0.1:{web.port}/readyz", timeout=10).ok
         return False
 
 
 def settings() -> dict[str, str]:
-    """Return what production needs to be told."""
+    """Return the settings that production requires."""
     return {
         "APP_ENV": "production",
         "SECRET_KEY": uuid4().hex * 2,

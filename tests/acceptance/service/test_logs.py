@@ -1,4 +1,4 @@
-"""What the processes write at LOG_LEVEL=DEBUG: whom a line is about, and nothing that was said."""
+"""Log lines at LOG_LEVEL=DEBUG name session and message, and contain no text."""
 
 import json
 from uuid import uuid4

@@ -22,7 +22,7 @@ HTTPS = {"Host": HOST, "X-Forwarded-Proto": "https"}
 
 
 def somewhere() -> str:
-    """Return an address nobody has used yet."""
+    """Return an address that no test has used."""
     numbers = uuid4().bytes
     return f"203.{numbers[0]}.{numbers[1]}.{numbers[2]}"
 

@@ -30,7 +30,7 @@ class Call:
 
 
 class RecordingStore:
-    """Returns the scripted results, one for each batch of renewals, and then only successes."""
+    """Returns the scripted results for each batch of renewals, then success."""
 
     def __init__(self, *script: Results | Exception) -> None:
         self.batches: list[int] = []

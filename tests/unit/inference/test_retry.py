@@ -1,4 +1,4 @@
-"""When a model is asked again, and how long that waits."""
+"""Whether and when a model is called again."""
 
 import pytest
 
