@@ -13,7 +13,7 @@ import requests
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Running, Stack
+from tests.processes import WEB_SERVERS, Process, Stack
 
 ROOMY = {
     "MESSAGES_PER_MINUTE": "1000000",
@@ -40,7 +40,7 @@ def site(server: str, **environment: str) -> Iterator[tuple[Stack, str]]:
             yield stack, model
 
 
-def begin_web(stack: Stack, server: str, application: str, port: str) -> Running:
+def begin_web(stack: Stack, server: str, application: str, port: str) -> Process:
     """Start a web server with an application and wait until it serves."""
     command = WEB_SERVERS[server].replace("chatproject.asgi:application", application)
     process = stack.run("web", command, {"PORT": port})

@@ -1,8 +1,8 @@
 """The servers that tests share; each is started when the first test needs it.
 
-A test takes the narrowest that serves it: `redis_url` (a Redis with JSON and nothing else on it),
-`model_stub`, `stack` (a whole site that other tests use too), or `new_stack` (a site of its own, to
-start with other settings and to break).
+Use the smallest fixture that suffices: `redis_url` (only Redis), `model_stub`, `stack` (a whole
+site, shared with other tests), or `new_stack` (a new site, with its own settings, that a test may
+break).
 """
 
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ import pytest
 from django.conf import settings
 
 from tests.model_stub import Behaviour, ModelStub
-from tests.processes import Stack, tails
+from tests.processes import Stack, last_lines
 
 NewStack = Callable[..., Stack]
 STACKS = pytest.StashKey[list[Stack]]()
 
-# Tests of the limits set their own; the others come from one address, all at once.
+# All tests share one address. Tests of the limits set their own values.
 ROOMY = {
     "MESSAGES_PER_MINUTE": "100000",
     "TOKENS_PER_MINUTE_PER_IP": "100000",
@@ -28,7 +28,7 @@ ROOMY = {
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Redis with JSON, the same that `settings.REDIS_URL` names."""
+    """The URL of a running Redis with JSON, which is also `settings.REDIS_URL`."""
     if not settings.EMBEDDED_REDIS:
         yield settings.REDIS_URL
         return
@@ -49,7 +49,7 @@ def shared_model() -> Iterator[ModelStub]:
 
 @pytest.fixture
 def model_stub(shared_model: ModelStub) -> ModelStub:
-    """The model's HTTP server that `stack` and `new_stack` use, with nothing scripted yet."""
+    """The model stub that `stack` and `new_stack` use, with an empty script."""
     shared_model.script()
     shared_model.always(Behaviour())
     shared_model.clear_requests()
@@ -68,7 +68,7 @@ def shared_stack(
 
 @pytest.fixture
 def stack(shared_stack: Stack, model_stub: ModelStub, request: pytest.FixtureRequest) -> Stack:
-    """A running site with `model_stub` as its model; leave it as it was found."""
+    """A running site with `model_stub` as its model, shared with other tests."""
     request.node.stash.setdefault(STACKS, []).append(shared_stack)
     return shared_stack
 
@@ -77,28 +77,28 @@ def stack(shared_stack: Stack, model_stub: ModelStub, request: pytest.FixtureReq
 def new_stack(
     model_stub: ModelStub, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[NewStack]:
-    """Make sites with `model_stub` as their model, not started yet; ended after the test."""
+    """Create sites with `model_stub` as their model, not started; stopped after the test."""
     stacks: list[Stack] = request.node.stash.setdefault(STACKS, [])
-    made: list[Stack] = []
+    created: list[Stack] = []
 
-    def make(**environment: str) -> Stack:
-        folder = tmp_path / f"site-{len(made)}"
+    def create(**environment: str) -> Stack:
+        folder = tmp_path / f"site-{len(created)}"
         folder.mkdir()
         model = {"MODEL_URL": model_stub.endpoint(environment.get("MODEL_API", "huggingface"))}
-        made.append(Stack(folder, ROOMY | model | environment))
-        stacks.append(made[-1])
-        return made[-1]
+        created.append(Stack(folder, ROOMY | model | environment))
+        stacks.append(created[-1])
+        return created[-1]
 
-    yield make
-    for stack in made:
+    yield create
+    for stack in created:
         stack.close()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Show what the processes of a failed test wrote last."""
+    """Add the last lines of its processes' logs to the report of a failed test."""
     report = yield
     if report.failed:
         for stack in item.stash.get(STACKS, []):
-            report.sections += tails(stack.processes).items()
+            report.sections += last_lines(stack.processes).items()
     return report

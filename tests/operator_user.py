@@ -1,4 +1,4 @@
-"""A user of a site's admin, for tests over HTTP and in the browser."""
+"""A user of the admin, for tests over HTTP and in the browser."""
 
 from uuid import uuid4
 

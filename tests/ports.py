@@ -4,14 +4,13 @@ import os
 import random
 import socket
 
-# Below the range from which the kernel takes the ports of outgoing connections, and apart from
-# those of the other processes that run tests at the same time.
+# Below the kernel's ephemeral ports, and separate from those of other test processes.
 RUNNER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 CANDIDATES = range(20_000 + RUNNER * 3_000, 23_000 + RUNNER * 3_000)
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nothing uses now."""
+    """Return a port of the loopback interface that is not in use."""
     while True:
         port = random.choice(CANDIDATES)
         if can_listen_on(port):

@@ -1,10 +1,9 @@
-"""Real processes for tests: the Procfile's own commands, with logs kept and an end that is sure.
+"""Real processes for tests: the commands of the Procfile, each with its own log file.
 
-stack = Stack(folder, {"MODEL_URL": model.url})
-stack.start()                      # Redis, web, worker and beat, up when it returns
-second = stack.start_worker(WORKER_CONCURRENCY="1")
-second.kill()                      # SIGKILL, or any other signal
-stack.close()
+with Stack(folder, {"MODEL_URL": model.url}) as stack:  # stops every process at the end
+    stack.start()                                       # Redis, web, worker and beat
+    second = stack.start_worker(WORKER_CONCURRENCY="1")
+    second.kill()                                       # SIGKILL, or any other signal
 """
 
 import os
@@ -29,9 +28,9 @@ from tests.ports import free_port
 from tests.settings import VARIABLES
 
 ROOT = Path(__file__).parent.parent
-# Far above what is needed: a machine may be busy with other things.
+# Generous, because the machine may be busy.
 START_TIMEOUT_S = 90
-END_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 30
 POLL_S = 0.01
 WEB_SERVERS = {
     "daphne": procfile_commands(ROOT / "Procfile")["web"],
@@ -42,17 +41,17 @@ WEB_SERVERS = {
 def wait_for(
     condition: Callable[[], object], what: str, timeout_s: float = START_TIMEOUT_S
 ) -> None:
-    """Return once `condition` is true; fails with `what` was waited for after `timeout_s`."""
-    give_up_at = time.monotonic() + timeout_s
+    """Poll until `condition` is true; AssertionError that names `what` after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < give_up_at, f"waited {timeout_s} s in vain for {what}"
+        assert time.monotonic() < deadline, f"timed out after {timeout_s} s waiting for {what}"
         time.sleep(POLL_S)
 
 
-class Running:
-    """One process, leader of its own group, whose output goes to `log`.
+class Process:
+    """One process in its own process group, whose output goes to the file `log`.
 
-    To be started on a thread that lasts: Linux ends it together with that thread.
+    Start it on a long-lived thread: Linux kills it when that thread ends.
     """
 
     def __init__(self, name: str, command: str, environment: dict[str, str], log: Path) -> None:
@@ -83,47 +82,47 @@ class Running:
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
-    def text(self) -> str:
-        """All it has written so far."""
+    def output(self) -> str:
+        """Return the output so far."""
         return self.log.read_text(errors="replace")
 
     def wait_until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait for `condition`; fails at once when the process ends before."""
-        wait_for(lambda: condition() or not self.is_alive(), f"{self.name} {what}\n{self.text()}")
-        assert self.is_alive(), f"{self.name} ended early:\n{self.text()}"
+        """Wait for `condition`; AssertionError at once if the process exits first."""
+        wait_for(lambda: condition() or not self.is_alive(), f"{self.name} {what}\n{self.output()}")
+        assert self.is_alive(), f"{self.name} exited early:\n{self.output()}"
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process and its children."""
         os.killpg(self.pid, number)
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send the signal and wait for the end; return the exit status, negative for a signal."""
+        """Send the signal and wait for the exit; return the status, negative for a signal."""
         if self.is_alive():
             self.send(number)
-        return self.process.wait(END_TIMEOUT_S)
+        return self.process.wait(STOP_TIMEOUT_S)
 
-    def end(self) -> None:
-        """Stop it with SIGTERM, and with SIGKILL if it does not exit."""
+    def stop(self) -> None:
+        """Terminate the process; kill it if it does not exit."""
         if not self.is_alive():
             return
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM)
         try:
-            self.process.wait(END_TIMEOUT_S)
+            self.process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.kill()
 
 
 class Stack:
-    """The processes of one site: as many of each kind as a test wants.
+    """The processes of one site, any number of each kind.
 
-    `environment` is what the site's settings read; without a REDIS_URL it has a Redis of its own,
-    started by `start_redis`. Files and logs are in `folder`.
+    The site's settings come from `environment`. Without a REDIS_URL the site has an embedded
+    Redis, which `start_redis` starts. Data files and logs are in `folder`.
     """
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        self.processes: list[Running] = []
+        self.processes: list[Process] = []
         self.environment = self._environment(environment)
         self._commands = procfile_commands(ROOT / "Procfile")
 
@@ -139,54 +138,54 @@ class Stack:
         self.close()
 
     def start(self) -> None:
-        """Start one of each kind and wait until web and worker are up."""
+        """Start one process of each kind and wait until web and worker are ready."""
         if "REDIS_URL" not in self.environment:
             self.start_redis()
         shutil.copy(migrated_database(), self.folder / "database.sqlite3")
-        parts = [self._begin_web({}), self._begin_worker({})]
+        waits = [self._launch_web({}), self._launch_worker({})]
         self.start_beat()
-        for wait_until_up in parts:
-            wait_until_up()
+        for wait_until_ready in waits:
+            wait_until_ready()
 
-    def start_redis(self) -> Running:
-        """Start (or restart) the embedded Redis and wait until it responds."""
+    def start_redis(self) -> Process:
+        """Start the embedded Redis, also after it was killed, and wait until it responds."""
         process = self.run("redis", self._commands["redis"], {})
         with redis.Redis.from_url(self.redis_url, retry=None) as client:
-            process.wait_until(lambda: _answers(client), "to answer")
+            process.wait_until(lambda: _responds(client), "to respond")
         return process
 
-    def start_web(self, **environment: str) -> Running:
-        """Start a web process, the first on the stack's port, others on ports of their own."""
-        if self.of("web"):
+    def start_web(self, **environment: str) -> Process:
+        """Start a web process: the first on the stack's port, others on a free port."""
+        if self.running("web"):
             environment = {"PORT": str(free_port())} | environment
-        self._begin_web(environment)()
-        return self.of("web")[-1]
+        self._launch_web(environment)()
+        return self.running("web")[-1]
 
-    def start_worker(self, **environment: str) -> Running:
-        self._begin_worker(environment)()
-        return self.of("worker")[-1]
+    def start_worker(self, **environment: str) -> Process:
+        self._launch_worker(environment)()
+        return self.running("worker")[-1]
 
-    def start_beat(self, **environment: str) -> Running:
-        """Start beat, which says nothing when it is up; its work is seen by what it sweeps."""
+    def start_beat(self, **environment: str) -> Process:
+        """Start beat; does not wait, because beat does not report when it is ready."""
         return self.run("beat", self._commands["beat"], environment)
 
     def close(self) -> None:
-        """End every process: those that need Redis before Redis."""
+        """Stop every process, Redis last."""
         for process in self.processes:
             if process.is_alive() and process.name != "redis":
                 process.send(signal.SIGCONT)
                 process.send(signal.SIGTERM)
         for process in sorted(self.processes, key=lambda process: process.name == "redis"):
-            process.end()
+            process.stop()
 
-    def of(self, name: str) -> list[Running]:
-        """Return the living processes of a kind, oldest first."""
+    def running(self, name: str) -> list[Process]:
+        """Return the running processes of a kind, oldest first."""
         return [each for each in self.processes if each.name == name and each.is_alive()]
 
-    def run(self, name: str, command: str, environment: dict[str, str]) -> Running:
-        """Start any command in the stack's environment; does not wait for anything."""
+    def run(self, name: str, command: str, environment: dict[str, str]) -> Process:
+        """Start any command in the stack's environment, without waiting."""
         log = self.folder / f"{len(self.processes):02}-{name}.log"
-        process = Running(name, command, self.environment | environment, log)
+        process = Process(name, command, self.environment | environment, log)
         self.processes.append(process)
         return process
 
@@ -199,39 +198,39 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """The site's address, without a slash at the end."""
+        """The URL of the site, without a trailing slash."""
         return f"http://127.0.0.1:{self.environment['PORT']}"
 
     @property
     def ws_url(self) -> str:
-        """The chat socket's address, without a token."""
+        """The URL of the WebSocket, without a token."""
         return f"ws://127.0.0.1:{self.environment['PORT']}/chat"
 
     def _environment(self, environment: dict[str, str]) -> dict[str, str]:
         inherited = {name: os.environ[name] for name in os.environ if name not in VARIABLES}
-        own = {
+        defaults = {
             "DJANGO_SETTINGS_MODULE": "chatproject.settings",
             "ENV_FILE": os.devnull,
             "DATA_DIR": str(self.folder),
             "EMBEDDED_REDIS_PORT": str(free_port()),
         }
         port = int(environment.get("PORT") or free_port())
-        return child_environment(inherited | own | environment, port)
+        return child_environment(inherited | defaults | environment, port)
 
-    def _begin_web(self, environment: dict[str, str]) -> Callable[[], None]:
+    def _launch_web(self, environment: dict[str, str]) -> Callable[[], None]:
         server = os.environ.get("TEST_WEB_SERVER", "daphne")
         process = self.run("web", WEB_SERVERS[server], environment)
         address = f"http://127.0.0.1:{process.port}/test"
         return lambda: process.wait_until(lambda: _serves(address), "to serve")
 
-    def _begin_worker(self, environment: dict[str, str]) -> Callable[[], None]:
+    def _launch_worker(self, environment: dict[str, str]) -> Callable[[], None]:
         process = self.run("worker", self._commands["worker"], environment)
-        return lambda: process.wait_until(lambda: " ready." in process.text(), "to be ready")
+        return lambda: process.wait_until(lambda: " ready." in process.output(), "to be ready")
 
 
 @cache
 def migrated_database() -> Path:
-    """Return an SQLite file with the project's tables, made once a test run."""
+    """Return an SQLite file with the project's tables, created once per test run."""
     folder = Path(tempfile.mkdtemp(dir=settings.DATA_DIR))
     command = ["python", "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
     environment = Stack(folder, {"REDIS_URL": "redis://127.0.0.1:9/0"}).environment
@@ -239,12 +238,12 @@ def migrated_database() -> Path:
     return folder / "database.sqlite3"
 
 
-def tails(processes: Iterable[Running], lines: int = 60) -> dict[str, str]:
-    """Return the last lines of each process' log, by the log's name."""
-    return {each.log.name: "\n".join(each.text().splitlines()[-lines:]) for each in processes}
+def last_lines(processes: Iterable[Process], count: int = 60) -> dict[str, str]:
+    """Return the last lines of each process's log, by the name of the log."""
+    return {each.log.name: "\n".join(each.output().splitlines()[-count:]) for each in processes}
 
 
-def _answers(client: redis.Redis) -> bool:
+def _responds(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
     except redis.RedisError:

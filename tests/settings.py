@@ -1,7 +1,7 @@
-"""The project's settings in a test run: servers and files of its own, nothing of the developer's.
+"""The project's settings for a test run, independent of the developer's environment.
 
-They are given by the environment, as anywhere else, so the processes a test starts read the same.
-`TEST_REDIS_URL` names a Redis to test with instead of the embedded one; its database 0 is used.
+They are set in the environment, so that processes started by tests inherit them. `TEST_REDIS_URL`
+names a Redis to use instead of the embedded one; the tests use its database 0.
 """
 
 import atexit
@@ -21,7 +21,9 @@ for variable in VARIABLES:
 os.environ["ENV_FILE"] = os.devnull
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="chat-tests-")
 os.environ["PORT"] = str(free_port())
-os.environ["MODEL_URL"] = "http://127.0.0.1:9/"  # refused: a test that needs a model says which
+os.environ["MODEL_URL"] = (
+    "http://127.0.0.1:9/"  # unreachable: tests that need a model set their own
+)
 if redis_url := os.environ.get("TEST_REDIS_URL"):
     os.environ["REDIS_URL"] = redis_url
 else:

@@ -80,7 +80,7 @@ class Trial:
 
     async def create_session(self) -> None:
         """Begin the session, while nothing is broken yet."""
-        web = self._site.of("web")[0]
+        web = self._site.running("web")[0]
         self._token = await asyncio.to_thread(create_session, f"http://127.0.0.1:{web.port}")
 
     async def play(self, store: AsyncStore) -> list[str]:
@@ -122,7 +122,7 @@ class Trial:
 
     async def _connect(self, tab: Client) -> None:
         """Connect to any web process and send again what was not acknowledged, as clients do."""
-        web = self._chance.choice(self._site.of("web"))
+        web = self._chance.choice(self._site.running("web"))
         tab.ws_url = f"ws://127.0.0.1:{web.port}/chat"
         try:
             await tab.connect()

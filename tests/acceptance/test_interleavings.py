@@ -48,7 +48,7 @@ async def break_things(
         model_stub.script(*chance.choices(MOODS, k=6))
         await asyncio.sleep(chance.uniform(0.5, 2))
         kind = chance.choice(faults)
-        await asyncio.to_thread(chance.choice(site.of(kind)).kill)
+        await asyncio.to_thread(chance.choice(site.running(kind)).kill)
         await asyncio.sleep(chance.uniform(0, 1))
         start = site.start_worker if kind == "worker" else site.start_web
         await asyncio.to_thread(start)

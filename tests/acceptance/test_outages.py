@@ -21,7 +21,7 @@ def test_without_redis_nothing_is_half_stored(new_stack: NewStack) -> None:
     token = create_session(stack.url)
     with chat_v1(stack, token) as socket:
         socket.until("session.ready")
-        stack.of("redis")[0].kill()
+        stack.running("redis")[0].kill()
         message = socket.send_message("hello")
         refused = socket.until("error")
         assert (refused["code"], refused["ref"]) == ("store.unavailable", message)
@@ -66,7 +66,7 @@ def test_a_killed_workers_reply_is_written_by_another(
         message = socket.send_message("hello")
         socket.until("reply.delta")
         first = socket.seen[-1]["id"]
-        stack.of("worker")[0].kill()
+        stack.running("worker")[0].kill()
         stack.start_worker()
         reply = socket.reply_to(message)
 
@@ -96,7 +96,7 @@ def test_a_new_client_is_closed_on_shutdown(new_stack: NewStack) -> None:
     stack.start()
     with chat_v1(stack, create_session(stack.url)) as socket:
         socket.until("session.ready")
-        stack.of("web")[0].send(signal.SIGTERM)
+        stack.running("web")[0].send(signal.SIGTERM)
         with pytest.raises(ConnectionClosed) as closed:
             socket.connection.recv(timeout=10)
 

@@ -85,7 +85,7 @@ async def test_a_second_worker_takes_the_next_in_line(
     for client, running in clients[:2]:
         await client.send("reply.stop", reply_to=running)
     await third.outcome(message)
-    second.end()
+    second.stop()
 
 
 async def test_a_client_that_reconnects_gets_its_position_at_once(

@@ -170,7 +170,7 @@ async def test_another_worker_takes_over(
     message = await ada.send_message("count")
     await ada.received("reply.delta")
 
-    await asyncio.to_thread(narrow_stack.of("worker")[0].kill)
+    await asyncio.to_thread(narrow_stack.running("worker")[0].kill)
     await ada.received("reply.queued", reply_to=message)
     # Not in a thread: a process dies with the thread that started it, and others use this site.
     narrow_stack.start_worker()
@@ -206,7 +206,7 @@ async def test_a_lost_event_is_recovered(
     assert deaf.view.shown()[:6] == hearing.view.shown()[:6]
     assert [frame["type"] for frame in deaf.frames].count("session.ready") == 2
     await deaf.close()
-    web.end()
+    web.stop()
 
 
 async def test_messages_lost_from_the_document_are_reported(
@@ -223,7 +223,7 @@ async def test_messages_lost_from_the_document_are_reported(
     await other.until(lambda: other.view.last_seq == 4, "the second exchange")
     await ada.drop()
 
-    await asyncio.to_thread(site.of("redis")[0].kill)
+    await asyncio.to_thread(site.running("redis")[0].kill)
     shutil.rmtree(append_only)
     shutil.copytree(site.folder / "older", append_only)
     await asyncio.to_thread(site.start_redis)

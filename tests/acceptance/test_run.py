@@ -11,37 +11,37 @@ import requests
 
 from tests.conftest import NewStack
 from tests.ports import can_listen_on, free_port
-from tests.processes import END_TIMEOUT_S, START_TIMEOUT_S, Running, wait_for
+from tests.processes import START_TIMEOUT_S, STOP_TIMEOUT_S, Process, wait_for
 
 RUN = "python manage.py runall"
-Run = Callable[..., Running]
+Run = Callable[..., Process]
 
 
 @pytest.fixture
 def run(new_stack: NewStack) -> Run:
     """Start the runner with its own ports and files, the embedded Redis and the embedded model."""
 
-    def start(**environment: str) -> Running:
+    def start(**environment: str) -> Process:
         site = {"MODEL_URL": "", "EMBEDDED_MODEL_PORT": str(free_port())}
         return new_stack().run("run", RUN, site | environment)
 
     return start
 
 
-def wait_until_started(runner: Running) -> None:
+def wait_until_started(runner: Process) -> None:
     address = f"Chat:  http://127.0.0.1:{runner.port}"
-    runner.wait_until(lambda: address in runner.text(), "to print the address")
+    runner.wait_until(lambda: address in runner.output(), "to print the address")
 
 
-def process_tree(runner: Running) -> list[psutil.Process]:
+def process_tree(runner: Process) -> list[psutil.Process]:
     """Return the runner and every process it started."""
     process = psutil.Process(runner.pid)
     return [process, *process.children(recursive=True)]
 
 
-def assert_nothing_is_left(runner: Running, processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=END_TIMEOUT_S)
-    assert not alive, runner.text()
+def assert_nothing_is_left(runner: Process, processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=STOP_TIMEOUT_S)
+    assert not alive, runner.output()
     for name in ("PORT", "EMBEDDED_REDIS_PORT", "EMBEDDED_MODEL_PORT"):
         port = int(runner.environment[name])
         wait_for(lambda port=port: can_listen_on(port), f"port {port} to be free")  # type: ignore[misc]
@@ -60,7 +60,7 @@ def test_the_site_responds_once_its_address_is_printed_and_ctrl_c_stops_it(run: 
 
     os.kill(runner.pid, signal.SIGINT)
 
-    assert runner.process.wait(END_TIMEOUT_S) == 128 + signal.SIGINT
+    assert runner.process.wait(STOP_TIMEOUT_S) == 128 + signal.SIGINT
     assert_nothing_is_left(runner, processes)
 
 
@@ -74,7 +74,7 @@ def test_no_process_outlives_a_runner_that_is_stopped_or_killed(
 
     os.kill(runner.pid, number)
 
-    runner.process.wait(END_TIMEOUT_S)
+    runner.process.wait(STOP_TIMEOUT_S)
     assert_nothing_is_left(runner, processes)
 
 
@@ -84,7 +84,7 @@ def test_ctrl_c_during_start_up_stops_every_process(run: Run) -> None:
 
     os.kill(runner.pid, signal.SIGINT)
 
-    runner.process.wait(END_TIMEOUT_S)
+    runner.process.wait(STOP_TIMEOUT_S)
     assert_nothing_is_left(runner, [])
 
 
@@ -96,23 +96,23 @@ def test_all_processes_stop_when_one_of_them_ends(run: Run) -> None:
 
     beat.kill()
 
-    assert runner.process.wait(END_TIMEOUT_S) != 0
+    assert runner.process.wait(STOP_TIMEOUT_S) != 0
     assert_nothing_is_left(runner, processes)
 
 
 def test_embedded_servers_do_not_run_beside_configured_ones(run: Run, redis_url: str) -> None:
     runner = run(MODEL_URL="http://127.0.0.1:9/", REDIS_URL=redis_url)
     wait_until_started(runner)
-    assert "redis started" not in runner.text()
-    assert "model started" not in runner.text()
+    assert "redis started" not in runner.output()
+    assert "model started" not in runner.output()
 
 
 def test_an_error_before_the_start_is_the_only_line(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         runner = run(PORT=str(other.getsockname()[1]))
         assert runner.process.wait(START_TIMEOUT_S) == 1
-    assert runner.text().count("\n") == 1, runner.text()
-    assert "Set PORT to another port." in runner.text()
+    assert runner.output().count("\n") == 1, runner.output()
+    assert "Set PORT to another port." in runner.output()
 
 
 def test_a_second_install_does_nothing(new_stack: NewStack) -> None:
@@ -120,4 +120,4 @@ def test_a_second_install_does_nothing(new_stack: NewStack) -> None:
     assert stack.run("install", "scripts/install.sh run", {}).process.wait(300) == 0
     again = stack.run("install", "scripts/install.sh run", {})
     assert again.process.wait(10) == 0
-    assert again.text() == ""
+    assert again.output() == ""

@@ -34,7 +34,7 @@ def test_a_second_web_process_and_worker_serve_the_same_site(new_stack: NewStack
     site.start()
     second_web = site.start_web()
     token = create_session(site)
-    site.of("worker")[0].kill()
+    site.running("worker")[0].kill()
     site.start_worker()
     with connect(f"ws://127.0.0.1:{second_web.port}/chat?token={token}") as socket:
         socket.send("hello")

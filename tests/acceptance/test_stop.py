@@ -11,7 +11,7 @@ from tests.client_view import Frame
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, loading
 from tests.ports import free_port
-from tests.processes import Running, Stack, wait_for
+from tests.processes import Process, Stack, wait_for
 
 ENDLESS = Behaviour(pieces=("word ",), endless=True, piece_delay_s=0.01)
 
@@ -154,7 +154,7 @@ async def test_the_embedded_models_slot_is_free_again(new_stack: NewStack, tabs:
     )
     model = site.run("model", "python manage.py runmodel", {})
     await asyncio.to_thread(site.start)
-    model.wait_until(lambda: "Serving" in model.text(), "to load")
+    model.wait_until(lambda: "Serving" in model.output(), "to load")
     (ada,) = await tabs(site=site)
     message = await ada.send_message("Count from one to one thousand, in words.")
     await ada.received("reply.delta")
@@ -167,7 +167,7 @@ async def test_the_embedded_models_slot_is_free_again(new_stack: NewStack, tabs:
     await asyncio.to_thread(wait_for, lambda: busy_slots(model) == 0, "the slot to be free", 5)
 
 
-def busy_slots(model: Running) -> int:
+def busy_slots(model: Process) -> int:
     port = model.environment["EMBEDDED_MODEL_PORT"]
     slots = requests.get(f"http://127.0.0.1:{port}/slots", timeout=10).json()
     return sum(slot["is_processing"] for slot in slots)

@@ -211,8 +211,8 @@ def test_killed_web_process_and_worker_lose_nothing(
     visitor.send("count")
     visitor.expect_turn(0, "streaming", "one")
 
-    stack.of("worker")[0].kill()
-    stack.of("web")[0].kill()
+    stack.running("worker")[0].kill()
+    stack.running("web")[0].kill()
     visitor.send("still there?")
     stack.start_worker()
     stack.start_web()
@@ -252,7 +252,7 @@ def test_token_is_in_no_url_and_no_log(
     visitor.expect_turn(1, "done")
 
     token = visitor.token()
-    logs = [process.text() for process in strict_stack.processes]
+    logs = [process.output() for process in strict_stack.processes]
     assert len(visitor.network.urls) >= 2
     assert [url for url in urls + visitor.network.urls if token in url] == []
     assert [log for log in logs if token in log or "my secret words" in log] == []

@@ -45,7 +45,7 @@ def send_message(store: Store, session: str, text: str = "hello") -> StoredMessa
     return store.run(sessions.accept(session, uuid4(), text, limits=LIMITS)).message
 
 
-def take_message(store: Store, session: str, lease: str = "ours") -> TakenMessage:
+def take_message(store: Store, session: str, lease: str = "lease-a") -> TakenMessage:
     taken = store.run(leases.take(session, lease, uuid4(), history=4))
     assert taken is not None
     return taken

@@ -8,7 +8,7 @@ from chat.store.inspection import Busy, busy_sessions
 from tests.component.conftest import due_at_ms, send_message, store_reply, take_message
 
 
-def test_the_sweep_finds_sessions_without_a_live_worker(store: Store, session: str) -> None:
+def test_the_sweep_finds_due_sessions_without_a_live_lease(store: Store, session: str) -> None:
     def found() -> bool:
         return session in store.run(cluster.sweep(500))
 
@@ -16,14 +16,14 @@ def test_the_sweep_finds_sessions_without_a_live_worker(store: Store, session: s
     assert not found(), "its task is on the way"
     store.redis.zadd("chat:due", {session: 0})
     assert found()
-    assert not found(), "it is not asked for again at once"
+    assert not found(), "it is not enqueued twice in a row"
 
     take_message(store, session)
     store.redis.zadd("chat:due", {session: 0})
     taken_due = due_at_ms(store, session)
-    store.run(leases.progress(session, "ours", uuid4()))
+    store.run(leases.progress(session, "lease-a", uuid4()))
     assert taken_due is not None
-    assert (due_at_ms(store, session) or 0) > taken_due, "a live lease puts it ahead"
+    assert (due_at_ms(store, session) or 0) > taken_due, "a live lease postpones it"
 
     store_reply(store, session)
     assert due_at_ms(store, session) is None
@@ -39,14 +39,14 @@ def test_a_worker_is_alive_until_its_heartbeat_is_too_old(store: Store) -> None:
     assert "worker-7" not in store.run(cluster.load()).alive
 
 
-def test_a_health_probe_is_done_once_a_worker_recorded_it(store: Store) -> None:
+def test_a_health_probe_is_done_after_a_worker_recorded_it(store: Store) -> None:
     nonce = uuid4().hex
     assert not store.run(cluster.health_probe_done(nonce))
     store.run(cluster.record_health_probe(nonce))
     assert store.run(cluster.health_probe_done(nonce))
 
 
-def test_statistics_count_an_event_and_its_time(store: Store) -> None:
+def test_an_event_is_counted_with_its_time(store: Store) -> None:
     figure = f"test-{uuid4().hex}"
     store.run(cluster.count_event(figure))
     store.run(cluster.count_event(figure))
@@ -57,11 +57,11 @@ def test_statistics_count_an_event_and_its_time(store: Store) -> None:
     assert minutes.now.timestamp() * 1000 - last_ms < 5_000
 
 
-def test_busy_sessions_show_what_waits_and_whether_a_worker_holds_it(
+def test_busy_sessions_have_their_waiting_messages_and_whether_a_reply_is_in_progress(
     store: Store, session: str
 ) -> None:
     def found() -> Busy:
-        return next(one for one in store.run(busy_sessions()) if one.session == session)
+        return next(each for each in store.run(busy_sessions()) if each.session == session)
 
     send_message(store, session)
     send_message(store, session)
@@ -70,7 +70,7 @@ def test_busy_sessions_show_what_waits_and_whether_a_worker_holds_it(
     assert found() == Busy(session, writing=True, messages=2)
 
 
-def test_the_worker_with_the_most_free_slots_is_found_and_a_slot_counted(store: Store) -> None:
+def test_the_worker_with_the_most_free_slots_is_found_and_loses_one(store: Store) -> None:
     store.run(cluster.heartbeat("full", free=0))
     store.run(cluster.heartbeat("some", free=1001))
     store.run(cluster.heartbeat("most", free=1002))

@@ -1,4 +1,4 @@
-"""`manage.py runmodel`: the embedded model is a real one behind OpenAI's chat API."""
+"""`manage.py runmodel`: the embedded model serves OpenAI's chat API."""
 
 import json
 from collections.abc import Iterator
@@ -10,24 +10,24 @@ import requests
 
 from tests.conftest import NewStack
 from tests.ports import free_port
-from tests.processes import START_TIMEOUT_S, Running, Stack, wait_for
+from tests.processes import START_TIMEOUT_S, Process, Stack, wait_for
 
 MARK = "xylophone"
 LONG = [{"role": "user", "content": f"Tell me a long story about a {MARK}."}]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """The embedded model with two slots."""
     environment = {"EMBEDDED_MODEL_PORT": str(free_port()), "EMBEDDED_MODEL_SLOTS": "2"}
     with Stack(tmp_path_factory.mktemp("model"), environment) as stack:
         process = stack.run("model", "python manage.py runmodel", {})
-        process.wait_until(lambda: "Serving" in process.text(), "to load")
+        process.wait_until(lambda: "Serving" in process.output(), "to load")
         yield process
 
 
 @pytest.fixture(scope="module")
-def address(model: Running) -> str:
+def address(model: Process) -> str:
     return f"http://127.0.0.1:{model.environment['EMBEDDED_MODEL_PORT']}"
 
 
@@ -37,7 +37,7 @@ def complete(address: str, messages: list[dict[str, str]], **options: Any) -> re
 
 
 def pieces(response: requests.Response) -> Iterator[str]:
-    """Yield the texts of a streamed response as they arrive."""
+    """Yield the pieces of a streamed response as they arrive."""
     for line in response.iter_lines():
         data = line.removeprefix(b"data: ")
         if data.startswith(b"{"):
@@ -57,7 +57,7 @@ def test_a_reply_is_streamed(address: str) -> None:
     assert "Paris" in "".join(texts)
 
 
-def test_every_slot_has_the_whole_context(address: str) -> None:
+def test_every_slot_has_the_full_context_size(address: str) -> None:
     slots = requests.get(f"{address}/slots", timeout=10).json()
     assert [slot["n_ctx"] for slot in slots] == [2048, 2048]
 
@@ -82,12 +82,12 @@ def test_closing_the_connection_frees_the_slot(address: str) -> None:
     wait_for(lambda: busy_slots(address) == 0, "the slot to be free", timeout_s=5)
 
 
-def test_texts_are_not_logged(model: Running, address: str) -> None:
+def test_messages_and_replies_are_not_logged(model: Process, address: str) -> None:
     with complete(address, LONG, max_tokens=20) as response:
         text = "".join(pieces(response))
     assert text
-    assert MARK not in model.text()
-    assert text not in model.text()
+    assert MARK not in model.output()
+    assert text not in model.output()
 
 
 def test_web_pages_cannot_read_its_responses(address: str) -> None:
@@ -97,16 +97,16 @@ def test_web_pages_cannot_read_its_responses(address: str) -> None:
     assert response.headers.get("Access-Control-Allow-Origin", "") == ""
 
 
-def refusal(stack: Stack, **environment: str) -> str:
-    """Run runmodel, which must refuse; return the last line it writes."""
-    process = stack.run("refused", "python manage.py runmodel", environment)
+def last_line_of_failed_start(stack: Stack, **environment: str) -> str:
+    """Run runmodel, which must fail; return the last line of its output."""
+    process = stack.run("failed", "python manage.py runmodel", environment)
     assert process.process.wait(START_TIMEOUT_S) == 1
-    assert "Traceback" not in process.text()
-    return process.text().splitlines()[-1]
+    assert "Traceback" not in process.output()
+    return process.output().splitlines()[-1]
 
 
-def test_a_broken_model_is_a_sentence(new_stack: NewStack, tmp_path: Path) -> None:
+def test_a_broken_model_file_is_reported_in_one_line(new_stack: NewStack, tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"GGUF" + bytes(100))
-    assert "could not be loaded" in refusal(
+    assert "could not be loaded" in last_line_of_failed_start(
         new_stack(MODEL_URL=""), MODEL_FILE=str(tmp_path / "model.gguf")
     )

@@ -25,23 +25,23 @@ def client(site: Stack) -> Iterator[redis.Redis]:
         yield client
 
 
-def command(client: redis.Redis, *arguments: str) -> Any:
+def execute(client: redis.Redis, *arguments: str) -> Any:
     return client.execute_command(*arguments)
 
 
 def test_json_commands_work(client: redis.Redis) -> None:
-    command(client, "JSON.SET", "doc", "$", '{"messages": []}')
-    command(client, "JSON.ARRAPPEND", "doc", "$.messages", '{"msg": "hello"}')
-    assert command(client, "JSON.GET", "doc", "$.messages[-1:].msg") == '["hello"]'
+    execute(client, "JSON.SET", "doc", "$", '{"messages": []}')
+    execute(client, "JSON.ARRAPPEND", "doc", "$.messages", '{"msg": "hello"}')
+    assert execute(client, "JSON.GET", "doc", "$.messages[-1:].msg") == '["hello"]'
 
 
 def test_search_commands_find_json(client: redis.Redis) -> None:
-    command(client, "JSON.SET", "doc:1", "$", '{"name": "Ada"}')
+    execute(client, "JSON.SET", "doc:1", "$", '{"name": "Ada"}')
     schema = ["ON", "JSON", "PREFIX", "1", "doc:", "SCHEMA", "$.name", "AS", "name", "TEXT"]
-    command(client, "FT.CREATE", "names", *schema)
+    execute(client, "FT.CREATE", "names", *schema)
 
     wait_for(
-        lambda: command(client, "FT.SEARCH", "names", "@name:ada", "NOCONTENT") == [1, "doc:1"],
+        lambda: execute(client, "FT.SEARCH", "names", "@name:ada", "NOCONTENT") == [1, "doc:1"],
         "the index to hold the document",
     )
 
@@ -50,34 +50,34 @@ def test_search_commands_find_json(client: redis.Redis) -> None:
 def test_documents_survive_a_restart(
     site: Stack, client: redis.Redis, number: signal.Signals
 ) -> None:
-    command(client, "JSON.SET", number.name, "$", '{"msg": "kept"}')
-    site.of("redis")[0].kill(number)
+    execute(client, "JSON.SET", number.name, "$", '{"msg": "stored"}')
+    site.running("redis")[0].kill(number)
     site.start_redis()
-    assert command(client, "JSON.GET", number.name, "$.msg") == '["kept"]'
+    assert execute(client, "JSON.GET", number.name, "$.msg") == '["stored"]'
 
 
-def test_the_password_is_required(site: Stack) -> None:
+def test_a_client_without_the_password_is_rejected(site: Stack) -> None:
     port = int(site.environment["EMBEDDED_REDIS_PORT"])
     with (
-        redis.Redis.from_url(f"redis://127.0.0.1:{port}", retry=None) as stranger,
+        redis.Redis.from_url(f"redis://127.0.0.1:{port}", retry=None) as unauthenticated,
         pytest.raises(redis.AuthenticationError),
     ):
-        stranger.ping()
+        unauthenticated.ping()
 
 
-def test_only_the_loopback_interface_is_listened_on(site: Stack) -> None:
+def test_it_listens_only_on_the_loopback_interface(site: Stack) -> None:
     listening = [
         connection.laddr.ip
-        for connection in psutil.Process(site.of("redis")[0].pid).net_connections("inet")
+        for connection in psutil.Process(site.running("redis")[0].pid).net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     ]
     assert listening == ["127.0.0.1"]
 
 
-def test_no_secret_shows_in_the_command_line_or_the_log(site: Stack) -> None:
-    server = site.of("redis")[0]
+def test_the_password_is_not_in_the_command_line_or_the_log(site: Stack) -> None:
+    server = site.running("redis")[0]
     password = redis.Redis.from_url(site.redis_url).get_connection_kwargs()["password"]
-    shown = " ".join(psutil.Process(server.pid).cmdline()) + server.text()
+    shown = " ".join(psutil.Process(server.pid).cmdline()) + server.output()
     assert password not in shown
 
 
@@ -87,7 +87,7 @@ def test_its_files_are_readable_by_their_owner_only(site: Stack) -> None:
     assert (folder / "password").stat().st_mode & 0o077 == 0
 
 
-def test_keys_are_never_evicted_and_writes_are_kept(client: redis.Redis) -> None:
+def test_keys_are_never_evicted_and_writes_are_appended_to_a_file(client: redis.Redis) -> None:
     assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
     assert client.config_get("append*") == {
         "appendonly": "yes",
@@ -97,8 +97,8 @@ def test_keys_are_never_evicted_and_writes_are_kept(client: redis.Redis) -> None
     }
 
 
-def test_a_second_server_on_the_same_files_is_refused(site: Stack) -> None:
+def test_a_second_server_does_not_start_on_the_same_files(site: Stack) -> None:
     second = site.run("second", "python manage.py runredis", {})
     assert second.process.wait(START_TIMEOUT_S) == 1
-    assert "Another server is using" in second.text()
-    assert second.text().count("\n") == 1
+    assert "Another server is using" in second.output()
+    assert second.output().count("\n") == 1

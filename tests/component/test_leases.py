@@ -1,4 +1,4 @@
-"""Workers' commands on a real Redis: fenced by the lease, and safe to run twice."""
+"""Workers' commands on a real Redis: fenced by the lease, and idempotent."""
 
 from uuid import uuid4
 
@@ -12,34 +12,34 @@ from tests.component.conftest import new_reply, send_message, store_reply, take_
 
 def test_only_one_worker_holds_a_session(store: Store, session: str) -> None:
     send_message(store, session)
-    taken = take_message(store, session, "ours")
+    taken = take_message(store, session, "lease-a")
 
-    assert store.run(leases.take(session, "theirs", uuid4(), history=4)) is None
+    assert store.run(leases.take(session, "lease-b", uuid4(), history=4)) is None
     with pytest.raises(LeaseLost):
-        store.run(leases.progress(session, "theirs", taken.reply, 0, "x"))
+        store.run(leases.progress(session, "lease-b", taken.reply, 0, "x"))
     with pytest.raises(LeaseLost):
-        store.run(leases.commit(session, "theirs", new_reply(taken.message.id), ttl_s=60))
+        store.run(leases.commit(session, "lease-b", new_reply(taken.message.id), ttl_s=60))
     assert store.run(sessions.load(session)).last_seq == 1
 
 
-def test_a_worker_that_lost_its_lease_changes_nothing(store: Store, session: str) -> None:
+def test_a_worker_without_its_lease_changes_nothing(store: Store, session: str) -> None:
     send_message(store, session)
-    frozen = take_message(store, session, "frozen")
+    late = take_message(store, session, "late")
     store.redis.delete(f"chat:{{{session}}}:lease")
-    answered = store_reply(store, session, "from another worker")
+    stored = store_reply(store, session, "from another worker")
 
     with pytest.raises(LeaseLost):
-        store.run(leases.progress(session, "frozen", frozen.reply, 0, "late"))
+        store.run(leases.progress(session, "late", late.reply, 0, "late"))
     with pytest.raises(LeaseLost):
-        store.run(leases.commit(session, "frozen", new_reply(frozen.message.id), ttl_s=60))
-    assert store.run(sessions.load(session)).messages[1:] == (answered,)
+        store.run(leases.commit(session, "late", new_reply(late.message.id), ttl_s=60))
+    assert store.run(sessions.load(session)).messages[1:] == (stored,)
 
 
-def test_progress_sent_twice_is_stored_once(store: Store, session: str) -> None:
+def test_repeated_progress_is_stored_once(store: Store, session: str) -> None:
     send_message(store, session)
     taken = take_message(store, session)
-    first = leases.progress(session, "ours", taken.reply, 0, "é😀")
-    second = leases.progress(session, "ours", taken.reply, len("é😀".encode()), "!")
+    first = leases.progress(session, "lease-a", taken.reply, 0, "é😀")
+    second = leases.progress(session, "lease-a", taken.reply, len("é😀".encode()), "!")
 
     for command in (first, first, second, second, first):
         store.run(command)
@@ -49,22 +49,22 @@ def test_progress_sent_twice_is_stored_once(store: Store, session: str) -> None:
     assert (partial.id, partial.reply_to, partial.text) == (taken.reply, taken.message.id, "é😀!")
 
 
-def test_another_attempt_starts_the_text_again(store: Store, session: str) -> None:
+def test_another_attempt_restarts_the_text(store: Store, session: str) -> None:
     send_message(store, session)
     taken = take_message(store, session)
-    store.run(leases.progress(session, "ours", taken.reply, 0, "first try"))
-    store.run(leases.progress(session, "ours", uuid4(), 0, "second"))
+    store.run(leases.progress(session, "lease-a", taken.reply, 0, "first try"))
+    store.run(leases.progress(session, "lease-a", uuid4(), 0, "second"))
 
     partial = store.run(sessions.load(session)).partial_reply
     assert partial is not None
     assert partial.text == "second"
 
 
-def test_a_commit_sent_twice_is_stored_once(store: Store, session: str) -> None:
+def test_a_repeated_commit_is_stored_once(store: Store, session: str) -> None:
     send_message(store, session)
     send_message(store, session)
     taken = take_message(store, session)
-    command = leases.commit(session, "ours", new_reply(taken.message.id), ttl_s=60)
+    command = leases.commit(session, "lease-a", new_reply(taken.message.id), ttl_s=60)
 
     first, again = store.run(command), store.run(command)
 
@@ -73,19 +73,19 @@ def test_a_commit_sent_twice_is_stored_once(store: Store, session: str) -> None:
     assert store.run(sessions.load(session)).last_seq == 3
 
 
-def test_only_the_oldest_message_can_be_answered(store: Store, session: str) -> None:
+def test_only_the_oldest_waiting_message_can_get_a_reply(store: Store, session: str) -> None:
     send_message(store, session, "a")
     later = send_message(store, session, "b")
     take_message(store, session)
 
     with pytest.raises(LeaseLost):
-        store.run(leases.commit(session, "ours", new_reply(later.id), ttl_s=60))
+        store.run(leases.commit(session, "lease-a", new_reply(later.id), ttl_s=60))
 
 
 def test_the_sweep_finds_a_released_session_at_once(store: Store, session: str) -> None:
     send_message(store, session)
     take_message(store, session)
-    store.run(leases.release(session, "ours"))
+    store.run(leases.release(session, "lease-a"))
 
     assert session in store.run(cluster.sweep(500))
-    assert take_message(store, session, "theirs").attempts == 2
+    assert take_message(store, session, "lease-b").attempts == 2

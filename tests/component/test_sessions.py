@@ -1,4 +1,4 @@
-"""Visitors' commands on a real Redis: each changes everything or nothing."""
+"""The commands of sockets and the HTTP API on a real Redis: each is atomic."""
 
 import json
 from dataclasses import replace
@@ -34,14 +34,14 @@ def keys_of(store: Store, session: str) -> set[str]:
     return {str(key) for key in store.redis.scan_iter(f"chat:{{{session}}}:*")}
 
 
-def test_messages_are_counted_from_one_without_gaps(store: Store, session: str) -> None:
+def test_messages_are_numbered_from_one_without_gaps(store: Store, session: str) -> None:
     sent = [send_message(store, session, text) for text in ("a", "b")]
     sent.append(store_reply(store, session))
 
-    read = store.run(sessions.load(session))
+    loaded = store.run(sessions.load(session))
     assert [message.seq for message in sent] == [1, 2, 3]
-    assert list(read.messages) == sent
-    assert read.last_seq == 3
+    assert list(loaded.messages) == sent
+    assert loaded.last_seq == 3
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_any_text_is_stored_verbatim(store: Store, session: str, text: str) -> N
     assert [message.msg for message in store.run(sessions.load(session)).messages] == [text, text]
 
 
-def test_the_same_id_is_one_message(store: Store, session: str) -> None:
+def test_a_repeated_id_is_the_same_message(store: Store, session: str) -> None:
     message = uuid4()
     first = store.run(sessions.accept(session, message, "first", limits=LIMITS))
     again = store.run(sessions.accept(session, message, "other", limits=LIMITS))
@@ -66,7 +66,7 @@ def test_the_same_id_is_one_message(store: Store, session: str) -> None:
     assert store.run(sessions.load(session)).pending == (message,)
 
 
-def test_a_known_message_is_returned_even_if_the_mailbox_is_full(
+def test_a_resent_message_is_returned_even_if_the_mailbox_is_full(
     store: Store, session: str
 ) -> None:
     first = send_message(store, session)
@@ -78,40 +78,40 @@ def test_a_known_message_is_returned_even_if_the_mailbox_is_full(
         send_message(store, session)
 
 
-def test_a_refused_message_leaves_nothing(store: Store, session: str) -> None:
+def test_a_rejected_message_changes_nothing(store: Store, session: str) -> None:
     slow = replace(LIMITS, messages_per_minute=1)
     store.run(sessions.accept(session, uuid4(), "a", limits=slow))
     before = store.run(sessions.load(session))
 
-    with pytest.raises(RateLimited) as refused:
+    with pytest.raises(RateLimited) as rejected:
         store.run(sessions.accept(session, uuid4(), "b", limits=slow))
 
-    assert 1 <= refused.value.retry_after_s <= 60
+    assert 1 <= rejected.value.retry_after_s <= 60
     after = store.run(sessions.load(session))
     assert after.remaining_s == pytest.approx(before.remaining_s, abs=5)
-    passing = {"remaining_s": after.remaining_s, "queue": after.queue}
-    assert after == before.model_copy(update=passing)
+    elapsed = {"remaining_s": after.remaining_s, "queue": after.queue}
+    assert after == before.model_copy(update=elapsed)
 
 
 def test_commands_on_an_unknown_session_raise(store: Store) -> None:
     new = new_reply(uuid4())
-    refused: tuple[Command[Any], ...] = (
+    commands: tuple[Command[Any], ...] = (
         sessions.accept(UNKNOWN, uuid4(), "a", limits=LIMITS),
         sessions.load(UNKNOWN),
         sessions.stop(UNKNOWN, uuid4(), ttl_s=60),
         sessions.regenerate(UNKNOWN, uuid4(), limits=LIMITS),
         sessions.extend(UNKNOWN, 60),
-        leases.commit(UNKNOWN, "ours", new, ttl_s=60),
+        leases.commit(UNKNOWN, "lease-a", new, ttl_s=60),
     )
-    for command in refused:
+    for command in commands:
         with pytest.raises(SessionUnknown):
             store.run(command)
-    assert store.run(leases.take(UNKNOWN, "ours", uuid4(), history=4)) is None
+    assert store.run(leases.take(UNKNOWN, "lease-a", uuid4(), history=4)) is None
     assert store.run(sessions.erase(UNKNOWN)) is False
     assert keys_of(store, UNKNOWN) == set()
 
 
-def test_an_address_that_creates_too_many_sessions_is_refused(store: Store) -> None:
+def test_an_address_that_creates_too_many_sessions_is_rate_limited(store: Store) -> None:
     address = str(uuid4())
     limits = replace(LIMITS, tokens_per_minute_per_ip=2)
     for _ in range(2):
@@ -126,12 +126,12 @@ def test_all_keys_of_a_session_expire_together(store: Store, session: str) -> No
     send_message(store, session)
     store_reply(store, session)
     taken = take_message(store, session)
-    store.run(leases.progress(session, "ours", taken.reply, 0, "x"))
+    store.run(leases.progress(session, "lease-a", taken.reply, 0, "x"))
 
     names = ("document", "ids", "mailbox", "work", "partial")
-    ends = {store.redis.pexpiretime(f"chat:{{{session}}}:{name}") for name in names}
-    assert len(ends) == 1
-    assert min(ends) > 0
+    expiry_times = {store.redis.pexpiretime(f"chat:{{{session}}}:{name}") for name in names}
+    assert len(expiry_times) == 1
+    assert min(expiry_times) > 0
     assert all(store.redis.pttl(key) > 0 for key in keys_of(store, session))
 
 
@@ -154,7 +154,7 @@ def test_a_client_ahead_of_the_document_gets_the_whole_history(store: Store, ses
     assert store.run(sessions.load(session, after=1)).recovered
 
 
-def test_sockets_are_counted_by_session_and_address(store: Store, session: str) -> None:
+def test_sockets_are_limited_by_session_and_address(store: Store, session: str) -> None:
     address = str(uuid4())
 
     def register(session: str, socket: str) -> None:
@@ -196,7 +196,7 @@ def test_erasing_deletes_every_key(store: Store, session: str) -> None:
     assert due_at_ms(store, session) is None
 
 
-def test_redis_never_holds_a_token(store: Store) -> None:
+def test_tokens_are_not_stored_in_redis(store: Store) -> None:
     token = str(uuid4())
     session = session_id(token)
     store.run(sessions.create(session, "Ada", address="x", limits=LIMITS))

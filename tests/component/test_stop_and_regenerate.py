@@ -1,12 +1,10 @@
-"""Stopping and regenerating a reply on a real Redis, at every moment of its life."""
+"""Stopping and regenerating a reply on a real Redis, in every state of the reply."""
 
 from uuid import uuid4
 
 import pytest
 
-from chat.errors import (
-    MessageInvalid,
-)
+from chat.errors import MessageInvalid
 from chat.store import leases, sessions
 from chat.store.client import Store
 from tests.component.conftest import LIMITS, new_reply, send_message, store_reply, take_message
@@ -18,7 +16,7 @@ def test_a_stop_reaches_the_worker_with_its_next_progress(store: Store, session:
 
     assert store.run(sessions.stop(session, message.id, ttl_s=60)) is None
 
-    assert store.run(leases.progress(session, "ours", taken.reply)).stop_requested
+    assert store.run(leases.progress(session, "lease-a", taken.reply)).stop_requested
 
 
 def test_a_stop_reaches_the_worker_that_takes_it_later(store: Store, session: str) -> None:
@@ -49,23 +47,25 @@ def test_a_stop_of_a_message_without_a_worker_is_stored_at_once(store: Store, se
     assert take_message(store, session).message == second
 
 
-@pytest.mark.parametrize("who", ["the stop", "the next worker"])
-def test_a_stop_keeps_what_a_lost_worker_wrote(store: Store, session: str, who: str) -> None:
+@pytest.mark.parametrize("by", ["the stop command", "the next worker"])
+def test_a_stop_keeps_the_partial_reply_of_a_lost_worker(
+    store: Store, session: str, by: str
+) -> None:
     message = send_message(store, session)
     taken = take_message(store, session)
-    store.run(leases.progress(session, "ours", taken.reply, 0, 'é"\\ 😀', pieces=3))
-    if who == "the next worker":
+    store.run(leases.progress(session, "lease-a", taken.reply, 0, 'é"\\ 😀', pieces=3))
+    if by == "the next worker":
         assert store.run(sessions.stop(session, message.id, ttl_s=60)) is None
     store.redis.delete(f"chat:{{{session}}}:lease")
 
-    if who == "the next worker":
-        later = take_message(store, session, "theirs")
+    if by == "the next worker":
+        later = take_message(store, session, "lease-b")
         assert (later.reply, later.text, later.pieces) == (taken.reply, 'é"\\ 😀', 3)
         return
     stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
     assert stopped is not None
-    kept = stopped.message
-    assert (kept.id, kept.msg, kept.pieces) == (taken.reply, 'é"\\ 😀', 3)
+    reply = stopped.message
+    assert (reply.id, reply.msg, reply.pieces) == (taken.reply, 'é"\\ 😀', 3)
 
 
 def test_a_stopped_regenerated_reply_replaces_the_first(store: Store, session: str) -> None:
@@ -79,13 +79,13 @@ def test_a_stopped_regenerated_reply_replaces_the_first(store: Store, session: s
     assert store.run(sessions.load(session)).messages[1].replaced_by == stopped.message.id
 
 
-def test_a_stop_that_comes_too_late_gets_the_reply(store: Store, session: str) -> None:
+def test_a_late_stop_returns_the_stored_reply(store: Store, session: str) -> None:
     message = send_message(store, session)
-    answered = store_reply(store, session)
+    reply = store_reply(store, session)
 
     stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
     assert stopped is not None
-    assert (stopped.message, stopped.new) == (answered, False)
+    assert (stopped.message, stopped.new) == (reply, False)
     with pytest.raises(MessageInvalid):
         store.run(sessions.stop(session, uuid4(), ttl_s=60))
 
@@ -116,7 +116,7 @@ def test_only_the_last_reply_or_a_failed_one_can_be_regenerated(store: Store, se
     taken = take_message(store, session)
     error = {"code": "model.timeout", "detail": "Too late.", "retryable": True}
     new = new_reply(taken.message.id, "", finish_reason=None, error=error)
-    store.run(leases.commit(session, "ours", new, ttl_s=600))
+    store.run(leases.commit(session, "lease-a", new, ttl_s=600))
     send_message(store, session)
     store_reply(store, session)
 

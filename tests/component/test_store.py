@@ -1,4 +1,4 @@
-"""Commands run blocking, awaited, and several in one round trip."""
+"""The stores run commands blocking, awaited, and several in one round trip."""
 
 from uuid import uuid4
 
@@ -13,22 +13,22 @@ async def test_the_async_store_runs_the_same_commands(redis_url: str, session: s
     try:
         await store.redis.script_flush()
         accepted = await store.run(sessions.accept(session, uuid4(), "hi", limits=LIMITS))
-        read = await store.run(sessions.load(session))
+        loaded = await store.run(sessions.load(session))
     finally:
         await store.redis.aclose()
-    assert read.messages == (accepted.message,)
+    assert loaded.messages == (accepted.message,)
 
 
-def test_commands_in_one_round_trip_fail_one_by_one(store: Store, session: str) -> None:
+def test_each_command_of_one_round_trip_fails_by_itself(store: Store, session: str) -> None:
     store.redis.script_flush()
     send_message(store, session)
     take_message(store, session)
 
     results = store.run_all(
         [
-            leases.renew(session, "ours"),
-            leases.renew(session, "theirs"),
-            leases.renew("0" * 32, "ours"),
+            leases.renew(session, "lease-a"),
+            leases.renew(session, "lease-b"),
+            leases.renew("0" * 32, "lease-a"),
         ]
     )
 

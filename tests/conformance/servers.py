@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import requests
 
-from tests.processes import ROOT, WEB_SERVERS, Running, Stack
+from tests.processes import ROOT, WEB_SERVERS, Process, Stack
 
 ECHO = "tests.conformance.echo:application"
 MAX_CASE_BYTES = 16 * 1024 * 1024  # the largest message of Autobahn's cases
@@ -30,7 +30,7 @@ GROUPS = {
 KNOWN_FAILURES = {"daphne": {"1.1.1", "1.2.1", "6.1.1", "6.1.2"}, "uvicorn": {"7.1.5"}}
 
 
-def start(stack: Stack, server: str, application: str) -> Running:
+def start(stack: Stack, server: str, application: str) -> Process:
     """Start `server` with the project's command line, but no size limit; does not wait for it."""
     command = (
         WEB_SERVERS[server].replace(CHAT, application).replace(" 262144", f" {MAX_CASE_BYTES}")
@@ -38,7 +38,7 @@ def start(stack: Stack, server: str, application: str) -> Running:
     return stack.run(server, command, {})
 
 
-def is_serving(web: Running) -> bool:
+def is_serving(web: Process) -> bool:
     try:
         return requests.get(f"http://127.0.0.1:{web.port}/test", timeout=5).ok
     except requests.RequestException:

@@ -17,7 +17,7 @@ from tests.faults.report import Line, table
 from tests.faults.site import Site, running_site
 from tests.faults.trial import CannotRunHere, Fault, Trial
 from tests.faults.verification import Counts
-from tests.processes import ROOT, tails
+from tests.processes import ROOT, last_lines
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ async def run_on(site: Site, fault: Fault, sessions: int) -> Line:
     except Exception as error:
         logger.exception("%s", fault.title)
         failure = f"{type(error).__name__}: {error}"
-        keep_logs(fault, tails(site.stack.processes, 400))
+        keep_logs(fault, last_lines(site.stack.processes, 400))
     return Line(fault.number, fault.title, trial.times, trial.counts, trial.recovery_s, failure)
 
 

@@ -20,7 +20,7 @@ FEW_WORDS = "and on"
 async def rolling_deploy(trial: Trial) -> None:
     """As in a deployment: start the new process, then send SIGTERM to the old one."""
     site = trial.site
-    async with Proxy(lambda: ("127.0.0.1", site.stack.of("web")[-1].port)) as proxy:
+    async with Proxy(lambda: ("127.0.0.1", site.stack.running("web")[-1].port)) as proxy:
         async with trial.group(through(proxy), sessions=SESSIONS) as group:
             async with group.conversing(PAUSE_S, share=0.01, words=FEW_WORDS):
                 for _ in range(trial.times):
@@ -29,7 +29,7 @@ async def rolling_deploy(trial: Trial) -> None:
                         ("worker", site.stack.start_worker),
                         ("web", site.stack.start_web),
                     ):
-                        old = site.stack.of(name)[0]
+                        old = site.stack.running(name)[0]
                         await site.in_thread(start)
                         await site.in_thread(old.kill, signal.SIGTERM)
                     await trial.recovered(group)

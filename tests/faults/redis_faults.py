@@ -67,12 +67,12 @@ async def redis_frozen(trial: Trial) -> None:
     async with trial.group() as group, group.conversing():
         async with Pinger(site) as pinger:
             trial.fault_started()
-            site.stack.of("redis")[0].send(signal.SIGSTOP)
+            site.stack.running("redis")[0].send(signal.SIGSTOP)
             started_at = time.monotonic()
             status, checks = await site.readiness()
             assert (status, checks["redis"]) == (503, "unreachable")
             await asyncio.sleep(FROZEN_S - (time.monotonic() - started_at))
-            site.stack.of("redis")[0].send(signal.SIGCONT)
+            site.stack.running("redis")[0].send(signal.SIGCONT)
             trial.fault_ended()
             pinger.assert_prompt(trial.slowness)
         await trial.recovered(group)
@@ -87,7 +87,7 @@ async def redis_killed(trial: Trial) -> None:
         for _ in range(trial.times):
             await group.in_mid_reply()
             trial.fault_started()
-            await site.in_thread(site.stack.of("redis")[0].kill)
+            await site.in_thread(site.stack.running("redis")[0].kill)
             assert (await site.readiness())[1]["redis"] == "unreachable"
             await asyncio.sleep(AWAY_S)
             await site.in_thread(site.stack.start_redis)
@@ -107,7 +107,7 @@ async def redis_forgets(trial: Trial) -> None:
             size = file.stat().st_size
             await group.ask_each()
             trial.fault_started()
-            await site.in_thread(site.stack.of("redis")[0].kill)
+            await site.in_thread(site.stack.running("redis")[0].kill)
             with file.open("r+b") as writes:
                 writes.truncate(size)
             await site.in_thread(site.stack.start_redis)

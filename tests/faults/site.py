@@ -14,7 +14,7 @@ from celery import Celery
 from chat.schemas import session_id
 from tests.faults.markers import new_marker
 from tests.model_stub import Behaviour, ModelStub
-from tests.processes import Running, Stack
+from tests.processes import Process, Stack
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,12 +64,12 @@ class Site:
         self._threads.shutdown()
 
     @property
-    def workers(self) -> list[Running]:
-        return self.stack.of("worker")
+    def workers(self) -> list[Process]:
+        return self.stack.running("worker")
 
     @property
-    def web(self) -> Running:
-        return self.stack.of("web")[0]
+    def web(self) -> Process:
+        return self.stack.running("web")[0]
 
     @property
     def data(self) -> Path:
@@ -112,8 +112,8 @@ class Site:
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send an HTTP request to the newest web process."""
         port = (
-            self.stack.of("web")[-1].port
-            if self.stack.of("web")
+            self.stack.running("web")[-1].port
+            if self.stack.running("web")
             else self.stack.environment["PORT"]
         )
         url = f"http://127.0.0.1:{port}{path}"
@@ -127,8 +127,8 @@ class Site:
 
     async def restart(self, **environment: str) -> None:
         """Start everything but Redis again, with another environment."""
-        for process in [*self.stack.of("beat"), *self.workers, self.web]:
-            await self.in_thread(process.end)
+        for process in [*self.stack.running("beat"), *self.workers, self.web]:
+            await self.in_thread(process.stop)
         starts = (self.stack.start_web, self.stack.start_worker, self.stack.start_worker)
         for start in (*starts, self.stack.start_beat):
             await self.in_thread(start, **environment)

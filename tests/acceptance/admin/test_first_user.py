@@ -13,10 +13,10 @@ from tests.conftest import NewStack
 
 def test_the_first_start_prints_a_password_that_works(new_stack: NewStack) -> None:
     runner = new_stack().run("run", "python manage.py runall", {})
-    runner.wait_until(lambda: "Press Ctrl-C" in runner.text(), "to print the password")
+    runner.wait_until(lambda: "Press Ctrl-C" in runner.output(), "to print the password")
     site = f"http://127.0.0.1:{runner.port}"
-    assert f"Admin: {site}/admin/" in runner.text()
-    shown = re.search(r"Log in to the admin as (\S+) with the password (\S+) ", runner.text())
+    assert f"Admin: {site}/admin/" in runner.output()
+    shown = re.search(r"Log in to the admin as (\S+) with the password (\S+) ", runner.output())
     assert shown
 
     browser = requests.Session()

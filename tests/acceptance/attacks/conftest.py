@@ -10,7 +10,7 @@ import requests
 from tests.conftest import ROOMY
 from tests.model_stub import ModelStub
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Running, Stack, wait_for
+from tests.processes import WEB_SERVERS, Process, Stack, wait_for
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Target:
     """A web process under attack, and the site that it belongs to."""
 
     stack: Stack
-    web: Running
+    web: Process
     model: ModelStub
 
     @property

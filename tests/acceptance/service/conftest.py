@@ -15,7 +15,7 @@ from tests.acceptance.service.production import HOST, Deployment
 from tests.conftest import ROOMY
 from tests.model_stub import ModelStub
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Running, Stack, wait_for
+from tests.processes import WEB_SERVERS, Process, Stack, wait_for
 
 MODEL_TOKEN = f"hf_{uuid4().hex}"
 
@@ -26,7 +26,7 @@ class Site:
 
     stack: Stack
     model: ModelStub
-    uvicorn: Running
+    uvicorn: Process
     worker_metrics: str
     traces: Collector
 

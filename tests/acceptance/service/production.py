@@ -15,7 +15,7 @@ from chat.cli.processes import procfile_commands
 from tests.conftest import ROOMY
 from tests.model_stub import ModelStub
 from tests.ports import free_port
-from tests.processes import ROOT, Running, Stack
+from tests.processes import ROOT, Process, Stack
 
 HOST = "chat.example"
 ORIGIN = f"https://{HOST}"
@@ -33,7 +33,7 @@ class Deployment:
         self.model = model
         self.stack = Stack(folder, ROOMY | settings() | dict(environment))
         self.port = free_port()
-        self.webs: list[Running] = []
+        self.webs: list[Process] = []
 
     def start(self, patches: Mapping[str, str] = IDLE) -> None:
         """Start everything; `patches` replace text in nginx's configuration."""
@@ -42,7 +42,7 @@ class Deployment:
             stack.start_redis()
         for preparation in ("migrate --noinput", "collectstatic --noinput"):
             done = stack.run("prepare", f"python manage.py {preparation}", {})
-            assert done.process.wait(60) == 0, done.text()
+            assert done.process.wait(60) == 0, done.output()
         for _ in range(2):
             self.webs.append(self.begin_web(free_port()))
         for name in ("worker", "beat"):
@@ -51,7 +51,7 @@ class Deployment:
         for web in self.webs:
             self.wait_until_ready(web)
 
-    def start_nginx(self, patches: Mapping[str, str]) -> Running:
+    def start_nginx(self, patches: Mapping[str, str]) -> Process:
         """Start nginx as its image does: the template filled in, included in `http`."""
         servers = " ".join(f"server 127.0.0.1:{web.port};" for web in self.webs)
         values = {
@@ -73,24 +73,24 @@ class Deployment:
         process.wait_until(lambda: answers(self.port), "to listen")
         return process
 
-    def start_web(self, port: int) -> Running:
+    def start_web(self, port: int) -> Process:
         """Start one web process more."""
         web = self.begin_web(port)
         self.wait_until_ready(web)
         return web
 
-    def begin_web(self, port: int) -> Running:
+    def begin_web(self, port: int) -> Process:
         command = PROCFILE["web"].replace("uvicorn ", f"uvicorn {PINGS} ")
         return self.stack.run("web", command, {"PORT": str(port)})
 
-    def wait_until_ready(self, web: Running) -> None:
+    def wait_until_ready(self, web: Process) -> None:
         web.wait_until(lambda: self.is_ready(web), "to be ready")
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def is_ready(self, web: Running) -> bool:
+    def is_ready(self, web: Process) -> bool:
         """Send a request to the web process by IP address, as a container's probe does."""
         with suppress(requests.ConnectionError):
             return requests.get(f"http://127.0.0.1:{web.port}/readyz", timeout=10).ok

@@ -38,8 +38,8 @@ def first_proxy(request: pytest.FixtureRequest) -> Iterator[None]:
     port = deployment.port
     yield
     deployment.port = port
-    for later in deployment.stack.of("nginx")[1:]:
-        later.end()
+    for later in deployment.stack.running("nginx")[1:]:
+        later.stop()
 
 
 def test_a_healthy_deployment_has_no_failures(deployment: Deployment) -> None:

@@ -35,7 +35,7 @@ def test_a_healthy_site_is_reported_healthy(site: Site) -> None:
     assert set(readiness(site.stack)[1].values()) == {"ok"}
     code, output = check_worker(site.stack)
     assert code == 0, output
-    assert output.count(" is healthy.") == len(site.stack.of("worker"))
+    assert output.count(" is healthy.") == len(site.stack.running("worker"))
 
 
 def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
@@ -76,8 +76,8 @@ def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> No
         code, output = check_worker(stack, "--timeout", "1")
     assert (code, " is healthy." in output) == (0, True), "busy is well"
 
-    stack.of("beat")[0].kill()
-    stack.of("worker")[0].kill()
+    stack.running("beat")[0].kill()
+    stack.running("worker")[0].kill()
     assert "no heartbeat" in state_of("worker")
     assert readiness(stack)[0] == 503
     code, output = check_worker(stack)
@@ -95,10 +95,10 @@ def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> No
         wait_for(lambda: readiness(stack)[1]["redis"] == "ok", "Redis to recover")
         assert readiness(stack)[1]["layer"] == "ok"
 
-    stack.of("redis")[0].send(signal.SIGSTOP)
+    stack.running("redis")[0].send(signal.SIGSTOP)
     assert set(readiness(stack)[1].values()) == {"unreachable"}
     assert "chat_redis_up 0.0" in requests.get(f"{stack.url}/metrics", timeout=15).text
     code, output = check_worker(stack)
     assert (code, "Redis does not respond" in output) == (1, True)
-    stack.of("redis")[0].send(signal.SIGCONT)
+    stack.running("redis")[0].send(signal.SIGCONT)
     wait_for(lambda: readiness(stack)[1]["layer"] == "ok", "the layer to recover")

@@ -15,13 +15,13 @@ from tests.processes import WEB_SERVERS, wait_for
 
 
 def written(site: Site) -> str:
-    return "\n".join(process.text() for process in site.stack.processes)
+    return "\n".join(process.output() for process in site.stack.processes)
 
 
 def test_no_process_writes_a_token_a_text_or_a_password(site: Site) -> None:
     question, reply, name = (f"{what}{uuid4().hex}" for what in ("said", "answered", "name"))
     site.model.script(failing(503, error=reply), Behaviour(text=reply), failing(400, error=reply))
-    token, daphne = create_session(site.stack.url, name), site.stack.of("web")[0].port
+    token, daphne = create_session(site.stack.url, name), site.stack.running("web")[0].port
     for port in (daphne, site.uvicorn.port):
         converse(port, token, question)
         url = f"http://127.0.0.1:{port}"
@@ -68,7 +68,7 @@ def test_one_message_is_followed_by_its_id_from_the_socket_to_the_model(site: Si
 def test_every_line_of_every_process_is_json(site: Site) -> None:
     for process in site.stack.processes:
         if process.name != "redis":
-            for line in process.text().splitlines():
+            for line in process.output().splitlines():
                 assert json.loads(line)["text"], line
 
 
@@ -91,10 +91,10 @@ def test_servers_that_refuse_do_not_make_passwords_public(new_stack: NewStack) -
     web.wait_until(refused, "to say that it is not ready")
     requests.post(f"{address}/token", params={"name": "Ada"}, timeout=10)
     requests.get(f"{address}/metrics", timeout=10)
-    worker.wait_until(lambda: "Cannot connect" in worker.text(), "to complain")
-    beat.wait_until(lambda: "onnection" in beat.text(), "to complain")
+    worker.wait_until(lambda: "Cannot connect" in worker.output(), "to complain")
+    beat.wait_until(lambda: "onnection" in beat.output(), "to complain")
     for process in (worker, beat, web):
-        assert secret not in process.text()
+        assert secret not in process.output()
 
 
 def test_a_bad_address_is_refused_without_showing_it(new_stack: NewStack) -> None:
@@ -103,5 +103,5 @@ def test_a_bad_address_is_refused_without_showing_it(new_stack: NewStack) -> Non
         stack = new_stack(**{variable: f"redis://:{secret}@127.0.0.1:6379/0"})
         process = stack.run("check", "python manage.py check", {})
         assert process.process.wait(30) != 0
-        assert variable in process.text()
-        assert secret.partition("/")[2] not in process.text()
+        assert variable in process.output()
+        assert secret.partition("/")[2] not in process.output()

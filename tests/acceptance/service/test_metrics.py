@@ -35,7 +35,7 @@ def test_one_scrape_counts_what_web_processes_and_workers_did(site: Site) -> Non
     before = scrape(site.metrics)
     token = create_session(site.stack.url)
     converse(site.uvicorn.port, token, "hello")
-    converse(site.stack.of("web")[0].port, token, "hello again")
+    converse(site.stack.running("web")[0].port, token, "hello again")
 
     def increase(name: str, **labels: str) -> float:
         return value(scrape(site.metrics), name, **labels) - value(before, name, **labels)

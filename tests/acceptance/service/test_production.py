@@ -157,14 +157,14 @@ def test_the_proxys_log_holds_no_token(deployment: Deployment) -> None:
     token = create_session(deployment, address := somewhere()).json()["token"]
     with open_socket(deployment, token, address) as socket:
         socket.recv(5)
-    log = deployment.stack.of("nginx")[0]
-    log.wait_until(lambda: f"{address} GET /chat 101" in log.text(), "to log the socket")
+    log = deployment.stack.running("nginx")[0]
+    log.wait_until(lambda: f"{address} GET /chat 101" in log.output(), "to log the socket")
     for process in deployment.stack.processes:
-        assert token not in process.text()
+        assert token not in process.output()
 
 
 @pytest.mark.parametrize("variable", ["SECRET_KEY", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS"])
 def test_production_does_not_start_half_configured(new_stack: NewStack, variable: str) -> None:
     process = new_stack(**settings() | {variable: ""}).run("check", "python manage.py check", {})
     assert process.process.wait(30) != 0
-    assert variable in process.text()
+    assert variable in process.output()

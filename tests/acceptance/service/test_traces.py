@@ -26,7 +26,7 @@ def test_one_trace_leads_from_the_frame_to_the_reply(site: Site) -> None:
     text, name = f"text{uuid4().hex}", f"name{uuid4().hex}"
     token = create_session(site.stack.url, name)
     site.model.clear_requests()
-    frames = converse(site.stack.of("web")[0].port, token, text)
+    frames = converse(site.stack.running("web")[0].port, token, text)
     requests.get(f"{site.stack.url}/refresh_token", params={"token": token}, timeout=5)
     message = frames[-1]["message"]["reply_to"]
 

@@ -109,4 +109,4 @@ def get_html(client: Client, path: str = "", **query: str) -> str:
 
 def unique_word() -> str:
     """Return a word that no other session contains."""
-    return "w" + uuid4().hex
+    return f"w{uuid4().hex}"

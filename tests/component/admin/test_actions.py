@@ -1,4 +1,4 @@
-"""Actions on sessions: permitted, confirmed, applied, and written to Django's admin log."""
+"""Actions on sessions: permitted, confirmed, applied, and recorded in Django's admin log."""
 
 import json
 import re
@@ -36,13 +36,13 @@ PERMISSIONS = {
 }
 
 
-def run_action(client: Client, action: str, *ids: str, **fields: str) -> Any:
+def post_action(client: Client, action: str, *ids: str, **fields: str) -> Any:
     """Choose an action for these sessions, without confirming it."""
     return client.post(LIST, {"action": action, "_selected_action": list(ids)} | fields)
 
 
-def confirm(client: Client, action: str, *ids: str, **fields: str) -> Any:
-    response = run_action(client, action, *ids, confirmed="yes", **fields)
+def post_confirmed(client: Client, action: str, *ids: str, **fields: str) -> Any:
+    response = post_action(client, action, *ids, confirmed="yes", **fields)
     assert response.status_code in (200, 302), response
     return response
 
@@ -53,7 +53,7 @@ def select_all(client: Client, query: str, session: str) -> str:
     return str(client.post(f"{LIST}?q={query}", fields, follow=True).content.decode())
 
 
-def log() -> list[tuple[str, int, str]]:
+def log_entries() -> list[tuple[str, int, str]]:
     entries = LogEntry.objects.order_by("id")
     return [(entry.object_id or "", entry.action_flag, entry.change_message) for entry in entries]
 
@@ -70,21 +70,21 @@ def assert_unchanged(store: Store, failed: str) -> None:
     summary = load_summary(store, failed)
     assert summary.state is State.FAILED
     assert summary.remaining_s <= 600
-    assert log() == []
+    assert log_entries() == []
 
 
 def test_stopping_keeps_the_partial_reply(store: Store, operator: Client) -> None:
     session = create_session(store)
     add_text = start_reply(store, session, "So far")
-    confirm(operator, "stop", session)
+    post_confirmed(operator, "stop", session)
     assert add_text().stop_requested
-    assert log() == [(session, CHANGE, "Stopped the reply.")]
+    assert log_entries() == [(session, CHANGE, "Stopped the reply.")]
 
 
 def test_stopping_a_reply_that_no_worker_has_commits_it(store: Store, operator: Client) -> None:
     session = create_session(store)
     send_message(store, session)
-    confirm(operator, "stop", session)
+    post_confirmed(operator, "stop", session)
     stopped = store.run(sessions.load(session))
     assert stopped.pending == ()
     assert stopped.messages[-1].finish_reason == "stop_requested"
@@ -94,46 +94,46 @@ def test_queueing_again_makes_a_waiting_message_due_now(store: Store, operator: 
     session = create_session(store)
     send_message(store, session)
     store.redis.zadd("chat:due", {session: 9e15})
-    confirm(operator, "requeue", session)
+    post_confirmed(operator, "requeue", session)
     assert session in store.run(cluster.sweep(500))
-    assert log() == [(session, CHANGE, "Queued again.")]
+    assert log_entries() == [(session, CHANGE, "Queued again.")]
 
 
 def test_queueing_again_retries_a_failed_last_reply(store: Store, operator: Client) -> None:
     session = create_session(store)
     reply = add_reply(store, session, failure=ErrorCode.MODEL_TIMEOUT)
-    confirm(operator, "requeue", session)
+    post_confirmed(operator, "requeue", session)
     taken = take_message(store, session)
     assert taken.replaces == reply.id
     assert taken.message.id == reply.reply_to
 
 
-def test_queueing_again_does_not_touch_a_reply_in_progress(store: Store, operator: Client) -> None:
+def test_queueing_again_does_not_change_a_reply_in_progress(store: Store, operator: Client) -> None:
     session, idle = create_session(store), create_session(store)
     add_text = start_reply(store, session)
     add_reply(store, idle)
-    confirm(operator, "requeue", session, idle)
+    post_confirmed(operator, "requeue", session, idle)
     assert "Nothing to do or no longer there: 2 sessions." in get_html(operator)
-    assert log() == []
+    assert log_entries() == []
     assert not add_text().stop_requested
 
 
 def test_extending_restarts_the_lifetime(store: Store, operator: Client) -> None:
     session = create_session(store)
     store.run(sessions.extend(session, 5))
-    confirm(operator, "extend", session)
+    post_confirmed(operator, "extend", session)
     assert load_summary(store, session).remaining_s > 3_000
 
 
 @pytest.mark.parametrize("action", ["expire", "delete"])
-def test_an_ended_session_leaves_nothing(store: Store, operator: Client, action: str) -> None:
+def test_an_ended_session_has_no_keys_left(store: Store, operator: Client, action: str) -> None:
     session = create_session(store)
     add_reply(store, session)
-    confirm(operator, action, session)
+    post_confirmed(operator, action, session)
     with pytest.raises(SessionUnknown):
         store.run(sessions.load(session))
     assert list(store.redis.scan_iter(f"chat:{{{session}}}:[^r]*")) == []
-    (entry,) = log()
+    (entry,) = log_entries()
     assert entry[:2] == (session, DELETION)
 
 
@@ -153,16 +153,16 @@ def test_a_change_is_published_once(
     delivery = SimpleNamespace(publish_change=published.append)
     monkeypatch.setattr("chat.operator.actions.delivery", lambda: delivery)
     monkeypatch.setattr("chat.operator.actions.enqueue_answer", enqueued.append)
-    session, gone = create_session(store), create_session(store)
-    store.run(sessions.erase(gone))
+    session, erased = create_session(store), create_session(store)
+    store.run(sessions.erase(erased))
     for _ in range(2):
         send_message(store, session)
-    confirm(operator, action, session, gone)
+    post_confirmed(operator, action, session, erased)
     assert published == [session]
     assert enqueued == ([session] if is_enqueued else [])
 
 
-def test_a_requeue_without_a_broker_is_left_to_the_sweep(
+def test_without_a_broker_a_requeued_message_is_left_to_the_sweep(
     store: Store, operator: Client, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     def fail(session: str) -> None:
@@ -171,26 +171,26 @@ def test_a_requeue_without_a_broker_is_left_to_the_sweep(
     monkeypatch.setattr("chat.operator.actions.enqueue_answer", fail)
     session = create_session(store)
     send_message(store, session)
-    confirm(operator, "requeue", session)
+    post_confirmed(operator, "requeue", session)
     assert "The broker is unavailable" in caplog.text
-    assert log() == [(session, CHANGE, "Queued again.")]
+    assert log_entries() == [(session, CHANGE, "Queued again.")]
 
 
-def test_many_sessions_at_once(store: Store, operator: Client) -> None:
-    gone, *ids = (create_session(store) for _ in range(4))
-    store.run(sessions.erase(gone))
-    confirm(operator, "delete", *ids, gone)
+def test_an_action_applies_to_many_sessions(store: Store, operator: Client) -> None:
+    erased, *ids = (create_session(store) for _ in range(4))
+    store.run(sessions.erase(erased))
+    post_confirmed(operator, "delete", *ids, erased)
     page = get_html(operator)
     assert "Deleted: 3 sessions." in page
     assert "Nothing to do or no longer there: 1 session." in page
-    assert sorted(entry[0] for entry in log()) == sorted(ids)
+    assert sorted(entry[0] for entry in log_entries()) == sorted(ids)
 
 
 @pytest.mark.parametrize("action", PERMISSIONS)
-def test_nothing_happens_before_it_is_confirmed(
+def test_an_unconfirmed_action_changes_nothing(
     store: Store, operator: Client, failed: str, action: str
 ) -> None:
-    response = run_action(operator, action, failed)
+    response = post_action(operator, action, failed)
     assert response.status_code == 200
     page = response.content.decode()
     assert "Ada &lt;b&gt;" in page
@@ -205,12 +205,12 @@ def test_each_action_needs_its_own_permission(
 ) -> None:
     others = {"view_transcript", *PERMISSIONS.values()} - {PERMISSIONS[action]}
     client = login("view_session", *others)
-    assert action not in offered(client, failed)
-    assert confirm(client, action, failed).get("Content-Disposition") is None
+    assert action not in offered_actions(client, failed)
+    assert post_confirmed(client, action, failed).get("Content-Disposition") is None
     assert_unchanged(store, failed)
 
 
-def offered(client: Client, session: str) -> set[str]:
+def offered_actions(client: Client, session: str) -> set[str]:
     """Return the actions that the list and the session's page offer."""
     listed = set(re.findall(r'<option value="(\w+)"', get_html(client)))
     buttons = re.findall(r'name="action" value="(\w+)"', get_html(client, f"{session}/change/"))
@@ -233,21 +233,21 @@ def offered(client: Client, session: str) -> set[str]:
 def test_only_permitted_actions_are_offered(
     store: Store, login: Login, permissions: tuple[str, ...], actions: set[str]
 ) -> None:
-    assert offered(login(*permissions), create_session(store)) == actions
+    assert offered_actions(login(*permissions), create_session(store)) == actions
 
 
 def test_an_action_needs_a_csrf_token(store: Store, operator: Client, failed: str) -> None:
     operator.handler.enforce_csrf_checks = True
     for action in PERMISSIONS:
-        assert run_action(operator, action, failed, confirmed="yes").status_code == 403
+        assert post_action(operator, action, failed, confirmed="yes").status_code == 403
     assert_unchanged(store, failed)
 
 
-def test_export_as_json_holds_every_message(store: Store, operator: Client) -> None:
+def test_export_as_json_contains_every_message(store: Store, operator: Client) -> None:
     ids = [create_session(store, "Ada"), create_session(store, "Grace")]
     for session in ids:
         add_reply(store, session, "Grüße <b>")
-    response = confirm(operator, "export_json", *ids)
+    response = post_confirmed(operator, "export_json", *ids)
     assert response["Content-Type"] == "application/json"
     assert "attachment" in response["Content-Disposition"]
     exported = json.loads(response.content)
@@ -257,40 +257,44 @@ def test_export_as_json_holds_every_message(store: Store, operator: Client) -> N
         "About Grüße <b>",
     ]
     assert exported[0]["messages"][1]["record"]["worker"] == "host:7"
-    assert [entry[2] for entry in log()] == ["Exported as json."] * 2
+    assert [entry[2] for entry in log_entries()] == ["Exported as json."] * 2
 
 
 def test_export_as_markdown_is_a_readable_transcript(store: Store, operator: Client) -> None:
     session = create_session(store, "Ada\n# not a heading")
     add_reply(store, session, "two\nlines")
     add_reply(store, session, "more", failure=ErrorCode.MODEL_TIMEOUT)
-    text = confirm(operator, "export_markdown", session).content.decode()
+    text = post_confirmed(operator, "export_markdown", session).content.decode()
     assert text.startswith("# Ada # not a heading\n")
     assert "> two\n> lines\n" in text
     assert "failed: model.timeout" in text
     assert "> The model did not answer." in text
 
 
-def test_no_text_and_no_name_is_written_to_sql(store: Store, operator: Client) -> None:
+def test_messages_and_names_are_not_written_to_the_sql_database(
+    store: Store, operator: Client
+) -> None:
     name = unique_word()
     session = create_session(store, name)
     add_reply(store, session, name)
     for action in PERMISSIONS:
-        confirm(operator, action, session)
+        post_confirmed(operator, action, session)
     assert {entry.object_repr for entry in LogEntry.objects.all()} == {session}
     assert name not in str(list(LogEntry.objects.values()))
 
 
-def test_an_action_from_a_sessions_page_leads_back_to_it(store: Store, operator: Client) -> None:
+def test_an_action_from_a_sessions_page_redirects_back_to_it(
+    store: Store, operator: Client
+) -> None:
     session = create_session(store)
     assert (
         'name="from_page"'
-        in run_action(operator, "extend", session, from_page="yes").content.decode()
+        in post_action(operator, "extend", session, from_page="yes").content.decode()
     )
-    back = confirm(operator, "extend", session, from_page="yes")
-    assert back["Location"] == f"{LIST}{session}/change/"
+    response = post_confirmed(operator, "extend", session, from_page="yes")
+    assert response["Location"] == f"{LIST}{session}/change/"
     assert "Extended." in get_html(operator, f"{session}/history/")
-    assert confirm(operator, "delete", session, from_page="yes")["Location"] == LIST
+    assert post_confirmed(operator, "delete", session, from_page="yes")["Location"] == LIST
 
 
 def test_all_rows_of_a_filtered_list_can_be_selected(store: Store, operator: Client) -> None:
@@ -313,5 +317,5 @@ def test_the_number_of_selected_rows_is_bounded(
 
 
 def test_invalid_ids_are_ignored(operator: Client) -> None:
-    assert run_action(operator, "delete", "*", "..", "x} | *").status_code == 302
-    assert log() == []
+    assert post_action(operator, "delete", "*", "..", "x} | *").status_code == 302
+    assert log_entries() == []

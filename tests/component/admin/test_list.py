@@ -1,4 +1,4 @@
-"""The list of sessions over HTTP: search, filters, order, pages and counts."""
+"""The session list over HTTP: search, filters, order, pages and counts."""
 
 import re
 from datetime import timedelta
@@ -25,7 +25,7 @@ from tests.component.conftest import LIMITS, create_session, send_message
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("index")]
 
 
-def found(client: Client, **query: str) -> list[str]:
+def list_ids(client: Client, **query: str) -> list[str]:
     """Return the ids of the rows shown, in order."""
     response = client.get(LIST, query)
     assert response.status_code == 200, response
@@ -33,37 +33,37 @@ def found(client: Client, **query: str) -> list[str]:
 
 
 def test_a_session_is_found_by_name_message_and_id(store: Store, operator: Client) -> None:
-    name, spoken = unique_word(), unique_word()
+    name, text = unique_word(), unique_word()
     session = create_session(store, f"{name} Lovelace")
-    add_reply(store, session, f"I said {spoken}, twice.")
-    for text in (name, name[:12].upper(), spoken, f"twice {spoken}", session, session[:10], "  "):
-        assert session in found(operator, q=text), text
-    assert found(operator, q=f"{name} {unique_word()}") == []
+    add_reply(store, session, f"I said {text}, twice.")
+    for query in (name, name[:12].upper(), text, f"twice {text}", session, session[:10], "  "):
+        assert session in list_ids(operator, q=query), query
+    assert list_ids(operator, q=f"{name} {unique_word()}") == []
 
 
-def test_changes_are_found_at_once(store: Store, operator: Client) -> None:
+def test_changes_are_indexed_at_once(store: Store, operator: Client) -> None:
     text = unique_word()
     session = create_session(store)
-    assert found(operator, q=text) == []
+    assert list_ids(operator, q=text) == []
     send_message(store, session, text)
-    assert found(operator, q=text) == [session]
+    assert list_ids(operator, q=text) == [session]
     store.run(sessions.erase(session))
-    assert found(operator, q=text) == []
+    assert list_ids(operator, q=text) == []
 
 
 def test_a_search_cannot_inject_a_query(store: Store, operator: Client) -> None:
     session = create_session(store, unique_word())
     for text in ("*", '") | *', "@name:*", "-zzz", "%%%", "a]|[", "\\", "$..*", "😀", "x" * 3000):
-        assert session not in found(operator, q=text), text
+        assert session not in list_ids(operator, q=text), text
 
 
 def test_searching_messages_needs_the_permission_to_read_them(store: Store, login: Login) -> None:
     name, text = unique_word(), unique_word()
     session = create_session(store, name)
     send_message(store, session, text)
-    assert found(login("view_session"), q=text) == []
-    assert found(login("view_session"), q=name) == [session]
-    assert found(login("view_session", "view_transcript"), q=text) == [session]
+    assert list_ids(login("view_session"), q=text) == []
+    assert list_ids(login("view_session"), q=name) == [session]
+    assert list_ids(login("view_session", "view_transcript"), q=text) == [session]
 
 
 def test_the_state_filter_distinguishes_states(store: Store, operator: Client) -> None:
@@ -74,35 +74,35 @@ def test_the_state_filter_distinguishes_states(store: Store, operator: Client) -
     send_message(store, ids[State.WAITING])
     start_reply(store, ids[State.WRITING])
     for state, session in ids.items():
-        assert found(operator, q=name, state=state) == [session]
+        assert list_ids(operator, q=name, state=state) == [session]
 
 
-def test_filters_on_replies(store: Store, operator: Client) -> None:
+def test_sessions_are_filtered_by_failures_and_durations(store: Store, operator: Client) -> None:
     name = unique_word()
-    failed, fine = create_session(store, name), create_session(store, name)
+    failed, successful = create_session(store, name), create_session(store, name)
     add_reply(store, failed, failure=ErrorCode.MODEL_OVERLOADED)
     add_reply(store, failed, total_ms=16_000)
-    add_reply(store, fine, total_ms=4_000)
-    assert found(operator, q=name, failures="yes") == [failed]
-    assert found(operator, q=name, failures="no") == [fine]
-    assert found(operator, q=name, failures="model.overloaded") == [failed]
-    assert found(operator, q=name, failures="model.timeout") == []
-    assert found(operator, q=name, slow="15") == [failed]
-    assert found(operator, q=name, slow="30") == []
+    add_reply(store, successful, total_ms=4_000)
+    assert list_ids(operator, q=name, failures="yes") == [failed]
+    assert list_ids(operator, q=name, failures="no") == [successful]
+    assert list_ids(operator, q=name, failures="model.overloaded") == [failed]
+    assert list_ids(operator, q=name, failures="model.timeout") == []
+    assert list_ids(operator, q=name, slow="15") == [failed]
+    assert list_ids(operator, q=name, slow="30") == []
 
 
-def test_filters_on_times(store: Store, operator: Client) -> None:
+def test_sessions_are_filtered_by_times(store: Store, operator: Client) -> None:
     name = unique_word()
-    active, silent = create_session(store, name), create_session(store, name)
+    active, inactive = create_session(store, name), create_session(store, name)
     time = add_reply(store, active).timestamp
-    assert found(operator, q=name, around=f"{time:%H:%M}") == [active]
-    assert found(operator, q=name, around=f"{time:%Y-%m-%d %H:%M}") == [active]
-    assert found(operator, q=name, around=f"{time - timedelta(hours=1):%Y-%m-%d %H:%M}") == []
-    assert set(found(operator, q=name, around="nonsense")) == {active, silent}
-    assert set(found(operator, q=name, age="10")) == {active, silent}
-    assert found(operator, q=name, age="-10") == []
-    assert found(operator, q=name, last="10") == [active]
-    assert found(operator, q=name, last="-10") == []
+    assert list_ids(operator, q=name, around=f"{time:%H:%M}") == [active]
+    assert list_ids(operator, q=name, around=f"{time:%Y-%m-%d %H:%M}") == [active]
+    assert list_ids(operator, q=name, around=f"{time - timedelta(hours=1):%Y-%m-%d %H:%M}") == []
+    assert set(list_ids(operator, q=name, around="nonsense")) == {active, inactive}
+    assert set(list_ids(operator, q=name, age="10")) == {active, inactive}
+    assert list_ids(operator, q=name, age="-10") == []
+    assert list_ids(operator, q=name, last="10") == [active]
+    assert list_ids(operator, q=name, last="-10") == []
 
 
 def test_rows_can_be_sorted(store: Store, operator: Client) -> None:
@@ -110,23 +110,23 @@ def test_rows_can_be_sorted(store: Store, operator: Client) -> None:
     first, second, third = (create_session(store, f"{name} {letter}") for letter in "BAC")
     for session in (third, first, first):
         send_message(store, session)
-    assert found(operator, q=name, o="1") == [second, first, third]
-    assert found(operator, q=name, o="-1") == [third, first, second]
-    assert found(operator, q=name, o="-5")[:2] == [first, third]
+    assert list_ids(operator, q=name, o="1") == [second, first, third]
+    assert list_ids(operator, q=name, o="-1") == [third, first, second]
+    assert list_ids(operator, q=name, o="-5")[:2] == [first, third]
 
 
-def test_pages_and_counts(store: Store, operator: Client) -> None:
+def test_the_list_is_paginated_and_counted(store: Store, operator: Client) -> None:
     name = unique_word()
     ids = {create_session(store, name) for _ in range(53)}
     first = operator.get(LIST, {"q": name}).context["cl"]
     assert first.result_count == 53
     assert first.full_result_count >= 53
     assert len(first.result_list) == 50
-    assert {row.id for row in first.result_list} | set(found(operator, q=name, p="2")) == ids
-    assert len(found(operator, q=name, all="")) == 53
+    assert {row.id for row in first.result_list} | set(list_ids(operator, q=name, p="2")) == ids
+    assert len(list_ids(operator, q=name, all="")) == 53
 
 
-def test_counts_of_each_choice(store: Store, operator: Client) -> None:
+def test_each_filter_choice_shows_its_count(store: Store, operator: Client) -> None:
     name = unique_word()
     add_reply(store, create_session(store, name), failure=ErrorCode.MODEL_TIMEOUT)
     send_message(store, create_session(store, name))
@@ -149,7 +149,7 @@ def test_a_row_shows_failures_sockets_and_time_left(store: Store, operator: Clie
     assert re.search(r'<td class="field-time_left">(9 min 5\d s|10 min)', page)
 
 
-def test_a_token_in_the_search_leads_to_its_session_with_a_warning(
+def test_searching_for_a_token_redirects_to_its_session_with_a_warning(
     store: Store, operator: Client
 ) -> None:
     token = str(uuid4())
@@ -160,7 +160,7 @@ def test_a_token_in_the_search_leads_to_its_session_with_a_warning(
     assert "You searched for a token" in response.content.decode()
 
 
-def test_unknown_parameters_are_rejected_as_in_any_list(operator: Client) -> None:
+def test_unknown_parameters_redirect_to_the_error_list(operator: Client) -> None:
     assert operator.get(LIST, {"name__contains": "x"})["Location"] == f"{LIST}?e=1"
     assert operator.get(LIST, {"state": "sleepy"}).status_code == 200
     assert operator.get(LIST, {"p": "99999"})["Location"] == f"{LIST}?e=1"

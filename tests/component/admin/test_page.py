@@ -1,4 +1,4 @@
-"""A session's page: its transcript, timelines, queue and sockets; escaped, and live."""
+"""A session's page: transcript, timelines, queue and sockets, escaped and with live updates."""
 
 import json
 from typing import Any
@@ -32,11 +32,11 @@ ATTACKS = (
 )
 
 
-def page_of(client: Client, session: str, **query: str) -> str:
+def get_session_html(client: Client, session: str, **query: str) -> str:
     return get_html(client, f"{session}/change/", **query)
 
 
-def changes(client: Client, session: str, **versions: str) -> dict[str, Any]:
+def get_changes(client: Client, session: str, **versions: str) -> dict[str, Any]:
     return dict(json.loads(get_html(client, f"{session}/live/", **versions)))
 
 
@@ -51,20 +51,22 @@ def test_names_messages_and_replies_are_escaped(store: Store, operator: Client, 
     session = create_session(store, text)
     add_reply(store, session, text)
     start_reply(store, session, text)
-    page = page_of(operator, session)
+    page = get_session_html(operator, session)
     assert "alert(1)</script>" not in page
     assert "<img src=x" not in page
     assert "<svg onload" not in page
     assert "14" not in page.partition("{{")[2][:20]
-    live = changes(operator, session)
+    live = get_changes(operator, session)
     assert not any("<script" in part["html"] or "<img" in part["html"] for part in live.values())
 
 
-def test_each_reply_shows_how_it_was_made(store: Store, operator: Client) -> None:
+def test_each_reply_shows_its_timings_worker_model_and_outcome(
+    store: Store, operator: Client
+) -> None:
     session = create_session(store)
     add_reply(store, session, "hello", total_ms=8_000)
     add_reply(store, session, "again", failure=ErrorCode.MODEL_TIMEOUT, total_ms=16_000)
-    html = page_of(operator, session)
+    html = get_session_html(operator, session)
     for fact in (
         "About hello",
         "8.0 s",
@@ -89,7 +91,7 @@ def test_each_reply_shows_how_it_was_made(store: Store, operator: Client) -> Non
     assert [round(sum(phase.width for phase in each.phases)) for each in timelines] == [500, 1000]
 
 
-def test_a_reply_to_replace_is_next_in_the_queue(store: Store) -> None:
+def test_a_message_to_regenerate_is_next_in_the_queue(store: Store) -> None:
     session = create_session(store)
     old = add_reply(store, session, failure=ErrorCode.MODEL_TIMEOUT)
     assert old.reply_to is not None
@@ -101,7 +103,9 @@ def test_a_reply_to_replace_is_next_in_the_queue(store: Store) -> None:
     assert "replaced" in [entry.state for entry in load(store, session).entries]
 
 
-def test_the_queue_and_the_worker(store: Store, operator: Client) -> None:
+def test_the_page_shows_the_queue_the_worker_and_the_sockets(
+    store: Store, operator: Client
+) -> None:
     session = create_session(store)
     start_reply(store, session, "So far so", lease="host:9 lease")
     send_message(store, session)
@@ -117,22 +121,22 @@ def test_the_queue_and_the_worker(store: Store, operator: Client) -> None:
         ["queued"],
     ]
     assert [socket.name for socket in page.inspection.sockets] == ["socket-1"]
-    assert "So far so" in page_of(operator, session)
+    assert "So far so" in get_session_html(operator, session)
 
 
 def test_live_updates_contain_only_what_changed(store: Store, operator: Client) -> None:
     session = create_session(store)
     add_text = start_reply(store, session, "One")
-    before = changes(operator, session)
+    before = get_changes(operator, session)
     assert before.keys() == {"facts", "transcript", "pending"}
     versions = {name: part["version"] for name, part in before.items()}
     add_text(3, " two")
-    after = changes(operator, session, **versions)
+    after = get_changes(operator, session, **versions)
     assert after.keys() == {"pending"}
     assert "One two" in after["pending"]["html"]
 
 
-def test_a_deleted_session_leads_back_to_the_list(store: Store, operator: Client) -> None:
+def test_a_deleted_session_redirects_to_the_list(store: Store, operator: Client) -> None:
     session = create_session(store)
     store.run(sessions.erase(session))
     assert operator.get(f"{LIST}{session}/live/").json() is None
@@ -142,7 +146,7 @@ def test_a_deleted_session_leads_back_to_the_list(store: Store, operator: Client
     assert operator.get(f"{LIST}*/change/", follow=True).status_code == 200
 
 
-def test_long_transcripts_come_in_pages(
+def test_long_transcripts_are_paginated(
     store: Store, operator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chat.operator.session_page.MESSAGES_PER_PAGE", 4)
@@ -155,8 +159,8 @@ def test_long_transcripts_come_in_pages(
     assert page.earlier == 7
     earlier = load(store, session, before=7)
     assert [entry.message.seq for entry in earlier.entries] == [3, 4, 5, 6]
-    assert "word4" not in page_of(operator, session, before="7")
-    assert page_of(operator, session, before="nonsense")
+    assert "word4" not in get_session_html(operator, session, before="7")
+    assert get_session_html(operator, session, before="nonsense")
 
 
 def test_without_the_permission_no_text_is_shown(store: Store, login: Login) -> None:
@@ -165,10 +169,10 @@ def test_without_the_permission_no_text_is_shown(store: Store, login: Login) -> 
     start_reply(store, session, "partial secret")
 
     viewer = login("view_session")
-    assert "secret" not in page_of(viewer, session)
-    assert "secret" not in str(changes(viewer, session))
-    assert "12 characters" in page_of(viewer, session)
-    assert "secret" in page_of(login("view_session", "view_transcript"), session)
+    assert "secret" not in get_session_html(viewer, session)
+    assert "secret" not in str(get_changes(viewer, session))
+    assert "12 characters" in get_session_html(viewer, session)
+    assert "secret" in get_session_html(login("view_session", "view_transcript"), session)
 
 
 def test_a_token_is_sent_by_post_and_never_shown(store: Store, login: Login) -> None:
@@ -181,17 +185,17 @@ def test_a_token_is_sent_by_post_and_never_shown(store: Store, login: Login) -> 
     page = response.content.decode()
     assert session in page
     assert token not in page.lower()
-    wrong = viewer.post(f"{LIST}find/", {"token": "not a token"})
-    assert "looks like" in wrong.content.decode()
+    invalid = viewer.post(f"{LIST}find/", {"token": "not a token"})
+    assert "looks like" in invalid.content.decode()
 
 
 def test_every_page_needs_the_permission_to_view_sessions(store: Store, login: Login) -> None:
     session = create_session(store)
-    stranger = login("delete_session")
+    user = login("delete_session")
     for path in ("", f"{session}/change/", f"{session}/live/", "dashboard/", "dashboard/live/"):
-        assert stranger.get(LIST + path).status_code == 403, path
+        assert user.get(LIST + path).status_code == 403, path
         assert Client().get(LIST + path).status_code == 302, path
-    assert stranger.post(f"{LIST}find/", {"token": str(uuid4())}).status_code == 403
+    assert user.post(f"{LIST}find/", {"token": str(uuid4())}).status_code == 403
 
 
 def test_nothing_can_be_added_or_edited(store: Store, operator: Client) -> None:
@@ -203,12 +207,12 @@ def test_nothing_can_be_added_or_edited(store: Store, operator: Client) -> None:
     assert operator.post(f"{LIST}{session}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_without_redis_the_pages_explain_it(
+def test_without_redis_the_pages_respond_with_503_and_the_reason(
     operator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = Store("redis://127.0.0.1:9/0", connections=1)
+    unreachable = Store("redis://127.0.0.1:9/0", connections=1)
     for module in ("admin", "operator.pages"):
-        monkeypatch.setattr(f"chat.{module}.store", lambda: gone)
+        monkeypatch.setattr(f"chat.{module}.store", lambda: unreachable)
     for path in ("", f"{'0' * 32}/change/", "dashboard/", f"{'0' * 32}/history/"):
         response = operator.get(LIST + path)
         assert response.status_code == 503, path

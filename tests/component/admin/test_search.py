@@ -35,30 +35,30 @@ HOUR_MS = 3_600_000
 
 
 class Site(NamedTuple):
-    """Sessions by a label, all with `word` in their names."""
+    """Sessions by label, all with `name` in their names."""
 
-    word: str
+    name: str
     sessions: dict[str, str]
 
 
 @pytest.fixture(scope="module")
 def site(store: Store) -> Site:
-    """One session of each kind."""
+    """One session in each state."""
     name = unique_word()
     labels = ("empty", "idle", "failed", "recovered", "slow", "waiting", "writing")
-    found = {label: create_session(store, f"{name} {label.capitalize()}") for label in labels}
-    add_reply(store, found["idle"], "Hello there, world.")
-    add_reply(store, found["failed"], failure=ErrorCode.MODEL_TIMEOUT)
-    add_reply(store, found["recovered"], failure=ErrorCode.MODEL_OVERLOADED)
-    add_reply(store, found["recovered"])
-    add_reply(store, found["slow"], total_ms=16_000)
-    send_message(store, found["waiting"])
-    start_reply(store, found["writing"])
-    return Site(name, found)
+    ids = {label: create_session(store, f"{name} {label.capitalize()}") for label in labels}
+    add_reply(store, ids["idle"], "Hello there, world.")
+    add_reply(store, ids["failed"], failure=ErrorCode.MODEL_TIMEOUT)
+    add_reply(store, ids["recovered"], failure=ErrorCode.MODEL_OVERLOADED)
+    add_reply(store, ids["recovered"])
+    add_reply(store, ids["slow"], total_ms=16_000)
+    send_message(store, ids["waiting"])
+    start_reply(store, ids["writing"])
+    return Site(name, ids)
 
 
 def search(store: Store, index: SearchIndex, query: Query) -> list[str]:
-    """Return the ids found by the index, which must be those found by the scan."""
+    """Return the ids that the index finds, which must be those that the scan finds."""
     found = index.page(query, 0, 100)
     assert set(scan(store, query).ids) == set(found)
     assert index.count(query) == len(found)
@@ -85,7 +85,7 @@ def search(store: Store, index: SearchIndex, query: Query) -> list[str]:
         (Between("last"), "idle failed recovered slow waiting writing"),
         (one_of_ids(["not an id"]), ""),
     ],
-    # The sets in a condition have no fixed order, so its text is no stable id.
+    # Sets have no fixed order, so the text of a condition is not a stable id.
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_index_and_scan_find_the_same_sessions(
@@ -123,8 +123,8 @@ def test_a_session_is_found_by_a_prefix_of_its_id(
         assert session in search(store, index, Query((ids, Words("name", session[:5]))))
 
 
-# "a" has no message, so it comes last in both directions of an order by messages. Names of JSON
-# documents are sorted with regard to case.
+# "a" has no message, so it is last in both directions when sorted by messages. Names in JSON
+# documents are sorted case-sensitively.
 @pytest.mark.parametrize(
     ("order", "ascending", "descending"),
     [
@@ -134,7 +134,7 @@ def test_a_session_is_found_by_a_prefix_of_its_id(
         ("last", "Bca", "cBa"),
     ],
 )
-def test_index_and_scan_sort_alike(
+def test_index_and_scan_sort_in_the_same_order(
     store: Store, index: SearchIndex, order: str, ascending: str, descending: str
 ) -> None:
     ids = {name: create_session(store, name) for name in "aBc"}
@@ -182,14 +182,14 @@ def test_only_the_last_messages_of_a_session_are_searched(store: Store, index: S
 
 @pytest.fixture
 def without_index(redis_url: str) -> Iterator[Store]:
-    """A database that the search module does not index: any but the first."""
+    """A store in database 1: the search module indexes only database 0."""
     store = Store(re.sub(r"/0$", "/1", redis_url), connections=4)
     yield store
     store.redis.flushdb()
     store.redis.close()
 
 
-def test_without_a_search_module_sessions_are_scanned(
+def test_without_the_search_module_sessions_are_scanned(
     without_index: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = {create_session(without_index) for _ in range(5)}
@@ -207,7 +207,9 @@ def test_without_a_search_module_sessions_are_scanned(
     assert bounded.notice() == f"{notice} Only 4 sessions were scanned."
 
 
-def test_a_scan_ends_in_bounded_time(without_index: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scan_stops_after_its_time_limit(
+    without_index: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     create_session(without_index)
     monkeypatch.setattr("chat.operator.session_search.SCAN_TIMEOUT_S", -1)
     result = scan(without_index, Query())

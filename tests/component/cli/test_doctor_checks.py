@@ -34,8 +34,8 @@ HEALTHY_INFO: dict[str, Any] = {
 
 
 def problems(findings: Iterable[Finding]) -> list[tuple[Level, str]]:
-    """Return the levels and advice of the findings that are not fine."""
-    return [(one.level, one.advice) for one in findings if one.level is not Level.OK]
+    """Return the levels and advice of the findings that are not OK."""
+    return [(each.level, each.advice) for each in findings if each.level is not Level.OK]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,9 @@ def problems(findings: Iterable[Finding]) -> list[tuple[Level, str]]:
         ({"connected_clients": 95}, Level.WARNING, "Raise maxclients"),
     ],
 )
-def test_a_fault_of_redis_is_found(changed: dict[str, Any], level: Level, advice: str) -> None:
+def test_each_misconfiguration_of_redis_is_found(
+    changed: dict[str, Any], level: Level, advice: str
+) -> None:
     def check(info: dict[str, Any]) -> list[tuple[Level, str]]:
         url = "redis://:secret@chat.example:6379/0"
         findings = [
@@ -120,7 +122,9 @@ def cluster_state(**changed: Any) -> ClusterState:
         (cluster_state(overdue_s=12.2), [(Level.WARNING, "A session has been waiting for 12 s")]),
     ],
 )
-def test_workers_and_sweep(state: ClusterState, expected: list[tuple[Level, str]]) -> None:
+def test_missing_workers_and_late_sweeps_are_reported(
+    state: ClusterState, expected: list[tuple[Level, str]]
+) -> None:
     found = [one for one in components.check_cluster(state) if one.level is not Level.OK]
     assert len(found) == len(expected)
     for finding, (level, text) in zip(found, expected, strict=True):
@@ -136,7 +140,7 @@ def test_workers_and_sweep(state: ClusterState, expected: list[tuple[Level, str]
         ({"SESSION_TTL_S": 120}, Level.WARNING, "A session may expire before its reply"),
     ],
 )
-def test_settings_that_contradict_each_other(
+def test_contradicting_settings_are_reported(
     changed: dict[str, Any], level: Level, text: str
 ) -> None:
     with override_settings(
@@ -196,7 +200,9 @@ def test_a_site_that_fails_the_first_request_is_not_checked_further(
         ),
     ],
 )
-def test_encryption(url: str, headers: dict[str, str], texts: list[str]) -> None:
+def test_missing_encryption_is_reported(
+    url: str, headers: dict[str, str], texts: list[str]
+) -> None:
     findings = site.check_encryption(url, response(200, **headers))
     assert [finding.text for finding in findings] == texts
 
@@ -210,7 +216,7 @@ def test_encryption(url: str, headers: dict[str, str], texts: list[str]) -> None
         (response(200, "no JSON"), Level.FAILURE, ""),
     ],
 )
-def test_a_session_is_needed(
+def test_the_response_to_a_new_session_is_reported(
     reply: requests.Response, level: Level, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests, "post", lambda url, **options: reply)
@@ -244,7 +250,7 @@ def failed(code: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_the_outcome_of_a_message(outcome: Outcome, level: Level, text: str) -> None:
+def test_the_outcome_of_a_message_is_reported(outcome: Outcome, level: Level, text: str) -> None:
     finding = list(check_outcome(outcome))[-1]
     assert finding.level is level
     assert finding.text.startswith(text)
@@ -313,10 +319,10 @@ def test_a_rejected_session_is_reported_with_its_code() -> None:
     ],
 )
 def test_a_socket_that_does_not_open_is_a_failure(status: HTTPStatus, advice: str) -> None:
-    def refuse(socket: ServerConnection, request: Request) -> Response:
+    def reject(socket: ServerConnection, request: Request) -> Response:
         return socket.respond(status, "")
 
-    with server(lambda socket: None, refuse) as url:
+    with server(lambda socket: None, reject) as url:
         assert problems(check_socket(url, "token", 0)) == [(Level.FAILURE, advice)]
 
 
@@ -332,5 +338,5 @@ def test_an_unexpected_error_is_a_finding_without_its_text() -> None:
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "0 failures"), (1, "1 failure"), (2, "2 failures")]
 )
-def test_counts_have_the_right_number(number: int, text: str) -> None:
+def test_a_count_has_a_singular_and_a_plural(number: int, text: str) -> None:
     assert count(number, "failure") == text

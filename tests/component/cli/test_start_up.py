@@ -1,4 +1,4 @@
-"""What `runall` and the embedded servers check before they start."""
+"""The checks of `runall` and the embedded servers before they start."""
 
 import os
 import socket
@@ -83,7 +83,7 @@ def test_a_package_that_is_unknown_is_not_installed() -> None:
     ("command", "setting", "variable"),
     [("runredis", "EMBEDDED_REDIS", "REDIS_URL"), ("runmodel", "EMBEDDED_MODEL", "MODEL_URL")],
 )
-def test_an_embedded_server_does_not_run_beside_another(
+def test_an_embedded_server_does_not_start_beside_a_configured_one(
     command: str, setting: str, variable: str
 ) -> None:
     with override_settings(**{setting: False}), pytest.raises(CommandError, match=variable):
@@ -112,6 +112,6 @@ def test_an_unusable_model_file_is_named(content: bytes | None, error: str, tmp_
         ({"EMBEDDED_MODEL": False}, {"redis", "worker", "beat", "web"}),
     ],
 )
-def test_only_the_processes_that_are_needed_run(embedded: Any, expected: set[str]) -> None:
+def test_only_the_required_processes_are_started(embedded: Any, expected: set[str]) -> None:
     with override_settings(**embedded):
         assert runall.commands().keys() == expected

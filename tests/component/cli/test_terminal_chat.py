@@ -70,7 +70,7 @@ def failed(*, retryable: bool = True, reply_to: str = "m1") -> Frame:
 
 
 async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, FakeClient]:
-    """Return what is printed after the greeting, once the frames are there and lines are typed."""
+    """Return what is printed after the greeting, once frames are received and lines are typed."""
     client, output = FakeClient(READY, *frames), io.StringIO()
 
     async def lines() -> AsyncIterator[str]:
@@ -101,12 +101,12 @@ async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, Fake
         pytest.param(
             (accepted("hello"), STARTED, delta("one"), STARTED, delta("two"), completed("two")),
             "> hello\nbot: one\nThe reply starts again.\nbot: two\n> \n",
-            id="reply starts again",
+            id="restarted reply",
         ),
         pytest.param(
             (accepted("hello"), STARTED, delta("one"), completed("two")),
             "> hello\nbot: one\nbot: two\n> \n",
-            id="other text in the end",
+            id="different final text",
         ),
         pytest.param(
             (accepted("hello"), STARTED, completed("one", "stop_requested")),

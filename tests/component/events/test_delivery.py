@@ -1,4 +1,4 @@
-"""Delivery publishes from threads, in order for each session, and drops what it cannot send."""
+"""Delivery publishes from threads, in order per session, and drops frames it cannot send."""
 
 import threading
 from typing import Any
@@ -18,7 +18,7 @@ STARTED = ReplyStarted(reply_to=MESSAGE, id=REPLY)
 
 
 class Layer:
-    """Records events; the first waits until it may go."""
+    """A channel layer that records events, or raises `error`."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
@@ -45,7 +45,7 @@ def delta(offset: int, text: str) -> ReplyDelta:
     return ReplyDelta(reply_to=MESSAGE, id=REPLY, offset=offset, text=text)
 
 
-def test_frames_of_a_session_arrive_in_order_and_name_it(layer: Layer) -> None:
+def test_frames_of_a_session_arrive_in_order_with_its_id(layer: Layer) -> None:
     sender = Delivery()
     sender.publish("ada", STARTED)
     assert layer.arrived.acquire(timeout=1)
@@ -68,16 +68,16 @@ def test_frames_are_dropped_while_the_outbox_is_full(
 ) -> None:
     sender = Delivery()
 
-    def full(*_: object) -> bool:
+    def raise_full(*_: object) -> bool:
         raise OutboxFull
 
-    monkeypatch.setattr(sender._outbox, "put", full)
+    monkeypatch.setattr(sender._outbox, "put", raise_full)
     sender.publish("ada", STARTED)
     monkeypatch.undo()
     assert layer.sent == []
 
 
-async def test_a_layer_that_fails_does_not_stop_the_sender(layer: Layer) -> None:
+async def test_an_error_of_the_layer_is_not_raised(layer: Layer) -> None:
     layer.error = ConnectionError()
     await publish("ada", frames_event([STARTED], None))
     assert layer.sent == []

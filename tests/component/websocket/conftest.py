@@ -1,4 +1,4 @@
-"""A session in Redis and what one socket of it needs, without a web server."""
+"""The store and the sync of one socket, without a web server."""
 
 from collections.abc import AsyncIterator
 
@@ -27,7 +27,7 @@ async def async_store(redis_url: str) -> AsyncIterator[AsyncStore]:
 
 
 async def open_sync(store: AsyncStore, session: str, codec: Codec | None = None) -> SocketSync:
-    """Return the sync of a socket that was just opened."""
+    """Return the sync of a newly opened socket."""
     loaded = await store.run(sessions.load(session))
     sync = SocketSync(store, loaded, codec or ChatV1Codec(), CLIENT_LIMITS)
     sync.open(loaded)

@@ -38,7 +38,7 @@ class TwistedTransport:
 
 
 class Server:
-    """What both servers' `send` leads to."""
+    """The object that the `send` of both servers belongs to."""
 
     def __init__(self, transport: Any) -> None:
         self.transport = transport
@@ -66,7 +66,7 @@ async def test_unsent_bytes_are_counted_on_daphne_as_well() -> None:
     assert not daphne.is_congested()
 
 
-async def test_waiting_ends_when_the_client_has_read() -> None:
+async def test_waiting_ends_when_the_client_has_read_enough() -> None:
     transport = UvicornTransport()
     transport.unsent = MAX_UNSENT_BYTES
     waiting = asyncio.create_task(connection(transport).wait_until_writable())
@@ -77,7 +77,7 @@ async def test_waiting_ends_when_the_client_has_read() -> None:
         await waiting
 
 
-async def test_a_client_without_progress_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_stops_reading_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     transport = UvicornTransport()
     client = connection(transport)
     now = 1.0
@@ -86,7 +86,7 @@ async def test_a_client_without_progress_is_reported(monkeypatch: pytest.MonkeyP
     assert client.is_congested()
     now += NO_PROGRESS_S
     transport.unsent -= 1
-    assert client.is_congested(), "it reads, if slowly"
+    assert client.is_congested(), "it reads slowly"
     now += NO_PROGRESS_S + 1
     with pytest.raises(ClientNotReading):
         client.is_congested()
@@ -109,11 +109,11 @@ async def test_a_connection_is_aborted(transport: Any) -> None:
     assert transport.aborted
 
 
-async def test_an_unknown_server_counts_as_keeping_up() -> None:
+async def test_a_client_of_an_unknown_server_is_never_congested() -> None:
     async def send(message: object) -> None: ...
 
     client = ClientConnection(send, send)
     assert not client.is_congested()
     client.check_unhandled()
     client.abort()
-    assert backpressure.MAX_UNSENT_BYTES < 64 * 1024, "uvicorn's send would wait first"
+    assert backpressure.MAX_UNSENT_BYTES < 64 * 1024, "otherwise uvicorn's send waits first"

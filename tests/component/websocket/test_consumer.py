@@ -1,4 +1,4 @@
-"""ChatConsumer over Channels' own communicator: handshake, frames, events, and bad events."""
+"""ChatConsumer in Channels' WebsocketCommunicator: handshake, frames, valid and invalid events."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -88,7 +88,7 @@ async def send_event(layer: InMemoryChannelLayer, token: str, event: dict[str, A
     await layer.group_send(group_name(session), event | {"session": session})
 
 
-async def test_a_plain_client_without_a_token_is_refused(
+async def test_a_plain_handshake_without_a_token_is_rejected(
     publisher: Publisher, layer: InMemoryChannelLayer
 ) -> None:
     assert (await communicator().connect())[0] is False
@@ -113,7 +113,7 @@ async def test_a_message_is_accepted_and_enqueued(
     assert publisher.enqueued == [session_id(token)]
 
 
-async def test_a_broker_that_fails_is_reported_with_the_messages_id(
+async def test_a_broker_failure_is_reported_with_the_id_of_the_message(
     socket: Communicator, publisher: Publisher
 ) -> None:
     publisher.fails = True
@@ -137,12 +137,12 @@ async def test_a_stored_message_is_enqueued_even_if_the_document_cannot_be_loade
     )  # so that the next message shows a gap
     run = async_store.run
 
-    async def refuse_to_load(command: Any) -> Any:
+    async def fail_to_load(command: Any) -> Any:
         if command.script == "load":
             raise StoreUnavailable
         return await run(command)
 
-    monkeypatch.setattr(async_store, "run", refuse_to_load)
+    monkeypatch.setattr(async_store, "run", fail_to_load)
     await socket.send_json_to({"type": "message.send", "id": str(uuid4()), "msg": "hello"})
     assert await socket.receive_nothing(timeout=0.2)
     assert publisher.enqueued == [session_id(token)]
@@ -180,7 +180,7 @@ async def test_an_event_of_another_session_is_dropped(
         },
     ],
 )
-async def test_an_event_that_cannot_be_read_leads_to_a_resync(
+async def test_an_invalid_event_causes_a_resync(
     socket: Communicator,
     layer: InMemoryChannelLayer,
     store: Store,
@@ -192,7 +192,7 @@ async def test_an_event_that_cannot_be_read_leads_to_a_resync(
     assert (await receive(socket))["type"] == "message.accepted"
 
 
-async def test_a_session_that_is_erased_ends_the_socket(
+async def test_the_socket_of_an_erased_session_is_closed(
     socket: Communicator, layer: InMemoryChannelLayer, store: Store, token: str
 ) -> None:
     store.run(sessions.erase(session_id(token)))
@@ -206,7 +206,7 @@ async def test_a_session_that_is_erased_ends_the_socket(
     ("text", "code"),
     [("no json", "message.invalid"), ("{}", "message.invalid"), ("x" * 70_000, "message.too_long")],
 )
-async def test_an_invalid_frame_gets_an_error_and_no_close(
+async def test_an_invalid_frame_gets_an_error_and_the_socket_stays_open(
     socket: Communicator, text: str, code: str
 ) -> None:
     await socket.send_to(text)
@@ -238,7 +238,7 @@ async def test_a_flooding_client_is_closed_and_ignored(
     socket: Communicator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chat.websocket.rate_limit.MAX_REFUSED", 3)
-    # The test's own client holds every frame; a server would abort the connection before.
+    # The communicator buffers every frame; a server would abort the connection earlier.
     monkeypatch.setattr("chat.websocket.backpressure.MAX_UNHANDLED_FRAMES", 10**6)
     for _ in range(2 * LIMITS.messages_per_minute):
         await socket.send_to("{}")

@@ -1,4 +1,4 @@
-"""FrameHandlers change the document and return what follows."""
+"""FrameHandlers change the document and return the effects."""
 
 from uuid import uuid4
 
@@ -33,10 +33,10 @@ async def test_a_message_is_stored_enqueued_and_confirmed(
     assert effects.frame is not None
     assert effects.frame.type == "message.accepted"
     assert effects.event is None, "a session with one tab needs no event"
-    assert [one.id for one in store.run(sessions.load(session)).messages] == [frame.id]
+    assert [message.id for message in store.run(sessions.load(session)).messages] == [frame.id]
 
 
-async def test_the_same_message_again_is_confirmed_again_and_not_enqueued(
+async def test_a_resent_message_is_confirmed_and_not_enqueued(
     handlers: FrameHandlers,
 ) -> None:
     frame = MessageSend(id=uuid4(), msg="hello")
@@ -56,7 +56,7 @@ async def test_other_tabs_receive_an_event(
 
 
 @pytest.mark.parametrize(("text", "error"), [(" \n", MessageEmpty), ("x" * 2001, MessageTooLong)])
-async def test_an_invalid_message_is_refused_and_not_stored(
+async def test_an_invalid_message_is_rejected_and_not_stored(
     handlers: FrameHandlers, store: Store, session: str, text: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
@@ -64,7 +64,7 @@ async def test_an_invalid_message_is_refused_and_not_stored(
     assert store.run(sessions.load(session)).messages == ()
 
 
-async def test_too_many_waiting_messages_are_refused(
+async def test_a_message_beyond_the_limit_of_waiting_messages_is_rejected(
     handlers: FrameHandlers, store: Store, session: str
 ) -> None:
     for _ in range(LIMITS.pending):
@@ -73,7 +73,7 @@ async def test_too_many_waiting_messages_are_refused(
         await handlers.handle(MessageSend(id=uuid4(), msg="one more"))
 
 
-async def test_stopping_a_waiting_message_completes_it_at_once(
+async def test_stopping_a_waiting_message_completes_its_reply_at_once(
     handlers: FrameHandlers, store: Store, session: str
 ) -> None:
     message = send_message(store, session)
@@ -93,7 +93,7 @@ async def test_stopping_a_reply_in_progress_is_left_to_its_worker(
     assert await handlers.handle(ReplyStop(reply_to=message.id)) == Effects()
 
 
-async def test_stopping_an_unknown_message_is_refused(handlers: FrameHandlers) -> None:
+async def test_stopping_an_unknown_message_is_rejected(handlers: FrameHandlers) -> None:
     with pytest.raises(MessageInvalid):
         await handlers.handle(ReplyStop(reply_to=uuid4()))
 

@@ -13,7 +13,7 @@ HTTP = {"type": "http"}
 
 
 @pytest.fixture(autouse=True)
-def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_grace_period(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutdown, "GRACE_S", 0.2)
 
 
@@ -26,7 +26,7 @@ async def never_ends(scope: Any, receive: Any, send: Any) -> None:
     await asyncio.Event().wait()
 
 
-async def cancelled(application: GracefulShutdown, scope: Any, sent: Sent) -> None:
+async def serve_until_cancelled(application: GracefulShutdown, scope: Any, sent: Sent) -> None:
     serving = asyncio.create_task(application(scope, None, sent))
     await asyncio.sleep(0)
     serving.cancel()
@@ -36,24 +36,24 @@ async def cancelled(application: GracefulShutdown, scope: Any, sent: Sent) -> No
 
 async def test_a_cancelled_socket_is_closed_with_1012() -> None:
     sent = Sent()
-    await cancelled(GracefulShutdown(never_ends), WEBSOCKET, sent)
+    await serve_until_cancelled(GracefulShutdown(never_ends), WEBSOCKET, sent)
     assert sent == [{"type": "websocket.close", "code": SERVICE_RESTART}]
 
 
 async def test_a_request_gets_time_to_finish() -> None:
     sent = Sent()
 
-    async def responds(scope: Any, receive: Any, send: Any) -> None:
+    async def respond(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(0.05)
         await send({"type": "http.response.start"})
 
-    await cancelled(GracefulShutdown(responds), HTTP, sent)
+    await serve_until_cancelled(GracefulShutdown(respond), HTTP, sent)
     assert sent == [{"type": "http.response.start"}]
 
 
-async def test_newcomers_are_refused_while_it_shuts_down() -> None:
+async def test_new_connections_are_rejected_during_the_shutdown() -> None:
     application = GracefulShutdown(never_ends)
-    await cancelled(application, WEBSOCKET, Sent())
+    await serve_until_cancelled(application, WEBSOCKET, Sent())
     socket, request = Sent(), Sent()
     await application(WEBSOCKET, None, socket)
     await application(HTTP, None, request)
@@ -61,12 +61,12 @@ async def test_newcomers_are_refused_while_it_shuts_down() -> None:
     assert request[0]["status"] == 503
 
 
-async def test_a_client_that_left_starts_no_shutdown() -> None:
+async def test_a_disconnected_client_does_not_start_the_shutdown() -> None:
     class Daphne:
         _disconnected = True
 
         async def send(self, message: object) -> None:
-            raise AssertionError("nobody is there")
+            raise AssertionError("sent to a disconnected client")
 
     application = GracefulShutdown(never_ends)
     serving = asyncio.create_task(application(WEBSOCKET, None, Daphne().send))

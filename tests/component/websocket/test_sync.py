@@ -19,7 +19,7 @@ def accepted(store: Store, session: str, text: str = "hello") -> PublishedFrame:
     return PublishedFrame.of(MessageAccepted(message=send_message(store, session, text).public()))
 
 
-async def test_the_next_frame_is_forwarded_as_it_came_and_only_once(
+async def test_the_next_frame_is_forwarded_unchanged_and_only_once(
     async_store: AsyncStore, store: Store, session: str
 ) -> None:
     sync = await open_sync(async_store, session)
@@ -40,7 +40,7 @@ async def test_a_gap_is_filled_from_the_document(
     assert [frame.message.seq for frame in frames] == [1, 2, 3]  # type: ignore[union-attr]
 
 
-async def test_a_partial_reply_that_was_missed_is_started_and_filled(
+async def test_a_missed_partial_reply_is_started_with_its_text_so_far(
     async_store: AsyncStore, store: Store, session: str
 ) -> None:
     sync = await open_sync(async_store, session)
@@ -53,7 +53,7 @@ async def test_a_partial_reply_that_was_missed_is_started_and_filled(
     assert frames[1].text == "one two"  # type: ignore[union-attr]
 
 
-async def test_a_client_that_knows_more_than_the_document_gets_the_whole_session(
+async def test_a_client_ahead_of_the_document_gets_the_whole_session(
     async_store: AsyncStore, store: Store, session: str
 ) -> None:
     sync = await open_sync(async_store, session)
@@ -73,7 +73,7 @@ async def test_a_heartbeat_with_another_last_seq_resyncs(
     assert types(await sync.on_heartbeat(1)) == ["message.accepted", "reply.queued"]
 
 
-async def test_what_waits_is_sent_with_its_queue_position_when_opened(
+async def test_a_new_socket_gets_the_queue_position_of_a_waiting_message(
     async_store: AsyncStore, store: Store, session: str
 ) -> None:
     send_message(store, session)
@@ -109,7 +109,7 @@ async def test_an_expired_session_raises(
     assert types(list(sync.end())) == ["session.expired"]
 
 
-async def test_an_expiry_warning_is_sent_only_if_the_session_still_expires_then(
+async def test_an_expiry_warning_is_not_sent_after_the_session_was_extended(
     async_store: AsyncStore, store: Store, session: str
 ) -> None:
     sync = await open_sync(async_store, session)

@@ -1,4 +1,4 @@
-"""SessionTimers: what is due when, on a clock that the test turns."""
+"""SessionTimers: which timer is due when, on a clock that the test sets."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.unit.builders import human, named, session
 
 
 class Clock:
-    """The event loop's clock, turned by hand."""
+    """A clock of the event loop, which the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -35,7 +35,7 @@ async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def due(session_timers: SessionTimers) -> Iterator[tuple[float, Timer]]:
-    return iter(sorted(session_timers._due(), key=lambda one: one[0]))
+    return iter(sorted(session_timers._due(), key=lambda item: item[0]))
 
 
 def first(session_timers: SessionTimers, clock: Clock) -> tuple[float, Timer]:
@@ -48,13 +48,13 @@ def opened(*, codec_shows_queue: bool = True, **fields: Any) -> SessionTimers:
     return SessionTimers(state, Cursor(state), codec_shows_queue)
 
 
-async def test_an_idle_socket_sends_heartbeats_and_resyncs_now_and_then(clock: Clock) -> None:
+async def test_an_idle_socket_sends_heartbeats_and_resyncs_periodically(clock: Clock) -> None:
     idle = opened()
     assert first(idle, clock) == (timers.HEARTBEAT_S, Timer.HEARTBEAT)
     assert {timer: at - clock.now for at, timer in due(idle)}[Timer.RESYNC] == timers.IDLE_S
 
 
-async def test_a_message_in_the_queue_is_resynced_soon_and_again(clock: Clock) -> None:
+async def test_a_queued_message_is_resynced_soon_and_periodically(clock: Clock) -> None:
     state = session(human("a", 1))
     waiting = SessionTimers(state, Cursor(state), True)
     assert first(waiting, clock) == (timers.FIRST_POSITION_S, Timer.RESYNC)
@@ -66,27 +66,27 @@ async def test_a_message_in_the_queue_is_resynced_soon_and_again(clock: Clock) -
 async def test_a_silent_reply_is_resynced_after_two_seconds(clock: Clock) -> None:
     partial = PartialReply(reply_to=named("a"), id=named("A"), text="x")
     state = session(human("a", 1), partial_reply=partial)
-    writing = SessionTimers(state, Cursor(state), True)
-    assert first(writing, clock) == (timers.REPLY_SILENCE_S, Timer.RESYNC)
+    replying = SessionTimers(state, Cursor(state), True)
+    assert first(replying, clock) == (timers.REPLY_SILENCE_S, Timer.RESYNC)
     clock.now += 1
-    writing.record_progress(Cursor(state))
-    assert first(writing, clock) == (timers.REPLY_SILENCE_S, Timer.RESYNC)
+    replying.record_progress(Cursor(state))
+    assert first(replying, clock) == (timers.REPLY_SILENCE_S, Timer.RESYNC)
 
 
-async def test_a_codec_without_queue_positions_waits_for_silence(clock: Clock) -> None:
+async def test_a_codec_without_queue_positions_resyncs_after_silence_only(clock: Clock) -> None:
     state = session(human("a", 1))
     plain = SessionTimers(state, Cursor(state), False)
     assert first(plain, clock) == (timers.REPLY_SILENCE_S, Timer.RESYNC)
 
 
-async def test_a_failed_resync_is_repeated_soon(clock: Clock) -> None:
+async def test_a_failed_resync_is_retried_soon(clock: Clock) -> None:
     idle = opened()
     idle.resync_soon()
     assert first(idle, clock) == (timers.REPLY_SILENCE_S, Timer.RESYNC)
 
 
 @pytest.mark.parametrize(("remaining_s", "warning_in_s"), [(600, 300), (200, 140), (30, None)])
-async def test_expiry_is_announced_five_and_one_minutes_before(
+async def test_expiry_warnings_are_due_five_minutes_and_one_minute_before(
     clock: Clock, remaining_s: float, warning_in_s: float | None
 ) -> None:
     expiring = opened(remaining_s=remaining_s)

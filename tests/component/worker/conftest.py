@@ -1,4 +1,4 @@
-"""A message in Redis, a model that follows a script, and a record of what was published."""
+"""A scripted model, and a delivery that records the published frames."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Self
@@ -45,7 +45,7 @@ class ScriptedGeneration(Iterator[str]):
 
 
 class ScriptedModel:
-    """Each call runs the next script. `whole` means that a reply's end arrives with its text."""
+    """Each call runs the next script. With `whole`, the end of a reply arrives with its text."""
 
     def __init__(self, *scripts: Sequence[Step], whole: bool = False) -> None:
         self.calls: list[ScriptedGeneration] = []
@@ -62,7 +62,7 @@ class ScriptedModel:
 
 
 class RecordedDelivery:
-    """Records what is published, and lets a test act at that moment."""
+    """Records the published frames and calls `on_publish` for each."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []

@@ -1,4 +1,4 @@
-"""Leases are renewed together, and a reply that must end is cancelled with the right reason."""
+"""Leases are renewed in batches, and a reply that must end is cancelled with its reason."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ Results = list[LeaseStatus | Exception]
 
 
 class Call:
-    """A call to the model that only records whether it was cancelled."""
+    """A model call that only records whether it was cancelled."""
 
     is_cancelled = False
 
@@ -57,13 +57,13 @@ def renewer_of(store: RecordingStore) -> LeaseRenewer:
     return LeaseRenewer(store)  # type: ignore[arg-type]
 
 
-def test_the_first_reason_to_cancel_counts(held: LeaseHandle) -> None:
+def test_the_first_cancel_reason_is_kept(held: LeaseHandle) -> None:
     held.cancel(CancelReason.STOP)
     held.cancel(CancelReason.DEADLINE)
     assert held.cancel_reason is CancelReason.STOP
 
 
-def test_cancelling_cancels_the_running_call_only(held: LeaseHandle) -> None:
+def test_only_the_running_call_is_cancelled(held: LeaseHandle) -> None:
     ended, running = Call(), Call()
     with held.cancels(ended):
         pass
@@ -98,7 +98,7 @@ def test_waiting_without_a_cancellation_returns_false(held: LeaseHandle) -> None
         (StoreUnavailable(), None),
     ],
 )
-def test_the_result_of_a_renewal_decides(
+def test_the_result_of_a_renewal_sets_the_cancel_reason(
     held: LeaseHandle, result: LeaseStatus | Exception, reason: CancelReason | None
 ) -> None:
     held.update(result)
@@ -163,7 +163,7 @@ def test_a_lease_added_while_the_thread_goes_idle_is_renewed(held: LeaseHandle) 
     adding = threading.Thread(target=use)
 
     class AddsWhenCleared(threading.Event):
-        """Adds a lease at the moment at which the thread has found none left."""
+        """Adds a lease when the thread has found none left."""
 
         def clear(self) -> None:
             if not adding.ident:
@@ -178,7 +178,7 @@ def test_a_lease_added_while_the_thread_goes_idle_is_renewed(held: LeaseHandle) 
     adding.join()
 
 
-def test_a_lease_in_redis_stays_held_and_reports_a_stop(store: Store, session: str) -> None:
+def test_a_lease_in_redis_is_renewed_and_reports_a_stop(store: Store, session: str) -> None:
     message = send_message(store, session)
     taken = take_message(store, session)
     held = LeaseHandle(session, taken.lease, taken.reply, time.monotonic() + 60)

@@ -1,4 +1,4 @@
-"""A worker sends heartbeats with its free slots, through outages, and hands replies back."""
+"""A worker sends heartbeats with its free slots, also after an outage, and releases its replies."""
 
 import threading
 from types import SimpleNamespace
@@ -39,7 +39,9 @@ def heartbeats(monkeypatch: pytest.MonkeyPatch) -> HeartbeatStore:
     return store
 
 
-def test_heartbeats_name_the_worker_and_go_on_after_an_outage(heartbeats: HeartbeatStore) -> None:
+def test_heartbeats_have_the_workers_name_and_continue_after_an_outage(
+    heartbeats: HeartbeatStore,
+) -> None:
     lifecycle.start()
     assert heartbeats.second.wait(2)
     arguments = heartbeats.commands[-1].arguments
@@ -54,7 +56,7 @@ def test_shutting_down_releases_the_replies(monkeypatch: pytest.MonkeyPatch) -> 
     assert released == [True]
 
 
-def test_a_worker_also_consumes_a_queue_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_also_consumes_its_own_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     added: list[Queue] = []
     queues = SimpleNamespace(select_add=added.append)
     monkeypatch.setattr(lifecycle, "worker_name", lambda: "host:1")

@@ -77,7 +77,7 @@ def test_another_waiting_message_is_reported(worker: Worker, session: str) -> No
     ]
 
 
-def test_the_model_gets_the_window_in_order_of_questions(worker: Worker, session: str) -> None:
+def test_the_model_gets_the_history_window_in_order(worker: Worker, session: str) -> None:
     send_message(worker.store, session, "one")
     store_reply(worker.store, session, "first")
     send_message(worker.store, session, "two")
@@ -104,19 +104,21 @@ def test_the_whole_session_is_loaded_if_the_last_replies_were_replaced(
     assert [turn.text for turn in model.turns[0]] == ["one", "first 7", "two"]
 
 
-def test_nothing_happens_without_a_waiting_message(worker: Worker, session: str) -> None:
+def test_without_a_waiting_message_the_model_is_not_called(worker: Worker, session: str) -> None:
     assert not worker.responder(ScriptedModel()).answer_next(session)
     assert worker.delivery.frames == []
 
 
-def test_nothing_happens_while_another_worker_holds_the_lease(worker: Worker, session: str) -> None:
+def test_while_another_worker_holds_the_lease_the_model_is_not_called(
+    worker: Worker, session: str
+) -> None:
     send_message(worker.store, session)
     take_message(worker.store, session, "another")
     assert not worker.responder(ScriptedModel()).answer_next(session)
     assert worker.delivery.frames == []
 
 
-def test_shutting_down_gives_the_lease_back_at_once(
+def test_shutting_down_releases_the_lease_at_once(
     worker: Worker, session: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     send_message(worker.store, session)
@@ -134,18 +136,18 @@ def test_shutting_down_gives_the_lease_back_at_once(
 def test_the_outcome_of_another_worker_is_not_published_again(worker: Worker, session: str) -> None:
     message = send_message(worker.store, session)
 
-    def expire_and_answer() -> None:
+    def expire_and_commit() -> None:
         worker.store.redis.delete(session_key(session, "lease"))
         taken = take_message(worker.store, session, "another")
-        theirs = new_reply(message.id, "theirs")
-        worker.store.run(leases.commit(session, taken.lease, theirs, ttl_s=600))
+        reply = new_reply(message.id, "from another worker")
+        worker.store.run(leases.commit(session, taken.lease, reply, ttl_s=600))
 
-    worker.responder(ScriptedModel(["ours", expire_and_answer])).answer_next(session)
-    assert [m.msg for m in worker.load(session).messages] == ["hello", "theirs"]
+    worker.responder(ScriptedModel(["hi", expire_and_commit])).answer_next(session)
+    assert [m.msg for m in worker.load(session).messages] == ["hello", "from another worker"]
     assert "reply.completed" not in worker.delivery.types()
 
 
-def test_a_session_that_was_deleted_meanwhile_ends_quietly(worker: Worker, session: str) -> None:
+def test_the_reply_of_a_session_deleted_meanwhile_is_dropped(worker: Worker, session: str) -> None:
     send_message(worker.store, session)
     model = ScriptedModel(["text", lambda: worker.store.run(sessions.erase(session))])
     assert not worker.responder(model).answer_next(session)
