@@ -1,4 +1,4 @@
-"""What is done around every request: answers are counted and kept out of caches."""
+"""Middleware: metrics of requests, no caching, and health checks before the host name check."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -11,63 +11,59 @@ from django.utils.decorators import async_only_middleware, sync_and_async_middle
 
 from chat.observability import metrics
 
-STORABLE = ("/static/",)
+CACHEABLE = ("/static/",)
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
-
+Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
+SyncHandler = Callable[[HttpRequest], HttpResponse]
 AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 @async_only_middleware
-def answer_probes(get_response: AsyncHandler) -> AsyncHandler:
-    """Answer machines that ask by address: they know none of the names in ALLOWED_HOSTS."""
+def respond_to_probes(get_response: AsyncHandler) -> AsyncHandler:
+    """Respond to health checks and scrapes, whose host names ALLOWED_HOSTS does not list."""
 
-    async def answer(request: HttpRequest) -> HttpResponse:
+    async def middleware(request: HttpRequest) -> HttpResponse:
         if request.path not in PROBES:
             return await get_response(request)
         response: HttpResponse = await resolve(request.path).func(request)
         response["Cache-Control"] = "no-store"
         return response
 
-    return answer
+    return middleware
 
 
-def no_store(
-    get_response: Callable[[HttpRequest], HttpResponse],
-) -> Callable[[HttpRequest], HttpResponse]:
-    """Keep answers about sessions out of every cache."""
+def no_store(get_response: SyncHandler) -> SyncHandler:
+    """Forbid caching, because responses may contain sessions."""
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if not request.path.startswith(STORABLE):
+        if not request.path.startswith(CACHEABLE):
             response["Cache-Control"] = "no-store"
         return response
 
-    return answer
-
-
-Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
+    return middleware
 
 
 @sync_and_async_middleware
-def count(get_response: Handler) -> Handler:
-    """Count answers by the URL pattern that matched, never by the path."""
+def record_requests(get_response: Handler) -> Handler:
+    """Record each request under the URL pattern that matched, never under its path."""
 
-    async def answer_async(request: HttpRequest) -> HttpResponse:
+    async def async_middleware(request: HttpRequest) -> HttpResponse:
         started_at = time.perf_counter()
         response = await cast(Awaitable[HttpResponse], get_response(request))
-        _count(request, response, time.perf_counter() - started_at)
+        _record(request, response, time.perf_counter() - started_at)
         return response
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def sync_middleware(request: HttpRequest) -> HttpResponse:
         started_at = time.perf_counter()
         response = cast(HttpResponse, get_response(request))
-        _count(request, response, time.perf_counter() - started_at)
+        _record(request, response, time.perf_counter() - started_at)
         return response
 
-    return answer_async if iscoroutinefunction(get_response) else answer
+    return async_middleware if iscoroutinefunction(get_response) else sync_middleware
 
 
-def _count(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+def _record(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
     route = request.resolver_match.route if request.resolver_match else "unmatched"
     metrics.record_http_request(request.method or "", route, response.status_code, seconds)

@@ -1,4 +1,4 @@
-"""Secrets a checkout makes for itself: random, under DATA_DIR, readable by their owner only."""
+"""Random secrets generated on first use, in files that only their owner can read."""
 
 import os
 import secrets
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def read_or_create_secret(path: Path) -> str:
-    """Return the secret in `path`, made on the first call.
+    """Return the secret in `path`, which the first call generates.
 
-    Several processes start at once and must agree: the first to create the file wins,
-    the others wait until its content is there. Raises OSError where the folder cannot be written.
+    Processes that start at the same time must agree: the first one creates the file, and the
+    others wait until it is written. Raises OSError if the folder is not writable.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

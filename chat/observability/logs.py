@@ -1,7 +1,7 @@
-"""Log lines that say whom they are about, and never what was said or with which token.
+"""Log lines with the session and message they belong to, and without texts and secrets.
 
-Every line carries the session (its id, which is no token) and the message it belongs to: set where
-a frame comes in and where a worker takes a message, they follow the code into whatever it calls.
+The log context holds the session's id, which is not its token, and the message's id. It is set
+where a frame arrives and where a worker takes a message, and applies to everything called there.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 _session: ContextVar[str | None] = ContextVar("session", default=None)
 _message: ContextVar[str | None] = ContextVar("message", default=None)
 
-# What third parties put into their lines: a query with a token, the password in an address.
+# Libraries log queries with tokens and addresses with passwords.
 _SECRETS = (
     (re.compile(r"(token[=.:]\s*)[\w%.-]+", re.IGNORECASE), r"\1***"),
     (re.compile(r"(bearer\s+)[^\s'\"]+", re.IGNORECASE), r"\1***"),
@@ -26,7 +26,7 @@ _SECRETS = (
 
 @contextmanager
 def log_context(*, session: str | None = None, message: str | None = None) -> Iterator[None]:
-    """Name the session, or the message in it, that all lines of the block are about."""
+    """Set the session or the message in the log lines of the block."""
     variable, value = (_session, session) if session else (_message, message)
     before = variable.set(value)
     try:
@@ -36,28 +36,30 @@ def log_context(*, session: str | None = None, message: str | None = None) -> It
 
 
 def set_log_session(session: str) -> None:
-    """Name the session that all lines of this asyncio task, and of tasks it begins, are about."""
+    """Set the session in the log lines of this asyncio task and of tasks that it starts."""
     _session.set(session)
 
 
-class About(logging.Filter):
-    """Notes on a record whom it is about, while the code that logs it still runs."""
+class LogContextFilter(logging.Filter):
+    """Adds the log context to a record, in the task or thread that logs it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass."""
+        """Add the context and let every record pass."""
         record.session, record.message_id = _session.get(), _message.get()
         return True
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `text`, and what is known of `session`,
-    `message`, `facts`, `exception`. Nothing else of a record, because libraries hang requests and
-    frames on theirs.
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one line of JSON.
+
+    Contains `time`, `level`, `logger`, `process`, `text`, the values of `facts` and, if known,
+    `session`, `message` and `exception`. Other attributes are left out, because libraries attach
+    requests and frames to their records.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        told: dict[str, Any] = {
+        """Return the line, redacted."""
+        fields: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
@@ -68,33 +70,32 @@ class JsonLines(logging.Formatter):
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        line = json.dumps({name: value for name, value in told.items() if value is not None})
+            fields["exception"] = self.formatException(record.exc_info)
+        line = json.dumps({name: value for name, value in fields.items() if value is not None})
         return redact(line)
 
 
-class ReadableLines(logging.Formatter):
-    """One line for a person, with the beginnings of the ids."""
+class TextFormatter(logging.Formatter):
+    """Formats a record as a line of text, with shortened ids."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 logging's name
-        """Return the line without its traceback."""
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 overrides logging.Formatter
+        """Return the line without a traceback."""
         ids = (getattr(record, name, None) for name in ("session", "message_id"))
-        known = [f"[{'/'.join(identity[:8] for identity in ids if identity)}]"]
+        context = "/".join(each[:8] for each in ids if each)
         facts = [f"{name}={value}" for name, value in getattr(record, "facts", {}).items()]
-        return " ".join(
-            [super().formatMessage(record), *(known if known != ["[]"] else []), *facts]
-        )
+        parts = [super().formatMessage(record), context and f"[{context}]", *facts]
+        return " ".join(filter(None, parts))
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line and, below it, the traceback."""
+        """Return the line and its traceback, redacted."""
         return redact(super().format(record))
 
 
 def redact(text: str) -> str:
-    """Return a text without tokens and passwords as they stand in addresses and headers."""
+    """Replace tokens and passwords, as they appear in addresses and headers, with `***`."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
