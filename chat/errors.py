@@ -34,6 +34,7 @@ class ErrorCode(StrEnum):
     MODEL_REJECTED = "model.rejected"
     MODEL_BAD_REPLY = "model.bad_reply"
     REPLY_DEADLINE = "reply.deadline"
+    REPLY_INTERNAL = "reply.internal"
 
 
 # For clients' authors; the API descriptions show these sentences.
@@ -62,6 +63,8 @@ MEANINGS = {
     ErrorCode.MODEL_REJECTED: "The model server rejects the request: requires operator action.",
     ErrorCode.MODEL_BAD_REPLY: "The response of the model server could not be read.",
     ErrorCode.REPLY_DEADLINE: "The reply was not ready before its deadline.",
+    ErrorCode.REPLY_INTERNAL: "The server failed three times to produce the reply, because of an"
+    " error of its own: requires operator action.",
 }
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -27,6 +28,7 @@ from chat.errors import ErrorCode
 
 FinishReason = Literal["stop", "length", "stop_requested"]
 Source = Literal["human", "bot"]
+MAX_TOKENS = 1_000_000_000
 
 
 def format_timestamp(instant: datetime) -> str:
@@ -55,11 +57,19 @@ class Failure(FrozenModel):
     retryable: bool = Field(description="Whether `reply.regenerate` can help.")
 
 
+def _count_or_none(value: object) -> object:
+    return value if isinstance(value, int) and 0 <= value <= MAX_TOKENS else None
+
+
+# A stored count that is not one must not make the whole session unreadable.
+TokenCount = Annotated[int | None, BeforeValidator(_count_or_none)]
+
+
 class Usage(FrozenModel):
     """Token counts, if the model reports them."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: TokenCount = None
+    completion_tokens: TokenCount = None
 
 
 class Timings(FrozenModel):

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from inference.model_errors import ModelBadReply
 from inference.prompt import Turn
 
 FinishReason = Literal["stop", "length"]
+MAX_COUNT: Final = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def as_text(value: object) -> str:
 
 
 def as_count(value: object) -> int | None:
-    """Return a number of things, or None for whatever is not one."""
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return value if is_count and isinstance(value, int) else None
+    """Return a number of tokens, or None if it is not one or absurdly high."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
+        return value
+    return None

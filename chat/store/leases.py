@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from chat.schemas import NewReply, StoredMessage, stored_messages
 from chat.store.command import Arguments, Command, Reply, no_value
 from chat.store.keys import session_keys
@@ -13,24 +15,42 @@ LEASE_MS = 2_500
 
 
 @dataclass(frozen=True)
-class TakenMessage:
-    """A lease on a session and what is needed to answer its oldest message.
+class Attempt:
+    """A lease on a session, to answer its oldest message.
 
-    `waited_s` is the time since the reply was requested. `text` and `pieces` are set if a stop was
-    requested after an earlier worker wrote them.
+    `attempts` counts the attempts to answer it, with this one. `waited_s` is the time since the
+    reply was requested. `replaces` is the reply to be replaced, if there is one.
     """
 
     session: str
     lease: str
+    message_id: UUID
+    attempts: int
+    waited_s: float
+    replaces: UUID | None
+
+
+@dataclass(frozen=True)
+class TakenMessage(Attempt):
+    """An attempt with the message and the history before it.
+
+    `text` and `pieces` are set if a stop was requested after an earlier worker wrote them.
+    """
+
     reply: UUID
     message: StoredMessage
     history: tuple[StoredMessage, ...]
-    waited_s: float
-    attempts: int
-    replaces: UUID | None
     stop_requested: bool
     text: str
     pieces: int
+
+
+class HistoryUnreadable(Exception):
+    """The lease is held, but the stored messages are not valid."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__()
+        self.attempt = attempt
 
 
 @dataclass(frozen=True)
@@ -53,22 +73,29 @@ def take(session: str, lease: str, reply: UUID, *, history: int) -> Command[Take
     """Take the lease and load the oldest unanswered message; None if there is nothing to do.
 
     `history` is the number of messages wanted before it. Twice as many are loaded, because failed
-    and replaced replies are left out later.
+    and replaced replies are left out later. Raises HistoryUnreadable.
     """
 
     def parse(found: Reply) -> TakenMessage | None:
         if found.status == "nothing":
             return None
-        messages = stored_messages.validate_json(found["messages"])
-        return TakenMessage(
+        attempt = Attempt(
             session=session,
             lease=lease,
-            reply=UUID(found["reply"]),
-            message=next(message for message in messages if message.seq == found["seq"]),
-            history=tuple(messages),
-            waited_s=found["waited_ms"] / 1000,
+            message_id=UUID(found["message"]),
             attempts=found["attempts"],
+            waited_s=found["waited_ms"] / 1000,
             replaces=UUID(found["replaces"]) if found["replaces"] else None,
+        )
+        try:
+            messages = stored_messages.validate_json(found["messages"])
+        except ValidationError as error:
+            raise HistoryUnreadable(attempt) from error
+        return TakenMessage(
+            **vars(attempt),
+            reply=UUID(found["reply"]),
+            message=next(message for message in messages if message.id == attempt.message_id),
+            history=tuple(messages),
             stop_requested=bool(found["stop_requested"]),
             text=found["text"],
             pieces=found["pieces"],

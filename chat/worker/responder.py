@@ -7,25 +7,33 @@ worker's, or that of the worker to which the sweep gives the session after this 
 import logging
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from chat.errors import SessionUnknown
+from chat.errors import ErrorCode, SessionUnknown, StoreUnavailable
 from chat.events.delivery import Delivery
 from chat.observability import metrics, tracing
 from chat.observability.logs import log_context
-from chat.protocol import reply_frame
-from chat.schemas import NewReply, Record
+from chat.protocol import Frame, reply_frame
+from chat.schemas import Failure, NewReply, Record, Timings
 from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.command import LeaseLost
-from chat.store.leases import TakenMessage
+from chat.store.leases import Attempt, HistoryUnreadable, TakenMessage
 from chat.worker.history import history_window
 from chat.worker.lease_renewer import CancelReason, LeaseHandle, LeaseRenewer
 from chat.worker.writer import Outcome, ReplyWriter
 from inference.model_client import ModelClient, Turn
 
 logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+INTERNAL = Failure(
+    code=ErrorCode.REPLY_INTERNAL,
+    detail="Something went wrong on the server. Please tell the site's operator.",
+    retryable=True,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,10 @@ class Responder:
         Does nothing if no message waits or another worker holds the lease. Raises StoreUnavailable.
         """
         with log_context(session=session):
-            taken = self._take(session)
+            try:
+                taken = self._take(session)
+            except HistoryUnreadable as error:
+                return self._give_up(error.attempt, error)
             if taken is None:
                 return False
             message = taken.message
@@ -65,7 +76,12 @@ class Responder:
                 log_context(message=str(message.id)),
                 tracing.reply(str(message.id), message.trace),
             ):
-                return self._answer(taken)
+                try:
+                    return self._answer(taken)
+                except StoreUnavailable:
+                    raise
+                except Exception as error:  # noqa: BLE001 a defect must not be retried forever
+                    return self._give_up(taken, error)
 
     def release_all(self) -> None:
         """Hand every reply back unfinished, because this process shuts down."""
@@ -110,8 +126,36 @@ class Responder:
         return history_window(session.messages, taken.message, size)
 
     def _commit(self, taken: TakenMessage, outcome: Outcome) -> bool:
-        reply = self._new_reply(taken, outcome)
-        command = leases.commit(taken.session, taken.lease, reply, ttl_s=self._settings.ttl_s)
+        return self._store_reply(taken, self._new_reply(taken, outcome), outcome.unpublished)
+
+    def _give_up(self, attempt: Attempt, error: Exception) -> bool:
+        """End an attempt that failed unexpectedly; after MAX_ATTEMPTS, the message has failed."""
+        facts = {"attempt": attempt.attempts}
+        logger.error("The attempt failed", exc_info=error, extra={"facts": facts})
+        if attempt.attempts < MAX_ATTEMPTS:
+            self._store.run(leases.release(attempt.session, attempt.lease))
+            return False
+        waited_ms = round(attempt.waited_s * 1000)
+        reply = NewReply(
+            id=uuid4(),
+            msg="",
+            reply_to=attempt.message_id,
+            finish_reason=None,
+            pieces=0,
+            usage=None,
+            timings=Timings(queued_ms=waited_ms, total_ms=waited_ms),
+            error=INTERNAL,
+            replaces=attempt.replaces,
+            record=self._record(attempt),
+        )
+        return self._store_reply(attempt, reply)
+
+    def _store_reply(
+        self, attempt: Attempt, reply: NewReply, unpublished: Sequence[Frame] = ()
+    ) -> bool:
+        """Commit and publish the outcome; return whether another message waits."""
+        ttl_s = self._settings.ttl_s
+        command = leases.commit(attempt.session, attempt.lease, reply, ttl_s=ttl_s)
         try:
             committed = self._store.run(command)
         except LeaseLost:
@@ -122,7 +166,7 @@ class Responder:
         metrics.record_reply(reply)
         logger.info("Reply stored", extra={"facts": _log_facts(reply)})
         frame = reply_frame(committed.message.public())
-        self._delivery.publish(taken.session, *outcome.unpublished, frame)
+        self._delivery.publish(attempt.session, *unpublished, frame)
         return committed.pending > 0
 
     def _new_reply(self, taken: TakenMessage, outcome: Outcome) -> NewReply:
@@ -136,9 +180,12 @@ class Responder:
             timings=outcome.timings,
             error=outcome.failure,
             replaces=taken.replaces,
-            record=Record(
-                attempts=taken.attempts, worker=self._settings.worker, model=self._settings.model
-            ),
+            record=self._record(taken),
+        )
+
+    def _record(self, attempt: Attempt) -> Record:
+        return Record(
+            attempts=attempt.attempts, worker=self._settings.worker, model=self._settings.model
         )
 
 

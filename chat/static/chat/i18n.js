@@ -40,4 +40,5 @@ const errorMessages = () => ({
   "model.rejected": gettext("The model rejected this message. Edit it and send it again."),
   "model.bad_reply": gettext("The reply couldn't be read. Try again."),
   "reply.deadline": gettext("The reply took too long. Try again."),
+  "reply.internal": gettext("Something went wrong on the server. Please tell the site's operator."),
 });

@@ -31,7 +31,7 @@ expire_with_document(work)
 local seq = tonumber(redis.call('HGET', ids, 'human:' .. head))
 return {
   'ok',
-  'seq', seq,
+  'message', head,
   'messages', messages_after(math.max(seq - 1 - arg.history, 0)),
   'waited_ms', now - redis.call('HGET', work, 'due:' .. head),
   'attempts', attempts,

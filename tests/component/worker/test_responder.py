@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 
+from chat.errors import ErrorCode
 from chat.events.delivery import Delivery
 from chat.protocol import ReplyCompleted
 from chat.schemas import Session
@@ -153,3 +154,45 @@ def test_the_reply_of_a_session_deleted_meanwhile_is_dropped(worker: Worker, ses
     assert not worker.responder(model).answer_next(session)
     assert due_at_ms(worker.store, session) is None
     assert "reply.completed" not in worker.delivery.types()
+
+
+def test_an_attempt_with_a_defect_is_repeated_twice_and_then_fails(
+    worker: Worker, session: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    send_message(worker.store, session)
+    defects = [[RuntimeError(f"defect {number}")] for number in range(4)]
+    responder = worker.responder(ScriptedModel(*defects))
+    for _ in range(2):
+        assert not responder.answer_next(session)
+        assert worker.load(session).pending
+    responder.answer_next(session)
+    stored = worker.load(session).messages[-1]
+    assert stored.error is not None
+    assert stored.error.code is ErrorCode.REPLY_INTERNAL
+    assert worker.delivery.types()[-1] == "reply.failed"
+    assert "defect 2" in caplog.text
+    assert not worker.load(session).pending
+
+
+def test_a_history_that_cannot_be_read_ends_in_a_failure(worker: Worker, session: str) -> None:
+    send_message(worker.store, session)
+    document = session_key(session, "document")
+    worker.store.redis.json().set(document, "$.messages[0].source", "nobody")
+    responder = worker.responder(ScriptedModel())
+    for _ in range(3):
+        responder.answer_next(session)
+    worker.store.redis.json().set(document, "$.messages[0].source", "human")
+    error = worker.load(session).messages[-1].error
+    assert error is not None
+    assert error.code is ErrorCode.REPLY_INTERNAL
+
+
+def test_absurd_token_counts_do_not_make_a_session_unreadable(worker: Worker, session: str) -> None:
+    send_message(worker.store, session)
+    worker.responder(ScriptedModel(["hi"])).answer_next(session)
+    path = "$.messages[1].usage.prompt_tokens"
+    for count in (1e25, -1, "many", None):
+        worker.store.redis.json().set(session_key(session, "document"), path, count)
+        usage = worker.load(session).messages[-1].usage
+        assert usage is not None
+        assert usage.prompt_tokens is None
