@@ -15,7 +15,7 @@ import requests
 from websockets.sync.client import connect
 
 from chat.apidocs.asyncapi import CLIENT_FRAMES, EXAMPLES, SERVER_FRAMES, type_of
-from tests.acceptance.sockets import Frame, Socket, chat_v1, plain
+from tests.acceptance.sockets import Frame, Socket, connect_chat_v1, connect_plain
 from tests.client import create_session
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, failing, loading
@@ -44,10 +44,10 @@ def send(recorded: dict[str, Any], socket: Socket, **frame: Any) -> None:
 def say_and_get_an_answer(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
     model.script(GREETING)
     send(recorded, socket, type="message.send", id=FIRST, msg="Good morning!")
-    recorded["message.accepted"] = socket.until("message.accepted")
-    recorded["reply.started"] = socket.until("reply.started")
-    recorded["reply.delta"] = socket.until("reply.delta")
-    recorded["reply.completed"] = socket.until("reply.completed")
+    recorded["message.accepted"] = socket.wait_for_frame("message.accepted")
+    recorded["reply.started"] = socket.wait_for_frame("reply.started")
+    recorded["reply.delta"] = socket.wait_for_frame("reply.delta")
+    recorded["reply.completed"] = socket.wait_for_frame("reply.completed")
 
 
 def come_back_and_stop(
@@ -57,37 +57,37 @@ def come_back_and_stop(
     send(recorded, socket, type="message.send", id=SECOND, msg="Tell me a story.")
     text = ""
     while text != "Once upon a time":
-        text += socket.until("reply.delta")["text"]
-    with chat_v1(site, token, after=2) as second:
-        recorded["session.ready"] = second.next()
+        text += socket.wait_for_frame("reply.delta")["text"]
+    with connect_chat_v1(site, token, after=2) as second:
+        recorded["session.ready"] = second.receive()
     send(recorded, socket, type="message.send", id=THIRD, msg="And a greeting.")
-    recorded["reply.queued"] = socket.until("reply.queued")
+    recorded["reply.queued"] = socket.wait_for_frame("reply.queued")
     send(recorded, socket, type="reply.stop", reply_to=SECOND)
-    assert socket.reply_to(SECOND)["finish_reason"] == "stop_requested"
-    assert socket.reply_to(THIRD)["finish_reason"] == "stop"
+    assert socket.wait_for_reply(SECOND)["finish_reason"] == "stop_requested"
+    assert socket.wait_for_reply(THIRD)["finish_reason"] == "stop"
 
 
 def write_it_again(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
     model.script(loading(0.5), GREETING)
     send(recorded, socket, type="reply.regenerate", reply_to=THIRD)
-    recorded["model.loading"] = socket.until("model.loading")
-    assert socket.reply_to(THIRD)["replaces"]
+    recorded["model.loading"] = socket.wait_for_frame("model.loading")
+    assert socket.wait_for_reply(THIRD)["replaces"]
 
 
 def fail(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
     model.script(failing(400))
     socket.send_message("What does this cost?")
-    recorded["reply.failed"] = socket.until("reply.failed")
+    recorded["reply.failed"] = socket.wait_for_frame("reply.failed")
     send(recorded, socket, type="message.send", id=FIRST, msg=" ")
-    recorded["error"] = socket.until("error")
+    recorded["error"] = socket.wait_for_frame("error")
 
 
 def ask_for_the_session(recorded: dict[str, Any], socket: Socket) -> None:
     send(recorded, socket, type="session.sync", after=2)
-    assert socket.until("session.ready")["messages"][0]["seq"] == 3
+    assert socket.wait_for_frame("session.ready")["messages"][0]["seq"] == 3
     send(recorded, socket, type="session.extend")
-    assert socket.until("session.ready")["recovered"]
-    recorded["session.expiring"] = socket.until("session.expiring")
+    assert socket.wait_for_frame("session.ready")["recovered"]
+    recorded["session.expiring"] = socket.wait_for_frame("session.expiring")
 
 
 def outlive_it(recorded: dict[str, Any], site: Stack) -> None:
@@ -95,17 +95,17 @@ def outlive_it(recorded: dict[str, Any], site: Stack) -> None:
     created = requests.post(f"http://{address}/token", params={"name": "Ada"}, timeout=5).json()
     protocols: Any = ["chat.v1", f"token.{created['token']}"]
     with connect(f"ws://{address}/chat", subprotocols=protocols, proxy=None) as connection:
-        recorded["session.expired"] = Socket(connection).until("session.expired")
+        recorded["session.expired"] = Socket(connection).wait_for_frame("session.expired")
 
 
 def speak_plainly(recorded: dict[str, Any], model: ModelStub, site: Stack, token: str) -> None:
     model.script(GREETING, failing(400))
     recorded["plain.text"] = "Good morning!"
-    with plain(site, token) as socket:
+    with connect_plain(site, token) as socket:
         socket.send(recorded["plain.text"])
-        recorded["plain.reply"] = socket.next()
+        recorded["plain.reply"] = socket.receive()
         socket.send(recorded["plain.text"])
-        recorded["plain.error"] = socket.next()
+        recorded["plain.error"] = socket.receive()
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def recorded(new_stack: NewStack, model_stub: ModelStub) -> dict[str, Any]:
     site.start()
     frames: dict[str, Any] = {}
     token = create_session(site.url)
-    with chat_v1(site, token) as socket:
+    with connect_chat_v1(site, token) as socket:
         say_and_get_an_answer(frames, socket, model_stub)
         come_back_and_stop(frames, socket, model_stub, site, token)
         write_it_again(frames, socket, model_stub)

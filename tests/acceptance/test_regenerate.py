@@ -11,11 +11,11 @@ from tests.processes import Stack
 
 async def new_outcome(client: Client, message: str, old: Frame) -> Frame:
     """Wait for a reply that is not `old`."""
-    await client.until(
+    await client.wait_until(
         lambda: any(one.get("replaces") == old["id"] for one in client.view.messages.values()),
         "a new reply",
     )
-    return await client.outcome(message)
+    return await client.wait_for_reply(message)
 
 
 def read_history(stack: Stack, client: Client) -> list[Frame]:
@@ -35,7 +35,7 @@ async def test_the_new_reply_replaces_the_old_one_for_every_tab(
     model_stub.script(Behaviour(text="first try"), Behaviour(text="second try"))
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
-    old = await ada.outcome(message)
+    old = await ada.wait_for_reply(message)
 
     await other.send("reply.regenerate", reply_to=message)
     new = await new_outcome(ada, message, old)
@@ -52,7 +52,7 @@ async def test_a_later_client_does_not_get_the_replaced_text(
     model_stub.script(Behaviour(text="first try"), Behaviour(text="second try"))
     (ada,) = await tabs()
     message = await ada.send_message("hello")
-    old = await ada.outcome(message)
+    old = await ada.wait_for_reply(message)
     await ada.send("reply.regenerate", reply_to=message)
     new = await new_outcome(ada, message, old)
 
@@ -67,7 +67,7 @@ async def test_a_later_client_does_not_get_the_replaced_text(
     history = read_history(stack, ada)
     assert [one["msg"] for one in history] == ["Human: hello", "Bot: second try"]
 
-    await ada.outcome(await ada.send_message("and now?"))
+    await ada.wait_for_reply(await ada.send_message("and now?"))
     assert prompts(model_stub)[-1] == "Human: hello\nBot: second try\nHuman: and now?\nBot:"
 
 
@@ -76,14 +76,14 @@ async def test_repeated_requests_from_two_tabs_count_once(
 ) -> None:
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
-    old = await ada.outcome(message)
-    await other.outcome(message)
+    old = await ada.wait_for_reply(message)
+    await other.wait_for_reply(message)
     model_stub.script(Behaviour(text="slowly said", piece_delay_s=0.2))
 
     for tab in (ada, other, ada):
         await tab.send("reply.regenerate", reply_to=message)
     new = await new_outcome(ada, message, old)
-    await ada.outcome(await ada.send_message("next"))
+    await ada.wait_for_reply(await ada.send_message("next"))
 
     assert new["msg"] == "slowly said"
     assert [one["source"] for one in ada.view.messages.values() if "source" in one] == [
@@ -99,7 +99,7 @@ async def test_a_failed_reply_is_written_again(tabs: Tabs, model_stub: ModelStub
     model_stub.script(failing(401))
     (ada,) = await tabs()
     message = await ada.send_message("hello")
-    failed = await ada.outcome(message)
+    failed = await ada.wait_for_reply(message)
     assert failed["error"]["code"] == "model.unauthorized"
 
     await ada.send("reply.regenerate", reply_to=message)
@@ -115,8 +115,8 @@ async def test_a_failed_reply_in_the_middle_is_retried_with_the_earlier_history(
     model_stub.script(failing(401))
     (ada,) = await tabs()
     failed_message = await ada.send_message("one")
-    failed = await ada.outcome(failed_message)
-    await ada.outcome(await ada.send_message("two"))
+    failed = await ada.wait_for_reply(failed_message)
+    await ada.wait_for_reply(await ada.send_message("two"))
 
     await ada.send("reply.regenerate", reply_to=failed_message)
     await new_outcome(ada, failed_message, failed)
@@ -127,21 +127,21 @@ async def test_a_failed_reply_in_the_middle_is_retried_with_the_earlier_history(
 async def test_only_the_last_reply_may_be_replaced(tabs: Tabs) -> None:
     (ada,) = await tabs()
     first = await ada.send_message("one")
-    await ada.outcome(first)
-    await ada.outcome(await ada.send_message("two"))
+    await ada.wait_for_reply(first)
+    await ada.wait_for_reply(await ada.send_message("two"))
 
     await ada.send("reply.regenerate", reply_to=first)
 
-    assert (await ada.received("error"))["code"] == "message.invalid"
+    assert (await ada.wait_for_frame("error"))["code"] == "message.invalid"
 
 
 async def test_it_takes_its_turn_behind_what_waits(tabs: Tabs, model_stub: ModelStub) -> None:
     (ada,) = await tabs()
     first = await ada.send_message("one")
-    old = await ada.outcome(first)
+    old = await ada.wait_for_reply(first)
     model_stub.script(Behaviour(piece_delay_s=0.1))
     second = await ada.send_message("two")
-    await ada.received("reply.started", reply_to=second)
+    await ada.wait_for_frame("reply.started", reply_to=second)
 
     await ada.send("reply.regenerate", reply_to=first)
     new = await new_outcome(ada, first, old)
@@ -149,22 +149,22 @@ async def test_it_takes_its_turn_behind_what_waits(tabs: Tabs, model_stub: Model
     replies = [one for one in ada.view.messages.values() if one.get("source") == "bot"]
     assert [one["reply_to"] for one in replies] == [second, first]
     assert new["seq"] == 5
-    assert (await ada.received("reply.queued", reply_to=first))["ahead"] == 1
+    assert (await ada.wait_for_frame("reply.queued", reply_to=first))["ahead"] == 1
 
 
 async def test_the_model_sees_the_conversation_before_many_regenerations(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:
     (ada,) = await tabs()
-    await ada.outcome(await ada.send_message("first"))
+    await ada.wait_for_reply(await ada.send_message("first"))
     message = await ada.send_message("second")
-    old = await ada.outcome(message)
+    old = await ada.wait_for_reply(message)
     for number in range(9):
         model_stub.script(Behaviour(text=f"try {number}"))
         await ada.send("reply.regenerate", reply_to=message)
         old = await new_outcome(ada, message, old)
 
-    await ada.outcome(await ada.send_message("third"))
+    await ada.wait_for_reply(await ada.send_message("third"))
 
     assert prompts(model_stub)[-1].splitlines() == [
         "Bot: You said: first",

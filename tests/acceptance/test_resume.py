@@ -28,10 +28,10 @@ async def connect_when_up(client: Client) -> dict[str, Any]:
 
 async def test_only_what_was_missed_is_sent(tabs: Tabs) -> None:
     ada, other = await tabs(2)
-    await ada.outcome(await ada.send_message("one"))
-    await other.until(lambda: other.view.last_seq == 2, "the first exchange")
+    await ada.wait_for_reply(await ada.send_message("one"))
+    await other.wait_until(lambda: other.view.last_seq == 2, "the first exchange")
     await ada.drop()
-    await other.outcome(await other.send_message("two"))
+    await other.wait_for_reply(await other.send_message("two"))
 
     ready = await ada.connect()
 
@@ -42,7 +42,7 @@ async def test_only_what_was_missed_is_sent(tabs: Tabs) -> None:
 
 async def test_a_client_ahead_of_the_document_gets_the_whole_history(tabs: Tabs) -> None:
     (ada,) = await tabs()
-    await ada.outcome(await ada.send_message("one"))
+    await ada.wait_for_reply(await ada.send_message("one"))
     await ada.drop()
     ada.view.last_seq = 7
 
@@ -56,9 +56,9 @@ async def test_a_reply_is_joined_in_its_middle(tabs: Tabs, model_stub: ModelStub
     model_stub.script(SLOW)
     ada, other = await tabs(2)
     message = await ada.send_message("count")
-    await ada.received("reply.delta")
+    await ada.wait_for_frame("reply.delta")
     await ada.drop()
-    await other.until(lambda: len(other.view.text) > 9, "more text")
+    await other.wait_until(lambda: len(other.view.text) > 9, "more text")
     mark = len(ada.frames)
 
     ready = await ada.connect()
@@ -66,7 +66,7 @@ async def test_a_reply_is_joined_in_its_middle(tabs: Tabs, model_stub: ModelStub
     assert SLOW.text
     assert len(ready["reply"]["text"]) > 9
     assert SLOW.text.startswith(ready["reply"]["text"])
-    assert (await ada.outcome(message))["msg"] == SLOW.text
+    assert (await ada.wait_for_reply(message))["msg"] == SLOW.text
     deltas = [frame for frame in ada.frames[mark:] if frame["type"] == "reply.delta"]
     assert deltas[0]["offset"] == len(ready["reply"]["text"])
 
@@ -75,23 +75,23 @@ async def test_a_client_that_was_away_gets_a_failure(tabs: Tabs, model_stub: Mod
     model_stub.script(Behaviour(delay_s=0.5, status=401, error="No"))
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
-    await ada.received("message.accepted")
+    await ada.wait_for_frame("message.accepted")
     await ada.drop()
-    await other.outcome(message)
+    await other.wait_for_reply(message)
 
     await ada.connect()
 
-    assert (await ada.outcome(message))["error"]["code"] == "model.unauthorized"
+    assert (await ada.wait_for_reply(message))["error"]["code"] == "model.unauthorized"
 
 
 async def test_a_client_that_was_away_gets_a_replacement(tabs: Tabs) -> None:
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
-    await ada.outcome(message)
-    await other.until(lambda: other.view.last_seq == 2, "the first reply")
+    await ada.wait_for_reply(message)
+    await other.wait_until(lambda: other.view.last_seq == 2, "the first reply")
     await ada.drop()
     await other.send("reply.regenerate", reply_to=message)
-    await other.until(lambda: other.view.last_seq == 3, "the second reply")
+    await other.wait_until(lambda: other.view.last_seq == 3, "the second reply")
 
     await ada.connect()
 
@@ -103,12 +103,12 @@ async def test_a_client_that_was_away_gets_repeated_replacements(tabs: Tabs) -> 
     """The reply in between is sent without what it replaced, so the whole history is sent."""
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
-    await ada.outcome(message)
-    await other.until(lambda: other.view.last_seq == 2, "the first reply")
+    await ada.wait_for_reply(message)
+    await other.wait_until(lambda: other.view.last_seq == 2, "the first reply")
     await ada.drop()
     for seq in (3, 4):
         await other.send("reply.regenerate", reply_to=message)
-        await other.until(lambda seq=seq: other.view.last_seq == seq, "another reply")  # type: ignore[misc]
+        await other.wait_until(lambda seq=seq: other.view.last_seq == seq, "another reply")  # type: ignore[misc]
 
     ready = await ada.connect()
 
@@ -124,7 +124,7 @@ async def test_a_message_sent_into_a_broken_connection_is_sent_again_once(tabs: 
     await ada.connect()
     for _ in range(2):
         await ada.send_message("hello", message)
-    await ada.outcome(message)
+    await ada.wait_for_reply(message)
 
     assert [one["source"] for one in ada.view.messages.values()] == ["human", "bot"]
 
@@ -139,14 +139,14 @@ async def test_another_web_process_takes_over(
     first_address, ada.ws_url = ada.ws_url, f"ws://127.0.0.1:{web.port}/chat"
     await ada.connect()
     message = await ada.send_message("count")
-    await ada.received("reply.delta")
+    await ada.wait_for_frame("reply.delta")
 
     await asyncio.to_thread(web.kill)
-    await ada.until(lambda: not ada.is_connected, "the end of the connection")
+    await ada.wait_until(lambda: not ada.is_connected, "the end of the connection")
     ada.ws_url = first_address
     await ada.connect()
 
-    assert (await ada.outcome(message))["msg"] == SLOW.text
+    assert (await ada.wait_for_reply(message))["msg"] == SLOW.text
 
 
 async def test_one_tab_too_many_is_told_to_retry_later(tabs: Tabs) -> None:
@@ -155,7 +155,7 @@ async def test_one_tab_too_many_is_told_to_retry_later(tabs: Tabs) -> None:
 
     with pytest.raises(ConnectionError, match="Too many windows"):
         await late.connect()
-    await late.until(lambda: late.closed_with == 1013, "the close")
+    await late.wait_until(lambda: late.closed_with == 1013, "the close")
 
     await last.close()
     await connect_when_up(late)
@@ -168,15 +168,15 @@ async def test_another_worker_takes_over(
     model_stub.script(SLOW)
     ada, other = await tabs(2, site=narrow_stack)
     message = await ada.send_message("count")
-    await ada.received("reply.delta")
+    await ada.wait_for_frame("reply.delta")
 
     await asyncio.to_thread(narrow_stack.running("worker")[0].kill)
-    await ada.received("reply.queued", reply_to=message)
+    await ada.wait_for_frame("reply.queued", reply_to=message)
     # Not in a thread: a process dies with the thread that started it, and others use this site.
     narrow_stack.start_worker()
 
     for tab in (ada, other):
-        assert (await tab.outcome(message))["msg"] == "You said: count"
+        assert (await tab.wait_for_reply(message))["msg"] == "You said: count"
         started = [frame["id"] for frame in tab.frames if frame["type"] == "reply.started"]
         assert len(set(started)) == 2, "the text began again under another id"
         assert tab.view.last_seq == 2
@@ -195,14 +195,14 @@ async def test_a_lost_event_is_recovered(
 
     first = await deaf.send_message("slowly")
     second = await deaf.send_message("quickly")
-    assert (await deaf.outcome(first))["msg"] == "one two three"
-    assert (await deaf.outcome(second))["msg"] == "You said: quickly"
+    assert (await deaf.wait_for_reply(first))["msg"] == "one two three"
+    assert (await deaf.wait_for_reply(second))["msg"] == "You said: quickly"
     kinds = [frame["type"] for frame in deaf.frames if frame.get("reply_to") == first]
     assert "reply.delta" in kinds, "the text is told while it is written"
 
-    await hearing.outcome(await hearing.send_message("did you hear that?"))
+    await hearing.wait_for_reply(await hearing.send_message("did you hear that?"))
     assert deaf.view.last_seq == 4, "it waits for nothing"
-    await deaf.outcome(await deaf.send_message("what?"))
+    await deaf.wait_for_reply(await deaf.send_message("what?"))
     assert deaf.view.shown()[:6] == hearing.view.shown()[:6]
     assert [frame["type"] for frame in deaf.frames].count("session.ready") == 2
     await deaf.close()
@@ -216,11 +216,11 @@ async def test_messages_lost_from_the_document_are_reported(
     site = new_stack()
     site.start()
     ada, other = await tabs(2, site=site)
-    await ada.outcome(await ada.send_message("kept"))
+    await ada.wait_for_reply(await ada.send_message("kept"))
     append_only = Path(site.folder, "redis", "appendonlydir")
     shutil.copytree(append_only, site.folder / "older")
-    await ada.outcome(await ada.send_message("lost"))
-    await other.until(lambda: other.view.last_seq == 4, "the second exchange")
+    await ada.wait_for_reply(await ada.send_message("lost"))
+    await other.wait_until(lambda: other.view.last_seq == 4, "the second exchange")
     await ada.drop()
 
     await asyncio.to_thread(site.running("redis")[0].kill)
@@ -232,11 +232,11 @@ async def test_messages_lost_from_the_document_are_reported(
     assert not ready["recovered"]
     assert [message["seq"] for message in ready["messages"]] == [1, 2]
     message = await ada.send_message("new")
-    await ada.outcome(message)
-    await other.until(
+    await ada.wait_for_reply(message)
+    await other.wait_until(
         lambda: any(frame.get("recovered") is False for frame in other.frames),
         "that the document has less",
         timeout_s=45,
     )
-    await other.outcome(message)
+    await other.wait_for_reply(message)
     assert other.view.shown() == ada.view.shown()

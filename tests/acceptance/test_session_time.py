@@ -48,7 +48,7 @@ async def test_every_tab_is_warned(tabs: Tabs, ends_in: EndsIn, mark_s: int) -> 
         await tab.connect()
 
     for tab in (ada, other):
-        warning = await tab.received("session.expiring")
+        warning = await tab.wait_for_frame("session.expiring")
         assert warning["expires_at"] == tab.frames[-2]["expires_at"]
 
 
@@ -57,9 +57,9 @@ async def test_a_message_meanwhile_calls_the_warning_off(tabs: Tabs, ends_in: En
     ends_in(ada, 61)
     await ada.drop()
     await ada.connect()
-    await ada.outcome(await ada.send_message("still here"))
+    await ada.wait_for_reply(await ada.send_message("still here"))
     ends_in(ada, 62.5)
-    await ada.received("session.expiring")
+    await ada.wait_for_frame("session.expiring")
 
     warnings = [one for one in ada.frames if one["type"] == "session.expiring"]
     left_s = (expires_at(warnings[0]) - expires_at(ada.frames[0])).total_seconds()
@@ -78,7 +78,7 @@ async def test_extending_notifies_every_tab(tabs: Tabs, ends_in: EndsIn) -> None
     await other.send("session.extend")
 
     received = [
-        await tab.received("session.ready", since=mark)
+        await tab.wait_for_frame("session.ready", since=mark)
         for tab, mark in zip((ada, other), marks, strict=True)
     ]
     assert received[0]["expires_at"] == received[1]["expires_at"]
@@ -97,19 +97,19 @@ async def test_the_end_is_the_same_instant_for_every_tab(
         await tab.connect()
     ends_in(ada, 2.5)
 
-    ends = [await tab.received("session.expired") for tab in (ada, idle)]
+    ends = [await tab.wait_for_frame("session.expired") for tab in (ada, idle)]
     for tab in (ada, idle):
-        await tab.until(lambda tab=tab: tab.closed_with == 1008, "the close")  # type: ignore[misc]
+        await tab.wait_until(lambda tab=tab: tab.closed_with == 1008, "the close")  # type: ignore[misc]
     assert ends[0] == ends[1]
     assert request(stack, "GET", "/refresh_token", ada) == 400
 
 
 async def test_an_erased_session_ends_for_every_tab(tabs: Tabs, stack: Stack) -> None:
     ada, other = await tabs(2)
-    await ada.outcome(await ada.send_message("hello"))
+    await ada.wait_for_reply(await ada.send_message("hello"))
 
     assert request(stack, "DELETE", "/token", ada) == 204
 
     for tab in (ada, other):
-        await tab.received("session.expired")
-        await tab.until(lambda tab=tab: tab.closed_with == 1008, "the close")  # type: ignore[misc]
+        await tab.wait_for_frame("session.expired")
+        await tab.wait_until(lambda tab=tab: tab.closed_with == 1008, "the close")  # type: ignore[misc]

@@ -19,7 +19,7 @@ ENDLESS = Behaviour(pieces=("word ",), endless=True, piece_delay_s=0.01)
 async def stop(client: Client, message: str) -> Frame:
     """Request the stop and return the stored reply."""
     await client.send("reply.stop", reply_to=message)
-    return await client.outcome(message)
+    return await client.wait_for_reply(message)
 
 
 async def test_a_stopped_reply_keeps_its_text_and_frees_the_model(
@@ -28,7 +28,7 @@ async def test_a_stopped_reply_keeps_its_text_and_frees_the_model(
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
     message = await ada.send_message("go on for ever")
-    await ada.received("reply.delta")
+    await ada.wait_for_frame("reply.delta")
 
     reply = await stop(ada, message)
 
@@ -43,11 +43,11 @@ async def test_another_tab_can_stop_it(tabs: Tabs, model_stub: ModelStub) -> Non
     model_stub.script(ENDLESS)
     writer, other = await tabs(2)
     message = await writer.send_message("go on for ever")
-    await other.received("reply.delta")
+    await other.wait_for_frame("reply.delta")
 
     reply = await stop(other, message)
 
-    assert await writer.outcome(message) == reply
+    assert await writer.wait_for_reply(message) == reply
     assert reply["finish_reason"] == "stop_requested"
 
 
@@ -55,7 +55,7 @@ async def test_it_can_be_stopped_after_a_reconnect(tabs: Tabs, model_stub: Model
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
     message = await ada.send_message("go on for ever")
-    await ada.received("reply.delta")
+    await ada.wait_for_frame("reply.delta")
     await ada.drop()
     ready = await ada.connect()
 
@@ -69,7 +69,7 @@ async def test_it_can_be_stopped_before_the_first_text(tabs: Tabs, model_stub: M
     model_stub.script(Behaviour(delay_s=60))
     (ada,) = await tabs()
     message = await ada.send_message("are you there?")
-    await ada.received("reply.started")
+    await ada.wait_for_frame("reply.started")
 
     reply = await stop(ada, message)
 
@@ -82,7 +82,7 @@ async def test_it_can_be_stopped_while_the_model_loads(tabs: Tabs, model_stub: M
     model_stub.script(loading(20))
     (ada,) = await tabs()
     message = await ada.send_message("wake up")
-    await ada.received("model.loading", reply_to=message)
+    await ada.wait_for_frame("model.loading", reply_to=message)
 
     reply = await stop(ada, message)
 
@@ -94,11 +94,11 @@ async def test_a_stopped_message_keeps_its_turn(tabs: Tabs, model_stub: ModelStu
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
     first, second, third = [await ada.send_message(text) for text in ("one", "two", "three")]
-    await ada.received("reply.delta", reply_to=first)
+    await ada.wait_for_frame("reply.delta", reply_to=first)
 
     await ada.send("reply.stop", reply_to=second)
     await ada.send("reply.stop", reply_to=first)
-    await ada.outcome(third)
+    await ada.wait_for_reply(third)
 
     replies = [one for one in ada.view.messages.values() if one["source"] == "bot"]
     assert [one["reply_to"] for one in replies] == [first, second, third]
@@ -110,13 +110,13 @@ async def test_a_stopped_message_keeps_its_turn(tabs: Tabs, model_stub: ModelStu
 async def test_stopping_twice_or_too_late_sends_the_stored_reply(tabs: Tabs) -> None:
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
-    reply = await ada.outcome(message)
-    await other.outcome(message)
+    reply = await ada.wait_for_reply(message)
+    await other.wait_for_reply(message)
     mark = len(other.frames)
 
     await other.send("reply.stop", reply_to=message)
 
-    assert (await other.received("reply.completed", since=mark))["message"] == reply
+    assert (await other.wait_for_frame("reply.completed", since=mark))["message"] == reply
     assert reply["finish_reason"] == "stop"
 
 
@@ -125,7 +125,7 @@ async def test_stopping_what_is_not_there_is_an_error(tabs: Tabs, reply_to: str)
     (ada,) = await tabs()
     await ada.send("reply.stop", reply_to=reply_to)
 
-    assert (await ada.received("error"))["code"] == "message.invalid"
+    assert (await ada.wait_for_frame("error"))["code"] == "message.invalid"
 
 
 async def test_a_stop_needs_no_free_worker(
@@ -134,10 +134,10 @@ async def test_a_stop_needs_no_free_worker(
     model_stub.script(ENDLESS)
     (busy,) = await tabs(site=narrow_stack)
     running = await busy.send_message("go on for ever")
-    await busy.received("reply.delta")
+    await busy.wait_for_frame("reply.delta")
     (ada,) = await tabs(site=narrow_stack)
     message = await ada.send_message("me too")
-    await ada.received("reply.queued", reply_to=message)
+    await ada.wait_for_frame("reply.queued", reply_to=message)
 
     reply = await stop(ada, message)
 
@@ -157,7 +157,7 @@ async def test_the_embedded_models_slot_is_free_again(new_stack: NewStack, tabs:
     model.wait_until(lambda: "Serving" in model.output(), "to load")
     (ada,) = await tabs(site=site)
     message = await ada.send_message("Count from one to one thousand, in words.")
-    await ada.received("reply.delta")
+    await ada.wait_for_frame("reply.delta")
     assert busy_slots(model) == 1
 
     reply = await stop(ada, message)
