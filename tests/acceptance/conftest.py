@@ -1,4 +1,4 @@
-"""What the tests of the WebSocket API share."""
+"""Fixtures of the tests of the WebSocket API."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -15,11 +15,11 @@ Tabs = Callable[..., Awaitable[list[Client]]]
 
 @pytest.fixture
 async def tabs(stack: Stack) -> AsyncIterator[Tabs]:
-    """Open tabs of one new session on the shared site; every one followed the protocol."""
+    """Open tabs of a new session; asserts at the end that none saw a violation of the protocol."""
     async with AsyncExitStack() as opened:
         clients: list[Client] = []
 
-        async def make(count: int = 1, *, site: Stack = stack) -> list[Client]:
+        async def open_tabs(count: int = 1, *, site: Stack = stack) -> list[Client]:
             token = create_session(site.url)
             new = [Client(site.ws_url, token) for _ in range(count)]
             for client in new:
@@ -27,7 +27,7 @@ async def tabs(stack: Stack) -> AsyncIterator[Tabs]:
             clients.extend(new)
             return new
 
-        yield make
+        yield open_tabs
         assert [client.view.violations for client in clients] == [[] for _ in clients]
 
 

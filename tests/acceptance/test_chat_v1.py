@@ -1,4 +1,4 @@
-"""chat.v1 against real processes: frames, resends, reloads, and every kind of bad input."""
+"""chat.v1 against real processes: frames, resends, reloads, and invalid input."""
 
 import json
 from typing import Any
@@ -20,7 +20,9 @@ def slow(*pieces: str, delay_s: float = 0.15) -> Behaviour:
     return Behaviour(pieces=pieces, piece_delay_s=delay_s)
 
 
-def test_a_message_is_accepted_written_and_completed(stack: Stack, model_stub: ModelStub) -> None:
+def test_a_message_is_accepted_and_its_reply_streamed_and_completed(
+    stack: Stack, model_stub: ModelStub
+) -> None:
     model_stub.script(slow(" Good", " morning", "!"))
     with connect_chat_v1(stack, create_session(stack.url)) as socket:
         ready = socket.receive()
@@ -55,7 +57,7 @@ def test_text_that_arrives_together_is_sent_together(stack: Stack, model_stub: M
     assert [(delta["offset"], delta["text"]) for delta in deltas] == [(0, reply["msg"])]
 
 
-def test_the_pieces_add_up_to_the_reply(stack: Stack, model_stub: ModelStub) -> None:
+def test_the_deltas_add_up_to_the_reply(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(slow("one", " two", " three", delay_s=0.02))
     with connect_chat_v1(stack, create_session(stack.url)) as socket:
         reply = socket.wait_for_reply(socket.send_message("hello"))
@@ -64,7 +66,7 @@ def test_the_pieces_add_up_to_the_reply(stack: Stack, model_stub: ModelStub) -> 
     assert "".join(deltas) == reply["msg"] == "one two three"
 
 
-def test_the_same_id_is_never_a_second_message(stack: Stack, model_stub: ModelStub) -> None:
+def test_a_resent_message_is_accepted_once(stack: Stack, model_stub: ModelStub) -> None:
     token = create_session(stack.url)
     with connect_chat_v1(stack, token) as socket:
         message = socket.send_message("hello")
@@ -77,7 +79,7 @@ def test_the_same_id_is_never_a_second_message(stack: Stack, model_stub: ModelSt
     assert len(model_stub.requests) == 1
 
 
-def test_another_tab_sees_everything_once(stack: Stack, model_stub: ModelStub) -> None:
+def test_another_tab_receives_every_frame_once(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(slow(" one", " two"))
     token = create_session(stack.url)
     with connect_chat_v1(stack, token) as first, connect_chat_v1(stack, token) as second:
@@ -90,7 +92,7 @@ def test_another_tab_sees_everything_once(stack: Stack, model_stub: ModelStub) -
     ]
 
 
-def test_a_reload_in_mid_reply_goes_on_where_it_was(stack: Stack, model_stub: ModelStub) -> None:
+def test_a_reload_during_a_reply_continues_its_stream(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(slow(*(f" {number}" for number in range(12)), delay_s=0.1))
     token = create_session(stack.url)
     with connect_chat_v1(stack, token) as before:
@@ -102,7 +104,7 @@ def test_a_reload_in_mid_reply_goes_on_where_it_was(stack: Stack, model_stub: Mo
         ready = after.wait_for_frame("session.ready")
         reply = after.wait_for_reply(message)
 
-    assert [one["id"] for one in ready["messages"]] == [message]
+    assert [message["id"] for message in ready["messages"]] == [message]
     assert ready["reply"]["reply_to"] == message
     text = ready["reply"]["text"]
     assert text
@@ -114,7 +116,7 @@ def test_a_reload_in_mid_reply_goes_on_where_it_was(stack: Stack, model_stub: Mo
     assert reply["msg"].split() == [str(number) for number in range(12)]
 
 
-def test_a_reply_during_an_absence_is_sent_on_reconnect(stack: Stack) -> None:
+def test_a_missed_reply_is_sent_on_reconnect(stack: Stack) -> None:
     token = create_session(stack.url)
     with connect_chat_v1(stack, token) as socket:
         message = socket.send_message("hello")
@@ -122,7 +124,7 @@ def test_a_reply_during_an_absence_is_sent_on_reconnect(stack: Stack) -> None:
 
     with connect_chat_v1(stack, token, after=1) as socket:
         ready = socket.wait_for_frame("session.ready")
-    assert [one["reply_to"] for one in ready["messages"]] == [message]
+    assert [reply["reply_to"] for reply in ready["messages"]] == [message]
     assert ready["recovered"] is True
 
     with connect_chat_v1(stack, token, after=7) as socket:
@@ -136,12 +138,14 @@ def test_sync_sends_later_messages(stack: Stack) -> None:
         socket.wait_for_frame("session.ready")
         socket.wait_for_reply(socket.send_message("hello"))
         socket.send_frame("session.sync", after=1)
-        assert [one["seq"] for one in socket.wait_for_frame("session.ready")["messages"]] == [2]
+        assert [
+            message["seq"] for message in socket.wait_for_frame("session.ready")["messages"]
+        ] == [2]
 
 
-def test_a_failed_reply_keeps_what_was_written(stack: Stack, model_stub: ModelStub) -> None:
+def test_a_failed_reply_is_stored_with_its_error(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.always(
-        Behaviour(pieces=(" half", " a"), error="CUDA went away", error_after=2, times=None)
+        Behaviour(pieces=(" half", " a"), error="CUDA failed", error_after=2, times=None)
     )
     token = create_session(stack.url)
     with connect_chat_v1(stack, token) as socket:
@@ -154,7 +158,7 @@ def test_a_failed_reply_keeps_what_was_written(stack: Stack, model_stub: ModelSt
     assert history(stack.url, token)[1]["error"] == failed["error"]
 
 
-def test_a_hiccup_of_the_model_is_not_seen(stack: Stack, model_stub: ModelStub) -> None:
+def test_temporary_failures_of_the_model_are_retried(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(failing(500), Behaviour(reset_after=2, piece_delay_s=0.05))
     with connect_chat_v1(stack, create_session(stack.url)) as socket:
         reply = socket.wait_for_reply(socket.send_message("hello"))
@@ -165,14 +169,14 @@ def test_a_hiccup_of_the_model_is_not_seen(stack: Stack, model_stub: ModelStub) 
     assert len(set(started)) == len(started)
 
 
-def test_a_loading_model_is_awaited_and_reported(stack: Stack, model_stub: ModelStub) -> None:
+def test_a_loading_model_is_reported_and_retried(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(loading(1), loading(1))
     with connect_chat_v1(stack, create_session(stack.url)) as socket:
         message = socket.send_message("hello")
-        received = socket.wait_for_frame("model.loading")
+        loading_frame = socket.wait_for_frame("model.loading")
         reply = socket.wait_for_reply(message)
 
-    assert (received["reply_to"], received["retry_in_s"]) == (message, 1)
+    assert (loading_frame["reply_to"], loading_frame["retry_in_s"]) == (message, 1)
     assert reply["msg"] == "You said: hello"
 
 
@@ -195,7 +199,7 @@ def test_a_loading_model_is_awaited_and_reported(stack: Stack, model_stub: Model
         (b"{}", "message.invalid"),
     ],
 )
-def test_bad_frames_get_an_error_and_the_socket_stays_open(
+def test_invalid_frames_get_an_error_and_the_socket_stays_open(
     stack: Stack, sent: str | bytes, code: str
 ) -> None:
     with connect_chat_v1(stack, create_session(stack.url)) as socket:
@@ -223,16 +227,16 @@ def test_an_unknown_session_gets_an_error_and_a_close(stack: Stack, token: str) 
         assert socket.wait_for_close()[0] == 1008
 
 
-def test_a_full_mailbox_is_an_error(stack: Stack, model_stub: ModelStub) -> None:
+def test_a_message_to_a_full_mailbox_is_rejected(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.always(Behaviour(delay_s=0.5, times=None))
     with connect_chat_v1(stack, create_session(stack.url)) as socket:
         sent = [socket.send_message(f"message {number}") for number in range(11)]
-        refused = socket.wait_for_frame("error")
+        error = socket.wait_for_frame("error")
         model_stub.always(Behaviour())
-        answered = [socket.wait_for_reply(message)["msg"] for message in sent[:10]]
+        replies = [socket.wait_for_reply(message)["msg"] for message in sent[:10]]
 
-    assert (refused["code"], refused["ref"]) == ("session.busy", sent[10])
-    assert answered == [f"You said: message {number}" for number in range(10)]
+    assert (error["code"], error["ref"]) == ("session.busy", sent[10])
+    assert replies == [f"You said: message {number}" for number in range(10)]
 
 
 def test_an_erased_session_ends_for_every_tab(stack: Stack) -> None:
@@ -251,18 +255,20 @@ def test_an_erased_session_ends_for_every_tab(stack: Stack) -> None:
         assert v1.wait_for_close() == end
         assert plain_socket.wait_for_close() == end
         assert plain_socket.frames == []
-    gone = requests.get(f"{stack.url}/refresh_token", params={"token": token}, timeout=10)
-    assert (gone.status_code, gone.json()) == (
+    response = requests.get(f"{stack.url}/refresh_token", params={"token": token}, timeout=10)
+    assert (response.status_code, response.json()) == (
         400,
         {"detail": "Session expired or does not exist"},
     )
 
 
 @pytest.mark.parametrize("origin", [None, "http://localhost:3000", "its own"])
-def test_known_sites_and_programs_may_open_a_socket(stack: Stack, origin: str | None) -> None:
-    known: Any = stack.url if origin == "its own" else origin
+def test_allowed_origins_and_clients_without_an_origin_are_accepted(
+    stack: Stack, origin: str | None
+) -> None:
+    allowed: Any = stack.url if origin == "its own" else origin
     with connect(
-        f"{stack.ws_url}?token={create_session(stack.url)}", origin=known, proxy=None
+        f"{stack.ws_url}?token={create_session(stack.url)}", origin=allowed, proxy=None
     ) as connection:
         connection.send("hello")
         assert "You said: hello" in connection.recv(timeout=10)
@@ -271,10 +277,10 @@ def test_known_sites_and_programs_may_open_a_socket(stack: Stack, origin: str | 
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "http://localhost.evil.example:3000"]
 )
-def test_other_sites_may_not(stack: Stack, origin: Any) -> None:
+def test_other_origins_are_rejected(stack: Stack, origin: Any) -> None:
     with (
-        pytest.raises(InvalidStatus) as refused,
+        pytest.raises(InvalidStatus) as rejected,
         connect(f"{stack.ws_url}?token={create_session(stack.url)}", origin=origin, proxy=None),
     ):
         pass
-    assert refused.value.response.status_code == 403
+    assert rejected.value.response.status_code == 403

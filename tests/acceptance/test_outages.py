@@ -1,4 +1,4 @@
-"""Redis, the broker or the worker is away; a session expires during a reply."""
+"""Redis, the broker or a worker is down, or a session expires during a reply."""
 
 import signal
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.ports import free_port
 from tests.processes import Stack
 
 
-def test_without_redis_nothing_is_half_stored(new_stack: NewStack) -> None:
+def test_a_message_sent_without_redis_is_rejected_and_can_be_resent(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.start()
     token = create_session(stack.url)
@@ -23,15 +23,15 @@ def test_without_redis_nothing_is_half_stored(new_stack: NewStack) -> None:
         socket.wait_for_frame("session.ready")
         stack.running("redis")[0].kill()
         message = socket.send_message("hello")
-        refused = socket.wait_for_frame("error")
-        assert (refused["code"], refused["ref"]) == ("store.unavailable", message)
+        error = socket.wait_for_frame("error")
+        assert (error["code"], error["ref"]) == ("store.unavailable", message)
 
         stack.start_redis()
         assert socket.send_message("hello", id_=message) == message
         assert socket.wait_for_reply(message)["msg"] == "You said: hello"
         socket.send_frame("session.sync", after=0)
         ready = socket.wait_for_frame("session.ready")
-    assert [one["msg"] for one in ready["messages"]] == ["hello", "You said: hello"]
+    assert [message["msg"] for message in ready["messages"]] == ["hello", "You said: hello"]
 
 
 def test_a_message_stored_without_a_broker_is_answered_later(
@@ -46,9 +46,9 @@ def test_a_message_stored_without_a_broker_is_answered_later(
     with broker, connect_chat_v1(stack, create_session(stack.url)) as socket:
         message = socket.send_message("hello")
         assert socket.wait_for_frame("message.accepted")["message"]["id"] == message
-        received = socket.wait_for_frame("error")
-        assert (received["code"], received["ref"]) == ("queue.unavailable", message)
-        assert "saved" in received["detail"]
+        error = socket.wait_for_frame("error")
+        assert (error["code"], error["ref"]) == ("queue.unavailable", message)
+        assert "saved" in error["detail"]
 
         broker.start_redis()
         stack.start_worker(CELERY_BROKER_URL=broker.redis_url)
@@ -56,7 +56,7 @@ def test_a_message_stored_without_a_broker_is_answered_later(
         assert socket.wait_for_reply(message)["msg"] == "You said: hello"
 
 
-def test_a_killed_workers_reply_is_written_by_another(
+def test_the_reply_of_a_killed_worker_is_generated_by_another(
     new_stack: NewStack, model_stub: ModelStub
 ) -> None:
     stack = new_stack()
@@ -83,7 +83,7 @@ def test_a_session_that_expires_during_a_reply_notifies_the_client(
     model_stub.script(Behaviour(pieces=(" word",), endless=True, piece_delay_s=0.1))
     token = create_session(stack.url)
     with connect_chat_v1(stack, token) as v1, connect_plain(stack, token) as plain_socket:
-        v1.send_message("talk for ever")
+        v1.send_message("never stop")
         v1.wait_for_frame("reply.delta")
         assert v1.wait_for_frame("session.expired")
         assert v1.wait_for_close()[0] == 1008
@@ -91,7 +91,7 @@ def test_a_session_that_expires_during_a_reply_notifies_the_client(
     model_stub.wait_for(lambda seen: seen[0].disconnected_at_s is not None)
 
 
-def test_a_new_client_is_closed_on_shutdown(new_stack: NewStack) -> None:
+def test_a_new_socket_is_closed_on_shutdown(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.start()
     with connect_chat_v1(stack, create_session(stack.url)) as socket:

@@ -1,4 +1,4 @@
-"""`reply.queued`: how many come before, about how long, as long as it waits."""
+"""`reply.queued`: how many messages are ahead and about how long, while a message waits."""
 
 from tests.acceptance.conftest import Tabs
 from tests.client import Client
@@ -17,7 +17,7 @@ def queue_positions(client: Client, message: str) -> list[Frame]:
     ]
 
 
-async def test_own_older_messages_come_first(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_older_messages_of_the_session_are_ahead(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(ENDLESS)
     ada, other = await tabs(2)
     messages = [await ada.send_message(text) for text in ("one", "two", "three")]
@@ -31,7 +31,7 @@ async def test_own_older_messages_come_first(tabs: Tabs, model_stub: ModelStub) 
     assert queue_positions(ada, messages[0]) == [], "it never waited"
 
 
-async def test_plain_sends_no_queue_position(tabs: Tabs) -> None:
+async def test_a_message_that_does_not_wait_has_no_queue_position(tabs: Tabs) -> None:
     (ada,) = await tabs()
     message = await ada.send_message("hello")
     await ada.wait_for_reply(message)
@@ -39,13 +39,13 @@ async def test_plain_sends_no_queue_position(tabs: Tabs) -> None:
     assert queue_positions(ada, message) == []
 
 
-async def test_queue_positions_decrease_as_sessions_ahead_are_answered(
+async def test_other_sessions_are_ahead_and_the_queue_position_decreases(
     narrow_stack: Stack, tabs: Tabs, model_stub: ModelStub
 ) -> None:
     (busy,) = await tabs(site=narrow_stack)
-    await busy.wait_for_reply(await busy.send_message("a reply to learn the pace from"))
+    await busy.wait_for_reply(await busy.send_message("a reply to measure"))
     model_stub.script(ENDLESS)
-    running = await busy.send_message("go on for ever")
+    running = await busy.send_message("never stop")
     await busy.wait_for_frame("reply.delta")
     waiting = []
     for expected in (0, 1, 2):
@@ -57,10 +57,10 @@ async def test_queue_positions_decrease_as_sessions_ahead_are_answered(
     last, message = waiting[-1]
 
     await last.wait_until(
-        lambda: len(queue_positions(last, message)) >= 3, "places again and again"
+        lambda: len(queue_positions(last, message)) >= 3, "repeated queue positions"
     )
     etas = [position["eta_s"] for position in queue_positions(last, message)]
-    assert len(set(etas)) == len(etas), "the estimate is never frozen"
+    assert len(set(etas)) == len(etas), "the estimate changes every time"
     assert min(etas) > 0
     model_stub.script(ENDLESS)
     await busy.send("reply.stop", reply_to=running)
@@ -70,7 +70,7 @@ async def test_queue_positions_decrease_as_sessions_ahead_are_answered(
     await last.wait_for_reply(message)
 
 
-async def test_a_second_worker_takes_the_next_in_line(
+async def test_with_a_second_worker_two_messages_are_answered_at_once(
     narrow_stack: Stack, tabs: Tabs, model_stub: ModelStub
 ) -> None:
     second = narrow_stack.start_worker()
@@ -90,7 +90,7 @@ async def test_a_second_worker_takes_the_next_in_line(
     second.stop()
 
 
-async def test_a_client_that_reconnects_gets_its_position_at_once(
+async def test_a_client_that_reconnects_gets_its_queue_position_at_once(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:
     model_stub.script(ENDLESS)
@@ -98,12 +98,12 @@ async def test_a_client_that_reconnects_gets_its_position_at_once(
     first, second = await ada.send_message("one"), await ada.send_message("two")
     await ada.wait_for_frame("reply.delta", reply_to=first)
     await ada.drop()
-    mark = len(ada.frames)
+    start = len(ada.frames)
 
     await ada.connect()
-    await ada.wait_for_frame("reply.queued", reply_to=second, since=mark)
+    await ada.wait_for_frame("reply.queued", reply_to=second, since=start)
 
-    kinds = [frame["type"] for frame in ada.frames[mark:] if frame["type"] != "reply.delta"]
+    kinds = [frame["type"] for frame in ada.frames[start:] if frame["type"] != "reply.delta"]
     assert kinds[:2] == ["session.ready", "reply.queued"]
     await ada.send("reply.stop", reply_to=first)
     await ada.wait_for_reply(second)
