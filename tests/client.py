@@ -36,7 +36,7 @@ def history(url: str, token: str) -> list[Frame]:
 
 
 class Client:
-    """One tab. It connects when a test says so, and resumes where it was."""
+    """One tab of a session, which connects, drops and reconnects under control of the test."""
 
     def __init__(self, ws_url: str, token: str) -> None:
         self.ws_url = ws_url
