@@ -1,4 +1,4 @@
-"""Middleware: health checks of unknown hosts, metrics of responses, and caching."""
+"""Middleware: metrics of requests, no caching, and health checks before the host name check."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -14,15 +14,16 @@ from chat.observability import metrics
 CACHEABLE = ("/static/",)
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
-
+Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
+SyncHandler = Callable[[HttpRequest], HttpResponse]
 AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 @async_only_middleware
-def probes_on_any_host(get_response: AsyncHandler) -> AsyncHandler:
-    """Respond to probes before ALLOWED_HOSTS is checked: load balancers use IP addresses."""
+def respond_to_probes(get_response: AsyncHandler) -> AsyncHandler:
+    """Respond to health checks and scrapes, whose host names ALLOWED_HOSTS does not list."""
 
-    async def respond(request: HttpRequest) -> HttpResponse:
+    async def middleware(request: HttpRequest) -> HttpResponse:
         if request.path not in PROBES:
             return await get_response(request)
         match = resolve(request.path)
@@ -30,43 +31,38 @@ def probes_on_any_host(get_response: AsyncHandler) -> AsyncHandler:
         response["Cache-Control"] = "no-store"
         return response
 
-    return respond
+    return middleware
 
 
-def no_store(
-    get_response: Callable[[HttpRequest], HttpResponse],
-) -> Callable[[HttpRequest], HttpResponse]:
-    """Keep responses out of every cache, except static files."""
+def no_store(get_response: SyncHandler) -> SyncHandler:
+    """Forbid caching, because responses may contain sessions."""
 
-    def respond(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         if not request.path.startswith(CACHEABLE):
             response["Cache-Control"] = "no-store"
         return response
 
-    return respond
-
-
-Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
+    return middleware
 
 
 @sync_and_async_middleware
-def request_metrics(get_response: Handler) -> Handler:
-    """Count and time requests by URL pattern, never by path."""
+def record_requests(get_response: Handler) -> Handler:
+    """Record each request under the URL pattern that matched, never under its path."""
 
-    async def respond_async(request: HttpRequest) -> HttpResponse:
+    async def async_middleware(request: HttpRequest) -> HttpResponse:
         started_at = time.perf_counter()
         response = await cast(Awaitable[HttpResponse], get_response(request))
         _record(request, response, time.perf_counter() - started_at)
         return response
 
-    def respond(request: HttpRequest) -> HttpResponse:
+    def sync_middleware(request: HttpRequest) -> HttpResponse:
         started_at = time.perf_counter()
         response = cast(HttpResponse, get_response(request))
         _record(request, response, time.perf_counter() - started_at)
         return response
 
-    return respond_async if iscoroutinefunction(get_response) else respond
+    return async_middleware if iscoroutinefunction(get_response) else sync_middleware
 
 
 def _record(request: HttpRequest, response: HttpResponse, seconds: float) -> None:

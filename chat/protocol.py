@@ -1,7 +1,7 @@
-"""The frames of chat.v1, in and out, and how a client's text becomes one.
+"""The frames of chat.v1 in both directions, and the parser for the frames of clients.
 
-Every frame is a JSON object with a dotted `type`. These types are what the server validates with,
-what it sends, and what the WebSocket documents are generated from.
+Every frame is a JSON object with a dotted `type`. The server validates and sends frames with these
+types, and the documents of the WebSocket API are generated from them.
 """
 
 from typing import Annotated, Any, Literal
@@ -28,7 +28,7 @@ class Frame(BaseModel):
 
 
 class MessageSend(Frame):
-    """Say something. The same `id` again is the same message, never a second one."""
+    """Send a message. Sending the same `id` again never creates a second message."""
 
     type: Literal["message.send"] = "message.send"
     id: UUID = Field(description="Chosen by the client.")
@@ -36,40 +36,40 @@ class MessageSend(Frame):
 
 
 class ReplyStop(Frame):
-    """Stop writing; what is written so far is kept.
+    """Stop a reply and keep the text generated so far.
 
-    From any tab and at any moment: while it is written, while the model loads, while it waits.
-    The answer, to every tab, is the message's `reply.completed` with `finish_reason`
-    `stop_requested` and the `pieces` produced. A message behind others keeps its turn, and its
-    empty reply comes then. For a reply that was stored already, this tab is told it again.
+    Any tab can send it while the reply is generated, while the model loads or while the message
+    waits. Every tab then receives `reply.completed` with the `finish_reason` `stop_requested` and
+    the number of `pieces` produced. A message that waits behind others keeps its place in the
+    queue and gets an empty reply. If the reply is already stored, only this tab receives it again.
     """
 
     type: Literal["reply.stop"] = "reply.stop"
-    reply_to: UUID = Field(description="The message whose reply is meant.")
+    reply_to: UUID = Field(description="The message that the reply answers.")
 
 
 class ReplyRegenerate(Frame):
-    """Replace the last reply, or a failed one, by a new one.
+    """Replace the last reply, or a failed one, with a new one.
 
-    The new reply takes its turn behind the messages that wait. This tab, and every tab where it
-    is not begun at once, is told `reply.queued`, then `reply.started` and all else as for any
-    reply; the new message `replaces` the old one. Asking again while it waits or is written is the
-    same ask.
+    The new reply queues behind the messages that wait. This tab receives `reply.queued`, as does
+    every tab if the reply does not start at once. `reply.started` and the other frames follow as
+    for any reply, and the new message `replaces` the old one. Sending it again while the reply
+    waits or is in progress has no further effect.
     """
 
     type: Literal["reply.regenerate"] = "reply.regenerate"
-    reply_to: UUID = Field(description="The message whose reply is meant.")
+    reply_to: UUID = Field(description="The message that the reply answers.")
 
 
 class SessionSync(Frame):
-    """Send what I missed, in a `session.ready`."""
+    """Request the messages the client missed; the server responds with `session.ready`."""
 
     type: Literal["session.sync"] = "session.sync"
     after: int = Field(default=0, ge=0, description="The last `seq` the client knows.")
 
 
 class SessionExtend(Frame):
-    """Start the session's time again. Every tab is told `session.ready` with the new end."""
+    """Restart the session's time to live. Every tab receives `session.ready` with the new end."""
 
     type: Literal["session.extend"] = "session.extend"
 
@@ -81,102 +81,103 @@ ClientFrame = Annotated[
 
 
 class SessionLimits(FrozenModel):
-    """What the session may use, for a client to show before it is refused."""
+    """The limits of a session, so that a client can show them before it reaches one."""
 
     max_message_chars: int
-    max_pending: int = Field(description="How many messages may wait for an answer.")
+    max_pending: int = Field(description="How many messages may wait for a reply.")
     messages_per_minute: int
-    history_messages: int = Field(description="How many messages the model sees.")
+    history_messages: int = Field(description="How many messages are sent to the model.")
     session_ttl_s: float = Field(description="Counted from the last message.")
 
 
 class SessionReady(Frame):
-    """The session as the document has it: the first frame, and the answer to `session.sync`."""
+    """The state of the session: the first frame, and the response to `session.sync`."""
 
     type: Literal["session.ready"] = "session.ready"
-    name: str = Field(description="The visitor's.")
+    name: str = Field(description="The visitor's name.")
     session_start: Timestamp
     expires_at: Timestamp
     messages: tuple[Message | Replaced, ...] = Field(
-        description="All, or those after `after` where that tells all that changed."
+        description="All messages, or only those after `after` if nothing before them changed."
     )
-    reply: PartialReply | None = Field(
-        description="The reply being written now, with its text so far."
-    )
+    reply: PartialReply | None = Field(description="The reply in progress, with its text so far.")
     recovered: bool = Field(
-        description="False: the client knew more than the document; this is the whole history."
+        description="False if the client knew messages that the server lost; `messages` is then the"
+        " whole history."
     )
     limits: SessionLimits
 
 
 class MessageAccepted(Frame):
-    """The message is stored. Every tab of the session gets this."""
+    """The message is stored. Every tab of the session receives this."""
 
     type: Literal["message.accepted"] = "message.accepted"
     message: Message
 
 
 class ReplyQueued(Frame):
-    """The message waits for its turn.
+    """The message waits in the queue.
 
-    Sent while it waits, first after a short moment, then every second or two; at once to a client
-    that comes back, and where a reply is to be written again. After `reply.started`
-    it means that the worker was lost: drop that text, the reply starts again.
+    Sent after a short delay and then every second or two while the message waits. Sent at once to a
+    client that reconnects, and if a reply is to be regenerated. After `reply.started` it means that
+    the worker was lost: discard the text received, because the reply starts again.
     """
 
     type: Literal["reply.queued"] = "reply.queued"
     reply_to: UUID = Field(description="The message that waits.")
-    ahead: int = Field(ge=0, description="Messages answered before it: older ones, other chats'.")
-    eta_s: float | None = Field(description="Estimated wait, where there is anything to go by.")
+    ahead: int = Field(
+        ge=0, description="Messages to be answered first, of this and of other sessions."
+    )
+    eta_s: float | None = Field(description="Estimated wait in seconds, or null if unknown.")
 
 
 class ReplyStarted(Frame):
-    """A worker asks the model. A new `id` for the same message starts the text again."""
+    """A worker calls the model. A new `id` for the same message restarts the text."""
 
     type: Literal["reply.started"] = "reply.started"
     reply_to: UUID = Field(description="The message it answers.")
-    id: UUID = Field(description="The reply's own, from now on.")
+    id: UUID = Field(description="The id of the reply.")
 
 
 class ReplyDelta(Frame):
-    """A piece of the reply."""
+    """A piece of the reply's text."""
 
     type: Literal["reply.delta"] = "reply.delta"
     reply_to: UUID = Field(description="The message it answers.")
-    id: UUID = Field(description="The reply's own.")
-    offset: int = Field(ge=0, description="Unicode code points before it.")
+    id: UUID = Field(description="The id of the reply.")
+    offset: int = Field(ge=0, description="Number of Unicode code points before this piece.")
     text: str
 
 
 class ReplyCompleted(Frame):
-    """The reply is whole and stored."""
+    """The reply is complete and stored."""
 
     type: Literal["reply.completed"] = "reply.completed"
     message: Message
 
 
 class ReplyFailed(Frame):
-    """There is no reply; `message.error` says why and whether to try again."""
+    """The reply failed; `message.error` says why, and whether regenerating it can help."""
 
     type: Literal["reply.failed"] = "reply.failed"
     message: Message
 
 
 class ModelLoading(Frame):
-    """The model is starting; the reply comes without asking again.
+    """The model is loading; the reply follows without another request.
 
-    A client that comes back while it starts is told again, with what is left.
+    A client that reconnects meanwhile receives this frame again, with the remaining time.
     """
 
     type: Literal["model.loading"] = "model.loading"
     reply_to: UUID = Field(description="The message that waits.")
-    retry_in_s: float = Field(description="Seconds until the model is asked again.")
+    retry_in_s: float = Field(description="Seconds until the model is called again.")
 
 
 class SessionExpiring(Frame):
-    """The session ends soon: told five minutes and one minute before.
+    """The session expires soon. Sent five minutes and one minute before.
 
-    `session.extend` and every message start its time again.
+    `session.extend` and every message restart the session's time to live.
     """
 
     type: Literal["session.expiring"] = "session.expiring"
@@ -184,19 +185,21 @@ class SessionExpiring(Frame):
 
 
 class SessionExpired(Frame):
-    """The session is over; the socket closes."""
+    """The session has expired; the socket closes."""
 
     type: Literal["session.expired"] = "session.expired"
     expires_at: Timestamp
 
 
 class Error(Frame):
-    """A frame of the client was refused; nothing of it was stored."""
+    """A frame of the client was rejected, or its reply is delayed: see the error codes."""
 
     type: Literal["error"] = "error"
     code: ErrorCode
-    detail: str = Field(description="One sentence for the person.")
-    ref: str | None = Field(default=None, description="The client frame's `id`, where it had one.")
+    detail: str = Field(description="A sentence for the user.")
+    ref: str | None = Field(
+        default=None, description="The `id` of the client's frame, if it had one."
+    )
 
 
 ServerFrame = Annotated[
@@ -219,23 +222,23 @@ server_frames: TypeAdapter[ServerFrame] = TypeAdapter(ServerFrame)
 
 
 def reply_frame(message: Message) -> ReplyCompleted | ReplyFailed:
-    """Return the frame that tells of a stored reply."""
+    """Return the frame for a stored reply."""
     return ReplyFailed(message=message) if message.error else ReplyCompleted(message=message)
 
 
 def check_size(text: str) -> None:
-    """Refuse a frame above MAX_FRAME_BYTES before anything reads it; raises MessageTooLong."""
+    """Raise MessageTooLong for a frame above MAX_FRAME_BYTES, before anything parses it."""
     if len(text) > MAX_FRAME_BYTES or len(text.encode()) > MAX_FRAME_BYTES:
-        raise MessageTooLong("The frame is too long. At most 64 KiB are read.")
+        raise MessageTooLong("The frame is too long. At most 64 KiB are allowed.")
 
 
 def check_message(text: str, max_chars: int) -> None:
-    """Refuse what cannot be a message; raises MessageEmpty or MessageTooLong."""
+    """Raise MessageEmpty or MessageTooLong if `text` cannot be a message."""
     if not text.strip():
         raise MessageEmpty
     if len(text) > max_chars:
         raise MessageTooLong(
-            f"The message has {len(text)} characters; at most {max_chars} are read. Shorten it."
+            f"The message has {len(text)} characters; at most {max_chars} are allowed."
         )
 
 
@@ -244,7 +247,7 @@ def parse_frame(text: str) -> ClientFrame:
     try:
         value = from_json(text)
     except (ValueError, TypeError) as error:  # TypeError: text that is not Unicode
-        raise InvalidFrame("The frame is not JSON.") from error
+        raise InvalidFrame("The frame is not valid JSON.") from error
     ref = frame_id(value)
     try:
         return client_frames.validate_python(value)
@@ -253,7 +256,7 @@ def parse_frame(text: str) -> ClientFrame:
 
 
 class InvalidFrame(MessageInvalid):
-    """A frame that parses to nothing we know; `ref` is its id, where it had one."""
+    """A frame that is not valid; `ref` is its id, if it has one."""
 
     def __init__(self, detail: str, ref: str | None = None) -> None:
         super().__init__(detail)
@@ -261,7 +264,7 @@ class InvalidFrame(MessageInvalid):
 
 
 def frame_id(value: Any) -> str | None:
-    """Return a client frame's own id, if it is one an answer can repeat."""
+    """Return the id of a client's frame, if it is short enough to be sent back."""
     reference = value.get("id") if isinstance(value, dict) else None
     return reference if isinstance(reference, str) and len(reference) <= 64 else None
 
@@ -269,8 +272,8 @@ def frame_id(value: Any) -> str | None:
 def _what_is_wrong(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     if first["type"].startswith("union_tag"):
-        return "The frame has no type that this server knows."
+        return "The frame has no known type."
     if first["type"].startswith(("model_attributes", "dict_type", "model_type")):
-        return "A frame is a JSON object with a type."
+        return "A frame must be a JSON object with a type."
     field = ".".join(str(part) for part in first["loc"][1:])
-    return f"The field {field} is missing or not what it should be."
+    return f"The field {field} is missing or not valid."

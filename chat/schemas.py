@@ -51,7 +51,7 @@ class Failure(FrozenModel):
     """Why a reply failed."""
 
     code: ErrorCode
-    detail: str = Field(description="One sentence for the person.")
+    detail: str = Field(description="A sentence for the user.")
     retryable: bool = Field(description="Whether `reply.regenerate` can help.")
 
 
@@ -65,28 +65,37 @@ class Usage(FrozenModel):
 class Timings(FrozenModel):
     """Milliseconds since the message was accepted."""
 
-    queued_ms: int = Field(description="Until a worker took it.")
-    first_token_ms: int | None = Field(default=None, description="Until the first text.")
-    total_ms: int = Field(description="Until the reply was whole.")
+    queued_ms: int = Field(description="Until a worker took the message.")
+    first_token_ms: int | None = Field(
+        default=None, description="Until the first text of the reply."
+    )
+    total_ms: int = Field(description="Until the reply was complete.")
 
 
 class Message(FrozenModel):
     """One message of a session. Fields without a value are left out."""
 
-    id: UUID = Field(description="A human's: chosen by the client. A bot's: by the server.")
+    id: UUID = Field(
+        description="Chosen by the client for a human message, by the server for a reply."
+    )
     seq: int = Field(ge=1, description="Counts a session's messages from 1 without gaps.")
     source: Source
-    msg: str = Field(description="The text; of a failed reply, what was written before.")
-    timestamp: Timestamp = Field(description="When it was stored.")
-    reply_to: UUID | None = Field(default=None, description="A bot's: the message it answers.")
-    finish_reason: FinishReason | None = Field(
-        default=None, description="Why a reply ends: by itself, at its longest, or stopped."
+    msg: str = Field(
+        description="The text. For a failed reply, the text generated before it failed."
     )
-    pieces: int | None = Field(default=None, description="Pieces of text the model produced.")
+    timestamp: Timestamp = Field(description="When the message was stored.")
+    reply_to: UUID | None = Field(default=None, description="For a reply: the message it answers.")
+    finish_reason: FinishReason | None = Field(
+        default=None,
+        description="Why the reply ended: the model finished, the length limit, or a stop request.",
+    )
+    pieces: int | None = Field(
+        default=None, description="Number of pieces of text that the model produced."
+    )
     usage: Usage | None = None
     timings: Timings | None = None
-    error: Failure | None = Field(default=None, description="Set where the reply failed.")
-    replaces: UUID | None = Field(default=None, description="The reply this one stands for.")
+    error: Failure | None = Field(default=None, description="Set if the reply failed.")
+    replaces: UUID | None = Field(default=None, description="The reply that this one replaces.")
 
     @model_serializer(mode="wrap")
     def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -121,7 +130,7 @@ def _drop_null(field: dict[str, Any]) -> None:
 
 
 class Replaced(FrozenModel):
-    """What clients get of a reply that a newer one replaces."""
+    """A reply that a newer one replaces; its text is no longer sent."""
 
     id: UUID
     seq: int = Field(ge=1)
@@ -137,14 +146,16 @@ class Record(FrozenModel):
 
 
 class StoredMessage(Message):
-    """A message as the document holds it."""
+    """A message as it is stored in the document."""
 
     replaced_by: UUID | None = None
     record: Record | None = None
-    trace: str | None = Field(default=None, description="A human's: the trace it came with.")
+    trace: str | None = Field(
+        default=None, description="For a human message: the trace of its frame."
+    )
 
     def for_client(self) -> Message | Replaced:
-        """Return the message as clients get it."""
+        """Return the message as clients receive it."""
         if self.replaced_by:
             return Replaced(id=self.id, seq=self.seq, replaced_by=self.replaced_by)
         return self.public()
@@ -177,7 +188,7 @@ class History(FrozenModel):
 
 
 class NewReply(FrozenModel):
-    """A reply on its way into the document, which gives it `seq` and `timestamp`."""
+    """A reply before it is stored; the document assigns `seq` and `timestamp`."""
 
     id: UUID
     source: Literal["bot"] = "bot"
@@ -199,7 +210,7 @@ class PartialReply(FrozenModel):
     """The reply in progress, with its text so far."""
 
     reply_to: UUID = Field(description="The message it answers.")
-    id: UUID = Field(description="The reply's own.")
+    id: UUID = Field(description="The id of the reply.")
     text: str
 
 

@@ -1,4 +1,4 @@
-"""The URLs of Redis servers, completed and checked."""
+"""Redis addresses, completed and checked."""
 
 from urllib.parse import quote, urlsplit
 
@@ -6,9 +6,9 @@ from urllib.parse import quote, urlsplit
 def complete_redis_url(
     url: str | None, *, host: str | None, port: int, user: str | None, password: str | None
 ) -> str | None:
-    """Return a complete `redis://` URL, or None if no server is configured.
+    """Return a complete `redis://` URL, or None if neither `url` nor `host` is given.
 
-    `url` is complete, or only `host:port`; then user and password come from the other arguments.
+    `url` may be complete, or `host:port`, to which user and password are added.
     Raises ValueError if it is neither.
     """
     if url and "://" in url:
@@ -26,15 +26,15 @@ def complete_redis_url(
 
 
 def checked_redis_url(variable: str, url: str) -> str:
-    """Return `url`; raises ValueError if it cannot be parsed.
+    """Return `url`; raises ValueError if its port is not a number.
 
-    The libraries would raise later, with a part of the password in the message.
+    The libraries would raise a later error that contains a part of the password.
     """
     try:
         _ = urlsplit(url).port
     except ValueError:
         raise ValueError(
-            f'Environment variable "{variable}" is not a valid URL: percent-encode its password'
+            f'Environment variable "{variable}" is not a valid address: percent-encode the password'
         ) from None
     return url
 

@@ -1,4 +1,4 @@
-"""Generated secrets: random, in files under DATA_DIR that only their owner can read."""
+"""Random secrets generated on first use, in files that only their owner can read."""
 
 import os
 import secrets
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def read_or_create_secret(path: Path) -> str:
-    """Return the secret in `path`; create it if there is none.
+    """Return the secret in `path`, which the first call generates.
 
-    Several processes start at the same time: the first one creates the file, the others wait for
-    its content. Raises OSError if the folder is not writable.
+    Processes that start at the same time must agree: the first one creates the file, and the
+    others wait until it is written. Raises OSError if the folder is not writable.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,9 +1,10 @@
-"""Every setting, read from the environment or `.env`, and nowhere else.
+"""All settings. Only this module reads the environment and `.env`.
 
 `.env.example` lists the variables with their defaults. An invalid or missing value stops the start
 with a sentence that names the variable.
 """
 
+import logging
 import os
 import socket
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvError, validate
+from environs import Env, EnvError, EnvValidationError, ValidationError, validate
 
 from chatproject.redis_urls import checked_redis_url, complete_redis_url
 from chatproject.secret_files import read_or_create_secret
@@ -20,63 +21,100 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
 
+is_port = validate.Range(1, 65535)
+is_url = validate.Regexp(r"(https?://.+)?$", error="Must be an http:// or https:// address.")
+is_host_and_port = validate.Regexp(r"(.*:\d+)?$", error="Must be host:port.")
+is_set = validate.Length(min=1, error="Must be set in production.")
+
 
 def at_least(minimum: float) -> validate.Range:
     return validate.Range(min=minimum)
 
 
-def one_of(*choices: str) -> validate.OneOf:
-    return validate.OneOf(choices, error="Must be one of: {choices}")
+def has_no_wildcard(hosts: list[str]) -> None:
+    if "*" in hosts:
+        raise ValidationError("Must name the hosts in production.")
 
 
-LOG_LEVELS = validate.Regexp(
-    r"(?i:debug|info|warning|error)$", error="Must be DEBUG, INFO, WARNING or ERROR"
-)
-HOST_AND_PORT = validate.Regexp(r"(.*:\d+)?$", error="Must be host:port")
+def has_only_https(origins: list[str]) -> None:
+    if not all(urlsplit(origin).scheme == "https" for origin in origins):
+        raise ValidationError("Must list https:// origins in production.")
 
 
 try:
-    APP_ENV = env.str("APP_ENV", "development", validate=one_of("development", "production"))
-    PORT = env.int("PORT", 3500, validate=validate.Range(1, 65535))
+    # General
+    APP_ENV = env.str(
+        "APP_ENV", "development", validate=validate.OneOf(["development", "production"])
+    )
+    in_production = APP_ENV == "production"
+    PORT = env.int("PORT", 3500, validate=is_port)
     DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+    STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or DATA_DIR / "static")
     DEBUG = env.bool("DEBUG", False)
-    LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=LOG_LEVELS).upper()
+
+    # Security: the defaults are for development only.
+    if in_production:
+        SECRET_KEY = env.str("SECRET_KEY", validate=is_set)
+        ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", validate=[is_set, has_no_wildcard])
+        CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", validate=[is_set, has_only_https])
+    else:
+        SECRET_KEY = env.str("SECRET_KEY", "") or read_or_create_secret(DATA_DIR / "secret_key")
+        ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["*"])
+        CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", ["http://localhost:3000"])
+
+    # Logs, traces and metrics
+    LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
     LOG_FORMAT = env.str(
         "LOG_FORMAT",
-        "json" if APP_ENV == "production" else "text",
-        validate=one_of("json", "text"),
+        "json" if in_production else "text",
+        validate=validate.OneOf(["json", "text"]),
     )
     OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    WORKER_METRICS_ADDRESS = env.str("WORKER_METRICS_ADDRESS", "", validate=is_host_and_port)
+    # One folder for all processes of this host. prometheus_client reads it from the environment.
+    METRICS_DIR = DATA_DIR / "metrics" / socket.gethostname()
+    METRICS_DIR.mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
 
-    # Redis: the store, the broker and the channel layer may be one server or three.
+    # Redis: the session store, the broker and the channel layer can be one server or three.
     REDIS_URL = (
         complete_redis_url(
             env.str("REDIS_URL", "") or None,
             host=env.str("REDIS_HOST", "") or None,
-            port=env.int("REDIS_PORT", 6379),
+            port=env.int("REDIS_PORT", 6379, validate=is_port),
             user=env.str("REDIS_USER", "") or None,
             password=env.str("REDIS_PASSWORD", "") or None,
         )
         or ""
     )
     EMBEDDED_REDIS = not REDIS_URL
-    EMBEDDED_REDIS_PORT = env.int("EMBEDDED_REDIS_PORT", PORT + 1)
+    EMBEDDED_REDIS_PORT = env.int("EMBEDDED_REDIS_PORT", PORT + 1, validate=is_port)
     if EMBEDDED_REDIS:
         EMBEDDED_REDIS_PASSWORD = read_or_create_secret(DATA_DIR / "redis" / "password")
         REDIS_URL = f"redis://:{EMBEDDED_REDIS_PASSWORD}@127.0.0.1:{EMBEDDED_REDIS_PORT}/0"
-    checked_redis_url("REDIS_URL", REDIS_URL)
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "") or REDIS_URL
     CHANNEL_REDIS_URL = env.str("CHANNEL_REDIS_URL", "") or REDIS_URL
+    checked_redis_url("REDIS_URL", REDIS_URL)
     checked_redis_url("CELERY_BROKER_URL", CELERY_BROKER_URL)
     checked_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL)
 
-    # The model.
-    MODEL_URL = env.str("MODEL_URL", "")
-    MODEL_API = env.str("MODEL_API", "huggingface" if MODEL_URL else "")
+    # Database of the admin's users
+    DATABASE_URL = env.str("DATABASE_URL", f"sqlite:///{DATA_DIR}/database.sqlite3")
+
+    # Model
+    MODEL_API = env.str(
+        "MODEL_API",
+        "",
+        validate=validate.OneOf(
+            ["", "huggingface", "completions", "chat"],
+            error="Must be huggingface, completions or chat.",
+        ),
+    )
+    MODEL_URL = env.str("MODEL_URL", "", validate=is_url)
     EMBEDDED_MODEL = not (MODEL_API or MODEL_URL)
-    EMBEDDED_MODEL_PORT = env.int("EMBEDDED_MODEL_PORT", PORT + 2)
+    EMBEDDED_MODEL_PORT = env.int("EMBEDDED_MODEL_PORT", PORT + 2, validate=is_port)
     EMBEDDED_MODEL_SLOTS = env.int("EMBEDDED_MODEL_SLOTS", 4, validate=validate.Range(1, 64))
-    # Half the cores: the model's threads wait for each other, so one that shares a core slows all.
+    # Half the cores: the threads wait for each other, so one that shares its core slows all down.
     EMBEDDED_MODEL_THREADS = env.int(
         "EMBEDDED_MODEL_THREADS", max(1, (os.cpu_count() or 2) // 2), validate=at_least(1)
     )
@@ -84,10 +122,9 @@ try:
     if EMBEDDED_MODEL:
         MODEL_API = "chat"
         MODEL_URL = f"http://127.0.0.1:{EMBEDDED_MODEL_PORT}/v1/chat/completions"
-    if MODEL_API not in {"huggingface", "completions", "chat"}:
-        raise EnvError('Environment variable "MODEL_API" must be huggingface, completions or chat')
-    if urlsplit(MODEL_URL).scheme not in {"http", "https"}:
-        raise EnvError('Environment variable "MODEL_URL" must be an http:// or https:// address')
+    elif not MODEL_URL:
+        raise EnvError('Environment variable "MODEL_URL" must be set, because MODEL_API is')
+    MODEL_API = MODEL_API or "huggingface"
     MODEL_NAME = env.str("MODEL_NAME", "EleutherAI/gpt-j-6b")
     HUGGINGFACE_INFERENCE_TOKEN = env.str(
         "HUGGINGFACE_INFERENCE_TOKEN", env.str("HUGGINFACE_INFERENCE_TOKEN", "")
@@ -100,7 +137,7 @@ try:
     MODEL_TIMEOUT_S = env.float("MODEL_TIMEOUT_S", 60, validate=at_least(0.1))
     REPLY_DEADLINE_S = env.float("REPLY_DEADLINE_S", 120, validate=at_least(1))
 
-    # Sessions and limits.
+    # Sessions and limits
     SESSION_TTL_S = env.float("SESSION_TTL_S", 3600, validate=at_least(1))
     WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 64, validate=at_least(1))
     MAX_MESSAGE_CHARS = env.int("MAX_MESSAGE_CHARS", 2000, validate=at_least(1))
@@ -109,35 +146,10 @@ try:
     TOKENS_PER_MINUTE_PER_IP = env.int("TOKENS_PER_MINUTE_PER_IP", 30, validate=at_least(1))
     SOCKETS_PER_SESSION = env.int("SOCKETS_PER_SESSION", 5, validate=at_least(1))
     SOCKETS_PER_IP = env.int("SOCKETS_PER_IP", 20, validate=at_least(1))
-
-    # The site.
-    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [] if APP_ENV == "production" else ["*"])
-    CORS_ALLOWED_ORIGINS = env.list(
-        "CORS_ALLOWED_ORIGINS", [] if APP_ENV == "production" else ["http://localhost:3000"]
-    )
-    # Metrics: a folder for all processes of this host. prometheus_client reads the variable.
-    WORKER_METRICS_ADDRESS = env.str("WORKER_METRICS_ADDRESS", "", validate=HOST_AND_PORT)
-    METRICS_DIR = DATA_DIR / "metrics" / socket.gethostname()
-    METRICS_DIR.mkdir(parents=True, exist_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
-
-    STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or DATA_DIR / "static")
-    SECRET_KEY = env.str("SECRET_KEY", "")
-    DATABASE_URL = env.str("DATABASE_URL", f"sqlite:///{DATA_DIR}/database.sqlite3")
-    if APP_ENV == "production":
-        if not SECRET_KEY:
-            raise EnvError('Environment variable "SECRET_KEY" must be set in production')
-        if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
-            raise EnvError('Environment variable "ALLOWED_HOSTS" must name the hosts in production')
-        if not CORS_ALLOWED_ORIGINS or not all(
-            urlsplit(origin).scheme == "https" for origin in CORS_ALLOWED_ORIGINS
-        ):
-            raise EnvError(
-                'Environment variable "CORS_ALLOWED_ORIGINS" must list https:// origins'
-                " in production"
-            )
-    elif not SECRET_KEY:
-        SECRET_KEY = read_or_create_secret(DATA_DIR / "secret_key")
+except EnvValidationError as error:
+    variable = str(error).partition(" invalid: ")[0]
+    sentences = " ".join(map(str, error.error_messages))
+    raise ImproperlyConfigured(f"{variable} is not valid: {sentences}") from None
 except (EnvError, ValueError, OSError) as error:
     raise ImproperlyConfigured(str(error)) from None
 
@@ -153,16 +165,16 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "corsheaders",
-    "ninja",  # serves the scripts of /docs, which would otherwise come from another host
+    "ninja",  # serves the scripts of the API page, so that it loads none from other hosts
     "inference",
     "chat",
 ]
 MIDDLEWARE = [
-    "chat.middleware.probes_on_any_host",
+    "chat.middleware.respond_to_probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "chat.middleware.request_metrics",
+    "chat.middleware.record_requests",
     "chat.middleware.no_store",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -193,28 +205,28 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 STATIC_URL = "static/"
-if APP_ENV == "development":
-    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns if it is missing
+if not in_production:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns if the folder is missing
 # collectstatic also writes a compressed copy of every file, which WhiteNoise serves.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
-WHITENOISE_USE_FINDERS = APP_ENV == "development"
+WHITENOISE_USE_FINDERS = not in_production
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 
-# Security: in production the site is behind https.
+# In production, the site is behind a proxy that terminates TLS.
 CSRF_TRUSTED_ORIGINS = [origin for origin in CORS_ALLOWED_ORIGINS if "://" in origin]
 SECURE_REFERRER_POLICY = "same-origin"  # forms need the Origin that "no-referrer" hides
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = APP_ENV == "production"
-if APP_ENV == "production":
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = in_production
+if in_production:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 3600
 
-# Only this site's own files, and nothing inline. The chat page has a stricter policy.
+# Only files of this site, and nothing inline. The chat page adds stricter directives.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -228,8 +240,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# Channels: each process has one pub/sub connection for the events of all its sockets. The timeout
-# is longer than the layer's blocking reads: redis-py's default of 5 s would end idle sockets.
+# Channels: each process receives the events of all its sockets on one pub/sub connection. The read
+# timeout is longer than the layer blocks: with redis-py's default, idle sockets are closed.
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -248,23 +260,23 @@ CHANNEL_LAYERS = {
     }
 }
 
-# Celery: a task is only a hint, because the sweep enqueues lost ones again. So tasks are
-# acknowledged early and need no visibility timeout. Threads, because workers wait for HTTP.
+# Celery: tasks are only hints and the sweep finds lost ones, so nothing is acknowledged late and
+# nothing waits long for the broker. Threads, because a worker mostly waits for HTTP responses.
 CELERY_TASK_DEFAULT_QUEUE = "chat:tasks"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_POOL = "threads"
-CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY + 4  # see chat/worker/slots.py
+CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY + 4  # for tasks besides replies: worker/slots.py
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # keep running if Redis refuses writes
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # workers survive a Redis that refuses writes
 CELERY_BROKER_POOL_LIMIT = 16
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 2,
     "socket_connect_timeout": 2,
     "max_connections": WORKER_CONCURRENCY + 20,
     "priority_steps": [0],
-    # Keep no copy of a task until it is acknowledged: the sweep enqueues lost tasks again.
+    # Keep no copy of a task until it is done: the sweep finds lost tasks.
     "ack_emulation": False,
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
@@ -278,15 +290,15 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
-# Libraries never log below INFO: on DEBUG they log frames, headers and addresses unredacted. The
-# proxy writes the access log; uvicorn's would contain tokens in queries.
-LIBRARY_LOG_LEVEL = "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL
+# Libraries never log below INFO: at DEBUG they write frames, headers and addresses with secrets.
+# Access logs are left to the proxy, because uvicorn's would show tokens in queries.
+LIBRARY_LOG_LEVEL = max(LOG_LEVEL, logging.INFO)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "context": {"()": "chat.observability.logs.LogContextFilter"},
-        # A 503 of a probe is not an error of this server.
+        "log_context": {"()": "chat.observability.logs.LogContextFilter"},
+        # Django logs every 503 as an error. /readyz reports its findings in the response.
         "no_probes": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: not record.getMessage().endswith(": /readyz"),
@@ -300,7 +312,7 @@ LOGGING = {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": LOG_FORMAT,
-            "filters": ["context"],
+            "filters": ["log_context"],
         }
     },
     "root": {"handlers": ["console"], "level": LIBRARY_LOG_LEVEL},

@@ -1,7 +1,7 @@
-"""Logging: every line names its session and message, and none contains a text or a token.
+"""Log lines with the session and message they belong to, and without texts and secrets.
 
-The session's id (which is not its token) and the message's id are context variables. They are set
-where a frame is received and where a worker takes a message.
+The log context holds the session's id, which is not its token, and the message's id. It is set
+where a frame arrives and where a worker takes a message, and applies to everything called there.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 _session: ContextVar[str | None] = ContextVar("session", default=None)
 _message: ContextVar[str | None] = ContextVar("message", default=None)
 
-# Libraries log queries with tokens and URLs with passwords.
+# Libraries log queries with tokens and addresses with passwords.
 _SECRETS = (
     (re.compile(r"(token[=.:]\s*)[\w%.-]+", re.IGNORECASE), r"\1***"),
     (re.compile(r"(bearer\s+)[^\s'\"]+", re.IGNORECASE), r"\1***"),
@@ -26,7 +26,7 @@ _SECRETS = (
 
 @contextmanager
 def log_context(*, session: str | None = None, message: str | None = None) -> Iterator[None]:
-    """Add a session's or message's id to all log lines of the block."""
+    """Set the session or the message in the log lines of the block."""
     variable, value = (_session, session) if session else (_message, message)
     before = variable.set(value)
     try:
@@ -36,30 +36,30 @@ def log_context(*, session: str | None = None, message: str | None = None) -> It
 
 
 def set_log_session(session: str) -> None:
-    """Add a session's id to all log lines of this asyncio task and of the tasks it starts."""
+    """Set the session in the log lines of this asyncio task and of tasks that it starts."""
     _session.set(session)
 
 
 class LogContextFilter(logging.Filter):
-    """Adds the context's ids to each record."""
+    """Adds the log context to a record, in the task or thread that logs it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add the ids; no record is dropped."""
+        """Add the context and let every record pass."""
         record.session, record.message_id = _session.get(), _message.get()
         return True
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes one JSON object per line.
+    """Formats a record as one line of JSON.
 
-    Members: `time`, `level`, `logger`, `process`, `text`, and if known `session`, `message`, the
-    record's facts and `exception`. No other attribute of a record is written: libraries attach
-    requests and frames to theirs.
+    Contains `time`, `level`, `logger`, `process`, `text`, the values of `facts` and, if known,
+    `session`, `message` and `exception`. Other attributes are left out, because libraries attach
+    requests and frames to their records.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        line: dict[str, Any] = {
+        """Return the line, redacted."""
+        fields: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
@@ -70,34 +70,32 @@ class JsonFormatter(logging.Formatter):
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return redact(
-            json.dumps({name: value for name, value in line.items() if value is not None})
-        )
+            fields["exception"] = self.formatException(record.exc_info)
+        line = json.dumps({name: value for name, value in fields.items() if value is not None})
+        return redact(line)
 
 
 class TextFormatter(logging.Formatter):
-    """Writes readable lines with shortened ids."""
+    """Formats a record as a line of text, with shortened ids."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 logging's name
-        """Return the line without its traceback."""
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 overrides logging.Formatter
+        """Return the line without a traceback."""
         ids = (getattr(record, name, None) for name in ("session", "message_id"))
-        known = [f"[{'/'.join(identity[:8] for identity in ids if identity)}]"]
+        context = "/".join(each[:8] for each in ids if each)
         facts = [f"{name}={value}" for name, value in getattr(record, "facts", {}).items()]
-        return " ".join(
-            [super().formatMessage(record), *(known if known != ["[]"] else []), *facts]
-        )
+        parts = [super().formatMessage(record), context and f"[{context}]", *facts]
+        return " ".join(filter(None, parts))
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, followed by the traceback if there is one."""
+        """Return the line and its traceback, redacted."""
         return redact(super().format(record))
 
 
 def redact(text: str) -> str:
-    """Replace tokens and passwords, as they occur in URLs and headers, with `***`."""
+    """Replace tokens and passwords, as they appear in addresses and headers, with `***`."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

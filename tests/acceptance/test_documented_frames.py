@@ -22,7 +22,7 @@ from tests.model_stub import Behaviour, ModelStub, failing, loading
 from tests.processes import Stack
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-MEASURED = {"queued_ms", "first_token_ms", "total_ms", "eta_s"}
+MEASURED = {"queued_ms", "first_token_ms", "total_ms", "eta_s", "retry_in_s"}
 NAMES = [
     *(type_of(frame) for frame in (*CLIENT_FRAMES, *SERVER_FRAMES)),
     "plain.text",

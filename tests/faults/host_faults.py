@@ -68,7 +68,7 @@ async def disk_full(trial: Trial) -> None:
         trial.fault_started()
         for client in group.clients:
             assert len(await site.history(client.token)) >= 2
-        assert (await site.readiness())[1]["redis"].startswith("refuses to write")
+        assert (await site.readiness())[1]["redis"].startswith("refuses writes")
         filler.unlink()
         trial.fault_ended()
         await trial.recovered(group)

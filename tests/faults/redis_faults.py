@@ -155,7 +155,7 @@ async def redis_full(trial: Trial) -> None:
         trial.fault_started()
         refused = await site.in_thread(site.request, "POST", "/token", params={"name": "Ada"})
         assert refused.status_code == 503, refused.text
-        assert (await site.readiness())[1]["redis"].startswith("refuses to write")
+        assert (await site.readiness())[1]["redis"].startswith("refuses writes")
         assert await site.in_thread(site.redis.dbsize) >= keys, "something was evicted"
         await site.in_thread(site.redis.config_set, "maxmemory", 0)
         trial.fault_ended()
