@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.client import Client, create_session
-from tests.conftest import ROOMY, STACKS
+from tests.conftest import HIGH_LIMITS, STACKS
 from tests.model_stub import ModelStub
 from tests.processes import Stack
 
@@ -32,22 +32,22 @@ async def tabs(stack: Stack) -> AsyncIterator[Tabs]:
 
 
 @pytest.fixture(scope="package")
-def shared_narrow_stack(
+def shared_single_slot_stack(
     shared_model: ModelStub, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    environment = ROOMY | {
+    environment = HIGH_LIMITS | {
         "MODEL_URL": shared_model.endpoint("huggingface"),
         "WORKER_CONCURRENCY": "1",
     }
-    with Stack(tmp_path_factory.mktemp("narrow"), environment) as stack:
+    with Stack(tmp_path_factory.mktemp("single-slot"), environment) as stack:
         stack.start()
         yield stack
 
 
 @pytest.fixture
-def narrow_stack(
-    shared_narrow_stack: Stack, model_stub: ModelStub, request: pytest.FixtureRequest
+def single_slot_stack(
+    shared_single_slot_stack: Stack, model_stub: ModelStub, request: pytest.FixtureRequest
 ) -> Stack:
-    """A site that writes one reply at a time."""
-    request.node.stash.setdefault(STACKS, []).append(shared_narrow_stack)
-    return shared_narrow_stack
+    """A site whose worker generates one reply at a time."""
+    request.node.stash.setdefault(STACKS, []).append(shared_single_slot_stack)
+    return shared_single_slot_stack

@@ -9,10 +9,10 @@ from uuid import uuid4
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.client_view import Frame
 from tests.processes import Stack
 
 TIMEOUT_S = 40
-Frame = dict[str, Any]
 
 
 class Socket:

@@ -15,8 +15,9 @@ import requests
 from websockets.sync.client import connect
 
 from chat.apidocs.asyncapi import CLIENT_FRAMES, EXAMPLES, SERVER_FRAMES, type_of
-from tests.acceptance.sockets import Frame, Socket, connect_chat_v1, connect_plain
+from tests.acceptance.sockets import Socket, connect_chat_v1, connect_plain
 from tests.client import create_session
+from tests.client_view import Frame
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, failing, loading
 from tests.processes import Stack

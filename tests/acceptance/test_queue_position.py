@@ -40,16 +40,16 @@ async def test_a_message_that_does_not_wait_has_no_queue_position(tabs: Tabs) ->
 
 
 async def test_other_sessions_are_ahead_and_the_queue_position_decreases(
-    narrow_stack: Stack, tabs: Tabs, model_stub: ModelStub
+    single_slot_stack: Stack, tabs: Tabs, model_stub: ModelStub
 ) -> None:
-    (busy,) = await tabs(site=narrow_stack)
+    (busy,) = await tabs(site=single_slot_stack)
     await busy.wait_for_reply(await busy.send_message("a reply to measure"))
     model_stub.script(ENDLESS)
     running = await busy.send_message("never stop")
     await busy.wait_for_frame("reply.delta")
     waiting = []
     for expected in (0, 1, 2):
-        (client,) = await tabs(site=narrow_stack)
+        (client,) = await tabs(site=single_slot_stack)
         message = await client.send_message("me too")
         position = await client.wait_for_frame("reply.queued", reply_to=message)
         assert position["ahead"] == expected
@@ -71,13 +71,13 @@ async def test_other_sessions_are_ahead_and_the_queue_position_decreases(
 
 
 async def test_with_a_second_worker_two_messages_are_answered_at_once(
-    narrow_stack: Stack, tabs: Tabs, model_stub: ModelStub
+    single_slot_stack: Stack, tabs: Tabs, model_stub: ModelStub
 ) -> None:
-    second = narrow_stack.start_worker()
+    second = single_slot_stack.start_worker()
     model_stub.script(*[ENDLESS] * 2)
     clients = []
     for text in ("one", "two", "three"):
-        (client,) = await tabs(site=narrow_stack)
+        (client,) = await tabs(site=single_slot_stack)
         clients.append((client, await client.send_message(text)))
         if text != "three":
             await client.wait_for_frame("reply.delta")

@@ -165,17 +165,17 @@ async def test_one_tab_too_many_is_closed_with_try_again_later(tabs: Tabs) -> No
 
 
 async def test_another_worker_takes_over(
-    tabs: Tabs, narrow_stack: Stack, model_stub: ModelStub
+    tabs: Tabs, single_slot_stack: Stack, model_stub: ModelStub
 ) -> None:
     model_stub.script(SLOW)
-    ada, other = await tabs(2, site=narrow_stack)
+    ada, other = await tabs(2, site=single_slot_stack)
     message = await ada.send_message("count")
     await ada.wait_for_frame("reply.delta")
 
-    await asyncio.to_thread(narrow_stack.running("worker")[0].kill)
+    await asyncio.to_thread(single_slot_stack.running("worker")[0].kill)
     await ada.wait_for_frame("reply.queued", reply_to=message)
     # Not in a thread: a process dies with its thread, and other tests use this site.
-    narrow_stack.start_worker()
+    single_slot_stack.start_worker()
 
     for tab in (ada, other):
         assert (await tab.wait_for_reply(message))["msg"] == "You said: count"

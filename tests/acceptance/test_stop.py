@@ -139,13 +139,13 @@ async def test_stopping_an_unknown_message_is_an_error(tabs: Tabs, reply_to: str
 
 
 async def test_a_stop_needs_no_free_worker(
-    narrow_stack: Stack, tabs: Tabs, model_stub: ModelStub
+    single_slot_stack: Stack, tabs: Tabs, model_stub: ModelStub
 ) -> None:
     model_stub.script(ENDLESS)
-    (busy,) = await tabs(site=narrow_stack)
+    (busy,) = await tabs(site=single_slot_stack)
     running = await busy.send_message("never stop")
     await busy.wait_for_frame("reply.delta")
-    (ada,) = await tabs(site=narrow_stack)
+    (ada,) = await tabs(site=single_slot_stack)
     message = await ada.send_message("me too")
     await ada.wait_for_frame("reply.queued", reply_to=message)
 

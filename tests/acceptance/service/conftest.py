@@ -7,15 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import requests
 from websockets.sync.client import connect
 
 from tests.acceptance.service.collector import Collector
 from tests.acceptance.service.production import HOST, Deployment
-from tests.conftest import ROOMY
+from tests.conftest import HIGH_LIMITS
 from tests.model_stub import ModelStub
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Process, Stack, wait_for
+from tests.processes import WEB_SERVERS, Process, Stack, is_serving, wait_for
 
 MODEL_TOKEN = f"hf_{uuid4().hex}"
 
@@ -39,7 +38,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     port = free_port()
     with ModelStub() as model, Collector() as traces:
-        environment = ROOMY | {
+        environment = HIGH_LIMITS | {
             "MODEL_URL": model.endpoint("huggingface"),
             "HUGGINGFACE_INFERENCE_TOKEN": MODEL_TOKEN,
             "LOG_LEVEL": "DEBUG",
@@ -51,8 +50,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         with Stack(tmp_path_factory.mktemp("service"), environment) as stack:
             stack.start()
             uvicorn = stack.run("web", WEB_SERVERS["uvicorn"], {"PORT": str(free_port())})
-            wait_for(lambda: _responds(uvicorn.port), "uvicorn to serve")
-            wait_for(lambda: requests.get(f"{stack.url}/readyz", timeout=5).ok, "readiness")
+            wait_for(
+                lambda: is_serving(f"http://127.0.0.1:{uvicorn.port}/healthz"), "uvicorn to serve"
+            )
+            wait_for(lambda: is_serving(f"{stack.url}/readyz"), "readiness")
             yield Site(stack, model, uvicorn, f"http://127.0.0.1:{port}/metrics", traces)
 
 
@@ -82,10 +83,3 @@ def send_and_receive(port: int, token: str, text: str) -> list[dict[str, Any]]:
         while frames[-1]["type"] not in {"reply.completed", "reply.failed", "error"}:
             frames.append(json.loads(socket.recv(10)))
     return frames
-
-
-def _responds(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok
-    except requests.RequestException:
-        return False

@@ -12,7 +12,7 @@ from uuid import uuid4
 import requests
 
 from chat.cli.processes import procfile_commands
-from tests.conftest import ROOMY
+from tests.conftest import HIGH_LIMITS
 from tests.model_stub import ModelStub
 from tests.ports import free_port
 from tests.processes import ROOT, Process, Stack
@@ -31,7 +31,7 @@ class Deployment:
 
     def __init__(self, folder: Path, environment: Mapping[str, str], model: ModelStub) -> None:
         self.model = model
-        self.stack = Stack(folder, ROOMY | settings() | dict(environment))
+        self.stack = Stack(folder, HIGH_LIMITS | settings() | dict(environment))
         self.port = free_port()
         self.webs: list[Process] = []
 
