@@ -41,10 +41,10 @@ async def _stops_ms(url: str, ws_url: str, model: str) -> list[float]:
 async def _stop_ms(client: Client, model: str) -> float:
     await asyncio.to_thread(requests.delete, f"{model}/requests", timeout=10)
     message = await client.send_message("go on")
-    await client.received("reply.delta", reply_to=message)
+    await client.wait_for_frame("reply.delta", reply_to=message)
     asked_at = time.time()
     await client.send("reply.stop", reply_to=message)
-    await client.outcome(message)
+    await client.wait_for_reply(message)
     return (await asyncio.to_thread(_let_go_at, model) - asked_at) * 1000
 
 

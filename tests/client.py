@@ -1,6 +1,6 @@
-"""The chat.v1 client of the tests, written from the protocol's description alone.
+"""A chat.v1 client for tests, written from the documented protocol only.
 
-It keeps every frame it receives and a view of the session, see `tests.client_view`.
+It records every frame and keeps a view of the session, see `tests.client_view`.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ def history(url: str, token: str) -> list[Frame]:
 
 
 class Client:
-    """One tab. It connects when a test says so, and resumes where it was."""
+    """One tab of a session, which connects, drops and reconnects under control of the test."""
 
     def __init__(self, ws_url: str, token: str) -> None:
         self.ws_url = ws_url
@@ -74,31 +74,33 @@ class Client:
         )
         self._socket = socket
         self._reading = asyncio.create_task(self._read(socket))
-        await self.until(lambda: len(self.frames) > start or not self.is_connected, "a first frame")
+        await self.wait_until(
+            lambda: len(self.frames) > start or not self.is_connected, "a first frame"
+        )
         if len(self.frames) == start:
-            raise ConnectionError("The connection ended before its first frame")
+            raise ConnectionError("connection closed before the first frame")
         if self.frames[start]["type"] == "error":
             raise ConnectionError(self.frames[start]["detail"])
         return self.frames[start]
 
     async def drop(self) -> None:
-        """Lose the connection without a closing handshake."""
+        """Abort the connection without a closing handshake."""
         if self._socket:
             self._socket.transport.abort()
-            await self._end_of_reading()
+            await self._wait_for_reader()
 
     async def close(self) -> None:
         """Close the connection."""
         if self._socket:
             self.may_read.set()
             await self._socket.close()
-            await self._end_of_reading()
+            await self._wait_for_reader()
 
-    async def send(self, kind: str, **fields: Any) -> None:
+    async def send(self, type_: str, **fields: Any) -> None:
         """Send a frame of any type."""
         if self._socket is None:
             raise ConnectionError("not connected")
-        await self._socket.send(json.dumps({"type": kind, **fields}))
+        await self._socket.send(json.dumps({"type": type_, **fields}))
 
     async def send_message(self, text: str, id: str | None = None) -> str:
         """Send a message and return its id without waiting for anything."""
@@ -106,25 +108,27 @@ class Client:
         await self.send("message.send", id=id, msg=text)
         return id
 
-    async def received(self, kind: str, *, since: int = 0, **fields: Any) -> Frame:
-        """Wait for a frame of this type with these fields, and return the first."""
+    async def wait_for_frame(self, type_: str, *, since: int = 0, **fields: Any) -> Frame:
+        """Wait for a frame of this type with these fields and return the first."""
 
-        def found() -> Frame | None:
-            return next((f for f in self.frames[since:] if _matches(f, kind, fields)), None)
+        def find() -> Frame | None:
+            return next((f for f in self.frames[since:] if _matches(f, type_, fields)), None)
 
-        await self.until(lambda: found() is not None, f"{kind} {fields}")
-        frame = found()
+        await self.wait_until(lambda: find() is not None, f"{type_} {fields}")
+        frame = find()
         assert frame
         return frame
 
-    async def outcome(self, message: str) -> Frame:
-        """Wait for a reply to a message and return the newest one."""
-        await self.until(lambda: self.view.outcome_of(message) is not None, f"a reply to {message}")
-        reply = self.view.outcome_of(message)
+    async def wait_for_reply(self, message: str) -> Frame:
+        """Wait for a reply to a message and return the newest."""
+        await self.wait_until(
+            lambda: self.view.reply_to(message) is not None, f"a reply to {message}"
+        )
+        reply = self.view.reply_to(message)
         assert reply
         return reply
 
-    async def until(
+    async def wait_until(
         self, condition: Callable[[], object], what: str = "", timeout_s: float = TIMEOUT_S
     ) -> None:
         """Wait until the frames or the view fulfil `condition`."""
@@ -134,7 +138,7 @@ class Client:
         except TimeoutError:
             last = [json.dumps(frame)[:200] for frame in self.frames[-12:]]
             raise AssertionError(
-                "\n".join([f"not received: {what}; last frames:", *last])
+                "\n".join([f"timed out waiting for {what}; last frames:", *last])
             ) from None
 
     async def _read(self, socket: ClientConnection) -> None:
@@ -159,14 +163,14 @@ class Client:
         async with self._changed:
             self._changed.notify_all()
 
-    async def _end_of_reading(self) -> None:
+    async def _wait_for_reader(self) -> None:
         if self._reading:
             self.may_read.set()
             await self._reading
 
 
-def _matches(frame: Frame, kind: str, fields: Frame) -> bool:
-    return frame["type"] == kind and all(
+def _matches(frame: Frame, type_: str, fields: Frame) -> bool:
+    return frame["type"] == type_ and all(
         (frame.get("message") or frame).get(name, frame.get(name)) == value
         for name, value in fields.items()
     )

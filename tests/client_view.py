@@ -1,7 +1,6 @@
-"""What a chat.v1 client shows of its session: a pure reducer of frames, without I/O.
+"""The state of a session as a chat.v1 client shows it: a pure reducer of frames.
 
-The view is strict: it records as a violation whatever the protocol says cannot happen, and repairs
-nothing.
+The view is strict: it records every violation of the protocol and repairs nothing.
 """
 
 from dataclasses import dataclass, field
@@ -12,10 +11,10 @@ Frame = dict[str, Any]
 
 @dataclass
 class ClientView:
-    """The history by `seq`, the partial reply, and the messages that wait.
+    """The history by `seq`, the partial reply, and the queued messages.
 
-    `violations` is what the protocol rules out, `repeated` the replies that completed twice, and
-    `resets` counts the times that the server had lost what this client knew.
+    `violations` lists violations of the protocol, `repeated` the replies that completed twice, and
+    `resets` counts how often the server had less than this client and sent the whole session.
     """
 
     messages: dict[int, Frame] = field(default_factory=dict)
@@ -24,11 +23,11 @@ class ClientView:
     violations: list[str] = field(default_factory=list)
     repeated: list[Frame] = field(default_factory=list)
     resets: int = 0
-    # A test may pretend to know more than it does.
+    # A test may set it higher, to pretend to be ahead of the document.
     last_seq: int = 0
 
     def apply(self, frame: Frame) -> bool:
-        """Apply a frame; return whether it shows that something is missing before it."""
+        """Apply a frame; return whether it leaves a gap."""
         match frame["type"]:
             case "session.ready":
                 return self._reset_to(frame)
@@ -47,7 +46,7 @@ class ClientView:
 
     @property
     def text(self) -> str:
-        """The partial reply's text so far."""
+        """The text of the partial reply so far."""
         return str(self.partial_reply["text"]) if self.partial_reply else ""
 
     def shown(self) -> list[tuple[int, str, str | None]]:
@@ -61,7 +60,7 @@ class ClientView:
         """Return whether a message is in the history."""
         return any(message["id"] == message_id for message in self.messages.values())
 
-    def outcome_of(self, message_id: str) -> Frame | None:
+    def reply_to(self, message_id: str) -> Frame | None:
         """Return the newest reply to a message."""
         replies = [m for _, m in sorted(self.messages.items()) if m.get("reply_to") == message_id]
         return replies[-1] if replies else None
@@ -111,7 +110,7 @@ class ClientView:
 
     def _queue(self, frame: Frame) -> None:
         if frame["ahead"] < 0 or (frame["eta_s"] or 0) < 0:
-            self.violations.append(f"an impossible queue position: {frame}")
+            self.violations.append(f"an invalid queue position: {frame}")
         if self.partial_reply and self.partial_reply["reply_to"] == frame["reply_to"]:
             self.partial_reply = None
         self.queued[frame["reply_to"]] = frame
@@ -124,6 +123,6 @@ class ClientView:
         return False
 
     def _gap(self, what: str) -> bool:
-        """Record a gap: the server fills every gap itself before it sends what comes after it."""
+        """Record a gap as a violation: the server must fill gaps before it sends later frames."""
         self.violations.append(what)
         return True

@@ -19,7 +19,7 @@ NewStack = Callable[..., Stack]
 STACKS = pytest.StashKey[list[Stack]]()
 
 # All tests share one address. Tests of the limits set their own values.
-ROOMY = {
+HIGH_LIMITS = {
     "MESSAGES_PER_MINUTE": "100000",
     "TOKENS_PER_MINUTE_PER_IP": "100000",
     "SOCKETS_PER_IP": "1000",
@@ -60,7 +60,7 @@ def model_stub(shared_model: ModelStub) -> ModelStub:
 def shared_stack(
     shared_model: ModelStub, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    environment = ROOMY | {"MODEL_URL": shared_model.endpoint("huggingface")}
+    environment = HIGH_LIMITS | {"MODEL_URL": shared_model.endpoint("huggingface")}
     with Stack(tmp_path_factory.mktemp("site"), environment) as stack:
         stack.start()
         yield stack
@@ -85,7 +85,7 @@ def new_stack(
         folder = tmp_path / f"site-{len(created)}"
         folder.mkdir()
         model = {"MODEL_URL": model_stub.endpoint(environment.get("MODEL_API", "huggingface"))}
-        created.append(Stack(folder, ROOMY | model | environment))
+        created.append(Stack(folder, HIGH_LIMITS | model | environment))
         stacks.append(created[-1])
         return created[-1]
 

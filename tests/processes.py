@@ -221,7 +221,7 @@ class Stack:
         server = os.environ.get("TEST_WEB_SERVER", "daphne")
         process = self.run("web", WEB_SERVERS[server], environment)
         address = f"http://127.0.0.1:{process.port}/test"
-        return lambda: process.wait_until(lambda: _serves(address), "to serve")
+        return lambda: process.wait_until(lambda: is_serving(address), "to serve")
 
     def _launch_worker(self, environment: dict[str, str]) -> Callable[[], None]:
         process = self.run("worker", self._commands["worker"], environment)
@@ -243,15 +243,16 @@ def last_lines(processes: Iterable[Process], count: int = 60) -> dict[str, str]:
     return {each.log.name: "\n".join(each.output().splitlines()[-count:]) for each in processes}
 
 
+def is_serving(url: str) -> bool:
+    """Return whether a GET request for a URL succeeds."""
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
 def _responds(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
     except redis.RedisError:
-        return False
-
-
-def _serves(address: str) -> bool:
-    try:
-        return requests.get(address, timeout=5).ok
-    except requests.RequestException:
         return False

@@ -1,4 +1,4 @@
-"""What the tests of the WebSocket API share."""
+"""Fixtures of the tests of the WebSocket API."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.client import Client, create_session
-from tests.conftest import ROOMY, STACKS
+from tests.conftest import HIGH_LIMITS, STACKS
 from tests.model_stub import ModelStub
 from tests.processes import Stack
 
@@ -15,11 +15,11 @@ Tabs = Callable[..., Awaitable[list[Client]]]
 
 @pytest.fixture
 async def tabs(stack: Stack) -> AsyncIterator[Tabs]:
-    """Open tabs of one new session on the shared site; every one followed the protocol."""
+    """Open tabs of a new session; asserts at the end that none saw a violation of the protocol."""
     async with AsyncExitStack() as opened:
         clients: list[Client] = []
 
-        async def make(count: int = 1, *, site: Stack = stack) -> list[Client]:
+        async def open_tabs(count: int = 1, *, site: Stack = stack) -> list[Client]:
             token = create_session(site.url)
             new = [Client(site.ws_url, token) for _ in range(count)]
             for client in new:
@@ -27,27 +27,27 @@ async def tabs(stack: Stack) -> AsyncIterator[Tabs]:
             clients.extend(new)
             return new
 
-        yield make
+        yield open_tabs
         assert [client.view.violations for client in clients] == [[] for _ in clients]
 
 
 @pytest.fixture(scope="package")
-def shared_narrow_stack(
+def shared_single_slot_stack(
     shared_model: ModelStub, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    environment = ROOMY | {
+    environment = HIGH_LIMITS | {
         "MODEL_URL": shared_model.endpoint("huggingface"),
         "WORKER_CONCURRENCY": "1",
     }
-    with Stack(tmp_path_factory.mktemp("narrow"), environment) as stack:
+    with Stack(tmp_path_factory.mktemp("single-slot"), environment) as stack:
         stack.start()
         yield stack
 
 
 @pytest.fixture
-def narrow_stack(
-    shared_narrow_stack: Stack, model_stub: ModelStub, request: pytest.FixtureRequest
+def single_slot_stack(
+    shared_single_slot_stack: Stack, model_stub: ModelStub, request: pytest.FixtureRequest
 ) -> Stack:
-    """A site that writes one reply at a time."""
-    request.node.stash.setdefault(STACKS, []).append(shared_narrow_stack)
-    return shared_narrow_stack
+    """A site whose worker generates one reply at a time."""
+    request.node.stash.setdefault(STACKS, []).append(shared_single_slot_stack)
+    return shared_single_slot_stack

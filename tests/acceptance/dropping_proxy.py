@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server whose connections a test can cut, at once or after some bytes.
+"""A TCP proxy in front of a server that aborts connections at once or after a number of bytes.
 
 with DroppingProxy(stack_port) as proxy:
     connect(f"ws://127.0.0.1:{proxy.port}/chat")
@@ -15,14 +15,14 @@ READ_BYTES = 4096
 
 
 class DroppingProxy:
-    """`cut_after`: for each connection, after how many bytes of responses it is closed."""
+    """`drop_after`: for each connection, after how many bytes of responses it is closed."""
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="dropping-proxy")
-        self.cut_after: Iterator[int] = iter(())
+        self.drop_after: Iterator[int] = iter(())
         self.connections = 0
 
     def __enter__(self) -> Self:
@@ -39,7 +39,7 @@ class DroppingProxy:
         self._loop.close()
 
     def drop(self) -> None:
-        """Cut every connection now, without a closing frame."""
+        """Abort every connection now, without a closing frame."""
         asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(timeout=5)
 
     async def _drop(self) -> None:
@@ -54,18 +54,22 @@ class DroppingProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        limit = next(self.cut_after, None)
+        limit = next(self.drop_after, None)
         try:
-            answers, asks = await asyncio.open_connection("127.0.0.1", self._target_port)
+            upstream_reader, upstream = await asyncio.open_connection(
+                "127.0.0.1", self._target_port
+            )
         except OSError:
             writer.transport.abort()
             return
-        self._writers |= {writer, asks}
+        self._writers |= {writer, upstream}
         with contextlib.suppress(OSError):
-            await asyncio.gather(self._copy(reader, asks), self._copy(answers, writer, limit))
-        for one in (writer, asks):
-            one.transport.abort()
-            self._writers.discard(one)
+            await asyncio.gather(
+                self._copy(reader, upstream), self._copy(upstream_reader, writer, limit)
+            )
+        for each in (writer, upstream):
+            each.transport.abort()
+            self._writers.discard(each)
 
     async def _copy(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None = None

@@ -1,7 +1,7 @@
-"""Random interleavings of what people, networks and workers do, and what must hold after them.
+"""Random interleavings of actions of clients, networks and workers, and the invariants after them.
 
-A trial is one session with its tabs, played from a seed: the same seed makes the same moves. Many
-trials share a site, whose workers, web processes and model are broken meanwhile.
+A trial is one session with its tabs and the moves of a seed: the same seed makes the same moves.
+Many trials share a site, whose workers, web processes and model fail in the meantime.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from tests.processes import Stack
 
 SETTLE_S = 60
 NAMESPACE = UUID("00000000-0000-4000-8000-000000000000")
-GONE = (ConnectionClosed, ConnectionError, InvalidHandshake, OSError)
+DISCONNECTED = (ConnectionClosed, ConnectionError, InvalidHandshake, OSError)
 WEIGHTS = {
-    "say": 7,
-    "say_again": 2,
+    "send": 7,
+    "resend": 2,
     "stop": 3,
     "regenerate": 3,
     "drop": 3,
@@ -38,7 +38,7 @@ WORDS = ("tea", "größer", "日本語", "😀", "e\u0301", "Human", "x" * 30, "
 
 @dataclass(frozen=True)
 class Move:
-    """One step of a trial: `pick` chooses among the messages so far."""
+    """One move of a trial; `pick` selects one of the messages so far."""
 
     kind: str
     tab: int
@@ -48,7 +48,7 @@ class Move:
 
 
 def plan(seed: int, length: int) -> tuple[int, list[Move]]:
-    """Return a seed's number of tabs and its moves."""
+    """Return the number of tabs and the moves of a seed."""
     chance = random.Random(seed)
     tabs = chance.randint(2, 5)
     kinds = chance.choices(list(WEIGHTS), list(WEIGHTS.values()), k=length)
@@ -65,49 +65,49 @@ def plan(seed: int, length: int) -> tuple[int, list[Move]]:
 
 
 class Trial:
-    """One session, its tabs, and what they said."""
+    """One session, its tabs, and the messages they sent."""
 
     def __init__(self, site: Stack, seed: int, tabs: int, moves: Sequence[Move]) -> None:
         self.seed = seed
         self._site = site
         self._moves = moves
         self._chance = random.Random(seed)
-        self._said: dict[str, str] = {}
-        self._drafts: list[tuple[Client, str]] = []
+        self._sent: dict[str, str] = {}
+        self._senders: list[tuple[Client, str]] = []
         self._pauses: set[asyncio.Task[None]] = set()
         self._token = ""
         self._tabs = [Client(site.ws_url, "") for _ in range(tabs)]
 
     async def create_session(self) -> None:
-        """Begin the session, while nothing is broken yet."""
+        """Create the session, before anything fails."""
         web = self._site.running("web")[0]
         self._token = await asyncio.to_thread(create_session, f"http://127.0.0.1:{web.port}")
 
-    async def play(self, store: AsyncStore) -> list[str]:
-        """Make the moves, let everything settle, and return what does not hold."""
+    async def run(self, store: AsyncStore) -> list[str]:
+        """Make the moves, wait until every message has its reply, and return the violations."""
         for tab in self._tabs:
             tab.token = self._token
             await self._connect(tab)
         try:
             for number, move in enumerate(self._moves):
-                await self._make(number, move)
+                await self._make_move(number, move)
                 await asyncio.sleep(move.pause_s)
             return await self._settle(store)
         finally:
             for tab in self._tabs:
                 await tab.close()
 
-    async def _make(self, number: int, move: Move) -> None:
+    async def _make_move(self, number: int, move: Move) -> None:
         tab = self._tabs[move.tab]
-        known = list(self._said)
+        known = list(self._sent)
         match move.kind:
-            case "say":
+            case "send":
                 id = str(uuid5(NAMESPACE, f"{self._token} {number}"))
-                self._said[id] = f"{number} {move.text}"
-                self._drafts.append((tab, id))
-                await self._say(tab, id)
-            case "say_again" if known:
-                await self._say(tab, known[move.pick % len(known)])
+                self._sent[id] = f"{number} {move.text}"
+                self._senders.append((tab, id))
+                await self._send_message(tab, id)
+            case "resend" if known:
+                await self._send_message(tab, known[move.pick % len(known)])
             case "stop" | "regenerate" if known:
                 last = known[-1 - move.pick % min(3, len(known))]
                 await self._send(tab, f"reply.{move.kind}", reply_to=last)
@@ -121,25 +121,25 @@ class Trial:
                 await self._send(tab, "session.sync", after=tab.view.last_seq)
 
     async def _connect(self, tab: Client) -> None:
-        """Connect to any web process and send again what was not acknowledged, as clients do."""
+        """Connect to any web process and resend messages that were not accepted, as clients do."""
         web = self._chance.choice(self._site.running("web"))
         tab.ws_url = f"ws://127.0.0.1:{web.port}/chat"
         try:
             await tab.connect()
-        except GONE:
+        except DISCONNECTED:
             return
-        for owner, id in self._drafts:
+        for owner, id in self._senders:
             if owner is tab and id not in _ids(tab):
-                await self._say(tab, id)
+                await self._send_message(tab, id)
 
-    async def _say(self, tab: Client, id: str) -> None:
-        await self._send(tab, "message.send", id=id, msg=self._said[id])
+    async def _send_message(self, tab: Client, id: str) -> None:
+        await self._send(tab, "message.send", id=id, msg=self._sent[id])
 
-    async def _send(self, tab: Client, kind: str, **fields: Any) -> None:
+    async def _send(self, tab: Client, type_: str, **fields: Any) -> None:
         if tab.is_connected:
             try:
-                await tab.send(kind, **fields)
-            except GONE:
+                await tab.send(type_, **fields)
+            except DISCONNECTED:
                 return
 
     def _read_slowly(self, tab: Client) -> None:
@@ -153,73 +153,74 @@ class Trial:
         task.add_done_callback(self._pauses.discard)
 
     async def _settle(self, store: AsyncStore) -> list[str]:
-        """Reconnect every tab until all messages are answered and shown.
-
-        Returns what still does not hold when time is up.
-        """
+        """Reconnect every tab until every invariant holds; return the violations on timeout."""
         for tab in self._tabs:
             tab.may_read.set()
-        give_up_at = time.monotonic() + SETTLE_S
+        deadline = time.monotonic() + SETTLE_S
         while True:
             for tab in self._tabs:
                 if not tab.is_connected:
                     await self._connect(tab)
-            troubles = self._troubles(await self._read(store))
-            if not troubles or time.monotonic() > give_up_at:
-                return troubles
+            violations = self._violations(await self._load(store))
+            if not violations or time.monotonic() > deadline:
+                return violations
             await asyncio.sleep(0.1)
 
-    async def _read(self, store: AsyncStore) -> Session:
+    async def _load(self, store: AsyncStore) -> Session:
         return await store.run(sessions.load(session_id(self._token)))
 
-    def _troubles(self, document: Session) -> list[str]:
+    def _violations(self, document: Session) -> list[str]:
         shown = [
-            (one.seq, str(one.id), None if one.replaced_by else one.msg)
-            for one in document.messages
+            (message.seq, str(message.id), None if message.replaced_by else message.msg)
+            for message in document.messages
         ]
-        troubles = list(_broken_rules(document.messages, self._said))
+        violations = list(_document_violations(document.messages, self._sent))
         if document.pending:
-            troubles.append(f"not answered: {document.pending}")
+            violations.append(f"no reply: {document.pending}")
         for number, tab in enumerate(self._tabs):
-            troubles += [f"tab {number}: {each}" for each in tab.view.violations]
+            violations += [f"tab {number}: {each}" for each in tab.view.violations]
             if tab.view.shown() != shown:
-                troubles.append(f"tab {number} shows {tab.view.shown()}, the document has {shown}")
+                violations.append(
+                    f"tab {number} shows {tab.view.shown()}, the document has {shown}"
+                )
             if tab.view.partial_reply or tab.view.queued:
-                troubles.append(f"tab {number} waits: {tab.view.partial_reply} {tab.view.queued}")
-        return troubles
+                violations.append(
+                    f"tab {number} still waits: {tab.view.partial_reply} {tab.view.queued}"
+                )
+        return violations
 
 
 def _ids(tab: Client) -> set[str]:
     return {str(message["id"]) for message in tab.view.messages.values()}
 
 
-def _broken_rules(messages: Sequence[StoredMessage], sent: dict[str, str]) -> list[str]:
-    """Return which of the rules (order, once, kept) a document breaks."""
-    human = [one for one in messages if one.source == "human"]
-    bots = [one for one in messages if one.source == "bot"]
+def _document_violations(messages: Sequence[StoredMessage], sent: dict[str, str]) -> list[str]:
+    """Return the invariants that a document violates."""
+    human = [message for message in messages if message.source == "human"]
+    bots = [message for message in messages if message.source == "bot"]
     checks: list[tuple[str, Callable[[], bool]]] = [
-        ("numbers without gaps", lambda: [m.seq for m in messages] == _count(messages)),
-        ("each message once", lambda: {str(m.id): m.msg for m in human} == sent),
-        ("no message twice", lambda: len({m.id for m in messages}) == len(messages)),
+        ("seq without gaps", lambda: [m.seq for m in messages] == _numbers(messages)),
+        ("each sent message once", lambda: {str(m.id): m.msg for m in human} == sent),
+        ("unique ids", lambda: len({m.id for m in messages}) == len(messages)),
         (
-            "answered once, in order",
+            "one reply each, in order",
             lambda: [m.reply_to for m in bots if not m.replaces] == [m.id for m in human],
         ),
         (
-            "one reply counts for each",
+            "one reply each that is not replaced",
             lambda: sorted(str(m.reply_to) for m in bots if not m.replaced_by) == sorted(sent),
         ),
-        ("replies to what was said", lambda: all(_fits(m, sent) for m in bots)),
+        ("each reply fits its message", lambda: all(_fits(m, sent) for m in bots)),
     ]
-    return [f"not so: {name}" for name, holds in checks if not holds()]
+    return [f"violated: {name}" for name, holds in checks if not holds()]
 
 
-def _count(messages: Sequence[StoredMessage]) -> list[int]:
+def _numbers(messages: Sequence[StoredMessage]) -> list[int]:
     return list(range(1, len(messages) + 1))
 
 
 def _fits(reply: StoredMessage, sent: dict[str, str]) -> bool:
-    """Whether a reply is the model's to its own message, whole or as far as it may be."""
+    """Return whether a reply is the model's reply to its message, or a part if it ended early."""
     whole = f"You said: {sent[str(reply.reply_to)]}"
     if reply.finish_reason == "stop":
         return reply.msg == whole
@@ -229,7 +230,7 @@ def _fits(reply: StoredMessage, sent: dict[str, str]) -> bool:
 async def shrink(
     fails: Callable[[Sequence[Move]], Any], moves: Sequence[Move], tries: int
 ) -> Sequence[Move]:
-    """Leave out moves, in ever smaller pieces, as long as the rest still fails."""
+    """Remove moves, in ever smaller chunks, as long as the rest still fails."""
     size = len(moves) // 2
     while size and tries:
         for start in range(0, len(moves), size):

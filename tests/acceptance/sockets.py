@@ -1,4 +1,4 @@
-"""Clients for tests: as plain as any WebSocket tool, and one that speaks chat.v1."""
+"""Blocking WebSocket clients: one without a subprotocol, one with chat.v1."""
 
 import json
 from collections.abc import Iterator
@@ -6,38 +6,21 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-import requests
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.client_view import Frame
 from tests.processes import Stack
 
 TIMEOUT_S = 40
-Frame = dict[str, Any]
-
-
-def create_session(stack: Stack, name: str = "Ada") -> str:
-    """Begin a session and return its token."""
-    response = requests.post(f"{stack.url}/token", params={"name": name}, timeout=TIMEOUT_S)
-    assert response.status_code == 200, response.text
-    return str(response.json()["token"])
-
-
-def history(stack: Stack, token: str) -> list[Frame]:
-    """Return a session's messages as the HTTP API returns them."""
-    response = requests.get(
-        f"{stack.url}/refresh_token", params={"token": token}, timeout=TIMEOUT_S
-    )
-    assert response.status_code == 200, response.text
-    return list(response.json()["messages"])
 
 
 class Socket:
-    """One open socket; every frame it gets is kept in `seen`."""
+    """One open socket, which records every received frame."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
-        self.seen: list[Frame] = []
+        self.frames: list[Frame] = []
 
     def send(self, text: str | bytes) -> None:
         self.connection.send(text)
@@ -51,44 +34,44 @@ class Socket:
         self.send_frame("message.send", id=id_, msg=text)
         return id_
 
-    def next(self) -> Frame:
-        """Return the next frame."""
+    def receive(self) -> Frame:
+        """Receive the next frame and return it."""
         frame = json.loads(self.connection.recv(timeout=TIMEOUT_S))
-        self.seen.append(frame)
+        self.frames.append(frame)
         return dict(frame)
 
-    def until(self, *types: str) -> Frame:
-        """Return the next frame of one of these types; frames before it are kept too."""
+    def wait_for_frame(self, *types: str) -> Frame:
+        """Receive frames up to the next one of these types and return it."""
         while True:
-            frame = self.next()
+            frame = self.receive()
             if frame["type"] in types:
                 return frame
 
-    def reply_to(self, message: str) -> Frame:
-        """Return the message that ends the wait for a reply to `message`."""
+    def wait_for_reply(self, message: str) -> Frame:
+        """Receive frames up to the reply to `message`, completed or failed, and return it."""
         while True:
-            received = self.until("reply.completed", "reply.failed")["message"]
-            if received["reply_to"] == message:
-                return dict(received)
+            reply = self.wait_for_frame("reply.completed", "reply.failed")["message"]
+            if reply["reply_to"] == message:
+                return dict(reply)
 
-    def close_code(self) -> tuple[int | None, str]:
-        """Wait for the server to close; return its code and reason."""
+    def wait_for_close(self) -> tuple[int | None, str]:
+        """Wait for the server to close the socket; return the code and the reason."""
         try:
             while True:
-                self.next()
+                self.receive()
         except ConnectionClosed:
             return self.connection.close_code, self.connection.close_reason or ""
 
 
 @contextmanager
-def plain(stack: Stack, token: str) -> Iterator[Socket]:
-    """Connect as a tool that knows nothing of us."""
+def connect_plain(stack: Stack, token: str) -> Iterator[Socket]:
+    """Connect without a subprotocol, like a generic WebSocket tool."""
     with connect(f"{stack.ws_url}?token={token}", proxy=None) as connection:
         yield Socket(connection)
 
 
 @contextmanager
-def chat_v1(stack: Stack, token: str, after: int | None = None) -> Iterator[Socket]:
+def connect_chat_v1(stack: Stack, token: str, after: int | None = None) -> Iterator[Socket]:
     """Connect with chat.v1; the first frame is `session.ready`."""
     url = stack.ws_url if after is None else f"{stack.ws_url}?after={after}"
     protocols: Any = ["chat.v1", f"token.{token}"]

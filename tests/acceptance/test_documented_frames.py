@@ -1,4 +1,4 @@
-"""Every example in the WebSocket documents is what a real client sends and gets.
+"""Every example in the WebSocket documentation is what a real client sends or receives.
 
 `UPDATE_EXAMPLES=1 make test ARGS=tests/acceptance/test_documented_frames.py` writes them anew
 from what was sent and received.
@@ -15,8 +15,9 @@ import requests
 from websockets.sync.client import connect
 
 from chat.apidocs.asyncapi import CLIENT_FRAMES, EXAMPLES, SERVER_FRAMES, type_of
-from tests.acceptance.sockets import Frame, Socket, chat_v1, plain
+from tests.acceptance.sockets import Socket, connect_chat_v1, connect_plain
 from tests.client import create_session
+from tests.client_view import Frame
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, failing, loading
 from tests.processes import Stack
@@ -41,106 +42,108 @@ def send(recorded: dict[str, Any], socket: Socket, **frame: Any) -> None:
     socket.send(json.dumps(frame))
 
 
-def say_and_get_an_answer(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
+def exchange_messages(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
     model.script(GREETING)
     send(recorded, socket, type="message.send", id=FIRST, msg="Good morning!")
-    recorded["message.accepted"] = socket.until("message.accepted")
-    recorded["reply.started"] = socket.until("reply.started")
-    recorded["reply.delta"] = socket.until("reply.delta")
-    recorded["reply.completed"] = socket.until("reply.completed")
+    recorded["message.accepted"] = socket.wait_for_frame("message.accepted")
+    recorded["reply.started"] = socket.wait_for_frame("reply.started")
+    recorded["reply.delta"] = socket.wait_for_frame("reply.delta")
+    recorded["reply.completed"] = socket.wait_for_frame("reply.completed")
 
 
-def come_back_and_stop(
+def reconnect_and_stop(
     recorded: dict[str, Any], socket: Socket, model: ModelStub, site: Stack, token: str
 ) -> None:
     model.script(ENDLESS, GREETING)
     send(recorded, socket, type="message.send", id=SECOND, msg="Tell me a story.")
     text = ""
     while text != "Once upon a time":
-        text += socket.until("reply.delta")["text"]
-    with chat_v1(site, token, after=2) as second:
-        recorded["session.ready"] = second.next()
+        text += socket.wait_for_frame("reply.delta")["text"]
+    with connect_chat_v1(site, token, after=2) as second:
+        recorded["session.ready"] = second.receive()
     send(recorded, socket, type="message.send", id=THIRD, msg="And a greeting.")
-    recorded["reply.queued"] = socket.until("reply.queued")
+    recorded["reply.queued"] = socket.wait_for_frame("reply.queued")
     send(recorded, socket, type="reply.stop", reply_to=SECOND)
-    assert socket.reply_to(SECOND)["finish_reason"] == "stop_requested"
-    assert socket.reply_to(THIRD)["finish_reason"] == "stop"
+    assert socket.wait_for_reply(SECOND)["finish_reason"] == "stop_requested"
+    assert socket.wait_for_reply(THIRD)["finish_reason"] == "stop"
 
 
-def write_it_again(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
+def regenerate_reply(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
     model.script(loading(0.5), GREETING)
     send(recorded, socket, type="reply.regenerate", reply_to=THIRD)
-    recorded["model.loading"] = socket.until("model.loading")
-    assert socket.reply_to(THIRD)["replaces"]
+    recorded["model.loading"] = socket.wait_for_frame("model.loading")
+    assert socket.wait_for_reply(THIRD)["replaces"]
 
 
-def fail(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
+def fail_reply(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
     model.script(failing(400))
     socket.send_message("What does this cost?")
-    recorded["reply.failed"] = socket.until("reply.failed")
+    recorded["reply.failed"] = socket.wait_for_frame("reply.failed")
     send(recorded, socket, type="message.send", id=FIRST, msg=" ")
-    recorded["error"] = socket.until("error")
+    recorded["error"] = socket.wait_for_frame("error")
 
 
-def ask_for_the_session(recorded: dict[str, Any], socket: Socket) -> None:
+def sync_and_extend_session(recorded: dict[str, Any], socket: Socket) -> None:
     send(recorded, socket, type="session.sync", after=2)
-    assert socket.until("session.ready")["messages"][0]["seq"] == 3
+    assert socket.wait_for_frame("session.ready")["messages"][0]["seq"] == 3
     send(recorded, socket, type="session.extend")
-    assert socket.until("session.ready")["recovered"]
-    recorded["session.expiring"] = socket.until("session.expiring")
+    assert socket.wait_for_frame("session.ready")["recovered"]
+    recorded["session.expiring"] = socket.wait_for_frame("session.expiring")
 
 
-def outlive_it(recorded: dict[str, Any], site: Stack) -> None:
+def expire_session(recorded: dict[str, Any], site: Stack) -> None:
     address = f"127.0.0.1:{site.start_web(SESSION_TTL_S='1').port}"
     created = requests.post(f"http://{address}/token", params={"name": "Ada"}, timeout=5).json()
     protocols: Any = ["chat.v1", f"token.{created['token']}"]
     with connect(f"ws://{address}/chat", subprotocols=protocols, proxy=None) as connection:
-        recorded["session.expired"] = Socket(connection).until("session.expired")
+        recorded["session.expired"] = Socket(connection).wait_for_frame("session.expired")
 
 
-def speak_plainly(recorded: dict[str, Any], model: ModelStub, site: Stack, token: str) -> None:
+def exchange_plain_messages(
+    recorded: dict[str, Any], model: ModelStub, site: Stack, token: str
+) -> None:
     model.script(GREETING, failing(400))
     recorded["plain.text"] = "Good morning!"
-    with plain(site, token) as socket:
+    with connect_plain(site, token) as socket:
         socket.send(recorded["plain.text"])
-        recorded["plain.reply"] = socket.next()
+        recorded["plain.reply"] = socket.receive()
         socket.send(recorded["plain.text"])
-        recorded["plain.error"] = socket.next()
+        recorded["plain.error"] = socket.receive()
 
 
 @pytest.fixture
 def recorded(new_stack: NewStack, model_stub: ModelStub) -> dict[str, Any]:
-    """One frame of each type as it was on the wire."""
+    """One frame of each type, as it was sent or received."""
     site = new_stack(SESSION_TTL_S="302", MESSAGES_PER_MINUTE="20")
     site.start()
     frames: dict[str, Any] = {}
     token = create_session(site.url)
-    with chat_v1(site, token) as socket:
-        say_and_get_an_answer(frames, socket, model_stub)
-        come_back_and_stop(frames, socket, model_stub, site, token)
-        write_it_again(frames, socket, model_stub)
-        fail(frames, socket, model_stub)
-        ask_for_the_session(frames, socket)
-    speak_plainly(frames, model_stub, site, create_session(site.url))
-    outlive_it(frames, site)
+    with connect_chat_v1(site, token) as socket:
+        exchange_messages(frames, socket, model_stub)
+        reconnect_and_stop(frames, socket, model_stub, site, token)
+        regenerate_reply(frames, socket, model_stub)
+        fail_reply(frames, socket, model_stub)
+        sync_and_extend_session(frames, socket)
+    exchange_plain_messages(frames, model_stub, site, create_session(site.url))
+    expire_session(frames, site)
     return frames
 
 
-class Likeness:
-    """Compares frames; ids may differ, but then always in the same way."""
+class FrameComparison:
+    """Compares frames; ids may differ if the difference is consistent."""
 
     def __init__(self) -> None:
         self.ids: dict[str, str] = {}
 
-    def same(self, name: str, shown: Any, real: Any) -> bool:
+    def is_same(self, name: str, shown: Any, real: Any) -> bool:
         match shown, real:
             case dict(), dict():
                 return shown.keys() == real.keys() and all(
-                    self.same(key, shown[key], real[key]) for key in shown
+                    self.is_same(key, shown[key], real[key]) for key in shown
                 )
             case list(), list():
                 return len(shown) == len(real) and all(
-                    self.same(name, one, other) for one, other in zip(shown, real, strict=True)
+                    self.is_same(name, one, other) for one, other in zip(shown, real, strict=True)
                 )
             case str(), str() if is_uuid(shown) and is_uuid(real):
                 return self.ids.setdefault(real, shown) == shown
@@ -158,13 +161,13 @@ def is_uuid(text: str) -> bool:
         return False
 
 
-def test_every_documented_frame_is_one_that_was_sent_or_received(recorded: dict[str, Any]) -> None:
+def test_every_documented_frame_equals_a_real_one(recorded: dict[str, Any]) -> None:
     if os.environ.get("UPDATE_EXAMPLES"):
         written = json.dumps({name: recorded[name] for name in NAMES}, indent=2, ensure_ascii=False)
         EXAMPLES.write_text(written + "\n")
     frames: dict[str, Frame] = json.loads(EXAMPLES.read_text())
     assert list(frames) == NAMES
 
-    likeness = Likeness()
+    comparison = FrameComparison()
     for name, shown in frames.items():
-        assert likeness.same(name, shown, recorded[name]), (shown, recorded[name])
+        assert comparison.is_same(name, shown, recorded[name]), (shown, recorded[name])

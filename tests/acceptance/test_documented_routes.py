@@ -15,7 +15,7 @@ UNKNOWN = {"token": "00000000-0000-4000-8000-000000000000"}
 def request_as_documented(
     stack: Stack, method: str, path: str, **request: Any
 ) -> requests.Response:
-    """Return the answer, once its status, type and body are found in the document."""
+    """Send a request, check the response against the document, and return it."""
     document = requests.get(f"{stack.url}/openapi.json", timeout=10).json()
     response = requests.request(method, stack.url + path, timeout=10, **request)
     operation = document["paths"][path][method.lower()]
@@ -29,7 +29,7 @@ def request_as_documented(
 
 
 @pytest.mark.parametrize("path", ["/test", "/healthz", "/readyz", "/metrics", "/asyncapi.json"])
-def test_a_page_of_the_service_is_as_described(stack: Stack, path: str) -> None:
+def test_a_service_route_matches_its_description(stack: Stack, path: str) -> None:
     assert request_as_documented(stack, "GET", path).status_code == 200
 
 
@@ -43,7 +43,7 @@ def test_a_session_matches_its_description_from_start_to_end(stack: Stack) -> No
     assert request_as_documented(stack, "GET", "/refresh_token", headers=bearer).status_code == 400
 
 
-def test_a_refusal_is_as_described(stack: Stack) -> None:
+def test_an_error_response_matches_its_description(stack: Stack) -> None:
     assert request_as_documented(stack, "POST", "/token").status_code == 400
     assert request_as_documented(stack, "GET", "/refresh_token").status_code == 400
     assert request_as_documented(stack, "DELETE", "/token", params=UNKNOWN).status_code == 400

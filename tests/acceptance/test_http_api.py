@@ -1,4 +1,4 @@
-"""The HTTP API as the tutorial's clients know it."""
+"""The HTTP API that existing clients use."""
 
 import re
 from typing import Any
@@ -26,7 +26,7 @@ def test_the_api_is_online(stack: Stack) -> None:
 @pytest.mark.parametrize(
     "request_", [{"params": {"name": "Ada"}}, {"data": {"name": "Ada"}}, {"json": {"name": "Ada"}}]
 )
-def test_a_name_gets_a_token(stack: Stack, request_: dict[str, Any]) -> None:
+def test_a_session_is_created_with_a_name(stack: Stack, request_: dict[str, Any]) -> None:
     response = post(stack, **request_)
 
     assert response.status_code == 200
@@ -54,7 +54,7 @@ def test_a_name_gets_a_token(stack: Stack, request_: dict[str, Any]) -> None:
         {"data": b"\xff\xfe", "headers": {"Content-Type": "application/json"}},
     ],
 )
-def test_a_bad_name_is_rejected(stack: Stack, request_: dict[str, Any]) -> None:
+def test_an_invalid_name_is_rejected(stack: Stack, request_: dict[str, Any]) -> None:
     response = post(stack, **request_)
 
     assert (response.status_code, response.json()) == (400, INVALID_NAME)
@@ -69,7 +69,7 @@ def test_an_unknown_session_is_rejected(stack: Stack, token: str) -> None:
         assert response.json() == {"detail": "Session expired or does not exist"}
 
 
-def test_a_token_may_travel_in_a_header(stack: Stack) -> None:
+def test_a_token_is_accepted_in_a_header(stack: Stack) -> None:
     token = create_session(stack.url)
     response = requests.get(
         f"{stack.url}/refresh_token", headers={"Authorization": f"Bearer {token}"}, timeout=10
@@ -77,7 +77,7 @@ def test_a_token_may_travel_in_a_header(stack: Stack) -> None:
     assert response.json()["token"] == token
 
 
-def test_other_origins_are_allowed_by_the_list(stack: Stack) -> None:
+def test_only_listed_origins_are_allowed(stack: Stack) -> None:
     for origin, allowed in (("http://localhost:3000", True), ("http://evil.example", False)):
         response = requests.options(
             f"{stack.url}/token",
@@ -87,19 +87,19 @@ def test_other_origins_are_allowed_by_the_list(stack: Stack) -> None:
         assert (response.headers.get("Access-Control-Allow-Origin") == origin) is allowed
 
 
-def test_an_address_gets_so_many_tokens_a_minute(new_stack: NewStack) -> None:
+def test_sessions_are_rate_limited_by_address(new_stack: NewStack) -> None:
     stack = new_stack(TOKENS_PER_MINUTE_PER_IP="3")
     stack.start_redis()
     stack.start_web()
 
-    answers = [post(stack, params={"name": "Ada"}) for _ in range(4)]
+    responses = [post(stack, params={"name": "Ada"}) for _ in range(4)]
 
-    assert [response.status_code for response in answers] == [200, 200, 200, 429]
-    assert 1 <= int(answers[3].headers["Retry-After"]) <= 60
-    assert "Try again in" in answers[3].json()["detail"]
+    assert [response.status_code for response in responses] == [200, 200, 200, 429]
+    assert 1 <= int(responses[3].headers["Retry-After"]) <= 60
+    assert "Try again in" in responses[3].json()["detail"]
 
 
-def test_without_redis_the_error_is_clear(new_stack: NewStack) -> None:
+def test_without_redis_the_api_is_unavailable(new_stack: NewStack) -> None:
     stack = new_stack()
     redis = stack.start_redis()
     stack.start_web()

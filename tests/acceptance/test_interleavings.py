@@ -1,7 +1,7 @@
-"""Whatever happens in whatever order, every tab ends with exactly what the document has.
+"""After any interleaving of actions and failures, every tab has the history of the document.
 
-`INTERLEAVINGS=300` plays more trials than the few of a usual run, `INTERLEAVINGS_FROM` begins with
-another seed; with `--log-cli-level=INFO` it tells how far it is.
+`INTERLEAVINGS=300` runs more trials than the default, `INTERLEAVINGS_FROM` starts with another
+seed, and `--log-cli-level=INFO` shows the progress.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ logger = logging.getLogger(__name__)
 TRIALS = int(os.environ.get("INTERLEAVINGS", "10"))
 FIRST_SEED = int(os.environ.get("INTERLEAVINGS_FROM", "1"))
 IS_LONG = "INTERLEAVINGS" in os.environ
-TOGETHER = 10
+BATCH = 10
 MOVES = 30
 SHRINK_TRIES = 12
 
 USUAL = Behaviour(piece_delay_s=0.02)
-MOODS = (
+BEHAVIOURS = (
     USUAL,
     Behaviour(delay_s=0.5),
     Behaviour(piece_delay_s=0.15),
@@ -39,13 +39,13 @@ MOODS = (
 )
 
 
-async def break_things(
-    site: Stack, model_stub: ModelStub, chance: random.Random, over: asyncio.Event
+async def inject_failures(
+    site: Stack, model_stub: ModelStub, chance: random.Random, is_over: asyncio.Event
 ) -> None:
-    """Break and replace parts of the site again and again until the trial is over."""
+    """Kill and replace processes of the site, again and again, until the trials are over."""
     faults = ["worker", "web"] if IS_LONG else ["worker"]
-    while not over.is_set():
-        model_stub.script(*chance.choices(MOODS, k=6))
+    while not is_over.is_set():
+        model_stub.script(*chance.choices(BEHAVIOURS, k=6))
         await asyncio.sleep(chance.uniform(0.5, 2))
         kind = chance.choice(faults)
         await asyncio.to_thread(chance.choice(site.running(kind)).kill)
@@ -55,17 +55,17 @@ async def break_things(
 
 
 @asynccontextmanager
-async def breaking(site: Stack, model_stub: ModelStub, seed: int) -> AsyncIterator[None]:
-    over = asyncio.Event()
-    task = asyncio.create_task(break_things(site, model_stub, random.Random(seed), over))
+async def failures(site: Stack, model_stub: ModelStub, seed: int) -> AsyncIterator[None]:
+    is_over = asyncio.Event()
+    task = asyncio.create_task(inject_failures(site, model_stub, random.Random(seed), is_over))
     try:
         yield
     finally:
-        over.set()
+        is_over.set()
         await task
 
 
-async def test_every_tab_ends_with_what_the_document_has(
+async def test_every_tab_ends_with_the_history_of_the_document(
     new_stack: NewStack, model_stub: ModelStub
 ) -> None:
     model_stub.always(USUAL)
@@ -76,32 +76,30 @@ async def test_every_tab_ends_with_what_the_document_has(
         await asyncio.to_thread(site.start_web)
     store = AsyncStore(site.redis_url, connections=20)
     try:
-        for first in range(FIRST_SEED, FIRST_SEED + TRIALS, TOGETHER):
-            last = min(first + TOGETHER, FIRST_SEED + TRIALS)
-            await play_together(site, model_stub, store, range(first, last))
+        for first in range(FIRST_SEED, FIRST_SEED + TRIALS, BATCH):
+            last = min(first + BATCH, FIRST_SEED + TRIALS)
+            await run_batch(site, model_stub, store, range(first, last))
             logger.info("%s interleavings hold", last - FIRST_SEED)
     finally:
         await store.redis.aclose()
 
 
-async def play_together(
-    site: Stack, model_stub: ModelStub, store: AsyncStore, seeds: range
-) -> None:
+async def run_batch(site: Stack, model_stub: ModelStub, store: AsyncStore, seeds: range) -> None:
     plans = {seed: plan(seed, MOVES) for seed in seeds}
     trials = [Trial(site, seed, *plans[seed]) for seed in seeds]
     for trial in trials:
         await trial.create_session()
-    async with breaking(site, model_stub, seeds.start):
-        results = await asyncio.gather(*(trial.play(store) for trial in trials))
-    for trial, troubles in zip(trials, results, strict=True):
-        if troubles:
+    async with failures(site, model_stub, seeds.start):
+        results = await asyncio.gather(*(trial.run(store) for trial in trials))
+    for trial, violations in zip(trials, results, strict=True):
+        if violations:
             tabs, moves = plans[trial.seed]
 
             async def fails(rest: Sequence[Move], seed: int = trial.seed, tabs: int = tabs) -> bool:
                 trial = Trial(site, seed, tabs, rest)
                 await trial.create_session()
-                return bool(await trial.play(store))
+                return bool(await trial.run(store))
 
             if IS_LONG:
                 moves = list(await shrink(fails, moves, SHRINK_TRIES))
-            raise AssertionError("\n".join([f"seed {trial.seed}:", *troubles, *map(str, moves)]))
+            raise AssertionError("\n".join([f"seed {trial.seed}:", *violations, *map(str, moves)]))

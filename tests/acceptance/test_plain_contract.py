@@ -8,40 +8,42 @@ import requests
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.acceptance.sockets import plain
+from tests.acceptance.sockets import connect_plain
 from tests.client import create_session, history
 from tests.model_stub import Behaviour, ModelStub, failing
 from tests.processes import Stack
 
 
-def test_two_messages_sent_at_once_get_two_replies_in_order(stack: Stack) -> None:
+def test_two_messages_sent_together_get_two_replies_in_order(stack: Stack) -> None:
     token = create_session(stack.url)
 
-    with plain(stack, token) as socket:
+    with connect_plain(stack, token) as socket:
         socket.send("one")
         socket.send("two")
-        replies = [socket.next(), socket.next()]
+        replies = [socket.receive(), socket.receive()]
 
     assert [reply["msg"] for reply in replies] == ["You said: one", "You said: two"]
     assert all(set(reply) == {"id", "msg", "timestamp"} for reply in replies)
     stored = history(stack.url, token)
-    assert [(one["source"], one["msg"]) for one in stored if one["source"] == "human"] == [
+    assert [
+        (message["source"], message["msg"]) for message in stored if message["source"] == "human"
+    ] == [
         ("human", "Human: one"),
         ("human", "Human: two"),
     ]
-    bots = [one for one in stored if one["source"] == "bot"]
-    assert [one["msg"] for one in bots] == ["Bot: You said: one", "Bot: You said: two"]
-    assert [one["id"] for one in bots] == [reply["id"] for reply in replies]
-    assert [one["seq"] for one in stored] == [1, 2, 3, 4]
-    humans = [one["id"] for one in stored if one["source"] == "human"]
-    assert [one["reply_to"] for one in bots] == humans
+    bots = [message for message in stored if message["source"] == "bot"]
+    assert [message["msg"] for message in bots] == ["Bot: You said: one", "Bot: You said: two"]
+    assert [message["id"] for message in bots] == [reply["id"] for reply in replies]
+    assert [message["seq"] for message in stored] == [1, 2, 3, 4]
+    humans = [message["id"] for message in stored if message["source"] == "human"]
+    assert [message["reply_to"] for message in bots] == humans
 
 
-def test_the_history_is_in_the_tutorials_shape(stack: Stack) -> None:
+def test_the_history_has_the_documented_fields(stack: Stack) -> None:
     token = create_session(stack.url, "Grace")
-    with plain(stack, token) as socket:
+    with connect_plain(stack, token) as socket:
         socket.send("hello")
-        socket.next()
+        socket.receive()
 
     response = requests.get(f"{stack.url}/refresh_token", params={"token": token}, timeout=10)
 
@@ -56,19 +58,21 @@ def test_the_history_is_in_the_tutorials_shape(stack: Stack) -> None:
 @pytest.mark.parametrize(
     "query", ["", "?token=", "?token=x", "?token=00000000-0000-4000-8000-000000000000"]
 )
-def test_without_a_session_the_handshake_is_refused(stack: Stack, query: str) -> None:
-    with pytest.raises(InvalidStatus) as refused, connect(stack.ws_url + query, proxy=None):
+def test_without_a_session_the_handshake_is_rejected(stack: Stack, query: str) -> None:
+    with pytest.raises(InvalidStatus) as rejected, connect(stack.ws_url + query, proxy=None):
         pass
-    assert refused.value.response.status_code == 403
+    assert rejected.value.response.status_code == 403
 
 
-def test_a_failure_has_the_same_shape(stack: Stack, model_stub: ModelStub) -> None:
+def test_a_failure_has_the_fields_of_a_reply_and_an_error(
+    stack: Stack, model_stub: ModelStub
+) -> None:
     model_stub.script(failing(401))
     token = create_session(stack.url)
 
-    with plain(stack, token) as socket:
+    with connect_plain(stack, token) as socket:
         socket.send("hello")
-        response = socket.next()
+        response = socket.receive()
 
     assert response["error"] == "model.unauthorized"
     assert set(response) == {"id", "msg", "timestamp", "error"}
@@ -86,47 +90,49 @@ def test_a_failure_has_the_same_shape(stack: Stack, model_stub: ModelStub) -> No
         (b"\x00\xff", "message.invalid"),
     ],
 )
-def test_bad_input_gets_an_error_and_the_socket_stays_open(
+def test_invalid_input_gets_an_error_and_the_socket_stays_open(
     stack: Stack, sent: str | bytes, code: str
 ) -> None:
-    with plain(stack, create_session(stack.url)) as socket:
+    with connect_plain(stack, create_session(stack.url)) as socket:
         socket.send(sent)
-        assert socket.next()["error"] == code
+        assert socket.receive()["error"] == code
         socket.send("still there?")
-        assert socket.next()["msg"] == "You said: still there?"
+        assert socket.receive()["msg"] == "You said: still there?"
 
 
 def test_the_longest_message_is_accepted(stack: Stack) -> None:
-    with plain(stack, create_session(stack.url)) as socket:
+    with connect_plain(stack, create_session(stack.url)) as socket:
         socket.send("é" * 2_000)
-        assert "error" not in socket.next()
+        assert "error" not in socket.receive()
 
 
-def test_json_is_only_text_to_it(stack: Stack) -> None:
-    with plain(stack, create_session(stack.url)) as socket:
+def test_json_is_a_plain_message(stack: Stack) -> None:
+    with connect_plain(stack, create_session(stack.url)) as socket:
         socket.send('{"type":"reply.stop"}')
-        assert socket.next()["msg"] == 'You said: {"type":"reply.stop"}'
+        assert socket.receive()["msg"] == 'You said: {"type":"reply.stop"}'
 
 
-def test_replies_go_to_their_own_session(stack: Stack, model_stub: ModelStub) -> None:
+def test_replies_are_sent_to_their_own_session(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.always(Behaviour(delay_s=0.05, times=None))
     tokens = [create_session(stack.url) for _ in range(5)]
 
-    with plain(stack, tokens[0]) as first, plain(stack, tokens[1]) as second:
+    with connect_plain(stack, tokens[0]) as first, connect_plain(stack, tokens[1]) as second:
         for number in range(3):
             first.send(f"first {number}")
             second.send(f"second {number}")
-        received = {socket: [socket.next()["msg"] for _ in range(3)] for socket in (first, second)}
+        replies = {
+            socket: [socket.receive()["msg"] for _ in range(3)] for socket in (first, second)
+        }
 
-    assert received[first] == [f"You said: first {number}" for number in range(3)]
-    assert received[second] == [f"You said: second {number}" for number in range(3)]
+    assert replies[first] == [f"You said: first {number}" for number in range(3)]
+    assert replies[second] == [f"You said: second {number}" for number in range(3)]
 
 
-def test_the_model_sees_a_window_of_four_messages(stack: Stack, model_stub: ModelStub) -> None:
-    with plain(stack, create_session(stack.url)) as socket:
+def test_the_model_gets_the_last_four_messages(stack: Stack, model_stub: ModelStub) -> None:
+    with connect_plain(stack, create_session(stack.url)) as socket:
         for text in ("first", "second", "third"):
             socket.send(text)
-            socket.next()
+            socket.receive()
 
     payload = model_stub.requests[-1].payload
     assert payload["inputs"] == (

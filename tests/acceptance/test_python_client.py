@@ -1,4 +1,4 @@
-"""The documented Python client against a running site: nothing is lost or doubled."""
+"""The documented Python client against a running site: nothing is lost or duplicated."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ TIMEOUT_S = 60
 LONG_REPLY = Behaviour(pieces=tuple(f" {number}" for number in range(60)), piece_delay_s=0.02)
 
 
-async def until(client: ChatClient, type_: str, count: int = 1) -> list[Frame]:
+async def read_until(client: ChatClient, type_: str, count: int = 1) -> list[Frame]:
     """Return all frames up to the `count`th of a type."""
     frames: list[Frame] = []
     async with asyncio.timeout(TIMEOUT_S):
@@ -29,11 +29,13 @@ async def until(client: ChatClient, type_: str, count: int = 1) -> list[Frame]:
     return frames
 
 
-async def test_it_sends_and_reads_replies(stack: Stack, model_stub: ModelStub) -> None:
+async def test_it_sends_a_message_and_receives_the_reply(
+    stack: Stack, model_stub: ModelStub
+) -> None:
     token = begin_session(stack.url, "Ada")
     async with ChatClient(stack.url, token) as client:
         message = await client.send("hello")
-        frames = await until(client, "reply.completed")
+        frames = await read_until(client, "reply.completed")
 
     assert frames[-1]["message"]["msg"] == "You said: hello"
     assert frames[-1]["message"]["reply_to"] == message
@@ -47,7 +49,7 @@ async def test_messages_sent_at_once_are_accepted_in_order(
     async with ChatClient(stack.url, token) as client:
         for text in texts:
             await client.send(text)
-        frames = await until(client, "reply.completed", len(texts))
+        frames = await read_until(client, "reply.completed", len(texts))
 
     accepted = [frame["message"]["msg"] for frame in frames if frame["type"] == "message.accepted"]
     assert accepted == texts
@@ -56,32 +58,32 @@ async def test_messages_sent_at_once_are_accepted_in_order(
 async def test_a_lost_connection_loses_and_duplicates_nothing(
     stack: Stack, model_stub: ModelStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Twelve cuts in a row would otherwise add up to minutes of backoff.
+    # The backoff of twelve lost connections would otherwise add up to minutes.
     monkeypatch.setattr(chat_client, "LONGEST_WAIT_S", 0.5)
     model_stub.always(LONG_REPLY)
     token = begin_session(stack.url, "Ada")
-    cuts = random.Random(7)
+    chance = random.Random(7)
     with DroppingProxy(int(stack.environment["PORT"])) as proxy:
-        # After the handshake, anywhere: inside a delta or `session.ready`.
-        proxy.cut_after = iter([cuts.randint(600, 1600) for _ in range(12)])
+        # Anywhere after the handshake: inside a delta or `session.ready`.
+        proxy.drop_after = iter([chance.randint(600, 1600) for _ in range(12)])
         async with ChatClient(f"http://127.0.0.1:{proxy.port}", token) as client:
             for text in ("one", "two", "three"):
                 await client.send(text)
-            frames = await until(client, "reply.completed", 3)
+            frames = await read_until(client, "reply.completed", 3)
         assert proxy.connections > 3
 
     messages = [frame["message"] for frame in frames if "message" in frame]
     assert [message["seq"] for message in messages] == [1, 2, 3, 4, 5, 6]
     stored = history(stack.url, token)
     assert [message["id"] for message in messages] == [message["id"] for message in stored]
-    texts = streamed(frames)
-    for message in (one for one in messages if one["source"] == "bot"):
+    texts = streamed_texts(frames)
+    for message in (each for each in messages if each["source"] == "bot"):
         assert message["msg"] == "".join(LONG_REPLY.pieces or ()).strip()
         assert message["msg"].startswith(texts.pop(message["id"], ""))
     assert texts == {}
 
 
-def streamed(frames: list[Frame]) -> dict[str, str]:
+def streamed_texts(frames: list[Frame]) -> dict[str, str]:
     """Return the text of each reply from its deltas; fails if one is missing or repeated."""
     texts: dict[str, str] = {}
     for frame in frames:
@@ -92,13 +94,13 @@ def streamed(frames: list[Frame]) -> dict[str, str]:
     return texts
 
 
-async def test_it_reconnects_while_the_server_is_away(stack: Stack, model_stub: ModelStub) -> None:
+async def test_it_reconnects_until_the_server_responds(stack: Stack, model_stub: ModelStub) -> None:
     token = begin_session(stack.url, "Ada")
     with DroppingProxy(int(stack.environment["PORT"])) as proxy:
-        proxy.cut_after = iter([0, 0, 0])
+        proxy.drop_after = iter([0, 0, 0])
         async with ChatClient(f"http://127.0.0.1:{proxy.port}", token) as client:
             await client.send("hello")
-            frames = await until(client, "reply.completed")
+            frames = await read_until(client, "reply.completed")
 
     assert [frame["type"] for frame in frames[:3]] == ["connection.lost"] * 3
     assert [message["seq"] for message in history(stack.url, token)] == [1, 2]
@@ -110,7 +112,7 @@ async def test_a_rejected_message_does_not_delay_the_next(
     async with ChatClient(stack.url, begin_session(stack.url, "Ada")) as client:
         rejected = await client.send(" ")
         await client.send("hello")
-        frames = await until(client, "reply.completed")
+        frames = await read_until(client, "reply.completed")
 
     errors = [frame for frame in frames if frame["type"] == "error"]
     assert [(error["code"], error["ref"]) for error in errors] == [("message.empty", rejected)]
@@ -119,10 +121,10 @@ async def test_a_rejected_message_does_not_delay_the_next(
 async def test_an_unknown_session_raises(stack: Stack) -> None:
     async with ChatClient(stack.url, str(uuid4())) as client:
         with pytest.raises(ConnectionAbortedError, match="expired"):
-            await until(client, "session.ready")
+            await read_until(client, "session.ready")
 
 
 async def test_an_address_without_a_chat_raises(stack: Stack) -> None:
     async with ChatClient(f"{stack.url}/elsewhere", str(uuid4())) as client:
         with pytest.raises(ConnectionRefusedError, match="403"):
-            await until(client, "session.ready")
+            await read_until(client, "session.ready")

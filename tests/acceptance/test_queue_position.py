@@ -1,4 +1,4 @@
-"""`reply.queued`: how many come before, about how long, as long as it waits."""
+"""`reply.queued`: how many messages are ahead and about how long, while a message waits."""
 
 from tests.acceptance.conftest import Tabs
 from tests.client import Client
@@ -17,91 +17,93 @@ def queue_positions(client: Client, message: str) -> list[Frame]:
     ]
 
 
-async def test_own_older_messages_come_first(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_older_messages_of_the_session_are_ahead(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(ENDLESS)
     ada, other = await tabs(2)
     messages = [await ada.send_message(text) for text in ("one", "two", "three")]
 
     for tab in (ada, other):
-        await tab.received("reply.queued", reply_to=messages[1], ahead=1)
-        await tab.received("reply.queued", reply_to=messages[2], ahead=2)
+        await tab.wait_for_frame("reply.queued", reply_to=messages[1], ahead=1)
+        await tab.wait_for_frame("reply.queued", reply_to=messages[2], ahead=2)
     await ada.send("reply.stop", reply_to=messages[0])
-    await ada.outcome(messages[2])
+    await ada.wait_for_reply(messages[2])
 
     assert queue_positions(ada, messages[0]) == [], "it never waited"
 
 
-async def test_plain_sends_no_queue_position(tabs: Tabs) -> None:
+async def test_a_message_that_does_not_wait_has_no_queue_position(tabs: Tabs) -> None:
     (ada,) = await tabs()
     message = await ada.send_message("hello")
-    await ada.outcome(message)
+    await ada.wait_for_reply(message)
 
     assert queue_positions(ada, message) == []
 
 
-async def test_queue_positions_decrease_as_sessions_ahead_are_answered(
-    narrow_stack: Stack, tabs: Tabs, model_stub: ModelStub
+async def test_other_sessions_are_ahead_and_the_queue_position_decreases(
+    single_slot_stack: Stack, tabs: Tabs, model_stub: ModelStub
 ) -> None:
-    (busy,) = await tabs(site=narrow_stack)
-    await busy.outcome(await busy.send_message("a reply to learn the pace from"))
+    (busy,) = await tabs(site=single_slot_stack)
+    await busy.wait_for_reply(await busy.send_message("a reply to measure"))
     model_stub.script(ENDLESS)
-    running = await busy.send_message("go on for ever")
-    await busy.received("reply.delta")
+    running = await busy.send_message("never stop")
+    await busy.wait_for_frame("reply.delta")
     waiting = []
     for expected in (0, 1, 2):
-        (client,) = await tabs(site=narrow_stack)
+        (client,) = await tabs(site=single_slot_stack)
         message = await client.send_message("me too")
-        position = await client.received("reply.queued", reply_to=message)
+        position = await client.wait_for_frame("reply.queued", reply_to=message)
         assert position["ahead"] == expected
         waiting.append((client, message))
     last, message = waiting[-1]
 
-    await last.until(lambda: len(queue_positions(last, message)) >= 3, "places again and again")
+    await last.wait_until(
+        lambda: len(queue_positions(last, message)) >= 3, "repeated queue positions"
+    )
     etas = [position["eta_s"] for position in queue_positions(last, message)]
-    assert len(set(etas)) == len(etas), "the estimate is never frozen"
+    assert len(set(etas)) == len(etas), "the estimate changes every time"
     assert min(etas) > 0
     model_stub.script(ENDLESS)
     await busy.send("reply.stop", reply_to=running)
-    await last.received("reply.queued", reply_to=message, ahead=1)
+    await last.wait_for_frame("reply.queued", reply_to=message, ahead=1)
     first, first_message = waiting[0]
     await first.send("reply.stop", reply_to=first_message)
-    await last.outcome(message)
+    await last.wait_for_reply(message)
 
 
-async def test_a_second_worker_takes_the_next_in_line(
-    narrow_stack: Stack, tabs: Tabs, model_stub: ModelStub
+async def test_with_a_second_worker_two_messages_are_answered_at_once(
+    single_slot_stack: Stack, tabs: Tabs, model_stub: ModelStub
 ) -> None:
-    second = narrow_stack.start_worker()
+    second = single_slot_stack.start_worker()
     model_stub.script(*[ENDLESS] * 2)
     clients = []
     for text in ("one", "two", "three"):
-        (client,) = await tabs(site=narrow_stack)
+        (client,) = await tabs(site=single_slot_stack)
         clients.append((client, await client.send_message(text)))
         if text != "three":
-            await client.received("reply.delta")
+            await client.wait_for_frame("reply.delta")
 
     third, message = clients[2]
-    assert (await third.received("reply.queued", reply_to=message))["ahead"] == 0
+    assert (await third.wait_for_frame("reply.queued", reply_to=message))["ahead"] == 0
     for client, running in clients[:2]:
         await client.send("reply.stop", reply_to=running)
-    await third.outcome(message)
+    await third.wait_for_reply(message)
     second.stop()
 
 
-async def test_a_client_that_reconnects_gets_its_position_at_once(
+async def test_a_client_that_reconnects_gets_its_queue_position_at_once(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
     first, second = await ada.send_message("one"), await ada.send_message("two")
-    await ada.received("reply.delta", reply_to=first)
+    await ada.wait_for_frame("reply.delta", reply_to=first)
     await ada.drop()
-    mark = len(ada.frames)
+    start = len(ada.frames)
 
     await ada.connect()
-    await ada.received("reply.queued", reply_to=second, since=mark)
+    await ada.wait_for_frame("reply.queued", reply_to=second, since=start)
 
-    kinds = [frame["type"] for frame in ada.frames[mark:] if frame["type"] != "reply.delta"]
+    kinds = [frame["type"] for frame in ada.frames[start:] if frame["type"] != "reply.delta"]
     assert kinds[:2] == ["session.ready", "reply.queued"]
     await ada.send("reply.stop", reply_to=first)
-    await ada.outcome(second)
+    await ada.wait_for_reply(second)

@@ -1,28 +1,19 @@
 """`reply.regenerate` replaces the last reply, or a failed one, once."""
 
-import requests
-
 from tests.acceptance.conftest import Tabs
-from tests.client import Client
+from tests.client import Client, history
 from tests.client_view import Frame
 from tests.model_stub import Behaviour, ModelStub, failing
 from tests.processes import Stack
 
 
-async def new_outcome(client: Client, message: str, old: Frame) -> Frame:
-    """Wait for a reply that is not `old`."""
-    await client.until(
-        lambda: any(one.get("replaces") == old["id"] for one in client.view.messages.values()),
+async def wait_for_new_reply(client: Client, message: str, old: Frame) -> Frame:
+    """Wait for the reply that replaces `old`."""
+    await client.wait_until(
+        lambda: any(each.get("replaces") == old["id"] for each in client.view.messages.values()),
         "a new reply",
     )
-    return await client.outcome(message)
-
-
-def read_history(stack: Stack, client: Client) -> list[Frame]:
-    response = requests.get(
-        f"{stack.url}/refresh_token", params={"token": client.token}, timeout=10
-    ).json()
-    return list(response["messages"])
+    return await client.wait_for_reply(message)
 
 
 def prompts(model_stub: ModelStub) -> list[str]:
@@ -35,14 +26,14 @@ async def test_the_new_reply_replaces_the_old_one_for_every_tab(
     model_stub.script(Behaviour(text="first try"), Behaviour(text="second try"))
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
-    old = await ada.outcome(message)
+    old = await ada.wait_for_reply(message)
 
     await other.send("reply.regenerate", reply_to=message)
-    new = await new_outcome(ada, message, old)
+    new = await wait_for_new_reply(ada, message, old)
 
     assert (new["msg"], new["seq"], new["replaces"]) == ("second try", 3, old["id"])
     for tab in (ada, other):
-        await new_outcome(tab, message, old)
+        await wait_for_new_reply(tab, message, old)
         assert tab.view.messages[2] == {"id": old["id"], "seq": 2, "replaced_by": new["id"]}
 
 
@@ -52,9 +43,9 @@ async def test_a_later_client_does_not_get_the_replaced_text(
     model_stub.script(Behaviour(text="first try"), Behaviour(text="second try"))
     (ada,) = await tabs()
     message = await ada.send_message("hello")
-    old = await ada.outcome(message)
+    old = await ada.wait_for_reply(message)
     await ada.send("reply.regenerate", reply_to=message)
-    new = await new_outcome(ada, message, old)
+    new = await wait_for_new_reply(ada, message, old)
 
     late = Client(ada.ws_url, ada.token)
     async with late:
@@ -64,29 +55,29 @@ async def test_a_later_client_does_not_get_the_replaced_text(
             "replaced_by": new["id"],
         }
         assert late.view.shown() == ada.view.shown()
-    history = read_history(stack, ada)
-    assert [one["msg"] for one in history] == ["Human: hello", "Bot: second try"]
+    stored = history(stack.url, ada.token)
+    assert [message["msg"] for message in stored] == ["Human: hello", "Bot: second try"]
 
-    await ada.outcome(await ada.send_message("and now?"))
+    await ada.wait_for_reply(await ada.send_message("and now?"))
     assert prompts(model_stub)[-1] == "Human: hello\nBot: second try\nHuman: and now?\nBot:"
 
 
-async def test_repeated_requests_from_two_tabs_count_once(
+async def test_repeated_requests_from_two_tabs_regenerate_once(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
-    old = await ada.outcome(message)
-    await other.outcome(message)
-    model_stub.script(Behaviour(text="slowly said", piece_delay_s=0.2))
+    old = await ada.wait_for_reply(message)
+    await other.wait_for_reply(message)
+    model_stub.script(Behaviour(text="a slow reply", piece_delay_s=0.2))
 
     for tab in (ada, other, ada):
         await tab.send("reply.regenerate", reply_to=message)
-    new = await new_outcome(ada, message, old)
-    await ada.outcome(await ada.send_message("next"))
+    new = await wait_for_new_reply(ada, message, old)
+    await ada.wait_for_reply(await ada.send_message("next"))
 
-    assert new["msg"] == "slowly said"
-    assert [one["source"] for one in ada.view.messages.values() if "source" in one] == [
+    assert new["msg"] == "a slow reply"
+    assert [each["source"] for each in ada.view.messages.values() if "source" in each] == [
         "human",
         "bot",
         "human",
@@ -95,15 +86,15 @@ async def test_repeated_requests_from_two_tabs_count_once(
     assert len(model_stub.requests) == 3
 
 
-async def test_a_failed_reply_is_written_again(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_a_failed_reply_is_regenerated(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(failing(401))
     (ada,) = await tabs()
     message = await ada.send_message("hello")
-    failed = await ada.outcome(message)
+    failed = await ada.wait_for_reply(message)
     assert failed["error"]["code"] == "model.unauthorized"
 
     await ada.send("reply.regenerate", reply_to=message)
-    new = await new_outcome(ada, message, failed)
+    new = await wait_for_new_reply(ada, message, failed)
 
     assert (new["msg"], new["replaces"]) == ("You said: hello", failed["id"])
     assert "error" not in new
@@ -115,56 +106,58 @@ async def test_a_failed_reply_in_the_middle_is_retried_with_the_earlier_history(
     model_stub.script(failing(401))
     (ada,) = await tabs()
     failed_message = await ada.send_message("one")
-    failed = await ada.outcome(failed_message)
-    await ada.outcome(await ada.send_message("two"))
+    failed = await ada.wait_for_reply(failed_message)
+    await ada.wait_for_reply(await ada.send_message("two"))
 
     await ada.send("reply.regenerate", reply_to=failed_message)
-    await new_outcome(ada, failed_message, failed)
+    await wait_for_new_reply(ada, failed_message, failed)
 
     assert prompts(model_stub)[1:] == ["Human: one\nHuman: two\nBot:", "Human: one\nBot:"]
 
 
-async def test_only_the_last_reply_may_be_replaced(tabs: Tabs) -> None:
+async def test_only_the_last_reply_can_be_regenerated(tabs: Tabs) -> None:
     (ada,) = await tabs()
     first = await ada.send_message("one")
-    await ada.outcome(first)
-    await ada.outcome(await ada.send_message("two"))
+    await ada.wait_for_reply(first)
+    await ada.wait_for_reply(await ada.send_message("two"))
 
     await ada.send("reply.regenerate", reply_to=first)
 
-    assert (await ada.received("error"))["code"] == "message.invalid"
+    assert (await ada.wait_for_frame("error"))["code"] == "message.invalid"
 
 
-async def test_it_takes_its_turn_behind_what_waits(tabs: Tabs, model_stub: ModelStub) -> None:
-    (ada,) = await tabs()
-    first = await ada.send_message("one")
-    old = await ada.outcome(first)
-    model_stub.script(Behaviour(piece_delay_s=0.1))
-    second = await ada.send_message("two")
-    await ada.received("reply.started", reply_to=second)
-
-    await ada.send("reply.regenerate", reply_to=first)
-    new = await new_outcome(ada, first, old)
-
-    replies = [one for one in ada.view.messages.values() if one.get("source") == "bot"]
-    assert [one["reply_to"] for one in replies] == [second, first]
-    assert new["seq"] == 5
-    assert (await ada.received("reply.queued", reply_to=first))["ahead"] == 1
-
-
-async def test_the_model_sees_the_conversation_before_many_regenerations(
+async def test_a_regenerated_reply_is_queued_behind_waiting_messages(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:
     (ada,) = await tabs()
-    await ada.outcome(await ada.send_message("first"))
+    first = await ada.send_message("one")
+    old = await ada.wait_for_reply(first)
+    model_stub.script(Behaviour(piece_delay_s=0.1))
+    second = await ada.send_message("two")
+    await ada.wait_for_frame("reply.started", reply_to=second)
+
+    await ada.send("reply.regenerate", reply_to=first)
+    new = await wait_for_new_reply(ada, first, old)
+
+    replies = [each for each in ada.view.messages.values() if each.get("source") == "bot"]
+    assert [reply["reply_to"] for reply in replies] == [second, first]
+    assert new["seq"] == 5
+    assert (await ada.wait_for_frame("reply.queued", reply_to=first))["ahead"] == 1
+
+
+async def test_the_model_gets_the_conversation_before_many_regenerations(
+    tabs: Tabs, model_stub: ModelStub
+) -> None:
+    (ada,) = await tabs()
+    await ada.wait_for_reply(await ada.send_message("first"))
     message = await ada.send_message("second")
-    old = await ada.outcome(message)
+    old = await ada.wait_for_reply(message)
     for number in range(9):
         model_stub.script(Behaviour(text=f"try {number}"))
         await ada.send("reply.regenerate", reply_to=message)
-        old = await new_outcome(ada, message, old)
+        old = await wait_for_new_reply(ada, message, old)
 
-    await ada.outcome(await ada.send_message("third"))
+    await ada.wait_for_reply(await ada.send_message("third"))
 
     assert prompts(model_stub)[-1].splitlines() == [
         "Bot: You said: first",

@@ -1,4 +1,4 @@
-"""`make run`: one command starts the whole site, one signal stops it, and no process is left."""
+"""`make run`: one command starts the whole site, and one signal stops every process."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def process_tree(runner: Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def assert_nothing_is_left(runner: Process, processes: list[psutil.Process]) -> None:
+def assert_everything_has_stopped(runner: Process, processes: list[psutil.Process]) -> None:
     _, alive = psutil.wait_procs(processes, timeout=STOP_TIMEOUT_S)
     assert not alive, runner.output()
     for name in ("PORT", "EMBEDDED_REDIS_PORT", "EMBEDDED_MODEL_PORT"):
@@ -61,7 +61,7 @@ def test_the_site_responds_once_its_address_is_printed_and_ctrl_c_stops_it(run: 
     os.kill(runner.pid, signal.SIGINT)
 
     assert runner.process.wait(STOP_TIMEOUT_S) == 128 + signal.SIGINT
-    assert_nothing_is_left(runner, processes)
+    assert_everything_has_stopped(runner, processes)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
@@ -75,7 +75,7 @@ def test_no_process_outlives_a_runner_that_is_stopped_or_killed(
     os.kill(runner.pid, number)
 
     runner.process.wait(STOP_TIMEOUT_S)
-    assert_nothing_is_left(runner, processes)
+    assert_everything_has_stopped(runner, processes)
 
 
 def test_ctrl_c_during_start_up_stops_every_process(run: Run) -> None:
@@ -85,7 +85,7 @@ def test_ctrl_c_during_start_up_stops_every_process(run: Run) -> None:
     os.kill(runner.pid, signal.SIGINT)
 
     runner.process.wait(STOP_TIMEOUT_S)
-    assert_nothing_is_left(runner, [])
+    assert_everything_has_stopped(runner, [])
 
 
 def test_all_processes_stop_when_one_of_them_ends(run: Run) -> None:
@@ -97,7 +97,7 @@ def test_all_processes_stop_when_one_of_them_ends(run: Run) -> None:
     beat.kill()
 
     assert runner.process.wait(STOP_TIMEOUT_S) != 0
-    assert_nothing_is_left(runner, processes)
+    assert_everything_has_stopped(runner, processes)
 
 
 def test_embedded_servers_do_not_run_beside_configured_ones(run: Run, redis_url: str) -> None:
@@ -107,7 +107,7 @@ def test_embedded_servers_do_not_run_beside_configured_ones(run: Run, redis_url:
     assert "model started" not in runner.output()
 
 
-def test_an_error_before_the_start_is_the_only_line(run: Run) -> None:
+def test_a_start_up_error_is_reported_in_one_line(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         runner = run(PORT=str(other.getsockname()[1]))
         assert runner.process.wait(START_TIMEOUT_S) == 1

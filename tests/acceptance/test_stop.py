@@ -1,4 +1,4 @@
-"""`reply.stop`: the model is let go, what is written is kept, at any moment and from any tab."""
+"""`reply.stop` cancels the model call and keeps the partial reply, at any time and from any tab."""
 
 import asyncio
 
@@ -19,16 +19,16 @@ ENDLESS = Behaviour(pieces=("word ",), endless=True, piece_delay_s=0.01)
 async def stop(client: Client, message: str) -> Frame:
     """Request the stop and return the stored reply."""
     await client.send("reply.stop", reply_to=message)
-    return await client.outcome(message)
+    return await client.wait_for_reply(message)
 
 
-async def test_a_stopped_reply_keeps_its_text_and_frees_the_model(
+async def test_a_stopped_reply_keeps_its_text_and_cancels_the_model_call(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
-    message = await ada.send_message("go on for ever")
-    await ada.received("reply.delta")
+    message = await ada.send_message("never stop")
+    await ada.wait_for_frame("reply.delta")
 
     reply = await stop(ada, message)
 
@@ -39,23 +39,23 @@ async def test_a_stopped_reply_keeps_its_text_and_frees_the_model(
     model_stub.wait_for(lambda requests: requests[-1].disconnected_at_s is not None)
 
 
-async def test_another_tab_can_stop_it(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_another_tab_can_stop_a_reply(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(ENDLESS)
     writer, other = await tabs(2)
-    message = await writer.send_message("go on for ever")
-    await other.received("reply.delta")
+    message = await writer.send_message("never stop")
+    await other.wait_for_frame("reply.delta")
 
     reply = await stop(other, message)
 
-    assert await writer.outcome(message) == reply
+    assert await writer.wait_for_reply(message) == reply
     assert reply["finish_reason"] == "stop_requested"
 
 
-async def test_it_can_be_stopped_after_a_reconnect(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_a_reply_can_be_stopped_after_a_reconnect(tabs: Tabs, model_stub: ModelStub) -> None:
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
-    message = await ada.send_message("go on for ever")
-    await ada.received("reply.delta")
+    message = await ada.send_message("never stop")
+    await ada.wait_for_frame("reply.delta")
     await ada.drop()
     ready = await ada.connect()
 
@@ -65,11 +65,13 @@ async def test_it_can_be_stopped_after_a_reconnect(tabs: Tabs, model_stub: Model
     assert reply["finish_reason"] == "stop_requested"
 
 
-async def test_it_can_be_stopped_before_the_first_text(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_a_reply_can_be_stopped_before_its_first_text(
+    tabs: Tabs, model_stub: ModelStub
+) -> None:
     model_stub.script(Behaviour(delay_s=60))
     (ada,) = await tabs()
-    message = await ada.send_message("are you there?")
-    await ada.received("reply.started")
+    message = await ada.send_message("hello")
+    await ada.wait_for_frame("reply.started")
 
     reply = await stop(ada, message)
 
@@ -78,11 +80,13 @@ async def test_it_can_be_stopped_before_the_first_text(tabs: Tabs, model_stub: M
     model_stub.wait_for(lambda requests: requests[-1].disconnected_at_s is not None)
 
 
-async def test_it_can_be_stopped_while_the_model_loads(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_a_reply_can_be_stopped_while_the_model_loads(
+    tabs: Tabs, model_stub: ModelStub
+) -> None:
     model_stub.script(loading(20))
     (ada,) = await tabs()
     message = await ada.send_message("wake up")
-    await ada.received("model.loading", reply_to=message)
+    await ada.wait_for_frame("model.loading", reply_to=message)
 
     reply = await stop(ada, message)
 
@@ -90,63 +94,71 @@ async def test_it_can_be_stopped_while_the_model_loads(tabs: Tabs, model_stub: M
     assert len(model_stub.requests) == 1
 
 
-async def test_a_stopped_message_keeps_its_turn(tabs: Tabs, model_stub: ModelStub) -> None:
+async def test_a_stopped_waiting_message_is_completed_in_order(
+    tabs: Tabs, model_stub: ModelStub
+) -> None:
     model_stub.script(ENDLESS)
     (ada,) = await tabs()
     first, second, third = [await ada.send_message(text) for text in ("one", "two", "three")]
-    await ada.received("reply.delta", reply_to=first)
+    await ada.wait_for_frame("reply.delta", reply_to=first)
 
     await ada.send("reply.stop", reply_to=second)
     await ada.send("reply.stop", reply_to=first)
-    await ada.outcome(third)
+    await ada.wait_for_reply(third)
 
-    replies = [one for one in ada.view.messages.values() if one["source"] == "bot"]
-    assert [one["reply_to"] for one in replies] == [first, second, third]
-    assert [one["finish_reason"] for one in replies] == ["stop_requested", "stop_requested", "stop"]
+    replies = [each for each in ada.view.messages.values() if each["source"] == "bot"]
+    assert [reply["reply_to"] for reply in replies] == [first, second, third]
+    assert [reply["finish_reason"] for reply in replies] == [
+        "stop_requested",
+        "stop_requested",
+        "stop",
+    ]
     assert (replies[1]["msg"], replies[1]["pieces"]) == ("", 0)
-    assert len(model_stub.requests) == 2, "the model was never asked for the second"
+    assert len(model_stub.requests) == 2, "the model was not called for the second"
 
 
 async def test_stopping_twice_or_too_late_sends_the_stored_reply(tabs: Tabs) -> None:
     ada, other = await tabs(2)
     message = await ada.send_message("hello")
-    reply = await ada.outcome(message)
-    await other.outcome(message)
-    mark = len(other.frames)
+    reply = await ada.wait_for_reply(message)
+    await other.wait_for_reply(message)
+    start = len(other.frames)
 
     await other.send("reply.stop", reply_to=message)
 
-    assert (await other.received("reply.completed", since=mark))["message"] == reply
+    assert (await other.wait_for_frame("reply.completed", since=start))["message"] == reply
     assert reply["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize("reply_to", ["00000000-0000-4000-8000-000000000000", "nonsense"])
-async def test_stopping_what_is_not_there_is_an_error(tabs: Tabs, reply_to: str) -> None:
+async def test_stopping_an_unknown_message_is_an_error(tabs: Tabs, reply_to: str) -> None:
     (ada,) = await tabs()
     await ada.send("reply.stop", reply_to=reply_to)
 
-    assert (await ada.received("error"))["code"] == "message.invalid"
+    assert (await ada.wait_for_frame("error"))["code"] == "message.invalid"
 
 
 async def test_a_stop_needs_no_free_worker(
-    narrow_stack: Stack, tabs: Tabs, model_stub: ModelStub
+    single_slot_stack: Stack, tabs: Tabs, model_stub: ModelStub
 ) -> None:
     model_stub.script(ENDLESS)
-    (busy,) = await tabs(site=narrow_stack)
-    running = await busy.send_message("go on for ever")
-    await busy.received("reply.delta")
-    (ada,) = await tabs(site=narrow_stack)
+    (busy,) = await tabs(site=single_slot_stack)
+    running = await busy.send_message("never stop")
+    await busy.wait_for_frame("reply.delta")
+    (ada,) = await tabs(site=single_slot_stack)
     message = await ada.send_message("me too")
-    await ada.received("reply.queued", reply_to=message)
+    await ada.wait_for_frame("reply.queued", reply_to=message)
 
     reply = await stop(ada, message)
 
     assert (reply["finish_reason"], reply["pieces"]) == ("stop_requested", 0)
-    assert busy.view.partial_reply, "the only worker still writes"
+    assert busy.view.partial_reply, "the only worker is still busy"
     await stop(busy, running)
 
 
-async def test_the_embedded_models_slot_is_free_again(new_stack: NewStack, tabs: Tabs) -> None:
+async def test_stopping_frees_the_slot_of_the_embedded_model(
+    new_stack: NewStack, tabs: Tabs
+) -> None:
     site = new_stack(
         MODEL_URL="",
         EMBEDDED_MODEL_PORT=str(free_port()),
@@ -157,7 +169,7 @@ async def test_the_embedded_models_slot_is_free_again(new_stack: NewStack, tabs:
     model.wait_until(lambda: "Serving" in model.output(), "to load")
     (ada,) = await tabs(site=site)
     message = await ada.send_message("Count from one to one thousand, in words.")
-    await ada.received("reply.delta")
+    await ada.wait_for_frame("reply.delta")
     assert busy_slots(model) == 1
 
     reply = await stop(ada, message)

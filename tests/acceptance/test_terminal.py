@@ -35,18 +35,18 @@ class Screen:
         self._descriptor = descriptor
         self.process = process
         self.shown = ""
-        self._seen = 0
+        self._position = 0
 
     def type(self, line: str) -> None:
         os.write(self._descriptor, f"{line}\n".encode())
 
     def wait_for(self, text: str) -> None:
-        """Wait until `text` appears after the text that was waited for before."""
-        give_up_at = time.monotonic() + TIMEOUT_S
-        while (found := self.shown.find(text, self._seen)) < 0:
-            assert time.monotonic() < give_up_at, f"no {text!r} in {self.shown!r}"
+        """Wait until `text` appears after the previously awaited text."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while (found := self.shown.find(text, self._position)) < 0:
+            assert time.monotonic() < deadline, f"no {text!r} in {self.shown!r}"
             self._read()
-        self._seen = found + len(text)
+        self._position = found + len(text)
 
     def _read(self) -> None:
         os.set_blocking(self._descriptor, False)
@@ -58,23 +58,23 @@ class Screen:
 
 @contextmanager
 def screen(stack: Stack, *options: str) -> Iterator[Screen]:
-    ours, theirs = pty.openpty()
+    terminal, child_terminal = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, "--url", stack.url, *options],
         cwd=ROOT,
         env=stack.environment | {"TERM": "xterm"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=child_terminal,
+        stdout=child_terminal,
+        stderr=child_terminal,
         start_new_session=True,
     )
-    os.close(theirs)
+    os.close(child_terminal)
     try:
-        yield Screen(ours, process)
+        yield Screen(terminal, process)
     finally:
         process.kill()
         process.wait()
-        os.close(ours)
+        os.close(terminal)
 
 
 def test_a_pipe_gets_a_reply_to_every_line_in_order(stack: Stack, model_stub: ModelStub) -> None:
@@ -84,7 +84,7 @@ def test_a_pipe_gets_a_reply_to_every_line_in_order(stack: Stack, model_stub: Mo
     assert (result.stderr, result.returncode) == ("", 0)
 
 
-def test_a_failed_reply_fails_the_command(stack: Stack, model_stub: ModelStub) -> None:
+def test_the_command_fails_if_a_reply_fails(stack: Stack, model_stub: ModelStub) -> None:
     model_stub.script(failing(400))
     result = run(stack, "hello\nagain")
 

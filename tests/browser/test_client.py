@@ -51,7 +51,7 @@ def test_cut_connections_lose_and_duplicate_nothing(
         page.set_default_timeout(60_000)
         page.goto(f"http://127.0.0.1:{proxy.port}/docs/websocket")
         page.evaluate("""() => import("/static/chat/client.js")""")
-        proxy.cut_after = iter([cuts.randint(600, 1100) for _ in range(6)])
+        proxy.drop_after = iter([cuts.randint(600, 1100) for _ in range(6)])
         result: dict[str, Any] = page.evaluate(
             CONVERSATION,
             {

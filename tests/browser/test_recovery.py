@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from chat.schemas import session_id
 from tests.browser.visitor import NewVisitor, Visitor
-from tests.conftest import ROOMY, NewStack
+from tests.conftest import HIGH_LIMITS, NewStack
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import Stack
 
@@ -23,7 +23,7 @@ def strict_stack(
     shared_model: ModelStub, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """A site with a message rate limit, sessions that expire soon, and debug logs."""
-    environment = ROOMY | {
+    environment = HIGH_LIMITS | {
         "MODEL_URL": shared_model.endpoint("huggingface"),
         "MESSAGES_PER_MINUTE": "20",
         "MAX_PENDING": "50",

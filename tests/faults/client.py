@@ -77,7 +77,7 @@ class ResilientClient(Client):
 
     def last_error(self) -> str | None:
         """Return the code with which the last message failed."""
-        outcome = self.view.outcome_of(self.sent[-1].id) or {}
+        outcome = self.view.reply_to(self.sent[-1].id) or {}
         return str(outcome["error"]["code"]) if "error" in outcome else None
 
     async def send_if_connected(self, kind: str, **fields: object) -> None:
@@ -131,7 +131,7 @@ class ResilientClient(Client):
                 sent.answered.clear()
                 continue
             sent.accepted_at = sent.accepted_at or now
-            if sent.answered_at is None and self.view.outcome_of(sent.id):
+            if sent.answered_at is None and self.view.reply_to(sent.id):
                 sent.answered_at = now
                 sent.answered.set()
 

@@ -64,7 +64,7 @@ async def disk_full(trial: Trial) -> None:
         await _until_refused(trial.site)
         for client in group.clients:
             await client.send_next()
-            await client.until(partial(len, client.errors))
+            await client.wait_until(partial(len, client.errors))
         trial.fault_started()
         for client in group.clients:
             assert len(await site.history(client.token)) >= 2

@@ -113,7 +113,9 @@ async def redis_forgets(trial: Trial) -> None:
             await site.in_thread(site.stack.start_redis)
             trial.fault_ended()
             for client in group.clients:
-                await client.until(partial(_was_reset, client, number), timeout_s=RESET_WITHIN_S)
+                await client.wait_until(
+                    partial(_was_reset, client, number), timeout_s=RESET_WITHIN_S
+                )
             await trial.recovered(group)
             await group.settle()
     assert trial.counts.failed == 0
@@ -147,7 +149,7 @@ async def redis_full(trial: Trial) -> None:
         for client in group.clients:
             client.errors.clear()
             await client.send_next()
-            await client.until(partial(len, client.errors))
+            await client.wait_until(partial(len, client.errors))
             assert {error["code"] for error in client.errors} == {"store.unavailable"}
             assert len(await site.history(client.token)) == 2
         trial.fault_started()

@@ -151,7 +151,7 @@ async def _die_at(trial: Trial, point: str) -> None:
 
 async def _all_accepted(group: ClientGroup) -> None:
     for client in group.clients:
-        await client.until(partial(_is_all_accepted, client))
+        await client.wait_until(partial(_is_all_accepted, client))
 
 
 def _is_all_accepted(client: ResilientClient) -> bool:

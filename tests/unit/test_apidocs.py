@@ -1,4 +1,4 @@
-"""The generated documents: valid, complete, and their examples are what they describe."""
+"""The generated documents are valid and complete, and their examples match their schemas."""
 
 import json
 import re
@@ -26,7 +26,7 @@ RESPONSES = [
 ]
 
 
-def test_the_http_document_is_valid_openapi() -> None:
+def test_the_openapi_document_is_valid() -> None:
     validate(OPENAPI)
 
 
@@ -48,31 +48,31 @@ def test_openapi_names_every_route_and_response() -> None:
     }
 
 
-def test_a_token_travels_in_the_query_or_as_a_bearer() -> None:
+def test_a_token_is_a_query_parameter_or_a_bearer_token() -> None:
     schemes = OPENAPI["components"]["securitySchemes"]
-    asked = OPENAPI["paths"]["/refresh_token"]["get"]["security"]
-    assert [schemes[name] for choice in asked for name in choice] == [
+    security = OPENAPI["paths"]["/refresh_token"]["get"]["security"]
+    assert [schemes[name] for choice in security for name in choice] == [
         {"type": "apiKey", "in": "query", "name": "token"},
         {"type": "http", "scheme": "bearer"},
     ]
 
 
 @pytest.mark.parametrize(("response", "content"), RESPONSES, ids=[name for name, _ in RESPONSES])
-def test_an_http_example_fits_its_schema(response: str, content: dict[str, Any]) -> None:
+def test_an_http_example_matches_its_schema(response: str, content: dict[str, Any]) -> None:
     if "example" in content:
         schema = content["schema"] | {"components": OPENAPI["components"]}
         Draft202012Validator(schema, format_checker=FormatChecker()).validate(content["example"])
 
 
 @pytest.mark.parametrize("message", ASYNCAPI["components"]["messages"].values(), ids=str)
-def test_a_websocket_example_fits_its_schema(message: dict[str, Any]) -> None:
+def test_a_websocket_example_matches_its_schema(message: dict[str, Any]) -> None:
     schema = message["payload"] | {"components": ASYNCAPI["components"]}
     for example in message["examples"]:
         Draft7Validator(schema, format_checker=FormatChecker()).validate(example["payload"])
 
 
 @pytest.mark.parametrize("name", ["MessageSend", "Error", "ReplyDelta", "Message", "SessionSync"])
-def test_a_schema_refuses_what_lacks_a_field(name: str) -> None:
+def test_a_schema_requires_its_fields(name: str) -> None:
     schema = ASYNCAPI["components"]["schemas"][name] | {"components": ASYNCAPI["components"]}
     assert not Draft7Validator(schema).is_valid({})
 
@@ -86,7 +86,7 @@ def test_every_error_code_has_a_meaning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "words"),
+    ("schema", "description"),
     [
         ({"type": "string", "format": "uuid"}, "UUID"),
         ({"type": "integer", "minimum": 1}, "whole number, at least 1"),
@@ -96,15 +96,15 @@ def test_every_error_code_has_a_meaning() -> None:
         ({"type": "array", "items": {"$ref": "#/components/schemas/Message"}}, "list of Message"),
     ],
 )
-def test_a_type_is_described_in_words(schema: dict[str, Any], words: str) -> None:
-    assert "".join(word.text for word in kind_of(schema)) == words
+def test_a_type_is_described_in_words(schema: dict[str, Any], description: str) -> None:
+    assert "".join(word.text for word in kind_of(schema)) == description
 
 
-def test_a_type_of_its_own_is_a_link() -> None:
+def test_a_named_type_is_a_link() -> None:
     assert kind_of({"$ref": "#/components/schemas/Usage"}) == [Word("Usage", link="Usage")]
 
 
-def test_a_description_is_escaped_and_its_code_marked() -> None:
+def test_a_description_is_escaped_and_its_code_marked_up() -> None:
     assert in_html("`a<b` & more") == "<code>a&lt;b</code> &amp; more"
 
 
@@ -125,7 +125,7 @@ def test_the_guide_lists_the_same_frames(start: str, frames: tuple[FrameType, ..
     assert re.findall(r"`([a-z.]+)`", paragraph) == [type_of(frame) for frame in frames]
 
 
-def test_the_guide_speaks_of_no_frame_or_code_that_does_not_exist() -> None:
+def test_the_guide_mentions_only_existing_frames_and_codes() -> None:
     known = {type_of(frame) for frame in (*CLIENT_FRAMES, *SERVER_FRAMES)} | set(ErrorCode)
     dotted = set(
         re.findall(r"`((?:message|reply|session|model|rate|queue|store)\.[a-z_]+)`", GUIDE)

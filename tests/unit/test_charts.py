@@ -1,4 +1,4 @@
-"""Drawings on the operator's pages: timelines of replies, charts of the last hour, percentiles."""
+"""The admin's charts: timelines of replies, charts of the last hour, percentiles."""
 
 import random
 import statistics
@@ -20,7 +20,7 @@ from chat.schemas import Timings
 from chat.store.statistics import BUCKET_RATIO, bucket, durations, failures, percentile_ms
 
 
-def test_a_timeline_shows_how_the_time_was_spent() -> None:
+def test_a_timeline_shows_the_phases_of_a_reply() -> None:
     drawn = timeline(Timings(queued_ms=1000, first_token_ms=3000, total_ms=8000), 10_000)
     assert [(phase.name, phase.x, phase.width) for phase in drawn.phases] == [
         ("queued", 0, 100),
@@ -76,7 +76,7 @@ def test_without_replies_there_is_no_percentile() -> None:
     assert percentile_ms({}, 0.5) is None
 
 
-def test_a_minute_holds_durations_and_failures() -> None:
+def test_a_minute_contains_durations_and_failures() -> None:
     minute = {"total:12": 3, "first:4": 2, "failed:model.timeout": 1, "replied": 3, "at:replied": 9}
     assert durations(minute, "total") == {12: 3}
     assert durations(minute, "first") == {4: 2}

@@ -1,4 +1,4 @@
-"""compose.yaml and the Dockerfile are valid, and run the commands that the tests run."""
+"""compose.yaml and the Dockerfile are valid and run the commands of the Procfile."""
 
 import json
 import re
@@ -17,10 +17,10 @@ from tests.settings import VARIABLES
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("web", "worker", "beat", "migrate")
+APP_SERVICES = ("web", "worker", "beat", "migrate")
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 # Variables of nginx, PostgreSQL and compose itself.
-NOT_OURS = {"CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"}
+OTHER_VARIABLES = {"CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"}
 
 
 def procfile_command(name: str) -> list[str]:
@@ -48,12 +48,12 @@ def test_the_production_procfile_differs_from_the_development_one_in_the_web_ser
     assert production["beat"] == development["beat"]
 
 
-def test_the_image_runs_the_web_by_default() -> None:
+def test_the_image_runs_the_web_server_by_default() -> None:
     last = re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)[-1]
     assert json.loads(last) == SERVICES["web"]["command"]
 
 
-def test_the_image_runs_as_another_user_and_copies_only_listed_files() -> None:
+def test_the_image_does_not_run_as_root_and_copies_only_listed_files() -> None:
     assert DOCKERFILE.count("\nFROM ") >= 1
     assert re.search(r"^USER (?!root)\w+$", DOCKERFILE, re.MULTILINE)
     assert "HEALTHCHECK" in DOCKERFILE
@@ -64,16 +64,16 @@ def test_the_image_runs_as_another_user_and_copies_only_listed_files() -> None:
     assert all((ROOT / source).exists() for source in sources)
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_containers_set_only_variables_that_exist(name: str) -> None:
+@pytest.mark.parametrize("name", APP_SERVICES)
+def test_containers_set_only_known_variables(name: str) -> None:
     environment = SERVICES[name]["environment"].keys()
     assert environment - VARIABLES <= {"FORWARDED_ALLOW_IPS"}
     assert {"SECRET_KEY", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS", "REDIS_URL"} <= environment
 
 
 def test_compose_reads_only_known_variables() -> None:
-    asked = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
-    assert asked - VARIABLES == NOT_OURS
+    used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    assert used - VARIABLES == OTHER_VARIABLES
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "redis", "postgres", "model"])

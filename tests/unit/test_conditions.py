@@ -1,4 +1,4 @@
-"""Conditions of the search module: of an operator's input, only words reach the query."""
+"""Search conditions as clauses of the query language, with the input escaped."""
 
 from datetime import UTC, datetime
 
@@ -39,7 +39,7 @@ ID = "0123456789abcdef0123456789abcdef"
         ("word " * 5_000, f"(@name:({' '.join(['word*'] * MAX_WORDS)}))"),
     ],
 )
-def test_only_words_of_a_search_reach_the_query_language(text: str, clause: str) -> None:
+def test_only_the_words_of_an_input_reach_the_query_language(text: str, clause: str) -> None:
     assert Words("name", text).clause() == clause
 
 
@@ -60,7 +60,7 @@ def test_each_condition_is_a_clause(conditions: list[Condition], clause: str) ->
     assert Query(tuple(conditions)).clause() == clause
 
 
-def test_a_state_depends_on_the_last_failure_and_on_what_waits() -> None:
+def test_a_state_depends_on_the_last_failure_and_on_busy_sessions() -> None:
     busy = [Busy(ID, writing=False, messages=1)]
     is_failed = OneOf("last_failure", ERROR_CODES)
     is_busy = OneOf("id", frozenset({ID}))
@@ -90,7 +90,5 @@ NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
         ("", None),
     ],
 )
-def test_a_time_without_a_date_is_the_last_time_it_was_that_time(
-    text: str, time: datetime | None
-) -> None:
+def test_a_time_without_a_date_is_the_most_recent_one(text: str, time: datetime | None) -> None:
     assert parse_time(text, NOW) == time

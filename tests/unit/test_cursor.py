@@ -1,4 +1,4 @@
-"""Which events a socket's client is sent."""
+"""Which events the cursor delivers, and which frames bring a client up to date."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from chat.protocol import (
 )
 from chat.schemas import PartialReply
 from chat.websocket.cursor import Cursor, Decision
-from tests.unit.builders import bot, human, named, session
+from tests.unit.builders import bot, human, id_of, session
 
 
 def accepted(name: str, seq: int) -> MessageAccepted:
@@ -25,18 +25,18 @@ def completed(name: str, seq: int, reply_to: str) -> ReplyCompleted:
 
 
 def started(name: str, reply_to: str = "a") -> ReplyStarted:
-    return ReplyStarted(reply_to=named(reply_to), id=named(name))
+    return ReplyStarted(reply_to=id_of(reply_to), id=id_of(name))
 
 
 def delta(name: str, offset: int, text: str, reply_to: str = "a") -> ReplyDelta:
-    return ReplyDelta(reply_to=named(reply_to), id=named(name), offset=offset, text=text)
+    return ReplyDelta(reply_to=id_of(reply_to), id=id_of(name), offset=offset, text=text)
 
 
-def written(text: str, name: str = "A", reply_to: str = "a") -> PartialReply:
-    return PartialReply(id=named(name), reply_to=named(reply_to), text=text)
+def partial_reply(text: str, name: str = "A", reply_to: str = "a") -> PartialReply:
+    return PartialReply(id=id_of(name), reply_to=id_of(reply_to), text=text)
 
 
-def asked() -> Cursor:
+def waiting_cursor() -> Cursor:
     """Return the cursor of a client that waits for the reply to its first message."""
     return Cursor(session(human("a", 1)))
 
@@ -60,18 +60,18 @@ def test_a_whole_exchange_is_delivered_once() -> None:
     assert decisions([frames[0], frames[4]], cursor) == ["DUPLICATE"] * 2
 
 
-def test_a_message_that_skips_one_is_a_gap() -> None:
+def test_a_skipped_seq_is_a_gap() -> None:
     assert decisions([accepted("a", 1), completed("A", 3, "a")]) == ["DELIVER", "GAP"]
 
 
 def test_offsets_count_code_points() -> None:
     frames: list[ServerFrame] = [started("A"), delta("A", 0, "😀é"), delta("A", 2, "!")]
 
-    assert decisions(frames, asked()) == ["DELIVER", "DELIVER", "DELIVER"]
+    assert decisions(frames, waiting_cursor()) == ["DELIVER", "DELIVER", "DELIVER"]
 
 
 def test_deltas_already_in_the_document_are_duplicates() -> None:
-    cursor = Cursor(session(human("a", 1), partial_reply=written("Hello")))
+    cursor = Cursor(session(human("a", 1), partial_reply=partial_reply("Hello")))
 
     assert decisions([delta("A", 0, "Hello"), delta("A", 3, "lo!")], cursor) == [
         "DUPLICATE",
@@ -80,14 +80,14 @@ def test_deltas_already_in_the_document_are_duplicates() -> None:
 
 
 def test_a_missing_delta_is_a_gap() -> None:
-    assert decisions([started("A"), delta("A", 4, "x")], asked()) == ["DELIVER", "GAP"]
+    assert decisions([started("A"), delta("A", 4, "x")], waiting_cursor()) == ["DELIVER", "GAP"]
 
 
 def test_a_delta_of_a_reply_that_never_started_is_a_gap() -> None:
     assert decisions([delta("A", 0, "x")]) == ["GAP"]
 
 
-def test_a_new_attempt_starts_the_text_again() -> None:
+def test_a_new_attempt_restarts_the_text() -> None:
     frames: list[ServerFrame] = [
         started("A"),
         delta("A", 0, "old"),
@@ -95,36 +95,36 @@ def test_a_new_attempt_starts_the_text_again() -> None:
         delta("B", 0, "new"),
     ]
 
-    assert decisions(frames, asked()) == ["DELIVER"] * 4
+    assert decisions(frames, waiting_cursor()) == ["DELIVER"] * 4
 
 
-def test_waiting_ends_with_the_reply() -> None:
+def test_a_message_waits_until_its_reply() -> None:
     cursor = Cursor(session())
     cursor.decide(position_of(accepted("a", 1)))
     cursor.decide(position_of(accepted("b", 2)))
     cursor.decide(position_of(started("A")))
-    assert cursor.waiting == [str(named("a")), str(named("b"))]
+    assert cursor.waiting == [str(id_of("a")), str(id_of("b"))]
     assert cursor.queued == 1
 
     cursor.decide(position_of(completed("A", 3, "a")))
-    assert cursor.waiting == [str(named("b"))]
+    assert cursor.waiting == [str(id_of("b"))]
 
 
 def test_a_frame_without_a_position_is_delivered() -> None:
-    loading = ModelLoading(reply_to=named("a"), retry_in_s=3)
+    loading = ModelLoading(reply_to=id_of("a"), retry_in_s=3)
     assert Cursor(session()).decide(position_of(loading)) is Decision.DELIVER
 
 
 def test_a_reply_out_of_turn_is_a_gap() -> None:
     """Its own message, or the end of the reply before it, was not sent."""
-    asked_twice = Cursor(session(human("a", 1), human("b", 2)))
+    cursor = Cursor(session(human("a", 1), human("b", 2)))
 
-    assert decisions([started("B", "b")], asked_twice) == ["GAP"]
+    assert decisions([started("B", "b")], cursor) == ["GAP"]
     assert decisions([started("A")]) == ["GAP"]
 
 
-def test_another_message_with_a_known_number_is_a_gap() -> None:
-    """The document lost what was sent, and grew again."""
+def test_another_message_with_a_known_seq_is_a_gap() -> None:
+    """The document lost messages and has new ones since."""
     cursor = Cursor(session(human("a", 1), bot("A", 2, "a")))
 
     assert decisions([accepted("b", 2), completed("A", 2, "a")], cursor) == ["GAP", "DUPLICATE"]
@@ -133,7 +133,7 @@ def test_another_message_with_a_known_number_is_a_gap() -> None:
 def test_missed_messages_are_sent_as_their_frames() -> None:
     cursor = Cursor(session())
     document = session(
-        human("a", 1), bot("A", 2, "a"), human("b", 3), partial_reply=written("Hel", "B", "b")
+        human("a", 1), bot("A", 2, "a"), human("b", 3), partial_reply=partial_reply("Hel", "B", "b")
     )
 
     assert cursor.catch_up(document) == [
@@ -147,26 +147,26 @@ def test_missed_messages_are_sent_as_their_frames() -> None:
 
 
 def test_only_the_missing_text_is_sent() -> None:
-    cursor = asked()
+    cursor = waiting_cursor()
     decisions([started("A"), delta("A", 0, "Hel")], cursor)
-    document = session(last_seq=1, pending=(named("a"),), partial_reply=written("Hello"))
+    document = session(last_seq=1, pending=(id_of("a"),), partial_reply=partial_reply("Hello"))
 
     assert cursor.catch_up(document) == [delta("A", 3, "lo")]
     assert cursor.catch_up(document) == []
 
 
-def test_a_lost_worker_ends_its_text() -> None:
-    cursor = asked()
+def test_the_partial_reply_of_a_lost_worker_is_dropped() -> None:
+    cursor = waiting_cursor()
     decisions([started("A"), delta("A", 0, "Hel")], cursor)
 
-    assert cursor.catch_up(session(last_seq=1, pending=(named("a"),))) == []
+    assert cursor.catch_up(session(last_seq=1, pending=(id_of("a"),))) == []
     assert cursor.queued == 1
     assert decisions([started("B"), delta("B", 0, "x")], cursor) == ["DELIVER"] * 2
 
 
 def test_lost_or_replaced_messages_need_the_whole_session() -> None:
     before = session(human("a", 1), bot("A", 2, "a"))
-    replaced = session(human("a", 1), bot("A", 2, "a", replaced_by=named("B")), bot("B", 3, "a"))
+    replaced = session(human("a", 1), bot("A", 2, "a", replaced_by=id_of("B")), bot("B", 3, "a"))
 
     assert Cursor(before).catch_up(session(human("b", 1), recovered=False)) is None
     assert Cursor(session()).catch_up(replaced) is None

@@ -14,7 +14,7 @@ EXAMPLE = {
 }
 
 
-def read_calls() -> list[ast.Call]:
+def env_calls() -> list[ast.Call]:
     return [
         node
         for node in ast.walk(SETTINGS)
@@ -32,22 +32,22 @@ def variable(call: ast.Call) -> str:
 
 LITERAL_DEFAULTS = {
     variable(call): str(call.args[1].value)
-    for call in read_calls()
+    for call in env_calls()
     if len(call.args) > 1 and isinstance(call.args[1], ast.Constant)
 }
 
 
-def test_example_names_every_variable_of_the_settings_and_no_other() -> None:
-    # ENV_FILE says where the file is, so it cannot stand in it.
-    assert {variable(call) for call in read_calls()} - {"ENV_FILE"} == set(EXAMPLE)
+def test_the_example_names_exactly_the_variables_of_the_settings() -> None:
+    # ENV_FILE is the path of the file itself.
+    assert {variable(call) for call in env_calls()} - {"ENV_FILE"} == set(EXAMPLE)
 
 
 @pytest.mark.parametrize("name", sorted(LITERAL_DEFAULTS))
-def test_example_gives_the_default_of_the_settings(name: str) -> None:
+def test_the_example_has_the_defaults_of_the_settings(name: str) -> None:
     assert EXAMPLE[name] == LITERAL_DEFAULTS[name]
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLE))
-def test_every_variable_has_one_line_that_explains_it(name: str) -> None:
+def test_every_variable_has_an_explanation_of_one_line(name: str) -> None:
     line = LINES.index(f"#{name}={EXAMPLE[name]}")
     assert re.fullmatch(r"# .+[.:]", LINES[line - 1])

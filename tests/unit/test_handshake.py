@@ -1,4 +1,4 @@
-"""What a handshake says about the client."""
+"""The session, codec and seq that a handshake is parsed to."""
 
 from typing import Any
 
@@ -38,13 +38,13 @@ def scope(offered: tuple[str, ...] = (), query: str = "", cookie: str = "") -> d
         (scope(("chat.v1",)), None),
     ],
 )
-def test_the_token_is_found_where_the_dialect_puts_it(
+def test_the_token_is_found_in_query_subprotocol_or_cookie(
     handshake: dict[str, Any], session: str | None
 ) -> None:
     assert parse_handshake(handshake).session == session
 
 
-def test_the_dialect_is_what_was_offered() -> None:
+def test_the_codec_follows_from_the_offered_subprotocols() -> None:
     assert parse_handshake(scope(("chat.v1",))).codec.subprotocol == "chat.v1"
     assert parse_handshake(scope()).codec.subprotocol is None
     assert parse_handshake(scope(("mqtt",))).codec.subprotocol is None
@@ -53,5 +53,5 @@ def test_the_dialect_is_what_was_offered() -> None:
 @pytest.mark.parametrize(
     ("text", "after"), [("7", 7), ("-1", 0), ("x", 0), ("9" * 30, 0), ("٣", 0), ("", 0)]
 )
-def test_after_is_a_count_or_nothing(text: str, after: int) -> None:
+def test_an_invalid_after_is_zero(text: str, after: int) -> None:
     assert parse_handshake(scope(query=f"after={text}")).after == after

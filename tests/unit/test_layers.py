@@ -1,4 +1,4 @@
-"""The layers of docs/explanation/architecture.md, held against imports and names."""
+"""The rules of docs/explanation/architecture.md, checked against imports and names."""
 
 import ast
 import re
@@ -20,8 +20,8 @@ SOURCES = {
     for path in sorted((ROOT / package).rglob("*.py"))
 }
 
-# From the lowest layer to the highest. A module belongs to the longest name that begins its own.
-# It may import from its own name and from lower layers, never from a neighbour in its layer.
+# From the lowest layer to the highest. A module belongs to the longest matching prefix of its name.
+# It may import from that prefix and from lower layers, never from another prefix in its layer.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat", "inference"),
     ("chat.errors",),
@@ -46,14 +46,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat.urls",),
     ("chatproject",),
 )
-# Names that Django gives.
+# Names that Django prescribes.
 DJANGO_NAMES = {"apps", "urls", "management", "commands"}
 MODULES_PER_PACKAGE = {"chat.operator": 12}
 HTTP_CLIENTS = {"requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """Yield the dotted names that a module imports, members of modules too."""
+    """Yield the dotted names that a module imports, including members of modules."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -77,12 +77,12 @@ def modules_that_import(*wanted: str) -> set[str]:
         module
         for module, tree in SOURCES.items()
         for name in imports(tree)
-        if any(name == one or name.startswith(f"{one}.") for one in wanted)
+        if any(name == each or name.startswith(f"{each}.") for each in wanted)
     }
 
 
 def modules_with(is_wanted: Callable[[ast.AST], bool]) -> set[str]:
-    """Return the modules whose code has such a node."""
+    """Return the modules whose syntax tree has a matching node."""
     return {
         module
         for module, tree in SOURCES.items()
@@ -99,11 +99,11 @@ def strings_like(pattern: str) -> Callable[[ast.AST], bool]:
 
 
 def layer_of(module: str) -> tuple[int, str]:
-    """Return the number of a module's layer and the name by which it belongs to it."""
+    """Return the number of a module's layer and the prefix that assigns the module to it."""
     names = ((number, name) for number, layer in enumerate(LAYERS) for name in layer)
     return max(
-        (one for one in names if module == one[1] or module.startswith(f"{one[1]}.")),
-        key=lambda one: len(one[1]),
+        (each for each in names if module == each[1] or module.startswith(f"{each[1]}.")),
+        key=lambda each: len(each[1]),
     )
 
 
@@ -118,14 +118,14 @@ def test_a_module_imports_only_from_lower_layers(module: str) -> None:
     assert not wrong
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
+def test_imports_have_no_cycles() -> None:
     graph = {module: imported_modules(tree) for module, tree in SOURCES.items()}
     while leaves := {module for module, needs in graph.items() if not needs & graph.keys()}:
         graph = {module: needs for module, needs in graph.items() if module not in leaves}
     assert not graph
 
 
-def test_chat_and_inference_know_nothing_of_the_project() -> None:
+def test_chat_and_inference_do_not_import_the_project() -> None:
     assert {module.partition(".")[0] for module in modules_that_import("chatproject")} <= {
         "chatproject"
     }
@@ -160,7 +160,7 @@ def test_only_the_container_builds_clients() -> None:
     assert modules_with(builds) == {"chat.container"}
 
 
-def test_only_inference_sends_http() -> None:
+def test_only_inference_sends_http_requests() -> None:
     outside = {
         module
         for module in modules_that_import(*HTTP_CLIENTS)
@@ -198,7 +198,7 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 def test_only_the_store_names_keys() -> None:
-    # The settings name what Celery and the channel layer keep in Redis.
+    # The settings have the key prefixes of Celery and the channel layer.
     named = modules_with(strings_like("chat:"))
     outside = {module for module in named if not module.startswith("chat.store.")}
     assert outside == {"chatproject.settings"}

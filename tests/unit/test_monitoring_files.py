@@ -58,9 +58,9 @@ def test_every_series_and_label_exists(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_every_code_is_one_of_the_protocol(expression: str) -> None:
+def test_every_error_code_exists(expression: str) -> None:
     for code in re.findall(r'code="([^"]*)"', expression):
-        assert code in {one.value for one in ErrorCode}
+        assert code in {each.value for each in ErrorCode}
 
 
 def test_every_series_is_on_the_dashboard() -> None:

@@ -1,4 +1,4 @@
-"""The outbox keeps each session's frames in order and joins the deltas of one reply."""
+"""The outbox keeps the frames of each session in order and joins the deltas of a reply."""
 
 from uuid import uuid4
 
@@ -40,14 +40,14 @@ def test_consecutive_deltas_are_joined() -> None:
 
 
 @pytest.mark.parametrize("other", [delta(4, "gap"), delta(3, "other reply", uuid4())])
-def test_other_deltas_stay_separate(other: ReplyDelta) -> None:
+def test_other_deltas_are_not_joined(other: ReplyDelta) -> None:
     box = Outbox()
     box.put("ada", [delta(0, "one"), other], None)
 
     assert box.take("ada").frames == [delta(0, "one"), other]
 
 
-def test_it_refuses_frames_while_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_outbox_rejects_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "MAX_FRAMES", 2)
     box = Outbox()
     box.put("ada", [STARTED, STARTED], None)

@@ -1,4 +1,4 @@
-"""Client frames: what is read, and the sentence for what is not."""
+"""Client frames are parsed by their type, and invalid ones are described in a sentence."""
 
 import json
 from uuid import UUID
@@ -20,7 +20,7 @@ from chat.protocol import (
 ID = "5f4dcc3b-5aa7-45d6-9d83-27deb882cf99"
 
 
-def test_frames_are_read_by_their_type() -> None:
+def test_frames_are_parsed_by_their_type() -> None:
     assert parse_frame(f'{{"type":"message.send","id":"{ID}","msg":"hi"}}') == MessageSend(
         id=UUID(ID), msg="hi"
     )
@@ -52,31 +52,31 @@ def test_frames_are_read_by_their_type() -> None:
         ('{"type":"session.sync","after":1e400}', "not"),
     ],
 )
-def test_what_cannot_be_read_gets_a_sentence(text: str, sentence: str) -> None:
+def test_an_invalid_frame_is_described_in_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(InvalidFrame, match=sentence):
         parse_frame(text)
 
 
-def test_the_refusal_refers_to_the_frame() -> None:
-    with pytest.raises(InvalidFrame) as refused:
+def test_the_error_refers_to_the_id_of_the_frame() -> None:
+    with pytest.raises(InvalidFrame) as rejected:
         parse_frame('{"type":"message.send","id":"my-7","msg":"hi"}')
-    assert refused.value.ref == "my-7"
+    assert rejected.value.ref == "my-7"
 
 
 @pytest.mark.parametrize("reference", [7, None, ["x"], "x" * 65])
-def test_a_reference_that_cannot_be_repeated_is_left_out(reference: object) -> None:
-    with pytest.raises(InvalidFrame) as refused:
+def test_an_invalid_id_is_not_referred_to(reference: object) -> None:
+    with pytest.raises(InvalidFrame) as rejected:
         parse_frame(json.dumps({"type": "message.send", "id": reference, "msg": "hi"}))
-    assert refused.value.ref is None
+    assert rejected.value.ref is None
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t\u3000\u200a"])
-def test_blank_messages_are_refused(text: str) -> None:
+def test_blank_messages_are_rejected(text: str) -> None:
     with pytest.raises(MessageEmpty):
         check_message(text, 2_000)
 
 
-def test_a_message_may_be_as_long_as_the_limit_and_no_longer() -> None:
+def test_a_message_longer_than_the_limit_is_rejected() -> None:
     check_message("é" * 2_000, 2_000)
     with pytest.raises(MessageTooLong, match="2001 characters; at most 2000"):
         check_message("é" * 2_001, 2_000)

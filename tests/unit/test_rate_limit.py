@@ -1,4 +1,4 @@
-"""A socket may send as many frames as a person needs, but not a flood."""
+"""The rate limit of a socket's frames allows bursts and detects floods."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from chat.errors import RateLimited
 from chat.websocket.rate_limit import MAX_REFUSED, MIN_FRAMES_PER_MINUTE, FrameRateLimit
 
 
-async def test_a_burst_is_allowed_and_more_is_refused() -> None:
+async def test_a_burst_is_allowed_and_further_frames_are_rejected() -> None:
     limit = FrameRateLimit(messages_per_minute=1)
     for _ in range(int(MIN_FRAMES_PER_MINUTE)):
         limit.spend()
@@ -17,7 +17,7 @@ async def test_a_burst_is_allowed_and_more_is_refused() -> None:
     assert not limit.is_flooded
 
 
-async def test_a_client_that_goes_on_floods() -> None:
+async def test_a_client_that_ignores_the_limit_floods() -> None:
     limit = FrameRateLimit(messages_per_minute=1)
     refused = 0
     while not limit.is_flooded:
@@ -28,7 +28,7 @@ async def test_a_client_that_goes_on_floods() -> None:
     assert refused == MAX_REFUSED + 1
 
 
-async def test_a_slow_server_also_notices_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_server_also_detects_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two refused frames the bucket may gain a token."""
     limit = FrameRateLimit(messages_per_minute=1)
     now = limit._filled_at

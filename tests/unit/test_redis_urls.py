@@ -1,11 +1,11 @@
-"""The Redis address, from what the environment gives."""
+"""The Redis URL, completed from the environment."""
 
 import pytest
 
 from chatproject.redis_urls import complete_redis_url
 
 
-def completed(url: str | None = None, host: str | None = None, **others: str | None) -> str | None:
+def complete(url: str | None = None, host: str | None = None, **others: str | None) -> str | None:
     values = {"user": None, "password": None} | others
     return complete_redis_url(
         url, host=host, port=6379, user=values["user"], password=values["password"]
@@ -13,7 +13,7 @@ def completed(url: str | None = None, host: str | None = None, **others: str | N
 
 
 @pytest.mark.parametrize(
-    ("given", "whole"),
+    ("environment", "url"),
     [
         ({}, None),
         ({"url": "redis://a:1/2"}, "redis://a:1/2"),
@@ -25,11 +25,11 @@ def completed(url: str | None = None, host: str | None = None, **others: str | N
         ({"host": "a", "user": "u", "password": "p"}, "redis://u:p@a:6379"),
     ],
 )
-def test_an_address_is_completed(given: dict[str, str], whole: str | None) -> None:
-    assert completed(**given) == whole
+def test_a_url_is_completed(environment: dict[str, str], url: str | None) -> None:
+    assert complete(**environment) == url
 
 
 @pytest.mark.parametrize("url", ["http://a:1", "a", "a:b", "ftp://x"])
-def test_what_is_no_address_names_the_variable(url: str) -> None:
+def test_an_invalid_url_is_reported_with_its_variable(url: str) -> None:
     with pytest.raises(ValueError, match="REDIS_URL"):
-        completed(url)
+        complete(url)

@@ -1,4 +1,4 @@
-"""The sentence on the page that says when conversations are deleted."""
+"""The sentence on the page about when conversations are deleted."""
 
 import pytest
 from django.utils.translation import override

@@ -1,4 +1,4 @@
-"""Spans follow a message from its frame to its reply, and cost nothing without an exporter."""
+"""A trace contains the spans of a message from its frame to its reply, if there is an exporter."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
 
 @pytest.fixture
 def finished(exporter: InMemorySpanExporter) -> Finished:
-    """Return the finished span with a name."""
+    """Return a function that finds a finished span by its name."""
 
     def find(name: str) -> ReadableSpan:
         return next(span for span in exporter.get_finished_spans() if span.name == name)
@@ -89,7 +89,7 @@ def test_only_the_main_frames_of_a_reply_have_spans(
     assert names == ["frame message.send", "send reply.started", "send reply.completed"]
 
 
-def test_work_that_no_request_caused_is_not_traced(exporter: InMemorySpanExporter) -> None:
+def test_work_without_a_request_is_not_traced(exporter: InMemorySpanExporter) -> None:
     with tracing.reply("message", None):
         pass
     assert exporter.get_finished_spans() == ()

@@ -1,4 +1,4 @@
-"""Actions reach the visitor: real sockets, a real worker, the admin over HTTP."""
+"""Actions in the admin take effect on open sockets and on the worker."""
 
 import json
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ def test_ending_a_session_closes_its_sockets(
     assert closed.value.rcvd.code == 1008
 
 
-def test_queueing_a_failed_reply_again_answers_it(
+def test_a_failed_reply_that_is_queued_again_is_regenerated(
     operator: Operator, visitor: ClientConnection, token: str, model_stub: ModelStub
 ) -> None:
     model_stub.script(failing(400))
@@ -91,10 +91,10 @@ def test_queueing_a_failed_reply_again_answers_it(
 def test_stopping_a_hanging_reply_lets_the_next_one_start(
     operator: Operator, visitor: ClientConnection, token: str, model_stub: ModelStub
 ) -> None:
-    model_stub.script(Behaviour(pieces=("So far ", "so good"), hang_after=1))
+    model_stub.script(Behaviour(pieces=("first ", "second"), hang_after=1))
     visitor.send("one")
     visitor.send("two")
     model_stub.wait_for(lambda requests: len(requests) == 1)
     assert "Stopped the reply: 1 session." in operator.apply("stop", token)
-    assert "So far ".startswith(receive(visitor)["msg"])
+    assert "first ".startswith(receive(visitor)["msg"])
     assert receive(visitor)["msg"] == "You said: two"

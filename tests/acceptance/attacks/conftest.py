@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import pytest
-import requests
 
-from tests.conftest import ROOMY
+from tests.client import create_session
+from tests.conftest import HIGH_LIMITS
 from tests.model_stub import ModelStub
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Process, Stack, wait_for
+from tests.processes import WEB_SERVERS, Process, Stack, is_serving, wait_for
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,13 @@ class Target:
 
     def create_session(self, name: str = "Ada") -> str:
         """Create a session and return its token."""
-        response = requests.post(f"{self.url}/token", params={"name": name}, timeout=10)
-        assert response.status_code == 200, response.text
-        return str(response.json()["token"])
+        return create_session(self.url, name)
 
 
 @pytest.fixture(scope="package")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Target]]:
     with ModelStub() as model:
-        environment = ROOMY | {
+        environment = HIGH_LIMITS | {
             "MODEL_URL": model.endpoint("huggingface"),
             "MESSAGES_PER_MINUTE": "20",
         }
@@ -49,17 +47,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Targ
             for name, command in WEB_SERVERS.items():
                 web = stack.run("web", command, {"PORT": str(free_port())})
                 targets[name] = Target(stack, web, model)
-                wait_for(partial(_serves, targets[name].url), f"{name} to serve")
+                wait_for(partial(is_serving, f"{targets[name].url}/healthz"), f"{name} to serve")
             yield targets
 
 
 @pytest.fixture(params=list(WEB_SERVERS))
 def target(servers: dict[str, Target], request: pytest.FixtureRequest) -> Target:
     return servers[request.param]
-
-
-def _serves(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/healthz", timeout=5).ok
-    except requests.RequestException:
-        return False

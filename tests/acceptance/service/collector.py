@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class Collector:
-    """An OTLP receiver that keeps what it is sent."""
+    """An OTLP receiver that records the exported spans."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -20,7 +20,7 @@ class Collector:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def trace_of(self, message: str) -> list[Span]:
-        """Return all spans of the trace in which a message was answered."""
+        """Return all spans of the trace of the reply to a message."""
         ids = {
             span.trace_id
             for span in self.spans

@@ -7,22 +7,21 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import requests
 from websockets.sync.client import connect
 
 from tests.acceptance.service.collector import Collector
 from tests.acceptance.service.production import HOST, Deployment
-from tests.conftest import ROOMY
+from tests.conftest import HIGH_LIMITS
 from tests.model_stub import ModelStub
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Process, Stack, wait_for
+from tests.processes import WEB_SERVERS, Process, Stack, is_serving, wait_for
 
 MODEL_TOKEN = f"hf_{uuid4().hex}"
 
 
 @dataclass(frozen=True)
 class Site:
-    """The running site, its model, and what must never be seen of its conversations."""
+    """A running site with its model, and the addresses that tests observe."""
 
     stack: Stack
     model: ModelStub
@@ -39,7 +38,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     port = free_port()
     with ModelStub() as model, Collector() as traces:
-        environment = ROOMY | {
+        environment = HIGH_LIMITS | {
             "MODEL_URL": model.endpoint("huggingface"),
             "HUGGINGFACE_INFERENCE_TOKEN": MODEL_TOKEN,
             "LOG_LEVEL": "DEBUG",
@@ -51,14 +50,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         with Stack(tmp_path_factory.mktemp("service"), environment) as stack:
             stack.start()
             uvicorn = stack.run("web", WEB_SERVERS["uvicorn"], {"PORT": str(free_port())})
-            wait_for(lambda: _answers(uvicorn.port), "uvicorn to serve")
-            wait_for(lambda: requests.get(f"{stack.url}/readyz", timeout=5).ok, "readiness")
+            wait_for(
+                lambda: is_serving(f"http://127.0.0.1:{uvicorn.port}/healthz"), "uvicorn to serve"
+            )
+            wait_for(lambda: is_serving(f"{stack.url}/readyz"), "readiness")
             yield Site(stack, model, uvicorn, f"http://127.0.0.1:{port}/metrics", traces)
 
 
 @pytest.fixture(scope="package")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A deployment in production, with limits for each address that tests can reach."""
+    """A production deployment whose limits per address are low enough to test."""
     with ModelStub() as model:
         environment = {
             "ALLOWED_HOSTS": f"{HOST},127.0.0.1",
@@ -72,14 +73,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             yield deployment
 
 
-def create_session(url: str, name: str = "Ada") -> str:
-    """Begin a session and return its token."""
-    response = requests.post(f"{url}/token", params={"name": name}, timeout=5)
-    return str(response.json()["token"])
-
-
-def converse(port: int, token: str, text: str) -> list[dict[str, Any]]:
-    """Send one message by chat.v1 and return all frames up to the reply's end."""
+def send_and_receive(port: int, token: str, text: str) -> list[dict[str, Any]]:
+    """Send a chat.v1 message and return all frames up to the end of its reply."""
     protocols: Any = ["chat.v1", f"token.{token}"]
     frames: list[dict[str, Any]] = []
     with connect(f"ws://127.0.0.1:{port}/chat", subprotocols=protocols) as socket:
@@ -88,10 +83,3 @@ def converse(port: int, token: str, text: str) -> list[dict[str, Any]]:
         while frames[-1]["type"] not in {"reply.completed", "reply.failed", "error"}:
             frames.append(json.loads(socket.recv(10)))
     return frames
-
-
-def _answers(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok
-    except requests.RequestException:
-        return False

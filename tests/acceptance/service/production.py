@@ -12,7 +12,7 @@ from uuid import uuid4
 import requests
 
 from chat.cli.processes import procfile_commands
-from tests.conftest import ROOMY
+from tests.conftest import HIGH_LIMITS
 from tests.model_stub import ModelStub
 from tests.ports import free_port
 from tests.processes import ROOT, Process, Stack
@@ -21,7 +21,7 @@ HOST = "chat.example"
 ORIGIN = f"https://{HOST}"
 PROCFILE = procfile_commands(ROOT / "Procfile.production")
 TEMPLATE = ROOT / "deploy" / "nginx.conf.template"
-# The server behind tests that wait for an idle socket pings more often, in the same proportion.
+# Shorter timeouts and more frequent pings, in proportion, for the tests of idle sockets.
 IDLE = {"120s": "3s"}
 PINGS = "--ws-ping-interval 1 --ws-ping-timeout 10"
 
@@ -31,7 +31,7 @@ class Deployment:
 
     def __init__(self, folder: Path, environment: Mapping[str, str], model: ModelStub) -> None:
         self.model = model
-        self.stack = Stack(folder, ROOMY | settings() | dict(environment))
+        self.stack = Stack(folder, HIGH_LIMITS | settings() | dict(environment))
         self.port = free_port()
         self.webs: list[Process] = []
 
@@ -44,7 +44,7 @@ class Deployment:
             done = stack.run("prepare", f"python manage.py {preparation}", {})
             assert done.process.wait(60) == 0, done.output()
         for _ in range(2):
-            self.webs.append(self.begin_web(free_port()))
+            self.webs.append(self.launch_web(free_port()))
         for name in ("worker", "beat"):
             stack.run(name, PROCFILE[name], {})
         self.start_nginx(patches)
@@ -52,7 +52,7 @@ class Deployment:
             self.wait_until_ready(web)
 
     def start_nginx(self, patches: Mapping[str, str]) -> Process:
-        """Start nginx as its image does: the template filled in, included in `http`."""
+        """Start nginx with the template filled in and included in `http`, as its image does."""
         servers = " ".join(f"server 127.0.0.1:{web.port};" for web in self.webs)
         values = {
             "CHAT_LISTEN": f"127.0.0.1:{self.port}",
@@ -67,19 +67,19 @@ class Deployment:
         folder = self.stack.folder / f"nginx-{uuid4().hex}"
         (folder / "temp").mkdir(parents=True)
         (folder / "site.conf").write_text(site)
-        (folder / "nginx.conf").write_text(around(folder))
+        (folder / "nginx.conf").write_text(main_configuration(folder))
         command = f"{nginx()} -e stderr -p {folder} -c {folder}/nginx.conf"
         process = self.stack.run("nginx", command, {})
-        process.wait_until(lambda: answers(self.port), "to listen")
+        process.wait_until(lambda: is_listening(self.port), "to listen")
         return process
 
     def start_web(self, port: int) -> Process:
-        """Start one web process more."""
-        web = self.begin_web(port)
+        """Start another web process and wait until it is ready."""
+        web = self.launch_web(port)
         self.wait_until_ready(web)
         return web
 
-    def begin_web(self, port: int) -> Process:
+    def launch_web(self, port: int) -> Process:
         command = PROCFILE["web"].replace("uvicorn ", f"uvicorn {PINGS} ")
         return self.stack.run("web", command, {"PORT": str(port)})
 
@@ -113,8 +113,8 @@ def nginx() -> str:
     return program
 
 
-def around(folder: Path) -> str:
-    """Return what nginx's image has around the site's configuration."""
+def main_configuration(folder: Path) -> str:
+    """Return the main configuration of nginx's image, which includes that of the site."""
     temps = "\n".join(
         f"{name}_temp_path {folder}/temp/{name};"
         for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -127,7 +127,7 @@ http {{ {temps} include {folder}/site.conf; }}
 """
 
 
-def answers(port: int) -> bool:
+def is_listening(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False

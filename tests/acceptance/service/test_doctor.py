@@ -1,4 +1,4 @@
-"""`manage.py doctor` on a healthy deployment, on one with several faults, and on none."""
+"""`manage.py doctor` with a healthy deployment, with a faulty one, and with no servers."""
 
 import subprocess
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ def doctor(stack: Stack, *options: str) -> tuple[int, str]:
 
 
 @pytest.fixture(autouse=True)
-def first_proxy(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Restore the deployment's own proxy after the test."""
+def restore_proxy(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Restore the deployment's proxy after the test."""
     if "deployment" not in request.fixturenames:
         yield
         return
@@ -61,7 +61,7 @@ def test_a_healthy_deployment_has_no_failures(deployment: Deployment) -> None:
         assert line in report, report
 
 
-def test_each_fault_is_reported_with_what_to_change(deployment: Deployment) -> None:
+def test_each_fault_is_reported_with_advice(deployment: Deployment) -> None:
     stack = deployment.stack
     deployment.port = free_port()
     deployment.start_nginx({"120s": "500ms"})
@@ -83,9 +83,9 @@ def test_each_fault_is_reported_with_what_to_change(deployment: Deployment) -> N
     assert "\n4 failures, " in report, report
 
 
-def test_every_part_is_reported_when_nothing_runs(new_stack: NewStack) -> None:
-    nowhere = f"redis://:secret@127.0.0.1:{free_port()}/0"
-    stack = new_stack(REDIS_URL=nowhere)
+def test_every_unreachable_part_is_reported(new_stack: NewStack) -> None:
+    unreachable = f"redis://:secret@127.0.0.1:{free_port()}/0"
+    stack = new_stack(REDIS_URL=unreachable)
     code, report = doctor(stack, "--url", f"http://127.0.0.1:{free_port()}")
     assert code == 1
     for part in (

@@ -1,4 +1,4 @@
-"""What health checks say while parts of the site are ill."""
+"""What health checks report while parts of the site are unhealthy."""
 
 import signal
 import socket
@@ -8,7 +8,8 @@ import redis
 import requests
 from websockets.sync.client import connect
 
-from tests.acceptance.service.conftest import Site, create_session
+from tests.acceptance.service.conftest import Site
+from tests.client import create_session
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import Stack, wait_for
@@ -42,7 +43,7 @@ def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
     worker = site.stack.start_worker()
     name = f"{socket.gethostname()}:{worker.pid}"
     with redis.Redis.from_url(site.stack.redis_url) as client:
-        wait_for(lambda: client.zscore("chat:workers", name), "its sign of life")
+        wait_for(lambda: client.zscore("chat:workers", name), "its heartbeat")
     worker.send(signal.SIGSTOP)
     code, output = check_worker(site.stack, "--timeout", "2")
     worker.send(signal.SIGCONT)
@@ -53,44 +54,44 @@ def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
     assert "Traceback" not in output
 
 
-def test_each_illness_is_named(new_stack: NewStack, model_stub: ModelStub) -> None:
+def test_each_unhealthy_part_is_reported(new_stack: NewStack, model_stub: ModelStub) -> None:
     stack = new_stack(WORKER_CONCURRENCY="1")
     stack.start()
-    wait_for(lambda: set(readiness(stack)[1].values()) == {"ok"}, "everything to be well")
+    wait_for(lambda: set(readiness(stack)[1].values()) == {"ok"}, "every part to be healthy")
 
-    def state_of(part: str) -> str:
-        wait_for(lambda: readiness(stack)[1][part] != "ok", f"{part} to be ill")
+    def wait_for_failure(part: str) -> str:
+        wait_for(lambda: readiness(stack)[1][part] != "ok", f"{part} to be unhealthy")
         return readiness(stack)[1][part]
 
     token = create_session(stack.url)
     model_stub.script(Behaviour(hang_after=1))
-    with connect(f"{stack.ws_url}?token={token}") as opened:
-        opened.send("hello")
+    with connect(f"{stack.ws_url}?token={token}") as visitor:
+        visitor.send("hello")
         wait_for(
             lambda: (
                 "chat_replies_in_progress 1.0"
                 in requests.get(f"{stack.url}/metrics", timeout=5).text
             ),
-            "the worker to write",
+            "a reply in progress",
         )
         code, output = check_worker(stack, "--timeout", "1")
-    assert (code, " is healthy." in output) == (0, True), "busy is well"
+    assert (code, " is healthy." in output) == (0, True), "a busy worker is healthy"
 
     stack.running("beat")[0].kill()
     stack.running("worker")[0].kill()
-    assert "no heartbeat" in state_of("worker")
+    assert "no heartbeat" in wait_for_failure("worker")
     assert readiness(stack)[0] == 503
     code, output = check_worker(stack)
     assert (code, "No worker is running on this host" in output) == (1, True)
 
     stack.start_worker()
-    wait_for(lambda: readiness(stack)[1]["worker"] == "ok", "the worker's sign of life")
-    assert "is beat running?" in state_of("sweep")
-    assert readiness(stack)[0] == 200, "messages are answered without the sweep"
+    wait_for(lambda: readiness(stack)[1]["worker"] == "ok", "the worker's heartbeat")
+    assert "is beat running?" in wait_for_failure("sweep")
+    assert readiness(stack)[0] == 200, "the site is ready without the sweep"
 
     with redis.Redis.from_url(stack.redis_url) as client:
         client.config_set("maxmemory", "1mb")
-        assert "refuses to write" in state_of("redis")
+        assert "refuses to write" in wait_for_failure("redis")
         client.config_set("maxmemory", "0")
         wait_for(lambda: readiness(stack)[1]["redis"] == "ok", "Redis to recover")
         assert readiness(stack)[1]["layer"] == "ok"

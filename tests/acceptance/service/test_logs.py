@@ -1,4 +1,4 @@
-"""Log lines at LOG_LEVEL=DEBUG name session and message, and contain no text."""
+"""Log lines at LOG_LEVEL=DEBUG contain the ids of session and message, and no secrets."""
 
 import json
 from uuid import uuid4
@@ -7,23 +7,24 @@ import requests
 from websockets.sync.client import connect
 
 from chat.schemas import session_id
-from tests.acceptance.service.conftest import MODEL_TOKEN, Site, converse, create_session
+from tests.acceptance.service.conftest import MODEL_TOKEN, Site, send_and_receive
+from tests.client import create_session
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, failing
 from tests.ports import free_port
 from tests.processes import WEB_SERVERS, wait_for
 
 
-def written(site: Site) -> str:
+def logged(site: Site) -> str:
     return "\n".join(process.output() for process in site.stack.processes)
 
 
-def test_no_process_writes_a_token_a_text_or_a_password(site: Site) -> None:
-    question, reply, name = (f"{what}{uuid4().hex}" for what in ("said", "answered", "name"))
+def test_no_process_logs_a_token_a_text_or_a_password(site: Site) -> None:
+    question, reply, name = (f"{what}{uuid4().hex}" for what in ("question", "reply", "name"))
     site.model.script(failing(503, error=reply), Behaviour(text=reply), failing(400, error=reply))
     token, daphne = create_session(site.stack.url, name), site.stack.running("web")[0].port
     for port in (daphne, site.uvicorn.port):
-        converse(port, token, question)
+        send_and_receive(port, token, question)
         url = f"http://127.0.0.1:{port}"
         requests.get(f"{url}/refresh_token", params={"token": token}, timeout=5)
         requests.get(f"{url}/refresh_token", params={"token": f"{token}x"}, timeout=5)
@@ -33,35 +34,35 @@ def test_no_process_writes_a_token_a_text_or_a_password(site: Site) -> None:
             plain.send(f'{{"msg": "{question}')
             assert plain.recv(10)
     requests.delete(f"{site.stack.url}/token", params={"token": token}, timeout=5)
-    wait_for(lambda: session_id(token) in written(site), "lines about the session")
+    wait_for(lambda: session_id(token) in logged(site), "lines about the session")
 
-    text = written(site)
+    text = logged(site)
     password = site.stack.redis_url.partition(":")[2].partition(":")[2].partition("@")[0]
     for secret in (token, question, reply, name, MODEL_TOKEN, password):
         assert len(secret) > 20
         assert secret not in text
 
 
-def test_one_message_is_followed_by_its_id_from_the_socket_to_the_model(site: Site) -> None:
+def test_the_id_of_a_message_is_logged_from_the_socket_to_the_model_call(site: Site) -> None:
     token = create_session(site.stack.url)
     site.model.clear_requests()
-    frames = converse(site.uvicorn.port, token, "hello")
+    frames = send_and_receive(site.uvicorn.port, token, "hello")
     message = frames[-1]["message"]["reply_to"]
 
     def lines() -> list[dict[str, str]]:
-        found = [json.loads(line) for line in written(site).splitlines() if message in line]
+        found = [json.loads(line) for line in logged(site).splitlines() if message in line]
         return [line for line in found if line["message"] == message]
 
     wait_for(lambda: {"Reply stored"} <= {line["text"] for line in lines()}, "the last line")
-    received = lines()
-    assert {line["session"] for line in received} == {session_id(token)}
-    assert {line["text"] for line in received} >= {
+    message_lines = lines()
+    assert {line["session"] for line in message_lines} == {session_id(token)}
+    assert {line["text"] for line in message_lines} >= {
         "Message accepted",
         "Message taken",
         "Calling the model",
         "Reply stored",
     }
-    assert len({line["process"] for line in received}) == 2
+    assert len({line["process"] for line in message_lines}) == 2
     assert site.model.requests[0].headers["x-request-id"] == message
 
 
@@ -72,8 +73,8 @@ def test_every_line_of_every_process_is_json(site: Site) -> None:
                 assert json.loads(line)["text"], line
 
 
-def test_servers_that_refuse_do_not_make_passwords_public(new_stack: NewStack) -> None:
-    """Redis is not there: every library that connects has something to say about the address."""
+def test_failed_connections_do_not_log_passwords(new_stack: NewStack) -> None:
+    """Without Redis, every library that connects to it logs errors about the URL."""
     secret = f"secret{uuid4().hex}"
     url = f"redis://someone:{secret}@127.0.0.1:{free_port()}/0"
     stack = new_stack(REDIS_URL=url, LOG_LEVEL="DEBUG", MODEL_URL="http://127.0.0.1:9/")
@@ -82,22 +83,22 @@ def test_servers_that_refuse_do_not_make_passwords_public(new_stack: NewStack) -
     web = stack.run("web", WEB_SERVERS["uvicorn"], {})
     address = f"http://127.0.0.1:{web.port}"
 
-    def refused() -> bool:
+    def is_unavailable() -> bool:
         try:
             return requests.get(f"{address}/readyz", timeout=10).status_code == 503
         except requests.ConnectionError:
             return False
 
-    web.wait_until(refused, "to say that it is not ready")
+    web.wait_until(is_unavailable, "to be unavailable")
     requests.post(f"{address}/token", params={"name": "Ada"}, timeout=10)
     requests.get(f"{address}/metrics", timeout=10)
-    worker.wait_until(lambda: "Cannot connect" in worker.output(), "to complain")
-    beat.wait_until(lambda: "onnection" in beat.output(), "to complain")
+    worker.wait_until(lambda: "Cannot connect" in worker.output(), "to log the error")
+    beat.wait_until(lambda: "onnection" in beat.output(), "to log the error")
     for process in (worker, beat, web):
         assert secret not in process.output()
 
 
-def test_a_bad_address_is_refused_without_showing_it(new_stack: NewStack) -> None:
+def test_an_invalid_url_is_reported_without_its_password(new_stack: NewStack) -> None:
     secret = f"se/cret{uuid4().hex}"
     for variable in ("REDIS_URL", "CELERY_BROKER_URL", "CHANNEL_REDIS_URL"):
         stack = new_stack(**{variable: f"redis://:{secret}@127.0.0.1:6379/0"})

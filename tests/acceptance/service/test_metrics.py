@@ -1,4 +1,4 @@
-"""`/metrics` sums up all processes of a host, with labels from closed lists."""
+"""`/metrics` adds up all processes of a host, with labels from closed lists."""
 
 import json
 from typing import Any
@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.sync.client import connect
 
 from chat.errors import ErrorCode
-from tests.acceptance.service.conftest import Site, converse, create_session
+from tests.acceptance.service.conftest import Site, send_and_receive
+from tests.client import create_session
 from tests.model_stub import failing
 from tests.processes import wait_for
 
@@ -31,11 +32,11 @@ def value(samples: Samples, name: str, **labels: str) -> float:
     return samples.get((name, tuple(sorted(labels.items()))), 0.0)
 
 
-def test_one_scrape_counts_what_web_processes_and_workers_did(site: Site) -> None:
+def test_one_scrape_counts_the_work_of_web_processes_and_workers(site: Site) -> None:
     before = scrape(site.metrics)
     token = create_session(site.stack.url)
-    converse(site.uvicorn.port, token, "hello")
-    converse(site.stack.running("web")[0].port, token, "hello again")
+    send_and_receive(site.uvicorn.port, token, "hello")
+    send_and_receive(site.stack.running("web")[0].port, token, "hello again")
 
     def increase(name: str, **labels: str) -> float:
         return value(scrape(site.metrics), name, **labels) - value(before, name, **labels)
@@ -59,15 +60,15 @@ def test_a_closed_socket_is_no_longer_counted(site: Site) -> None:
         return value(scrape(site.metrics), "chat_sockets_open", codec="plain")
 
     with connect(f"{site.stack.ws_url}?token={create_session(site.stack.url)}"):
-        wait_for(lambda: sockets() == 1, "the socket")
+        wait_for(lambda: sockets() == 1, "the socket to be counted")
     wait_for(lambda: sockets() == 0, "the count to fall")
 
 
-def test_failures_are_counted_by_the_codes_of_the_protocol(site: Site) -> None:
+def test_failures_are_counted_by_error_code(site: Site) -> None:
     site.model.script(failing(401))
     token = create_session(site.stack.url)
-    assert converse(site.uvicorn.port, token, "hello")[-1]["type"] == "reply.failed"
-    assert converse(site.uvicorn.port, token, "  ")[-1]["code"] == "message.empty"
+    assert send_and_receive(site.uvicorn.port, token, "hello")[-1]["type"] == "reply.failed"
+    assert send_and_receive(site.uvicorn.port, token, "  ")[-1]["code"] == "message.empty"
     requests.get(f"{site.stack.url}/refresh_token", params={"token": str(uuid4())}, timeout=5)
 
     expected = {
@@ -85,23 +86,25 @@ def test_failures_are_counted_by_the_codes_of_the_protocol(site: Site) -> None:
     assert {code for _, code in counted()} <= {code.value for code in ErrorCode}
 
 
-def test_nothing_that_clients_send_is_a_label(site: Site) -> None:
-    mark = f"mark{uuid4().hex}"
-    requests.request(mark.upper(), f"{site.stack.url}/{mark}", params={mark: mark}, timeout=5)
-    token = create_session(site.stack.url, name=mark)
-    converse(site.uvicorn.port, token, mark)
+def test_input_of_clients_is_never_a_label(site: Site) -> None:
+    marker = f"marker{uuid4().hex}"
+    requests.request(
+        marker.upper(), f"{site.stack.url}/{marker}", params={marker: marker}, timeout=5
+    )
+    token = create_session(site.stack.url, name=marker)
+    send_and_receive(site.uvicorn.port, token, marker)
     with connect(f"{site.stack.ws_url}?token={token}", subprotocols=CHAT_V1) as socket:
         socket.recv(5)
-        socket.send(json.dumps({"type": mark}))
+        socket.send(json.dumps({"type": marker}))
         socket.recv(5)
 
     text = requests.get(site.metrics, timeout=5).text
-    assert mark not in text.lower()
+    assert marker not in text.lower()
     assert token not in text
 
 
 def test_a_worker_serves_the_same_metrics_on_its_own_port(site: Site) -> None:
-    converse(site.uvicorn.port, create_session(site.stack.url), "hello")
+    send_and_receive(site.uvicorn.port, create_session(site.stack.url), "hello")
 
     def replies(url: str) -> float:
         return value(scrape(url), "chat_replies_total", outcome="stop")

@@ -1,4 +1,4 @@
-"""The admin's users live in a real PostgreSQL, where DATABASE_URL names one."""
+"""The admin's users are stored in PostgreSQL if DATABASE_URL names one."""
 
 import os
 import pwd
@@ -45,7 +45,7 @@ def database_url() -> Iterator[str]:
         user=OWNER and OWNER.pw_uid,
     )
     url = f"postgres://chat@127.0.0.1:{port}/postgres"
-    wait_for(lambda: _answers(url), "PostgreSQL to answer")
+    wait_for(lambda: _responds(url), "PostgreSQL to respond")
     yield url
     server.terminate()
     server.wait(20)
@@ -72,7 +72,7 @@ def test_the_admins_first_user_can_log_in(new_stack: NewStack, database_url: str
     assert "postgresql ada" in manage("shell", "-c", code)
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     with suppress(psycopg.OperationalError), psycopg.connect(url):
         return True
     return False

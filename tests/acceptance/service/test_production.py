@@ -17,17 +17,17 @@ from tests.acceptance.service.production import HOST, ORIGIN, TEMPLATE, Deployme
 from tests.conftest import NewStack
 
 CHAT_V1: Any = ["chat.v1"]
-# What a proxy that ends TLS adds.
+# The headers that a TLS proxy adds.
 HTTPS = {"Host": HOST, "X-Forwarded-Proto": "https"}
 
 
-def somewhere() -> str:
-    """Return an address that no test has used."""
+def unused_address() -> str:
+    """Return an IP address that no other test uses."""
     numbers = uuid4().bytes
     return f"203.{numbers[0]}.{numbers[1]}.{numbers[2]}"
 
 
-def create_session(deployment: Deployment, address: str) -> requests.Response:
+def post_token(deployment: Deployment, address: str) -> requests.Response:
     headers = HTTPS | {"X-Forwarded-For": address}
     return requests.post(
         f"{deployment.url}/token", params={"name": "Ada"}, headers=headers, timeout=10
@@ -46,9 +46,9 @@ def open_socket(
     )
 
 
-def test_a_conversation_goes_through_the_proxy(deployment: Deployment) -> None:
-    address = somewhere()
-    token = create_session(deployment, address).json()["token"]
+def test_a_conversation_works_through_the_proxy(deployment: Deployment) -> None:
+    address = unused_address()
+    token = post_token(deployment, address).json()["token"]
     with open_socket(deployment, token, address) as socket:
         assert json.loads(socket.recv(5))["type"] == "session.ready"
         frame = {"type": "message.send", "id": str(uuid4()), "msg": "hello"}
@@ -60,9 +60,9 @@ def test_a_conversation_goes_through_the_proxy(deployment: Deployment) -> None:
     assert "reply.delta" in kinds
 
 
-def test_an_idle_socket_outlives_the_proxys_time_outs(deployment: Deployment) -> None:
-    address = somewhere()
-    token = create_session(deployment, address).json()["token"]
+def test_an_idle_socket_stays_open_beyond_the_proxys_timeouts(deployment: Deployment) -> None:
+    address = unused_address()
+    token = post_token(deployment, address).json()["token"]
     with open_socket(deployment, token, address) as socket:
         socket.recv(5)
         with pytest.raises(TimeoutError):
@@ -71,22 +71,22 @@ def test_an_idle_socket_outlives_the_proxys_time_outs(deployment: Deployment) ->
         assert json.loads(socket.recv(5))["type"] == "session.ready"
 
 
-def test_the_shipped_time_outs_are_well_above_the_servers_pings() -> None:
-    waits = re.findall(r"proxy_(?:read|send)_timeout (\d+)s", TEMPLATE.read_text())
-    uvicorn_pings_every_s = 20
-    assert [int(wait) > 3 * uvicorn_pings_every_s for wait in waits] == [True, True]
+def test_the_shipped_timeouts_are_longer_than_three_ping_intervals() -> None:
+    timeouts_s = re.findall(r"proxy_(?:read|send)_timeout (\d+)s", TEMPLATE.read_text())
+    ping_interval_s = 20  # uvicorn's default
+    assert [int(timeout) > 3 * ping_interval_s for timeout in timeouts_s] == [True, True]
 
 
-def test_limits_count_the_clients_address_not_the_proxys(deployment: Deployment) -> None:
-    one, another = somewhere(), somewhere()
-    codes = [create_session(deployment, one).status_code for _ in range(7)]
+def test_limits_apply_to_the_clients_address_not_the_proxys(deployment: Deployment) -> None:
+    one, another = unused_address(), unused_address()
+    codes = [post_token(deployment, one).status_code for _ in range(7)]
     assert codes == [200] * 6 + [429]
-    assert create_session(deployment, another).status_code == 200
+    assert post_token(deployment, another).status_code == 200
 
 
 def test_sockets_are_limited_by_address_over_all_web_processes(deployment: Deployment) -> None:
-    address = somewhere()
-    tokens = [create_session(deployment, address).json()["token"] for _ in range(3)]
+    address = unused_address()
+    tokens = [post_token(deployment, address).json()["token"] for _ in range(3)]
     with ExitStack() as opened:
         sockets = [
             opened.enter_context(open_socket(deployment, token, address)) for token in tokens
@@ -99,17 +99,17 @@ def test_sockets_are_limited_by_address_over_all_web_processes(deployment: Deplo
 
 
 def test_a_client_cannot_choose_its_address(deployment: Deployment) -> None:
-    """What comes before the address that the trusted proxy added is the client's own invention."""
-    honest = somewhere()
-    codes = [create_session(deployment, f"{somewhere()}, {honest}").status_code for _ in range(7)]
+    """Addresses before the one that the trusted proxy added come from the client."""
+    real = unused_address()
+    codes = [post_token(deployment, f"{unused_address()}, {real}").status_code for _ in range(7)]
     assert codes == [200] * 6 + [429]
 
 
-def test_the_socket_is_only_for_our_own_origins(deployment: Deployment) -> None:
-    token = create_session(deployment, address := somewhere()).json()["token"]
-    with pytest.raises(InvalidStatus) as refusal:
+def test_a_socket_from_another_origin_is_rejected(deployment: Deployment) -> None:
+    token = post_token(deployment, address := unused_address()).json()["token"]
+    with pytest.raises(InvalidStatus) as rejected:
         open_socket(deployment, token, address, origin="https://evil.example")
-    assert refusal.value.response.status_code == 403
+    assert rejected.value.response.status_code == 403
 
 
 def test_the_page_and_its_files_are_served(deployment: Deployment) -> None:
@@ -131,30 +131,30 @@ def test_the_admin_works_behind_https(deployment: Deployment) -> None:
     assert all(cookie.secure for cookie in session.cookies)
 
 
-def test_a_foreign_host_name_is_refused(deployment: Deployment) -> None:
+def test_an_unknown_host_name_is_rejected(deployment: Deployment) -> None:
     response = requests.get(deployment.url, headers={"Host": "evil.example"}, timeout=10)
     assert response.status_code == 400
     assert "Traceback" not in response.text
 
 
-def test_the_operators_pages_stay_inside(deployment: Deployment) -> None:
+def test_operator_routes_are_not_reachable_through_the_proxy(deployment: Deployment) -> None:
     for path in ("/metrics", "/readyz"):
         assert requests.get(f"{deployment.url}{path}", headers=HTTPS, timeout=10).status_code == 404
         inside = f"http://127.0.0.1:{deployment.webs[0].port}{path}"
         assert requests.get(inside, timeout=10).status_code == 200
 
 
-def test_the_proxy_goes_on_without_a_web_process_that_died(deployment: Deployment) -> None:
+def test_the_proxy_skips_a_web_process_that_died(deployment: Deployment) -> None:
     deployment.webs[0].kill()
-    token = create_session(deployment, address := somewhere()).json()["token"]
+    token = post_token(deployment, address := unused_address()).json()["token"]
     for _ in range(4):
         with open_socket(deployment, token, address) as socket:
             assert json.loads(socket.recv(5))["type"] == "session.ready"
     deployment.webs[0] = deployment.start_web(deployment.webs[0].port)
 
 
-def test_the_proxys_log_holds_no_token(deployment: Deployment) -> None:
-    token = create_session(deployment, address := somewhere()).json()["token"]
+def test_the_proxys_log_contains_no_token(deployment: Deployment) -> None:
+    token = post_token(deployment, address := unused_address()).json()["token"]
     with open_socket(deployment, token, address) as socket:
         socket.recv(5)
     log = deployment.stack.running("nginx")[0]
@@ -164,7 +164,9 @@ def test_the_proxys_log_holds_no_token(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("variable", ["SECRET_KEY", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS"])
-def test_production_does_not_start_half_configured(new_stack: NewStack, variable: str) -> None:
+def test_production_does_not_start_without_a_required_setting(
+    new_stack: NewStack, variable: str
+) -> None:
     process = new_stack(**settings() | {variable: ""}).run("check", "python manage.py check", {})
     assert process.process.wait(30) != 0
     assert variable in process.output()

@@ -7,7 +7,8 @@ from uuid import uuid4
 import requests
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.acceptance.service.conftest import Site, converse, create_session
+from tests.acceptance.service.conftest import Site, send_and_receive
+from tests.client import create_session
 from tests.conftest import NewStack
 from tests.processes import wait_for
 
@@ -22,11 +23,11 @@ EXPECTED = {
 }
 
 
-def test_one_trace_leads_from_the_frame_to_the_reply(site: Site) -> None:
+def test_one_trace_contains_the_frame_and_the_reply(site: Site) -> None:
     text, name = f"text{uuid4().hex}", f"name{uuid4().hex}"
     token = create_session(site.stack.url, name)
     site.model.clear_requests()
-    frames = converse(site.stack.running("web")[0].port, token, text)
+    frames = send_and_receive(site.stack.running("web")[0].port, token, text)
     requests.get(f"{site.stack.url}/refresh_token", params={"token": token}, timeout=5)
     message = frames[-1]["message"]["reply_to"]
 
@@ -50,16 +51,16 @@ def test_one_trace_leads_from_the_frame_to_the_reply(site: Site) -> None:
     trace_id = next(iter(spans.values())).trace_id.hex()
     assert trace_id in site.model.requests[0].headers["traceparent"]
 
-    def sent() -> bytes:
+    def exported() -> bytes:
         return b"".join(site.traces.bodies)
 
-    wait_for(lambda: b"/refresh_token" in sent(), "the span of the HTTP request")
+    wait_for(lambda: b"/refresh_token" in exported(), "the span of the HTTP request")
     for secret in (text, name, token):
-        assert secret.encode() not in sent()
+        assert secret.encode() not in exported()
     assert not [span.name for span in site.traces.spans if "sweep" in span.name]
 
 
-def test_sdk_and_instrumentation_are_not_set_up_without_an_endpoint(new_stack: NewStack) -> None:
+def test_without_an_endpoint_sdk_and_instrumentation_are_not_imported(new_stack: NewStack) -> None:
     # redis-py itself imports the SDK if it is installed.
     code = "import django, sys; django.setup(); import chat.routing, chat.tasks; print(sys.modules)"
     process = subprocess.run(

@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -95,11 +94,3 @@ def silent_server() -> Iterator[str]:
     """The URL of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
-    """Poll until `condition` is true."""
-    ends_at_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < ends_at_s
-        time.sleep(0.001)

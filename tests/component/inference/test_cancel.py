@@ -10,8 +10,9 @@ import pytest
 from inference import cancellable_http
 from inference.model_client import Generation, HttpModelClient, Turn
 from inference.model_errors import GenerationCancelled, ModelError
-from tests.component.inference.conftest import BuildClient, wait_until
+from tests.component.inference.conftest import BuildClient
 from tests.model_stub import Behaviour, ModelStub, RecordedRequest
+from tests.processes import wait_for
 
 TURNS = [Turn("human", "Hello")]
 # Without the cancellation, each of these waits lasts at least thirty seconds.
@@ -130,7 +131,7 @@ def test_a_cancelled_call_discards_buffered_pieces(build: BuildClient, stub: Mod
 def test_a_call_is_cancelled_while_connecting(build: BuildClient, full_server: str) -> None:
     generation = build(url=full_server, timeout_s=30.0).generate(TURNS)
     reader = Reader(generation)
-    wait_until(lambda: generation._call._connecting is not None)
+    wait_for(lambda: generation._call._connecting is not None, "the connection attempt")
     cancel_and_join(generation, reader)
 
 
@@ -140,7 +141,7 @@ def test_a_call_is_cancelled_during_the_tls_handshake(
     url = silent_server.replace("http:", "https:")
     generation = build(url=url, timeout_s=30.0).generate(TURNS)
     reader = Reader(generation)
-    wait_until(lambda: generation._call._duplicate is not None)
+    wait_for(lambda: generation._call._duplicate is not None, "the TLS handshake")
     cancel_and_join(generation, reader)
 
 
@@ -156,7 +157,7 @@ def test_a_call_is_cancelled_during_name_resolution(
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     generation = build(url="http://model.invalid/").generate(TURNS)
     reader = Reader(generation)
-    wait_until(lambda: generation._call._connecting is not None)
+    wait_for(lambda: generation._call._connecting is not None, "the connection attempt")
     cancel_and_join(generation, reader)
     resolved.set()
 

@@ -11,8 +11,9 @@ import pytest
 from inference import cancellable_http
 from inference.model_client import HttpModelClient, Turn
 from inference.model_errors import ModelError, ModelUnavailable
-from tests.component.inference.conftest import BuildClient, wait_until
+from tests.component.inference.conftest import BuildClient
 from tests.model_stub import Behaviour, ModelStub
+from tests.processes import wait_for
 
 TURNS = [Turn("human", "Hello")]
 
@@ -141,7 +142,7 @@ def test_no_file_descriptor_is_leaked(
     assert len(stub.requests) == 6
     for client in clients:
         client.close()
-    wait_until(lambda: open_descriptors() == before)
+    wait_for(lambda: open_descriptors() == before, "all descriptors to be closed", timeout_s=5)
 
 
 def open_descriptors() -> int:

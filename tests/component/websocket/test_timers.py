@@ -10,7 +10,7 @@ from chat.schemas import PartialReply
 from chat.websocket import timers
 from chat.websocket.cursor import Cursor
 from chat.websocket.timers import SessionTimers, Timer
-from tests.unit.builders import human, named, session
+from tests.unit.builders import human, id_of, session
 
 
 class Clock:
@@ -64,7 +64,7 @@ async def test_a_queued_message_is_resynced_soon_and_periodically(clock: Clock) 
 
 
 async def test_a_silent_reply_is_resynced_after_two_seconds(clock: Clock) -> None:
-    partial = PartialReply(reply_to=named("a"), id=named("A"), text="x")
+    partial = PartialReply(reply_to=id_of("a"), id=id_of("A"), text="x")
     state = session(human("a", 1), partial_reply=partial)
     replying = SessionTimers(state, Cursor(state), True)
     assert first(replying, clock) == (timers.REPLY_SILENCE_S, Timer.RESYNC)

@@ -1,4 +1,4 @@
-"""What a server's own report of a failure means."""
+"""The error that an error response of a server is mapped to."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ LOADING = {"error": "Model X is currently loading", "estimated_time": 20.0}
         *((status, None, "model.bad_reply") for status in (201, 204, 206)),
     ],
 )
-def test_a_status_and_its_document_give_one_code(status: int, document: Any, code: str) -> None:
+def test_a_status_and_a_body_map_to_a_code(status: int, document: Any, code: str) -> None:
     assert failure_of_status(status, document).code == code
 
 
@@ -55,7 +55,7 @@ def test_a_status_and_its_document_give_one_code(status: int, document: Any, cod
         (LOADING, "model.loading"),
     ],
 )
-def test_an_error_in_mid_stream_gives_one_code(document: Any, code: str) -> None:
+def test_an_error_event_maps_to_a_code(document: Any, code: str) -> None:
     failure = failure_in(document)
     assert failure is not None
     assert failure.code == code
@@ -72,7 +72,7 @@ def test_a_document_without_an_error_is_no_failure(document: Any) -> None:
     ("estimate", "estimated_s"),
     [(20.0, 20.0), (3, 3.0), (-1, None), ("20", None), (True, None), (float("nan"), None)],
 )
-def test_an_estimate_is_believed_only_if_it_is_a_duration(
+def test_an_estimate_that_is_not_a_duration_is_ignored(
     estimate: Any, estimated_s: float | None
 ) -> None:
     failure = failure_of_status(503, {"error": "currently loading", "estimated_time": estimate})
@@ -98,6 +98,6 @@ def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | No
     assert parse_retry_after(value, now_s=100.0) == seconds
 
 
-def test_the_servers_wish_reaches_the_error() -> None:
+def test_retry_after_is_set_on_the_error() -> None:
     assert failure_of_status(429, None, 7.0).retry_after_s == 7.0
     assert failure_of_status(503, None, 7.0).retry_after_s == 7.0

@@ -28,23 +28,23 @@ def decode(chunks: list[bytes]) -> list[str]:
     return events + decoder.finish()
 
 
-def test_all_ways_of_writing_an_event_are_read() -> None:
+def test_all_line_endings_and_fields_are_decoded() -> None:
     assert decode([STREAM]) == EVENTS
 
 
-def test_bytes_one_by_one_give_the_same_events() -> None:
+def test_single_bytes_give_the_same_events() -> None:
     assert decode([STREAM[i : i + 1] for i in range(len(STREAM))]) == EVENTS
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20))
-def test_any_split_gives_the_same_events(cuts: list[int]) -> None:
-    bounds = [0, *sorted(cuts), len(STREAM)]
+def test_any_split_gives_the_same_events(split_at: list[int]) -> None:
+    bounds = [0, *sorted(split_at), len(STREAM)]
     chunks = [STREAM[a:b] for a, b in itertools.pairwise(bounds)]
     assert decode(chunks) == EVENTS
 
 
 @given(st.binary(max_size=300), st.integers(1, 7))
-def test_any_bytes_at_all_are_split_alike_and_never_raise(data: bytes, width: int) -> None:
+def test_any_bytes_give_the_same_events_in_any_split(data: bytes, width: int) -> None:
     parts = [data[i : i + width] for i in range(0, len(data), width)]
     assert decode(parts) == decode([data])
 
@@ -56,7 +56,7 @@ def test_an_event_is_returned_at_its_blank_line() -> None:
 
 
 @pytest.mark.parametrize("ending", [b"\n\n", b"\r\n\r\n", b"\r\r"])
-def test_bytes_that_are_no_utf8_are_replaced(ending: bytes) -> None:
+def test_invalid_utf8_is_replaced(ending: bytes) -> None:
     assert decode([b"data: a\xffb" + ending]) == ["a\ufffdb"]
 
 

@@ -1,4 +1,4 @@
-"""The exception tree, and what the HTTP libraries' exceptions become."""
+"""The exception tree, and the mapping of the HTTP libraries' exceptions."""
 
 import http.client
 import inspect
@@ -14,7 +14,7 @@ from inference.transport import as_model_error
 KINDS = ModelError.__subclasses__()
 
 
-def test_every_code_of_the_model_has_one_class() -> None:
+def test_every_model_error_code_has_one_class() -> None:
     assert sorted(kind.code for kind in KINDS) == [
         "model.bad_reply",
         "model.loading",
@@ -26,12 +26,12 @@ def test_every_code_of_the_model_has_one_class() -> None:
     ]
 
 
-def test_only_refusals_of_the_request_itself_are_permanent() -> None:
+def test_only_rejected_requests_are_permanent() -> None:
     permanent = {kind.code for kind in KINDS if kind.permanent}
     assert permanent == {"model.unauthorized", "model.rejected"}
 
 
-def test_every_exception_of_requests_has_a_meaning() -> None:
+def test_every_exception_of_requests_is_mapped() -> None:
     codes: dict[str, set[str]] = {}
     for name, kind in inspect.getmembers(requests.exceptions, inspect.isclass):
         if issubclass(kind, requests.exceptions.RequestException):
@@ -96,12 +96,12 @@ def test_every_exception_of_requests_has_a_meaning() -> None:
         ),
     ],
 )
-def test_library_errors_become_model_errors(error: Exception, code: str) -> None:
+def test_library_exceptions_are_mapped_to_model_errors(error: Exception, code: str) -> None:
     assert as_model_error(error).code == code
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_error_survives_a_process_boundary(kind: type[ModelError]) -> None:
+def test_an_error_can_be_pickled(kind: type[ModelError]) -> None:
     error = pickle.loads(pickle.dumps(kind(retry_after_s=3.0)))  # noqa: S301
     assert (error.code, error.retry_after_s) == (kind.code, 3.0)
     assert str(error) == f"{kind.code}: {kind.detail}"

@@ -1,4 +1,4 @@
-"""Which part of the generated text is the reply."""
+"""The part of the generated text that is the reply."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ PROMPT = "Human: hi\nBot:"
 def reply(
     pieces: list[str], prompt: str = PROMPT, stop: str = "Human:"
 ) -> tuple[str, list[str], bool]:
-    """Return the whole reply, its pieces and whether it was cut."""
+    """Return the whole reply, its pieces, and whether it was cut."""
     text = ReplyText(prompt, stop)
     out = [text.feed(piece) for piece in pieces]
     out.append(text.end())
@@ -40,7 +40,7 @@ def reply(
         ("ends in \ud83c", "ends in \ufffd"),
     ],
 )
-def test_reply_is_the_same_whole_and_character_by_character(generated: str, expected: str) -> None:
+def test_the_reply_does_not_depend_on_the_size_of_the_pieces(generated: str, expected: str) -> None:
     assert reply([generated])[0] == expected
     assert reply(list(generated))[0] == expected
 
@@ -53,7 +53,7 @@ def test_text_is_returned_at_once_if_no_turn_can_start() -> None:
     assert text.feed("ello") == " Hello"
 
 
-def test_nothing_follows_a_cut() -> None:
+def test_text_after_a_generated_turn_is_dropped() -> None:
     text = ReplyText(PROMPT)
     assert text.feed(" yes Human: no") == "yes"
     assert text.is_cut
@@ -69,7 +69,7 @@ def test_nothing_follows_a_cut() -> None:
         ("Human: more", ""),
     ],
 )
-def test_a_chat_model_may_speak_of_the_tag_within_a_line(generated: str, expected: str) -> None:
+def test_a_chat_reply_may_contain_a_tag_within_a_line(generated: str, expected: str) -> None:
     assert reply(list(generated), prompt="", stop="\nHuman:")[0] == expected
 
 
@@ -79,7 +79,7 @@ def test_a_chat_model_may_speak_of_the_tag_within_a_line(generated: str, expecte
     ),
     st.sampled_from(["", PROMPT]),
 )
-def test_pieces_never_change_the_reply(pieces: list[str], prompt: str) -> None:
+def test_any_split_gives_the_same_reply(pieces: list[str], prompt: str) -> None:
     whole, shown, was_cut = reply(pieces, prompt)
     assert (whole, was_cut) == reply(["".join(pieces)], prompt)[::2]
     assert "Human:" not in whole
