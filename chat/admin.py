@@ -16,7 +16,7 @@ from chat.models import Session
 from chat.operator import confirmation, filters, pages
 from chat.operator.changelist import BoundedPaginator, Results, SessionChangeList
 from chat.operator.charts import format_duration
-from chat.operator.conditions import Query
+from chat.operator.conditions import STATE_LABELS, Query
 from chat.operator.session_search import SessionSearch
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class SessionAdmin(SessionModelAdmin):
     def state(self, row: Session) -> SafeString:
         """What it is doing now."""
         state = row.summary.state
-        return format_html('<span class="chat-tag chat-{}">{}</span>', state, state)
+        return format_html('<span class="chat-tag chat-{}">{}</span>', state, STATE_LABELS[state])
 
     @admin.display(description="failures")
     def failures(self, row: Session) -> SafeString | str:

@@ -55,13 +55,13 @@ reply_seconds = Histogram(
 replies = Counter("chat_replies_total", "Stored outcomes: a finish reason, or failed.", ["outcome"])
 reply_failures = Counter("chat_reply_failures_total", "Failed replies.", ["code"])
 replies_restarted = Counter(
-    "chat_replies_restarted_total", "Replies started again after another worker abandoned them."
+    "chat_replies_restarted_total", "Replies started again because their worker was lost."
 )
 leases_lost = Counter(
-    "chat_leases_lost_total", "Replies abandoned because another worker has the session."
+    "chat_leases_lost_total", "Replies abandoned because another worker holds the session's lease."
 )
 replies_in_progress = Gauge(
-    "chat_replies_in_progress", "Replies being generated.", multiprocess_mode="livesum"
+    "chat_replies_in_progress", "Replies in progress.", multiprocess_mode="livesum"
 )
 worker_slots = Gauge(
     "chat_worker_slots",

@@ -40,6 +40,12 @@ MIN_PREFIX_CHARS = 2
 MAX_WORDS = 12
 EVERYTHING = "*"
 NOTHING = "@id:{none}"
+STATE_LABELS = {
+    State.IDLE: "idle",
+    State.WAITING: "waiting",
+    State.WRITING: "in progress",
+    State.FAILED: "failed",
+}
 ERROR_CODES = frozenset(code.value for code in ErrorCode)
 
 FieldValues = Mapping[str, Sequence[Any]]

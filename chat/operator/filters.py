@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chat.errors import ErrorCode
 from chat.operator.changelist import Results
-from chat.operator.conditions import ERROR_CODES, Between, OneOf, in_state
+from chat.operator.conditions import ERROR_CODES, STATE_LABELS, Between, OneOf, in_state
 from chat.store.inspection import State
 
 TIME = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d{1,2}):(\d\d)")
@@ -52,7 +52,7 @@ class StateFilter(Filter):
 
     title = "state"
     parameter_name = "state"
-    labels = {state.value: state.value.capitalize() for state in State}
+    labels = {state.value: label.capitalize() for state, label in STATE_LABELS.items()}
 
     def narrow(self, rows: Results, choice: str) -> Results:
         return rows.narrow(*in_state(State(choice), rows.search.busy))

@@ -12,12 +12,13 @@ from chat.cli.doctor.findings import Finding, count, failure, ok, warning
 from chat.container import store
 from chat.errors import StoreUnavailable
 from chat.observability.exporter import queued_tasks
-from chat.observability.health import layer_probe
+from chat.observability.health import MAX_SWEEP_AGE_S, layer_probe
 from chat.store import cluster
 
 LAYER_TIMEOUT_S = 3
 # https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers/redis.html
 DEFAULT_VISIBILITY_TIMEOUT_S = 3600
+MAX_OVERDUE_S = 10
 
 
 def check_broker() -> Iterator[Finding]:
@@ -74,15 +75,18 @@ def check_cluster(state: cluster.ClusterState) -> Iterator[Finding]:
     if state.alive:
         yield ok(f"{count(len(state.alive), 'worker')} running")
     else:
-        yield failure("No worker has sent a heartbeat", "Start a worker: see Procfile.production.")
-    if state.swept_ago_s is None or state.swept_ago_s > cluster.WORKER_TIMEOUT_S:
+        yield failure(
+            f"No worker has sent a heartbeat in the last {cluster.WORKER_TIMEOUT_S:.0f} s",
+            "Start a worker: see Procfile.production.",
+        )
+    if state.swept_ago_s is None or state.swept_ago_s > MAX_SWEEP_AGE_S:
         yield failure(
             "The sweep for unanswered messages does not run",
             "Start beat and a worker: see Procfile.production.",
         )
     else:
         yield ok(f"The last sweep ran {state.swept_ago_s:.1f} s ago")
-    if state.overdue_s > cluster.WORKER_TIMEOUT_S:
+    if state.overdue_s > MAX_OVERDUE_S:
         yield warning(
             f"A session has been waiting for {state.overdue_s:.0f} s",
             "If all worker threads are busy, add workers or raise WORKER_CONCURRENCY.",
