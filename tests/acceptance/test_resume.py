@@ -153,7 +153,7 @@ async def test_a_tab_too_many_is_asked_to_come_back_later(tabs: Tabs) -> None:
     last = (await tabs(5))[-1]
     late = Client(last.ws_url, last.token)
 
-    with pytest.raises(ConnectionError, match="Too many windows"):
+    with pytest.raises(ConnectionError, match="Too many tabs"):
         await late.connect()
     await late.until(lambda: late.closed_with == 1013, "the close")
 

@@ -114,7 +114,7 @@ def test_queueing_again_does_not_touch_a_reply_in_progress(store: Store, operato
     add_text = start_reply(store, session)
     add_reply(store, idle)
     confirm(operator, "requeue", session, idle)
-    assert "Nothing to do or no longer there: 2 sessions." in text_of(operator)
+    assert "Nothing to do, or session no longer exists: 2 sessions." in text_of(operator)
     assert log() == []
     assert not add_text().stop_requested
 
@@ -183,7 +183,7 @@ def test_many_sessions_at_once(store: Store, operator: Client) -> None:
     confirm(operator, "delete", *ids, gone)
     page = text_of(operator)
     assert "Deleted: 3 sessions." in page
-    assert "Nothing to do or no longer there: 1 session." in page
+    assert "Nothing to do, or session no longer exists: 1 session." in page
     assert sorted(entry[0] for entry in log()) == sorted(ids)
 
 
