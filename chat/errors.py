@@ -16,7 +16,7 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """Every code a client can meet."""
+    """Every code that a client can receive."""
 
     MESSAGE_EMPTY = "message.empty"
     MESSAGE_TOO_LONG = "message.too_long"
@@ -37,7 +37,7 @@ class ErrorCode(StrEnum):
     REPLY_INTERNAL = "reply.internal"
 
 
-# For clients' authors; the API descriptions show these sentences.
+# For authors of clients: the descriptions of the WebSocket API contain these sentences.
 MEANINGS = {
     ErrorCode.MESSAGE_EMPTY: "The message has no text. Nothing was stored.",
     ErrorCode.MESSAGE_TOO_LONG: "The message has more characters than `limits.max_message_chars`,"
@@ -58,9 +58,10 @@ MEANINGS = {
     ErrorCode.MODEL_UNAVAILABLE: "The model server cannot be reached, or it fails.",
     ErrorCode.MODEL_TIMEOUT: "The model produced no text for too long.",
     ErrorCode.MODEL_OVERLOADED: "The model server is overloaded.",
-    ErrorCode.MODEL_UNAUTHORIZED: "The model server rejects the access token: requires operator"
-    " action.",
-    ErrorCode.MODEL_REJECTED: "The model server rejects the request: requires operator action.",
+    ErrorCode.MODEL_UNAUTHORIZED: "The model server rejects the access token. The operator must"
+    " correct it.",
+    ErrorCode.MODEL_REJECTED: "The model server rejects the request. The operator must"
+    " check the settings.",
     ErrorCode.MODEL_BAD_REPLY: "The response of the model server could not be read.",
     ErrorCode.REPLY_DEADLINE: "The reply was not ready before its deadline.",
     ErrorCode.REPLY_INTERNAL: "The server failed three times to produce the reply, because of an"
@@ -69,7 +70,7 @@ MEANINGS = {
 
 
 class ChatError(Exception):
-    """An error shown to a visitor or client: a code and a sentence without secrets."""
+    """An error that is sent to a client: a code, and a sentence without secrets."""
 
     code: ErrorCode
     detail: str
@@ -89,7 +90,7 @@ class SessionUnknown(ChatError):
 
 
 class SessionBusy(ChatError):
-    """The session's mailbox is full."""
+    """Too many messages of the session wait for a reply."""
 
     code = ErrorCode.SESSION_BUSY
     detail = "Too many messages are waiting for a reply. Send this one again after the next reply."
@@ -112,7 +113,7 @@ class TooManySockets(ChatError):
     """The session or the address has too many open sockets."""
 
     code = ErrorCode.RATE_LIMITED
-    detail = "Too many windows are open on this chat. Close one and this one will reconnect."
+    detail = "Too many tabs are open. Close one, and this one will reconnect."
     permanent = False
 
 
@@ -124,7 +125,7 @@ class MessageInvalid(ChatError):
 
 
 class MessageEmpty(ChatError):
-    """The message has no text besides white space."""
+    """The message contains nothing but white space."""
 
     code = ErrorCode.MESSAGE_EMPTY
     detail = "The message is empty. Type something first."

@@ -281,14 +281,15 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 SWEEP_INTERVAL_S = 1
+SWEEP_QUEUE = "chat:sweep"
+CELERY_BEAT_SCHEDULER = "chat.worker.sweep_scheduler:SweepScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "chat.tasks.sweep",
         "schedule": SWEEP_INTERVAL_S,
-        "options": {"expires": 2 * SWEEP_INTERVAL_S},
+        "options": {"queue": SWEEP_QUEUE},
     }
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
 # Libraries never log below INFO: at DEBUG they write frames, headers and addresses with secrets.
 # Access logs are left to the proxy, because uvicorn's would show tokens in queries.

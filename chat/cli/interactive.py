@@ -9,7 +9,10 @@ from typing import Any, TextIO
 from chat.cli.chat_client import RETRIED_CODES, ChatClient, Frame
 from chat.cli.lines import printable, until_one_ends
 
-HELP = "/stop stops the reply, /retry regenerates it, /extend keeps the session open, /quit exits."
+HELP = (
+    "/stop stops the reply, /retry regenerates it, /extend keeps the conversation open,"
+    " /quit exits."
+)
 PROMPT = "> "
 
 
@@ -116,7 +119,7 @@ class InteractiveChat:
         elif self._disconnected:
             self._note("Reconnected.")
         else:
-            self._note(f"The session now ends at {local_time(ready['expires_at'])}.")
+            self._note(f"This conversation now expires at {local_time(ready['expires_at'])}.")
         self._greeted, self._disconnected = True, False
 
     def _show_status(self, frame: Frame) -> None:
@@ -132,7 +135,7 @@ class InteractiveChat:
                 self._note(f"The model is loading. Retrying in {retry_in_s:.0f} s.")
             case {"type": "session.expiring", "expires_at": expires_at}:
                 time = local_time(expires_at)
-                self._note(f"The session ends at {time}. Type /extend to keep it open.")
+                self._note(f"This conversation expires at {time}. Type /extend to keep it open.")
             case {"type": "session.expired"}:
                 self._note("This conversation has expired.")
 

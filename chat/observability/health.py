@@ -26,6 +26,7 @@ OK = "ok"
 UNREACHABLE = "unreachable"
 DEGRADED = frozenset({"sweep"})
 MAX_SWEEP_AGE_S = 10
+MAX_OVERDUE_S = 10
 
 
 class Checks(FrozenModel):
@@ -36,6 +37,7 @@ class Checks(FrozenModel):
     layer: str
     worker: str
     sweep: str
+    messages: str
 
 
 async def check_all() -> Checks:
@@ -63,7 +65,7 @@ async def _redis() -> str:
         await async_store().run(cluster.check_writable())
     except StoreUnavailable as error:
         gone = isinstance(error.__cause__, NotConnected | TooSlow)
-        return UNREACHABLE if gone else "refuses to write: full, read-only or without JSON"
+        return UNREACHABLE if gone else "refuses writes: full, read-only or without JSON"
     return OK
 
 
@@ -116,10 +118,18 @@ async def _sweep() -> str:
     return OK
 
 
+async def _messages() -> str:
+    """Check that no session waits for a worker longer than the sweep allows."""
+    state = await async_store().run(cluster.load())
+    late = state.overdue_s > MAX_OVERDUE_S
+    return f"overdue for {state.overdue_s:.0f} s" if late else OK
+
+
 CHECKS = {
     "redis": _redis,
     "broker": _broker,
     "layer": _layer,
     "worker": _worker,
     "sweep": _sweep,
+    "messages": _messages,
 }

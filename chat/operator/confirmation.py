@@ -82,7 +82,9 @@ def _apply(
     if changed:
         messages.success(request, f"{action.done}: {_sessions(len(changed))}.")
     if unchanged := len(ids) - len(changed):
-        messages.warning(request, f"Nothing to do or no longer there: {_sessions(unchanged)}.")
+        messages.warning(
+            request, f"Nothing to do, or session no longer exists: {_sessions(unchanged)}."
+        )
     if "from_page" in request.POST and not action.deletes:
         return HttpResponseRedirect(reverse("admin:chat_session_change", args=[ids[0]]))
     return None

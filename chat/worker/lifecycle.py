@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import signals
 from django.conf import settings
+from kombu import Queue
 
 from chat.container import responder, slots, store, worker_name
 from chat.errors import StoreUnavailable
@@ -21,13 +22,14 @@ HEARTBEAT_INTERVAL_S = 2.0
 
 def connect_signals() -> None:
     """Connect to Celery's signals. They are sent only in worker processes."""
-    signals.celeryd_after_setup.connect(consume_own_queue)
+    signals.celeryd_after_setup.connect(consume_queues)
     signals.worker_ready.connect(start)
     signals.worker_shutting_down.connect(release_replies)
 
 
-def consume_own_queue(instance: Any, **_: Any) -> None:
-    """Let this worker also consume the tasks that are sent to it alone."""
+def consume_queues(instance: Any, **_: Any) -> None:
+    """Let this worker also consume sweeps, and the tasks that are sent to it alone."""
+    instance.app.amqp.queues.select_add(Queue(settings.SWEEP_QUEUE))
     instance.app.amqp.queues.select_add(worker_queue(worker_name()))
 
 

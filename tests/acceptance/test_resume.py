@@ -155,7 +155,7 @@ async def test_one_tab_too_many_is_closed_with_try_again_later(tabs: Tabs) -> No
     last = (await tabs(5))[-1]
     late = Client(last.ws_url, last.token)
 
-    with pytest.raises(ConnectionError, match="Too many windows"):
+    with pytest.raises(ConnectionError, match="Too many tabs"):
         await late.connect()
     await late.wait_until(lambda: late.closed_with == 1013, "the close")
 

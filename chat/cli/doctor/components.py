@@ -12,13 +12,12 @@ from chat.cli.doctor.findings import Finding, count, failure, ok, warning
 from chat.container import store
 from chat.errors import StoreUnavailable
 from chat.observability.exporter import queued_tasks
-from chat.observability.health import MAX_SWEEP_AGE_S, layer_probe
+from chat.observability.health import MAX_OVERDUE_S, MAX_SWEEP_AGE_S, layer_probe
 from chat.store import cluster
 
 LAYER_TIMEOUT_S = 3
 # https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers/redis.html
 DEFAULT_VISIBILITY_TIMEOUT_S = 3600
-MAX_OVERDUE_S = 10
 
 
 def check_broker() -> Iterator[Finding]:

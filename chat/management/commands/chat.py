@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--url",
             default=f"http://127.0.0.1:{settings.PORT}",
-            help="the server's address (default: %(default)s)",
+            help="the site's address (default: %(default)s)",
         )
         parser.add_argument("--name", help="your name in a new session (default: your login)")
         parser.add_argument("--token", help="the token of a session to continue")
@@ -91,7 +91,7 @@ def new_token(url: str, name: str) -> str:
     try:
         return begin_session(url, name)
     except HTTPError as error:
-        raise CommandError(f"{url} refused a new session: {error_detail(error)}") from error
+        raise CommandError(f"{url} rejected a new session: {error_detail(error)}") from error
     except (OSError, ValueError, KeyError) as error:
         raise CommandError(
             f"No chat server responds at {url}. Start one with `make run`, or set --url."

@@ -87,11 +87,14 @@ def test_each_unhealthy_part_is_reported(new_stack: NewStack, model_stub: ModelS
     stack.start_worker()
     wait_for(lambda: readiness(stack)[1]["worker"] == "ok", "the worker's heartbeat")
     assert "is beat running?" in wait_for_failure("sweep")
-    assert readiness(stack)[0] == 200, "the site is ready without the sweep"
+    assert "overdue for" in wait_for_failure("messages"), "the killed worker's message waits"
+    assert readiness(stack)[0] == 503
+    stack.start_beat()
+    wait_for(lambda: readiness(stack)[0] == 200, "the sweep to find the message")
 
     with redis.Redis.from_url(stack.redis_url) as client:
         client.config_set("maxmemory", "1mb")
-        assert "refuses to write" in wait_for_failure("redis")
+        assert "refuses writes" in wait_for_failure("redis")
         client.config_set("maxmemory", "0")
         wait_for(lambda: readiness(stack)[1]["redis"] == "ok", "Redis to recover")
         assert readiness(stack)[1]["layer"] == "ok"

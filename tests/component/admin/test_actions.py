@@ -113,7 +113,7 @@ def test_queueing_again_does_not_change_a_reply_in_progress(store: Store, operat
     add_text = start_reply(store, session)
     add_reply(store, idle)
     post_confirmed(operator, "requeue", session, idle)
-    assert "Nothing to do or no longer there: 2 sessions." in get_html(operator)
+    assert "Nothing to do, or session no longer exists: 2 sessions." in get_html(operator)
     assert log_entries() == []
     assert not add_text().stop_requested
 
@@ -182,7 +182,7 @@ def test_an_action_applies_to_many_sessions(store: Store, operator: Client) -> N
     post_confirmed(operator, "delete", *ids, erased)
     page = get_html(operator)
     assert "Deleted: 3 sessions." in page
-    assert "Nothing to do or no longer there: 1 session." in page
+    assert "Nothing to do, or session no longer exists: 1 session." in page
     assert sorted(entry[0] for entry in log_entries()) == sorted(ids)
 
 

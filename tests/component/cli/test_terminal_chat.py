@@ -133,7 +133,7 @@ async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, Fake
             "> \nConnection lost. Reconnecting ...\n> \n",
             id="note after the prompt",
         ),
-        pytest.param((READY,), f"The session now ends at {LOCAL}.\n> \n", id="extended"),
+        pytest.param((READY,), f"This conversation now expires at {LOCAL}.\n> \n", id="extended"),
         pytest.param(
             (accepted("hello"), {"type": "reply.queued", "reply_to": "m1", "ahead": 1}),
             "> hello\n1 message ahead.\n",
@@ -151,7 +151,7 @@ async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, Fake
         ),
         pytest.param(
             ({"type": "session.expiring", "expires_at": EXPIRES_AT},),
-            f"The session ends at {LOCAL}. Type /extend to keep it open.\n> \n",
+            f"This conversation expires at {LOCAL}. Type /extend to keep it open.\n> \n",
             id="expiring",
         ),
         pytest.param(

@@ -56,12 +56,13 @@ def test_shutting_down_releases_the_replies(monkeypatch: pytest.MonkeyPatch) -> 
     assert released == [True]
 
 
-def test_a_worker_also_consumes_its_own_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_also_consumes_sweeps_and_a_queue_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     added: list[Queue] = []
     queues = SimpleNamespace(select_add=added.append)
     monkeypatch.setattr(lifecycle, "worker_name", lambda: "host:1")
-    lifecycle.consume_own_queue(
+    lifecycle.consume_queues(
         SimpleNamespace(app=SimpleNamespace(amqp=SimpleNamespace(queues=queues)))
     )
-    assert len(added) == 1
-    assert "host:1" in added[0].name
+    assert [queue.name for queue in added] == ["chat:sweep", "worker.host:1"]

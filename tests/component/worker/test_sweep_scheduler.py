@@ -1,0 +1,47 @@
+"""Beat publishes sweeps one at a time, and without an expiry by another host's clock."""
+
+import json
+
+import pytest
+from celery import Celery
+from celery.beat import ScheduleEntry
+from django.conf import settings
+
+from chat.store.client import Store
+from chat.worker.sweep_scheduler import SweepScheduler
+from chatproject.celery import app as project_app
+
+
+@pytest.fixture
+def scheduler(redis_url: str, store: Store) -> SweepScheduler:
+    store.redis.delete(settings.SWEEP_QUEUE)
+    app = Celery("beat", broker=redis_url)
+    app.conf.beat_schedule = project_app.conf.beat_schedule
+    return SweepScheduler(app, lazy=True)
+
+
+@pytest.fixture
+def sweep(scheduler: SweepScheduler) -> ScheduleEntry:
+    scheduler.setup_schedule()
+    entry: ScheduleEntry = scheduler.schedule["sweep"]
+    return entry
+
+
+def test_a_sweep_is_published_only_after_the_last_one_was_taken(
+    scheduler: SweepScheduler, sweep: ScheduleEntry, store: Store
+) -> None:
+    for _ in range(3):
+        scheduler.apply_entry(sweep)
+    assert store.redis.llen(settings.SWEEP_QUEUE) == 1
+    store.redis.lpop(settings.SWEEP_QUEUE)
+    scheduler.apply_entry(sweep)
+    assert store.redis.llen(settings.SWEEP_QUEUE) == 1
+
+
+def test_a_sweep_does_not_expire(
+    scheduler: SweepScheduler, sweep: ScheduleEntry, store: Store
+) -> None:
+    scheduler.apply_entry(sweep)
+    message = json.loads(str(store.redis.lpop(settings.SWEEP_QUEUE)))
+    assert message["headers"]["task"] == "chat.tasks.sweep"
+    assert message["headers"]["expires"] is None
