@@ -16,7 +16,7 @@ class ChatConfig(AppConfig):
         from chat.worker import lifecycle
 
         logging.captureWarnings(settings.LOG_FORMAT == "json")
-        metric_files.begin(settings.METRICS_DIR)
+        metric_files.prepare(settings.METRICS_DIR)
         lifecycle.connect_signals()
         if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
             tracing.start(settings.OTEL_EXPORTER_OTLP_ENDPOINT)

@@ -1,6 +1,6 @@
 """A client of the chat.v1 WebSocket protocol in one file; needs Python 3.11 and `websockets`.
 
-    async with ChatClient(url, begin_session(url, "Ada")) as client:  # url: http://127.0.0.1:3500
+    async with ChatClient(url, create_session(url, "Ada")) as client:  # url: http://127.0.0.1:3500
         await client.send("hello")
         async for frame in client.frames(): ...
 
@@ -25,7 +25,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S, RESEND_S = 0.2, 30.0, 2.0
 RETRIED_CODES = {"session.busy", "rate.limited", "store.unavailable"}
 
 
-def begin_session(url: str, name: str) -> str:
+def create_session(url: str, name: str) -> str:
     """Return the token of a new session; raises OSError, HTTPError if the server refuses."""
     with urlopen(f"{url}/token?{urlencode({'name': name})}", data=b"", timeout=10) as response:  # noqa: S310
         return str(json.load(response)["token"])

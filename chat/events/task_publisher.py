@@ -10,6 +10,7 @@ import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from celery import current_app
@@ -57,7 +58,7 @@ class TaskPublisher:
         publishing = asyncio.get_running_loop().run_in_executor(
             self._threads, copy_context().run, enqueue_answer, session
         )
-        publishing.add_done_callback(self._done)
+        publishing.add_done_callback(partial(self._done, time.perf_counter()))
         return self._wait(publishing)
 
     async def _refuse(self) -> None:
@@ -65,16 +66,15 @@ class TaskPublisher:
         raise QueueUnavailable
 
     async def _wait(self, publishing: "asyncio.Future[Any]") -> None:
-        started_at = time.perf_counter()
         try:
             await asyncio.wait_for(asyncio.shield(publishing), TIMEOUT_S)
-            metrics.task_publish_seconds.observe(time.perf_counter() - started_at)
         except Exception as error:
             metrics.task_publish_failures.inc()
             logger.warning("The broker did not accept a task: %s", type(error).__name__)
             raise QueueUnavailable from error
 
-    def _done(self, publishing: "asyncio.Future[Any]") -> None:
+    def _done(self, started_at: float, publishing: "asyncio.Future[Any]") -> None:
+        # Here and not in `_wait`, which is cancelled if the socket closes meanwhile.
         self._unfinished -= 1
-        if not publishing.cancelled():
-            publishing.exception()
+        if not publishing.cancelled() and not publishing.exception():
+            metrics.task_publish_seconds.observe(time.perf_counter() - started_at)

@@ -20,7 +20,7 @@ ENDED = 0
 LOCK = "lock"
 
 
-def begin(folder: Path) -> None:
+def prepare(folder: Path) -> None:
     """Prepare the folder for this process; empty it if no other process of the host is running."""
     with locked(folder):
         files = _files_by_process(folder)

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from chat.cli import chat_client
-from chat.cli.chat_client import ChatClient, Frame, begin_session
+from chat.cli.chat_client import ChatClient, Frame, create_session
 from tests.acceptance.dropping_proxy import DroppingProxy
 from tests.client import history
 from tests.model_stub import Behaviour, ModelStub
@@ -32,7 +32,7 @@ async def read_until(client: ChatClient, type_: str, count: int = 1) -> list[Fra
 async def test_it_sends_a_message_and_receives_the_reply(
     stack: Stack, model_stub: ModelStub
 ) -> None:
-    token = begin_session(stack.url, "Ada")
+    token = create_session(stack.url, "Ada")
     async with ChatClient(stack.url, token) as client:
         message = await client.send("hello")
         frames = await read_until(client, "reply.completed")
@@ -45,7 +45,7 @@ async def test_messages_sent_at_once_are_accepted_in_order(
     stack: Stack, model_stub: ModelStub
 ) -> None:
     texts = [f"message {number}" for number in range(12)]
-    token = begin_session(stack.url, "Ada")
+    token = create_session(stack.url, "Ada")
     async with ChatClient(stack.url, token) as client:
         for text in texts:
             await client.send(text)
@@ -61,7 +61,7 @@ async def test_a_lost_connection_loses_and_duplicates_nothing(
     # The backoff of twelve lost connections would otherwise add up to minutes.
     monkeypatch.setattr(chat_client, "LONGEST_WAIT_S", 0.5)
     model_stub.always(LONG_REPLY)
-    token = begin_session(stack.url, "Ada")
+    token = create_session(stack.url, "Ada")
     chance = random.Random(7)
     with DroppingProxy(int(stack.environment["PORT"])) as proxy:
         # Anywhere after the handshake: inside a delta or `session.ready`.
@@ -95,7 +95,7 @@ def streamed_texts(frames: list[Frame]) -> dict[str, str]:
 
 
 async def test_it_reconnects_until_the_server_responds(stack: Stack, model_stub: ModelStub) -> None:
-    token = begin_session(stack.url, "Ada")
+    token = create_session(stack.url, "Ada")
     with DroppingProxy(int(stack.environment["PORT"])) as proxy:
         proxy.drop_after = iter([0, 0, 0])
         async with ChatClient(f"http://127.0.0.1:{proxy.port}", token) as client:
@@ -109,7 +109,7 @@ async def test_it_reconnects_until_the_server_responds(stack: Stack, model_stub:
 async def test_a_rejected_message_does_not_delay_the_next(
     stack: Stack, model_stub: ModelStub
 ) -> None:
-    async with ChatClient(stack.url, begin_session(stack.url, "Ada")) as client:
+    async with ChatClient(stack.url, create_session(stack.url, "Ada")) as client:
         rejected = await client.send(" ")
         await client.send("hello")
         frames = await read_until(client, "reply.completed")

@@ -31,13 +31,13 @@ def read(file: Path) -> list[float]:
 def test_this_process_has_disk_space_for_its_metrics(tmp_path: Path) -> None:
     file = write(tmp_path, "counter", os.getpid(), 1)
     assert file.stat().st_blocks * 512 < file.stat().st_size, "the file is sparse at first"
-    metric_files.begin(tmp_path)
+    metric_files.prepare(tmp_path)
     assert file.stat().st_blocks * 512 >= file.stat().st_size
 
 
 def test_the_first_process_starts_with_an_empty_folder(tmp_path: Path) -> None:
     file = write(tmp_path, "counter", ended_pid(), 1)
-    metric_files.begin(tmp_path)
+    metric_files.prepare(tmp_path)
     assert not file.exists()
 
 

@@ -42,7 +42,7 @@ def check_site(url: str) -> Iterator[Finding]:
         yield from _check_operator_pages(url)
 
 
-def begin_session(url: str) -> tuple[str, Finding]:
+def create_session(url: str) -> tuple[str, Finding]:
     """Return the token of a new session, or an empty string, and the finding."""
     try:
         response = requests.post(f"{url}/token", params={"name": NAME}, timeout=TIMEOUT_S)

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.management.color import supports_color
 from django.utils.termcolors import make_style
 
-from chat.cli.chat_client import ChatClient, begin_session
+from chat.cli.chat_client import ChatClient, create_session
 from chat.cli.interactive import InteractiveChat
 from chat.cli.lines import lines_of
 from chat.cli.pipe import PipedChat
@@ -89,7 +89,7 @@ def login_name() -> str:
 def new_token(url: str, name: str) -> str:
     """Begin a session and return its token; raises CommandError."""
     try:
-        return begin_session(url, name)
+        return create_session(url, name)
     except HTTPError as error:
         raise CommandError(f"{url} rejected a new session: {error_detail(error)}") from error
     except (OSError, ValueError, KeyError) as error:

@@ -61,7 +61,7 @@ def diagnose(url: str, idle_s: float) -> Iterator[Finding]:
     yield from run_check("the workers", components.check_workers)
     yield from run_check("the database", components.check_database)
     yield from run_check("the site", partial(site.check_site, url))
-    token, finding = site.begin_session(url)
+    token, finding = site.create_session(url)
     yield finding
     if token:
         check_socket = partial(conversation.check_socket, url, token, idle_s)

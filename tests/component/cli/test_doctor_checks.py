@@ -220,7 +220,7 @@ def test_the_response_to_a_new_session_is_reported(
     reply: requests.Response, level: Level, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests, "post", lambda url, **options: reply)
-    got, finding = site.begin_session("http://chat.example")
+    got, finding = site.create_session("http://chat.example")
     assert (got, finding.level) == (token, level)
     if reply.status_code == 429:
         assert finding.advice == "Try again in 7 s."
