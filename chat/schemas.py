@@ -106,6 +106,11 @@ class Message(FrozenModel):
     timings: Timings | None = None
     error: Failure | None = Field(default=None, description="Set if the reply failed.")
     replaces: UUID | None = Field(default=None, description="The reply that this one replaces.")
+    replaced_by: UUID | None = Field(
+        default=None,
+        description="Set if this reply failed or was stopped while it was to replace a good one:"
+        " the good one, which stays.",
+    )
 
     @model_serializer(mode="wrap")
     def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -158,7 +163,6 @@ class Record(FrozenModel):
 class StoredMessage(Message):
     """A message as it is stored in the document."""
 
-    replaced_by: UUID | None = None
     record: Record | None = None
     trace: str | None = Field(
         default=None, description="For a human message: the trace of its frame."

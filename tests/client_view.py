@@ -61,8 +61,9 @@ class ClientView:
         return any(message["id"] == message_id for message in self.messages.values())
 
     def reply_to(self, message_id: str) -> Frame | None:
-        """Return the newest reply to a message."""
-        replies = [m for _, m in sorted(self.messages.items()) if m.get("reply_to") == message_id]
+        """Return the newest reply to a message that was not replaced."""
+        current = (m for _, m in sorted(self.messages.items()) if "replaced_by" not in m)
+        replies = [m for m in current if m.get("reply_to") == message_id]
         return replies[-1] if replies else None
 
     def _reset_to(self, ready: Frame) -> bool:

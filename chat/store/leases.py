@@ -151,6 +151,7 @@ def _lease_status(reply: Reply) -> LeaseStatus:
 def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Command[Committed]:
     """Store the one outcome of a message and give the lease back.
 
+    A reply that failed or was stopped does not replace a good one: it is stored as replaced by it.
     Raises LeaseLost or SessionUnknown.
     """
 
@@ -167,6 +168,7 @@ def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Comman
         "ttl_ms": to_ms(ttl_s),
         "grace_ms": GRACE_MS,
         "replaces": str(reply.replaces or ""),
+        "is_whole": int(reply.finish_reason in {"stop", "length"} and bool(reply.msg)),
         "figures": " ".join(outcome_figures(reply)),
     }
     return Command("commit", session_keys(session), arguments, parse)

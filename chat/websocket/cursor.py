@@ -65,7 +65,9 @@ class Cursor:
         `session` contains the messages after `last_seq`. Returns None if frames cannot express the
         change: what the socket was sent is no longer in the document, or was replaced since.
         """
-        if not session.recovered or any(message.replaced_by for message in session.messages):
+        ids = {message.id for message in session.messages}
+        # A reply that failed to replace an older one is marked with that one, which the socket knows.
+        if not session.recovered or any(message.replaced_by in ids for message in session.messages):
             return None
         frames = [_frame(message.public()) for message in session.messages]
         self._set_state(session)

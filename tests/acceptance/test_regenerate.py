@@ -100,6 +100,24 @@ async def test_a_failed_reply_is_regenerated(tabs: Tabs, model_stub: ModelStub) 
     assert "error" not in new
 
 
+async def test_a_good_reply_stays_if_the_new_one_fails(
+    tabs: Tabs, stack: Stack, model_stub: ModelStub
+) -> None:
+    model_stub.script(Behaviour(text="good"), failing(401), Behaviour(text="better"))
+    ada, other = await tabs(2)
+    message = await ada.send_message("hello")
+    old = await ada.wait_for_reply(message)
+    await ada.send("reply.regenerate", reply_to=message)
+    for tab in (ada, other):
+        failed = (await tab.wait_for_frame("reply.failed"))["message"]
+        assert (failed["replaced_by"], failed["error"]["code"]) == (old["id"], "model.unauthorized")
+        assert await tab.wait_for_reply(message) == old
+    assert [each["msg"] for each in history(stack.url, ada.token)] == ["Human: hello", "Bot: good"]
+
+    await other.send("reply.regenerate", reply_to=message)
+    assert (await wait_for_new_reply(ada, message, old))["msg"] == "better"
+
+
 async def test_a_failed_reply_in_the_middle_is_retried_with_the_earlier_history(
     tabs: Tabs, model_stub: ModelStub
 ) -> None:

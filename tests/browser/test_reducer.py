@@ -110,6 +110,22 @@ TABLE = {
         ],
         [("done", "new")],
     ),
+    "a good reply stays if the new one fails": (
+        [
+            ready([human(1, "a"), bot(2, 1, "old")]),
+            queued(1, 0),
+            failed({**bot(3, 1, ""), "replaced_by": "bot-2"}),
+        ],
+        [("done", "old")],
+    ),
+    "a failed attempt that is found after a resync does not wait any more": (
+        [
+            ready([human(1, "a"), bot(2, 1, "old")]),
+            queued(1, 0),
+            ready([{"id": "bot-3", "seq": 3, "replaced_by": "bot-2"}]),
+        ],
+        [("done", "old")],
+    ),
     "a replaced reply sent without its text stays hidden": (
         [
             ready(

@@ -68,15 +68,54 @@ def test_a_stop_keeps_the_partial_reply_of_a_lost_worker(
     assert (reply.id, reply.msg, reply.pieces) == (taken.reply, 'é"\\ 😀', 3)
 
 
-def test_a_stopped_regenerated_reply_replaces_the_first(store: Store, session: str) -> None:
+def test_a_regenerated_reply_that_was_stopped_before_it_started_keeps_the_old_one(
+    store: Store, session: str
+) -> None:
     message = send_message(store, session)
     old = store_reply(store, session)
     store.run(sessions.regenerate(session, message.id, limits=LIMITS))
     stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
 
     assert stopped is not None
-    assert stopped.message.replaces == old.id
-    assert store.run(sessions.load(session)).messages[1].replaced_by == stopped.message.id
+    assert (stopped.message.replaces, stopped.message.replaced_by) == (None, old.id)
+    assert store.run(sessions.load(session)).messages[1].replaced_by is None
+
+
+ERROR = {"code": "model.timeout", "detail": "Too late.", "retryable": True}
+FAILED = {"finish_reason": None, "error": ERROR}
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [("", FAILED), ("half of", FAILED), ("half of", {"finish_reason": "stop_requested"})],
+)
+def test_only_a_whole_reply_replaces_a_good_one(
+    store: Store, session: str, text: str, fields: dict[str, object]
+) -> None:
+    message = send_message(store, session)
+    old = store_reply(store, session, "good")
+    store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+    taken = take_message(store, session)
+    new = new_reply(message.id, text, replaces=taken.replaces, **fields)
+    committed = store.run(leases.commit(session, taken.lease, new, ttl_s=600)).message
+    assert (committed.replaces, committed.replaced_by) == (None, old.id)
+    assert store.run(leases.commit(session, taken.lease, new, ttl_s=600)).message == committed
+
+    stored = store.run(sessions.load(session)).messages
+    assert [one.msg for one in stored if not one.replaced_by] == ["hello", "good"]
+    store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+    assert store_reply(store, session, "better").replaces == old.id
+
+
+def test_a_failed_reply_is_replaced_by_another_failed_one(store: Store, session: str) -> None:
+    message = send_message(store, session)
+    for _ in range(2):
+        taken = take_message(store, session)
+        new = new_reply(message.id, "", replaces=taken.replaces, **FAILED)
+        last = store.run(leases.commit(session, taken.lease, new, ttl_s=600)).message
+        store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+    first = store.run(sessions.load(session)).messages[1]
+    assert (first.replaced_by, last.replaces, last.replaced_by) == (last.id, first.id, None)
 
 
 def test_a_late_stop_returns_the_stored_reply(store: Store, session: str) -> None:

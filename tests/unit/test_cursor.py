@@ -170,3 +170,11 @@ def test_lost_or_replaced_messages_need_the_whole_session() -> None:
 
     assert Cursor(before).catch_up(session(human("b", 1), recovered=False)) is None
     assert Cursor(session()).catch_up(replaced) is None
+
+
+def test_a_reply_that_could_not_replace_an_older_one_is_sent_as_its_frame() -> None:
+    before = session(human("a", 1), bot("A", 2, "a"))
+    failed = bot("B", 3, "a", replaced_by=id_of("A"))
+    [frame] = Cursor(before).catch_up(session(failed, last_seq=3)) or []
+    assert isinstance(frame, ReplyCompleted)
+    assert frame.message.replaced_by == id_of("A")

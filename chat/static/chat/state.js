@@ -65,7 +65,7 @@ const REDUCERS = {
     ended: "",
     notice: null,
     messages: addMessages(recovered ? state.messages : new Map(), messages),
-    partialReplies: resumePartials(state.partialReplies, messages, reply),
+    partialReplies: resumePartials(state, messages, reply),
     outbox: withoutIds(state.outbox, messages),
   }),
   "session.expiring": (state, { expires_at }) =>
@@ -144,17 +144,17 @@ function updatePartial(state, replyTo, change) {
 }
 
 /** Keep queue positions until their reply arrives; of started replies keep only the one the server reports.
- * @type {(partials: ReadonlyMap<string, PartialReply>, messages: Message[],
+ * @type {(state: State, messages: Message[],
  *   reply: {reply_to: string, id: string, text: string} | null) => ReadonlyMap<string, PartialReply>} */
-function resumePartials(partials, messages, reply) {
-  const committed = new Set(messages.map((message) => message.reply_to));
+function resumePartials({ messages: known, partialReplies: partials }, messages, reply) {
+  const committed = new Set(messages.map(({ reply_to, replaced_by }) => reply_to ?? known.get(replaced_by ?? "")?.reply_to));
   const resumed = new Map([...partials].filter(([replyTo, { id }]) => !id && !committed.has(replyTo)));
   if (!reply) return resumed;
-  const known = partials.get(reply.reply_to);
-  const isSame = known?.id === reply.id;
+  const partial = partials.get(reply.reply_to);
+  const isSame = partial?.id === reply.id;
   const length = [...reply.text].length;
-  const fromServer = { phase: /** @type {const} */ ("streaming"), id: reply.id, text: reply.text, length, stopping: isSame && known.stopping };
-  return resumed.set(reply.reply_to, isSame && known.length >= length ? known : fromServer);
+  const fromServer = { phase: /** @type {const} */ ("streaming"), id: reply.id, text: reply.text, length, stopping: isSame && partial.stopping };
+  return resumed.set(reply.reply_to, isSame && partial.length >= length ? partial : fromServer);
 }
 
 /** Without a connection, queue positions go stale.
@@ -184,7 +184,9 @@ function commit(state, message) {
   if (isOld) return state;
   const partialReplies = new Map(state.partialReplies);
   partialReplies.delete(replyTo);
-  return { ...state, session: extendBy(state.session, message), messages: addMessages(state.messages, [message]), partialReplies };
+  // A failed attempt to replace a reply: the old one stays.
+  const notice = (message.replaced_by && message.error) || state.notice;
+  return { ...state, notice, session: extendBy(state.session, message), messages: addMessages(state.messages, [message]), partialReplies };
 }
 
 /** Every message restarts the session's time to live.

@@ -23,7 +23,7 @@ if taken then
 end
 local replaces = arg.replaces ~= '' and arg.replaces
 local message, pending = store_outcome(
-  arg.session, arg.reply, arg.reply_to, arg.body, replaces, now, arg.ttl_ms, arg.grace_ms)
+  arg.session, arg.reply, arg.reply_to, arg.body, replaces, arg.is_whole == '1', now, arg.ttl_ms, arg.grace_ms)
 for figure in string.gmatch(arg.figures, '%S+') do
   count_figure(figure, now)
 end

@@ -120,14 +120,30 @@ local function record_pace(name, value)
   redis.call('PEXPIRE', pace, 600000)
 end
 
+local function is_usable(message)
+  return not message.error and message.msg ~= ''
+end
+
+local function set_replaced(seq, replaced_by)
+  local path = '$.messages[' .. whole(seq - 1) .. '].replaced_by'
+  redis.call('JSON.SET', document, path, cjson.encode(replaced_by))
+end
+
 -- Store the outcome of the mailbox's head. Returns it and how many messages still wait.
-local function store_outcome(session, reply, head, body, replaces, now, ttl_ms, grace_ms)
+-- A reply that failed or was stopped does not replace a good one: it is marked as replaced itself.
+local function store_outcome(session, reply, head, body, replaces, is_whole, now, ttl_ms, grace_ms)
   local seq, message = append(body, now)
-  redis.call('HSET', ids, 'bot:' .. reply, seq, 'answer:' .. head, reply, 'last', reply)
-  if replaces then
-    local index = redis.call('HGET', ids, 'bot:' .. replaces) - 1
-    local path = '$.messages[' .. whole(index) .. '].replaced_by'
-    redis.call('JSON.SET', document, path, cjson.encode(reply))
+  local old = replaces and redis.call('HGET', ids, 'bot:' .. replaces)
+  redis.call('HSET', ids, 'bot:' .. reply, seq)
+  if old and not is_whole and is_usable(cjson.decode(message_at(old))) then
+    redis.call('JSON.DEL', document, '$.messages[' .. whole(seq - 1) .. '].replaces')
+    set_replaced(seq, replaces)
+    message = message_at(seq)
+  else
+    redis.call('HSET', ids, 'answer:' .. head, reply, 'last', reply)
+    if old then
+      set_replaced(old, reply)
+    end
   end
   redis.call('LPOP', mailbox)
   redis.call('HDEL', work, 'reply', 'pieces', 'taken', 'retry_at', 'due:' .. head,

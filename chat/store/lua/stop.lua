@@ -35,6 +35,6 @@ local body = cjson.encode({
   replaces = replaces or nil,
 })
 local message, pending =
-  store_outcome(arg.session, reply, id, body, replaces, now, arg.ttl_ms, arg.grace_ms)
+  store_outcome(arg.session, reply, id, body, replaces, false, now, arg.ttl_ms, arg.grace_ms)
 count_figure('replied', now)
 return {'ok', 'message', message, 'new', true, 'pending', pending}
