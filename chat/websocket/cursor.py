@@ -66,7 +66,7 @@ class Cursor:
         change: what the socket was sent is no longer in the document, or was replaced since.
         """
         ids = {message.id for message in session.messages}
-        # A reply that failed to replace an older one is marked with that one, which the socket knows.
+        # A reply that failed to replace an older one names that one, which the socket knows.
         if not session.recovered or any(message.replaced_by in ids for message in session.messages):
             return None
         frames = [_frame(message.public()) for message in session.messages]
