@@ -4,7 +4,7 @@ chat:{ID}:document         RedisJSON: id, name, session_start, messages
 chat:{ID}:ids              hash: "human:<id>", "bot:<id>" → seq;
                            "answer:<human id>", "last" → id of a reply
 chat:{ID}:mailbox          list: ids of the messages to answer, oldest first
-chat:{ID}:work             hash: of the reply in progress: reply, pieces, taken, retry_at;
+chat:{ID}:work             hash: of the reply in progress: reply, pieces, taken, retry_at, holder;
                            of each waiting message: due:, attempts:, replaces:, stop:<id>
 chat:{ID}:partial          string: the partial reply
 chat:{ID}:lease            string: the lease holder's random value, with its own expiry

@@ -198,13 +198,16 @@ def _document_violations(messages: Sequence[StoredMessage], sent: dict[str, str]
     """Return the invariants that a document violates."""
     human = [message for message in messages if message.source == "human"]
     bots = [message for message in messages if message.source == "bot"]
+    seqs: dict[UUID | None, int] = {message.id: message.seq for message in bots}
+    # Later replies replace an earlier one, or failed to and are replaced by it.
+    first = [m for m in bots if not m.replaces and seqs.get(m.replaced_by, m.seq + 1) > m.seq]
     checks: list[tuple[str, Callable[[], bool]]] = [
         ("seq without gaps", lambda: [m.seq for m in messages] == _numbers(messages)),
         ("each sent message once", lambda: {str(m.id): m.msg for m in human} == sent),
         ("unique ids", lambda: len({m.id for m in messages}) == len(messages)),
         (
             "one reply each, in order",
-            lambda: [m.reply_to for m in bots if not m.replaces] == [m.id for m in human],
+            lambda: [m.reply_to for m in first] == [m.id for m in human],
         ),
         (
             "one reply each that is not replaced",

@@ -7,6 +7,7 @@ import pytest
 from chat.store import cluster, leases, sessions
 from chat.store.client import Store
 from chat.store.command import LeaseLost
+from chat.store.keys import session_key
 from tests.component.conftest import new_reply, send_message, store_reply, take_message
 
 
@@ -89,3 +90,38 @@ def test_the_sweep_finds_a_released_session_at_once(store: Store, session: str) 
 
     assert session in store.run(cluster.sweep(500))
     assert take_message(store, session, "lease-b").attempts == 2
+
+
+def expire_lease(store: Store, session: str) -> None:
+    store.redis.delete(session_key(session, "lease"))
+
+
+def test_an_expired_lease_that_nobody_took_is_still_held(store: Store, session: str) -> None:
+    message = send_message(store, session)
+    taken = take_message(store, session)
+    expire_lease(store, session)
+    store.run(leases.progress(session, taken.lease, taken.reply, text="one"))
+    assert store.redis.get(session_key(session, "lease")) == taken.lease
+    assert store.redis.zscore("chat:waiting", session) is None
+
+    expire_lease(store, session)
+    assert store.run(leases.commit(session, taken.lease, new_reply(message.id), ttl_s=600))
+
+
+def test_an_expired_lease_that_another_worker_took_is_lost(store: Store, session: str) -> None:
+    send_message(store, session)
+    taken = take_message(store, session)
+    expire_lease(store, session)
+    other = take_message(store, session, "lease-b")
+    expire_lease(store, session)
+    with pytest.raises(LeaseLost):
+        store.run(leases.renew(session, taken.lease))
+    store.run(leases.renew(session, other.lease))
+
+
+def test_a_released_lease_is_not_held_again(store: Store, session: str) -> None:
+    send_message(store, session)
+    taken = take_message(store, session)
+    store.run(leases.release(session, taken.lease))
+    with pytest.raises(LeaseLost):
+        store.run(leases.renew(session, taken.lease))

@@ -9,7 +9,7 @@ local known = redis.call('HGET', ids, 'bot:' .. arg.reply)
 if known then
   return {'ok', 'message', message_at(known), 'pending', redis.call('LLEN', mailbox)}
 end
-if redis.call('GET', lease) ~= arg.lease or redis.call('LINDEX', mailbox, 0) ~= arg.reply_to then
+if not holds_lease(arg.lease) or redis.call('LINDEX', mailbox, 0) ~= arg.reply_to then
   return {'lost'}
 end
 local now = now_ms()

@@ -92,6 +92,13 @@ local function record_time(figure, now)
   redis.call('HSET', minute_key(now), 'at:' .. figure, whole(now))
 end
 
+-- Whether a worker holds the lease. One that expired while Redis or the worker stood still is still
+-- its own, unless another worker has taken the session since.
+local function holds_lease(value)
+  local holder = redis.call('GET', lease) or redis.call('HGET', work, 'holder')
+  return holder == value
+end
+
 -- The session waits for a worker from now on. The sweep looks at it at `look_at`.
 local function wait_for_worker(session, now, look_at)
   redis.call('ZADD', due, whole(look_at), session)
@@ -146,7 +153,7 @@ local function store_outcome(session, reply, head, body, replaces, is_whole, now
     end
   end
   redis.call('LPOP', mailbox)
-  redis.call('HDEL', work, 'reply', 'pieces', 'taken', 'retry_at', 'due:' .. head,
+  redis.call('HDEL', work, 'reply', 'pieces', 'taken', 'retry_at', 'holder', 'due:' .. head,
     'attempts:' .. head, 'replaces:' .. head, 'stop:' .. head)
   redis.call('DEL', partial, lease)
   local pending = redis.call('LLEN', mailbox)

@@ -2,14 +2,15 @@
 -- Renew the lease and store the partial reply, for the lease holder only. An empty reply id only
 -- renews. A new reply id or the offset -1 starts the text again; text that is already stored is not
 -- appended again, so this may run twice.
-if redis.call('GET', lease) ~= arg.lease then
+if not holds_lease(arg.lease) then
   return {'lost'}
 end
 if not session_exists() then
   return {'unknown'}
 end
 local now = now_ms()
-redis.call('PEXPIRE', lease, arg.lease_ms)
+redis.call('SET', lease, arg.lease, 'PX', arg.lease_ms)
+redis.call('ZREM', waiting, arg.session)
 redis.call('ZADD', due, whole(now + arg.lease_ms), arg.session)
 if arg.reply ~= '' then
   local offset = tonumber(arg.offset)

@@ -12,6 +12,7 @@ if holder and holder ~= arg.lease then
 end
 local now = now_ms()
 redis.call('SET', lease, arg.lease, 'PX', arg.lease_ms)
+redis.call('HSET', work, 'holder', arg.lease)
 redis.call('ZADD', due, whole(now + arg.lease_ms), arg.session)
 redis.call('ZREM', waiting, arg.session)
 local stop = redis.call('HGET', work, 'stop:' .. head)
