@@ -1,7 +1,7 @@
-"""`make conformance`: every Autobahn case against both servers, as tables; some ten minutes.
+"""`make conformance`: run every Autobahn case against both web servers; takes ten minutes.
 
-SERVERS (arguments): daphne, uvicorn; both where none is given. The exit status is 1 where a case
-of the protocol's rules fails that is not known.
+`python -m tests.conformance [daphne|uvicorn …]` selects servers. Prints one table per server. The
+exit status is 1 if a case of RFC 6455 fails that is not a known failure.
 """
 
 import sys
@@ -15,15 +15,15 @@ from tests.conformance.servers import (
     KNOWN_FAILURES,
     failures,
     is_serving,
+    run_cases,
     start,
-    verdicts,
 )
 from tests.processes import WEB_SERVERS, Stack, wait_for
 
 TIMEOUT_S = 1200
-BEYOND_THE_RULES = {9, 12, 13}
-RULES = [f"{number}.*" for number in GROUPS if number not in BEYOND_THE_RULES]
-HEAVY = [f"{number}.*" for number in sorted(BEYOND_THE_RULES)]
+BEYOND_CONFORMANCE = {9, 12, 13}
+CONFORMANCE = [f"{number}.*" for number in GROUPS if number not in BEYOND_CONFORMANCE]
+PERFORMANCE = [f"{number}.*" for number in sorted(BEYOND_CONFORMANCE)]
 
 
 def group(case: str) -> int:
@@ -31,20 +31,22 @@ def group(case: str) -> int:
 
 
 def run(server: str) -> dict[str, str]:
-    """Return the verdicts of all cases."""
+    """Run all cases against a server; return case → result."""
     with Stack(Path(tempfile.mkdtemp()), {}) as stack:
         stack.start_redis()
         web = start(stack, server, ECHO)
         wait_for(lambda: is_serving(web), f"{server} to serve")
         url = f"ws://127.0.0.1:{web.port}/chat"
-        # One heavy case at a time: beside others it would last until the server's ping times out.
-        return verdicts(url, RULES, TIMEOUT_S) | verdicts(url, HEAVY, TIMEOUT_S, at_a_time=1)
+        # Cases of size and speed run alone: beside others they exceed the server's ping timeout.
+        results = run_cases(url, CONFORMANCE, TIMEOUT_S)
+        return results | run_cases(url, PERFORMANCE, TIMEOUT_S, concurrency=1)
 
 
-def show(server: str, found: dict[str, str]) -> None:
-    print(f"\n{server}\n\n| group | cases | passed | not offered | failed |\n|---|---|---|---|---|")
+def print_table(server: str, results: dict[str, str]) -> None:
+    print(f"\n{server}\n\n| group | cases | passed | unimplemented | failed |")
+    print("|---|---|---|---|---|")
     for number, title in GROUPS.items():
-        cases = {case: verdict for case, verdict in found.items() if group(case) == number}
+        cases = {case: result for case, result in results.items() if group(case) == number}
         counts = Counter(cases.values())
         failed = sorted(failures(cases), key=lambda case: [int(part) for part in case.split(".")])
         passed = len(cases) - len(failed) - counts["UNIMPLEMENTED"]
@@ -54,17 +56,17 @@ def show(server: str, found: dict[str, str]) -> None:
         )
 
 
-def unknown_failures(server: str, found: dict[str, str]) -> set[str]:
-    rules = {case for case in failures(found) if group(case) not in BEYOND_THE_RULES}
-    return rules - KNOWN_FAILURES[server]
+def unknown_failures(server: str, results: dict[str, str]) -> set[str]:
+    failed = {case for case in failures(results) if group(case) not in BEYOND_CONFORMANCE}
+    return failed - KNOWN_FAILURES[server]
 
 
 def main(servers: list[str]) -> int:
     unknown: set[str] = set()
     for server in servers or list(WEB_SERVERS):
-        found = run(server)
-        show(server, found)
-        unknown |= unknown_failures(server, found)
+        results = run(server)
+        print_table(server, results)
+        unknown |= unknown_failures(server, results)
     return 1 if unknown else 0
 
 

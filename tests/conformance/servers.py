@@ -1,4 +1,4 @@
-"""Both servers the project runs on, with the chat's route and with a route that echoes."""
+"""Start both web servers, with the chat's route or with a route that echoes."""
 
 import json
 import subprocess
@@ -24,13 +24,13 @@ GROUPS = {
     12: "compression",
     13: "compression with options",
 }
-# daphne cannot send an empty frame or empty text, which these cases want back; the chat sends none.
-# uvicorn answers a close in the middle of a message with a code of its own.
+# daphne cannot send an empty frame, which these cases expect back; the chat sends none.
+# uvicorn responds to a close frame in the middle of a message with another close code.
 KNOWN_FAILURES = {"daphne": {"1.1.1", "1.2.1", "6.1.1", "6.1.2"}, "uvicorn": {"7.1.5"}}
 
 
 def start(stack: Stack, server: str, application: str) -> Running:
-    """Start `server` with the command the project runs it with; does not wait for it."""
+    """Start `server` with the Procfile's command; does not wait until it serves."""
     return stack.run(server, WEB_SERVERS[server].replace(CHAT, application), {})
 
 
@@ -41,12 +41,12 @@ def is_serving(web: Running) -> bool:
         return False
 
 
-def verdicts(
-    url: str, cases: Sequence[str], timeout_s: float, at_a_time: int = 4
+def run_cases(
+    url: str, cases: Sequence[str], timeout_s: float, concurrency: int = 4
 ) -> dict[str, str]:
-    """Return case → verdict; `cases` are numbers or patterns."""
+    """Run cases in a separate process; return case → result. `cases` are numbers or patterns."""
     run = subprocess.run(
-        [sys.executable, "-m", "tests.conformance.autobahn", url, str(at_a_time), *cases],
+        [sys.executable, "-m", "tests.conformance.autobahn", url, str(concurrency), *cases],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -56,5 +56,5 @@ def verdicts(
     return dict(json.loads(run.stdout))
 
 
-def failures(found: dict[str, str]) -> set[str]:
-    return {case for case, verdict in found.items() if verdict in {"FAILED", "ERROR"}}
+def failures(results: dict[str, str]) -> set[str]:
+    return {case for case, result in results.items() if result in {"FAILED", "ERROR"}}

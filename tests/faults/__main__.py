@@ -28,30 +28,32 @@ ALL_TIMEOUT_S = 14.5 * 60
 
 
 async def main(faults: list[Fault], sessions: int) -> list[Line]:
-    """Run the faults, each on a site of its own, LANES at a time: many of them mostly wait."""
+    """Run the faults, each on a site of its own, CONCURRENT_FAULTS at a time."""
     lines: list[Line] = []
     ends_at = time.monotonic() + ALL_TIMEOUT_S
 
-    async def run_in_turn(waiting: deque[Fault]) -> None:
-        while waiting:
-            fault = waiting.popleft()
-            begun = time.monotonic()
-            line = await run(fault, sessions, ends_at - begun)
+    async def run_queued(queue: deque[Fault]) -> None:
+        while queue:
+            fault = queue.popleft()
+            started_at = time.monotonic()
+            line = await run(fault, sessions, ends_at - started_at)
             lines.append(line)
-            verdict = "holds" if line.holds else "DOES NOT HOLD"
-            took_s = time.monotonic() - begun
-            say(f"{fault.number:2} {fault.title}: {line.skip_reason or verdict} ({took_s:.0f} s)")
+            result = "passed" if line.passed else "FAILED"
+            duration_s = time.monotonic() - started_at
+            write_line(
+                f"{fault.number:2} {fault.title}: {line.skip_reason or result} ({duration_s:.0f} s)"
+            )
 
-    together = deque(fault for fault in faults if fault.order == "early")
-    together += (fault for fault in faults if fault.order == "any")
-    await asyncio.gather(*(run_in_turn(together) for _ in range(CONCURRENT_FAULTS)))
-    await run_in_turn(deque(fault for fault in faults if fault.order == "alone"))
+    concurrent = deque(fault for fault in faults if fault.order == "early")
+    concurrent += (fault for fault in faults if fault.order == "any")
+    await asyncio.gather(*(run_queued(concurrent) for _ in range(CONCURRENT_FAULTS)))
+    await run_queued(deque(fault for fault in faults if fault.order == "alone"))
     return sorted(lines, key=lambda line: (line.number, line.fault))
 
 
 async def run(fault: Fault, sessions: int, timeout_s: float) -> Line:
-    """Run one fault on a site of its own; what goes wrong is a line of the report."""
-    unrun = Line(fault.number, fault.title, 0, Counts(), None)
+    """Run one fault on a site of its own. An exception is reported in the row's line."""
+    not_run = Line(fault.number, fault.title, 0, Counts(), None)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         try:
             async with AsyncExitStack() as stack, asyncio.timeout(timeout_s):
@@ -60,14 +62,14 @@ async def run(fault: Fault, sessions: int, timeout_s: float) -> Line:
                 site = running_site(Path(folder), **fault.environment)
                 return await run_on(await stack.enter_async_context(site), fault, sessions)
         except CannotRunHere as skip_reason:
-            return replace(unrun, skip_reason=str(skip_reason))
+            return replace(not_run, skip_reason=str(skip_reason))
         except Exception as error:
             logger.exception("%s", fault.title)
-            return replace(unrun, failure=f"{type(error).__name__}: {error}")
+            return replace(not_run, failure=f"{type(error).__name__}: {error}")
 
 
 async def run_on(site: Site, fault: Fault, sessions: int) -> Line:
-    """Run one fault on a site that works."""
+    """Run one fault on a running site."""
     trial, failure = Trial(site, sessions, fault.times), ""
     try:
         async with asyncio.timeout(ROW_TIMEOUT_S):
@@ -77,19 +79,19 @@ async def run_on(site: Site, fault: Fault, sessions: int) -> Line:
     except Exception as error:
         logger.exception("%s", fault.title)
         failure = f"{type(error).__name__}: {error}"
-        keep_logs(fault, tails(site.stack.processes, 400))
+        store_logs(fault, tails(site.stack.processes, 400))
     return Line(fault.number, fault.title, trial.times, trial.counts, trial.recovery_s, failure)
 
 
-def keep_logs(fault: Fault, logs: dict[str, str]) -> None:
-    """Keep what the processes of a failed row wrote."""
+def store_logs(fault: Fault, logs: dict[str, str]) -> None:
+    """Store the logs of the processes of a failed row."""
     for name, text in logs.items():
         path = ROOT / "var" / "faults" / f"{fault.number:02}-{name}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
 
-def say(text: str) -> None:
+def write_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -105,5 +107,5 @@ if __name__ == "__main__":
     path = ROOT / "var" / "faults.md"
     path.parent.mkdir(exist_ok=True)
     path.write_text(report)
-    say(f"\n{report}\n{path}")
-    sys.exit(0 if all(line.holds for line in found) else 1)
+    write_line(f"\n{report}\n{path}")
+    sys.exit(0 if all(line.passed for line in found) else 1)

@@ -8,21 +8,21 @@ from tests.faults.trial import Trial, fault
 
 SESSIONS = 200
 PAUSE_S = 8.0
-FEW_WORDS = "and on"
+SHORT_FILLER = "short"
 
 
 @fault(
     19,
-    "200 sessions talk while a worker and the web process are replaced in turn",
+    "rolling deploy of a worker and the web process under 200 sessions",
     times=10,
     order="alone",
 )
 async def rolling_deploy(trial: Trial) -> None:
-    """As a deploy does it: the new process first, then the old one is told to end."""
+    """Start each new process before the old one gets SIGTERM, as a rolling deploy does."""
     site = trial.site
     async with Proxy(lambda: ("127.0.0.1", site.stack.of("web")[-1].port)) as proxy:
         async with trial.group(through(proxy), sessions=SESSIONS) as group:
-            async with group.talking(PAUSE_S, share=0.01, words=FEW_WORDS):
+            async with group.under_load(PAUSE_S, share=0.01, filler=SHORT_FILLER):
                 for _ in range(trial.times):
                     trial.fault_started()
                     for name, start in (

@@ -22,7 +22,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the report; `trouble` says what did not hold, `lack` why it was not run."""
+    """One row of the report. `failure` is the failed check, `skip_reason` why it did not run."""
 
     number: int
     fault: str
@@ -33,12 +33,12 @@ class Line:
     skip_reason: str = ""
 
     @property
-    def holds(self) -> bool:
+    def passed(self) -> bool:
         return not self.failure and not any(self.counts.violations.values())
 
 
 def table(lines: Sequence[Line]) -> str:
-    """Return the table in Markdown, and below it what did not hold."""
+    """Return the table in Markdown, followed by failures and skipped rows."""
     rows = [HEAD, tuple("---" for _ in HEAD), *(_cells(line) for line in lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     drawn = [

@@ -1,4 +1,4 @@
-"""The verification of the fault suite finds each kind of violation, and none in a good history."""
+"""The verification of the fault suite finds each kind of violation, none in a correct history."""
 
 import json
 from typing import Any
@@ -7,12 +7,12 @@ import pytest
 
 from tests.faults.client import ResilientClient, Sent
 from tests.faults.markers import echo
-from tests.faults.network_faults import FrameCutter, frame_sizes
+from tests.faults.network_faults import FrameDropper, frame_sizes
 from tests.faults.verification import Counts, verify_session
 
 MARKER = "m0123456789ab"
 OTHER_MARKER = "mba9876543210"
-GOOD = {"lost": 0, "duplicated": 0, "out_of_order": 0, "misdelivered": 0}
+NO_VIOLATIONS = {"lost": 0, "duplicated": 0, "out_of_order": 0, "misdelivered": 0}
 
 
 def human(number: int) -> dict[str, Any]:
@@ -20,8 +20,8 @@ def human(number: int) -> dict[str, Any]:
 
 
 def bot(number: int, text: str | None = None) -> dict[str, Any]:
-    said = echo(f"{MARKER} {number}") if text is None else text
-    return {"id": f"b{number}", "source": "bot", "reply_to": f"h{number}", "msg": f"Bot: {said}"}
+    body = echo(f"{MARKER} {number}") if text is None else text
+    return {"id": f"b{number}", "source": "bot", "reply_to": f"h{number}", "msg": f"Bot: {body}"}
 
 
 def client_that_sent(count: int) -> ResilientClient:
@@ -33,13 +33,13 @@ def client_that_sent(count: int) -> ResilientClient:
 
 
 HISTORIES: dict[str, tuple[list[dict[str, Any]], dict[str, int]]] = {
-    "good": ([human(1), bot(1), human(2), bot(2)], {}),
+    "correct": ([human(1), bot(1), human(2), bot(2)], {}),
     "a reply is missing": ([human(1), bot(1), human(2)], {"lost": 1}),
     "a message is missing": ([human(1), bot(1)], {"lost": 1}),
     "answered twice": ([human(1), bot(1), bot(1), human(2), bot(2)], {"duplicated": 1}),
     "stored twice": ([human(1), human(1), bot(1), human(2), bot(2)], {"duplicated": 1}),
-    "answered in the wrong order": ([human(1), human(2), bot(2), bot(1)], {"out_of_order": 2}),
-    "somebody else's reply": (
+    "replies in the wrong order": ([human(1), human(2), bot(2), bot(1)], {"out_of_order": 2}),
+    "the reply of another session": (
         [human(1), bot(1, echo(f"{OTHER_MARKER} 1")), human(2), bot(2)],
         {"misdelivered": 1},
     ),
@@ -49,7 +49,7 @@ HISTORIES: dict[str, tuple[list[dict[str, Any]], dict[str, int]]] = {
 @pytest.mark.parametrize("what", HISTORIES)
 def test_a_history_is_verified(what: str) -> None:
     history, violations = HISTORIES[what]
-    assert verify_session(client_that_sent(2), history).violations == GOOD | violations
+    assert verify_session(client_that_sent(2), history).violations == NO_VIOLATIONS | violations
 
 
 def ready(*messages: dict[str, Any]) -> dict[str, Any]:
@@ -61,13 +61,13 @@ def test_a_reply_that_completes_twice_is_a_duplicate() -> None:
     completed = {"type": "reply.completed", "message": bot(1) | {"seq": 2}}
     for frame in (ready(human(1) | {"seq": 1}), completed, completed):
         client.view.apply(frame)
-    assert verify_session(client, []).violations == GOOD | {"duplicated": 1}
+    assert verify_session(client, []).violations == NO_VIOLATIONS | {"duplicated": 1}
 
 
 async def test_a_frame_with_another_sessions_marker_is_misdelivered() -> None:
     client = client_that_sent(0)
     await client._receive(json.dumps(ready() | {"name": f"… {OTHER_MARKER} 1 …"}))
-    assert verify_session(client, []).violations == GOOD | {"misdelivered": 1}
+    assert verify_session(client, []).violations == NO_VIOLATIONS | {"misdelivered": 1}
 
 
 def test_a_gap_in_the_history_or_in_a_text_is_out_of_order() -> None:
@@ -75,7 +75,7 @@ def test_a_gap_in_the_history_or_in_a_text_is_out_of_order() -> None:
     client.view.apply(ready(human(1) | {"seq": 2}))
     client.view.apply({"type": "reply.started", "id": "b1"})
     client.view.apply({"type": "reply.delta", "id": "b1", "offset": 3, "text": "x"})
-    assert verify_session(client, []).violations == GOOD | {"out_of_order": 2}
+    assert verify_session(client, []).violations == NO_VIOLATIONS | {"out_of_order": 2}
 
 
 def test_counts_add_up() -> None:
@@ -88,12 +88,14 @@ def test_frames_are_measured_with_and_without_mask() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "passes"), [(0.0, b""), (0.5, b"\x81\x02"), (1.0, b"\x81\x02hi")]
+    ("share", "forwarded"), [(0.0, b""), (0.5, b"\x81\x02"), (1.0, b"\x81\x02hi")]
 )
-def test_a_cut_comes_before_in_and_after_a_frame(share: float, passes: bytes) -> None:
-    cutter = FrameCutter(2, share, to_server=False)
+def test_a_connection_is_dropped_before_in_and_after_a_frame(
+    share: float, forwarded: bytes
+) -> None:
+    dropper = FrameDropper(2, share, to_server=False)
     first = b"HTTP/1.1 101 \r\n\r\n" + b"\x81\x02ho"
-    assert cutter.passes(b"anything", to_server=True) == (b"anything", False)
-    assert cutter.passes(first, to_server=False)[0] == first
+    assert dropper.forwarded(b"anything", to_server=True) == (b"anything", False)
+    assert dropper.forwarded(first, to_server=False)[0] == first
     if share:
-        assert cutter.passes(b"\x81\x02hi", to_server=False) == (passes, True)
+        assert dropper.forwarded(b"\x81\x02hi", to_server=False) == (forwarded, True)
