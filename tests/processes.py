@@ -118,11 +118,15 @@ class Stack:
     """The processes of one site: as many of each kind as a test wants.
 
     `environment` is what the site's settings read; without a REDIS_URL it has a Redis of its own,
-    started by `start_redis`. Files and logs are in `folder`.
+    started by `start_redis`. Files and logs are in `folder`. `web_server` is a name in WEB_SERVERS,
+    by default that of TEST_WEB_SERVER.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environment: dict[str, str], web_server: str | None = None
+    ) -> None:
         self.folder = folder
+        self.web_server = web_server or os.environ.get("TEST_WEB_SERVER") or "daphne"
         self.processes: list[Running] = []
         self.environment = self._environment(environment)
         self._commands = procfile_commands(ROOT / "Procfile")
@@ -219,8 +223,7 @@ class Stack:
         return child_environment(inherited | own | environment, port)
 
     def _begin_web(self, environment: dict[str, str]) -> Callable[[], None]:
-        server = os.environ.get("TEST_WEB_SERVER", "daphne")
-        process = self.run("web", WEB_SERVERS[server], environment)
+        process = self.run("web", WEB_SERVERS[self.web_server], environment)
         address = f"http://127.0.0.1:{process.port}/test"
         return lambda: process.wait_until(lambda: _serves(address), "to serve")
 

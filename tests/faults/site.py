@@ -39,12 +39,14 @@ class Site:
     that started it exits (`prctl(PR_SET_PDEATHSIG)`).
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environment: dict[str, str], web_server: str | None = None
+    ) -> None:
         self.model = ModelStub()
         self.model.__enter__()
         self.model.always(SLOW_MODEL)
         model = {"MODEL_URL": self.model.endpoint("huggingface")}
-        self.stack = Stack(folder, SETTINGS | model | environment)
+        self.stack = Stack(folder, SETTINGS | model | environment, web_server)
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="site")
         self._http = requests.Session()
 
@@ -153,10 +155,12 @@ class Site:
 
 
 @asynccontextmanager
-async def running_site(folder: Path, **environment: str) -> AsyncIterator[Site]:
+async def running_site(
+    folder: Path, environment: dict[str, str], web_server: str | None = None
+) -> AsyncIterator[Site]:
     """Run a site while the block runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    site = Site(folder, environment)
+    site = Site(folder, environment, web_server)
     try:
         await site.start()
         yield site

@@ -8,6 +8,7 @@ import pytest
 from tests.faults.client import ResilientClient, Sent
 from tests.faults.markers import echo
 from tests.faults.network_faults import FrameDropper, frame_sizes
+from tests.faults.report import Line, report
 from tests.faults.verification import Counts, verify_session
 
 MARKER = "m0123456789ab"
@@ -99,3 +100,19 @@ def test_a_connection_is_dropped_before_in_and_after_a_frame(
     assert dropper.forwarded(first, to_server=False)[0] == first
     if share:
         assert dropper.forwarded(b"\x81\x02hi", to_server=False) == (forwarded, True)
+
+
+def test_the_report_sums_up_each_web_server() -> None:
+    lines = [
+        Line(1, "passes", 1, Counts(accepted=2), 0.5),
+        Line(2, "loses a message", 1, Counts(accepted=3, lost=1), 0.5),
+        Line(3, "fails a check", 1, Counts(), None, failure="AssertionError: too slow"),
+        Line(4, "needs root", 0, Counts(), None, skip_reason="no root"),
+    ]
+    text = report("daphne", lines)
+    assert text.startswith("## daphne\n\n| #")
+    assert "3: AssertionError: too slow\n4: not run: no root\n" in text
+    assert text.splitlines()[-1] == (
+        "daphne: 1 rows passed, 2 failed, 1 not run; 5 messages accepted,"
+        " 1 lost, 0 duplicated, 0 out of order, 0 misdelivered."
+    )
