@@ -140,7 +140,7 @@ class SessionAdmin(SessionModelAdmin):
     def state(self, row: Session) -> SafeString:
         """What it is doing now."""
         state = row.summary.state
-        return format_html('<span class="chat-tag chat-{}">{}</span>', state, state)
+        return format_html('<span class="chat-tag chat-{}">{}</span>', state, state.label)
 
     @admin.display(description="failures")
     def failures(self, row: Session) -> SafeString | str:

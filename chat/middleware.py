@@ -1,4 +1,4 @@
-"""What is done around every request: answers are counted and kept out of caches."""
+"""Middleware: probes, `Cache-Control` and metrics of HTTP requests."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from django.utils.decorators import async_only_middleware, sync_and_async_middle
 
 from chat.observability import metrics
 
-STORABLE = ("/static/",)
+CACHEABLE = ("/static/",)
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -19,53 +19,53 @@ AsyncHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 @async_only_middleware
-def answer_probes(get_response: AsyncHandler) -> AsyncHandler:
-    """Answer machines that ask by address: they know none of the names in ALLOWED_HOSTS."""
+def bypass_for_probes(get_response: AsyncHandler) -> AsyncHandler:
+    """Call the views of probes before the Host check: probes send an IP address as the host."""
 
-    async def answer(request: HttpRequest) -> HttpResponse:
+    async def handle(request: HttpRequest) -> HttpResponse:
         if request.path not in PROBES:
             return await get_response(request)
         response: HttpResponse = await resolve(request.path).func(request)
         response["Cache-Control"] = "no-store"
         return response
 
-    return answer
+    return handle
 
 
 def no_store(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Keep answers about sessions out of every cache."""
+    """Forbid caches to store responses, except those of static files."""
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def handle(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if not request.path.startswith(STORABLE):
+        if not request.path.startswith(CACHEABLE):
             response["Cache-Control"] = "no-store"
         return response
 
-    return answer
+    return handle
 
 
 Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
 
 
 @sync_and_async_middleware
-def count(get_response: Handler) -> Handler:
-    """Count answers by the URL pattern that matched, never by the path."""
+def count_responses(get_response: Handler) -> Handler:
+    """Count responses and their duration by URL pattern, because paths are unbounded."""
 
-    async def answer_async(request: HttpRequest) -> HttpResponse:
+    async def handle_async(request: HttpRequest) -> HttpResponse:
         started_at = time.perf_counter()
         response = await cast(Awaitable[HttpResponse], get_response(request))
         _count(request, response, time.perf_counter() - started_at)
         return response
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def handle(request: HttpRequest) -> HttpResponse:
         started_at = time.perf_counter()
         response = cast(HttpResponse, get_response(request))
         _count(request, response, time.perf_counter() - started_at)
         return response
 
-    return answer_async if iscoroutinefunction(get_response) else answer
+    return handle_async if iscoroutinefunction(get_response) else handle
 
 
 def _count(request: HttpRequest, response: HttpResponse, seconds: float) -> None:

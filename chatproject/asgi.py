@@ -14,7 +14,7 @@ from chat.routing import websocket_application  # noqa: E402
 from chat.websocket.shutdown import GracefulShutdown  # noqa: E402
 from chatproject import daphne_patches  # noqa: E402
 
-daphne_patches.mend()
+daphne_patches.apply()
 
 application = GracefulShutdown(
     ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})

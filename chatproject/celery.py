@@ -1,4 +1,4 @@
-"""The Celery app; what it runs is in chat/tasks.py."""
+"""The Celery app; its tasks are in chat/tasks.py."""
 
 import os
 
@@ -13,4 +13,4 @@ app.autodiscover_tasks()
 
 @signals.setup_logging.connect
 def leave_logging_to_django(**_: object) -> None:
-    """Keep the settings' LOGGING: while anyone listens to this signal, Celery sets up nothing."""
+    """Keep Django's LOGGING: Celery configures no logging if this signal has a receiver."""

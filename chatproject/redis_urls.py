@@ -1,4 +1,4 @@
-"""Where the other servers are, worked out from what the environment gives."""
+"""Build and check Redis URLs from environment variables."""
 
 from urllib.parse import quote, urlsplit
 
@@ -6,10 +6,10 @@ from urllib.parse import quote, urlsplit
 def complete_redis_url(
     url: str | None, *, host: str | None, port: int, user: str | None, password: str | None
 ) -> str | None:
-    """Return a whole `redis://` URL, or None where the environment names no server.
+    """Return a `redis://` URL, or None if no server is configured.
 
-    `url` may be whole, or only `host:port`, then user and password are taken from the others.
-    Raises ValueError for an address that is neither.
+    `url` is complete or `host:port`; user and password are added to the latter. Raises ValueError
+    if it is neither.
     """
     if url and "://" in url:
         if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
@@ -26,15 +26,15 @@ def complete_redis_url(
 
 
 def checked_redis_url(variable: str, url: str) -> str:
-    """Return `url`; ValueError where its port cannot be read.
+    """Return `url`; raises ValueError if its port is invalid.
 
-    The libraries would say so later and show a part of the password.
+    Redis clients raise an error, too, but later, and with a part of the password in its message.
     """
     try:
         _ = urlsplit(url).port
     except ValueError:
         raise ValueError(
-            f'Environment variable "{variable}" is no address: percent-encode its password'
+            f'Environment variable "{variable}" is not a valid URL: percent-encode its password'
         ) from None
     return url
 

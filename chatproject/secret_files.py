@@ -1,4 +1,4 @@
-"""Secrets a checkout makes for itself: random, under DATA_DIR, readable by their owner only."""
+"""Generated secrets, stored under DATA_DIR and readable by their owner only."""
 
 import os
 import secrets
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def read_or_create_secret(path: Path) -> str:
-    """Return the secret in `path`, made on the first call.
+    """Return the secret in `path`, which the first call creates.
 
-    Several processes start at once and must agree: the first to create the file wins,
-    the others wait until its content is there. Raises OSError where the folder cannot be written.
+    Processes that start at the same time get the same secret: one creates the file, the others wait
+    for its content. Raises OSError if the file cannot be created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

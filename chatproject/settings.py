@@ -1,7 +1,7 @@
-"""Every setting, read from the environment or `.env`, and nowhere else.
+"""All settings, read from the environment or `.env`; no other module reads them.
 
-`.env.example` lists the variables with their defaults. A bad or missing value stops the start
-with a sentence that names the variable.
+`.env.example` lists the variables with their defaults. An invalid or missing value raises
+ImproperlyConfigured with the name of the variable.
 """
 
 import os
@@ -68,7 +68,7 @@ try:
     EMBEDDED_MODEL = not (MODEL_API or MODEL_URL)
     EMBEDDED_MODEL_PORT = env.int("EMBEDDED_MODEL_PORT", PORT + 2)
     EMBEDDED_MODEL_SLOTS = env.int("EMBEDDED_MODEL_SLOTS", 4, validate=validate.Range(1, 64))
-    # Half the cores: threads that wait for one another stand still where one has to share its core.
+    # Half the cores: the threads wait for each other, so one that shares its core slows down all.
     EMBEDDED_MODEL_THREADS = env.int(
         "EMBEDDED_MODEL_THREADS", max(1, (os.cpu_count() or 2) // 2), validate=at_least(1)
     )
@@ -107,7 +107,7 @@ try:
     CORS_ALLOWED_ORIGINS = env.list(
         "CORS_ALLOWED_ORIGINS", [] if APP_ENV == "production" else ["http://localhost:3000"]
     )
-    # Metrics: a folder for all processes of this host, which the library knows by the environment.
+    # Metrics: one folder for all processes of this host; prometheus_client reads the variable.
     WORKER_METRICS_ADDRESS = env.str("WORKER_METRICS_ADDRESS", "")
     if WORKER_METRICS_ADDRESS and not WORKER_METRICS_ADDRESS.rpartition(":")[2].isdigit():
         raise EnvError('Environment variable "WORKER_METRICS_ADDRESS" must be host:port')
@@ -147,16 +147,16 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "corsheaders",
-    "ninja",  # serves the API page's own scripts, so that it asks no other host
+    "ninja",  # serves the scripts of the API page, which would otherwise come from a CDN
     "inference",
     "chat",
 ]
 MIDDLEWARE = [
-    "chat.middleware.answer_probes",
+    "chat.middleware.bypass_for_probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "chat.middleware.count",
+    "chat.middleware.count_responses",
     "chat.middleware.no_store",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -188,8 +188,8 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 STATIC_URL = "static/"
 if APP_ENV == "development":
-    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns of a missing folder
-# collectstatic writes a compressed twin of every file, and WhiteNoise serves that one.
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns if the folder is missing
+# collectstatic writes a compressed copy of every file, which WhiteNoise serves.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
@@ -200,15 +200,15 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 
-# Security: a site of its own behind https in production.
+# Security: in production a proxy terminates https.
 CSRF_TRUSTED_ORIGINS = [origin for origin in CORS_ALLOWED_ORIGINS if "://" in origin]
-SECURE_REFERRER_POLICY = "same-origin"  # forms need the Origin that "no-referrer" hides
+SECURE_REFERRER_POLICY = "same-origin"  # with "no-referrer" forms send `Origin: null`
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = APP_ENV == "production"
 if APP_ENV == "production":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 3600
 
-# Nothing but this site's own files, and nothing inline. The page itself asks for more still.
+# Only files of this site, nothing inline. The chat page sets a stricter policy.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -222,8 +222,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# Channels: one pub/sub connection a process carries every socket's events. The read timeout is
-# longer than any block of the layer: redis-py's own default ends idle sockets.
+# Channels: each process receives the events of all its sockets on one pub/sub connection. The read
+# timeout must be longer than any blocking call of the layer; redis-py's default closes idle ones.
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -242,23 +242,24 @@ CHANNEL_LAYERS = {
     }
 }
 
-# Celery: tasks are hints, the sweep finds again what was lost, so nothing is acknowledged late and
-# nothing waits for a broker's time-out. Threads, because a worker spends its time waiting on HTTP.
+# Celery: a lost task is replaced by the sweep, so tasks are acknowledged early and publishing has
+# short timeouts. Threads, because a worker spends its time waiting for HTTP.
 CELERY_TASK_DEFAULT_QUEUE = "chat:tasks"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_POOL = "threads"
-CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY + 4  # some never write replies: chat/slots.py
+# Four threads more than replies, for the sweep and health probes: see chat/worker/slots.py.
+CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY + 4
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that refuses to write ends no worker
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a Redis that rejects writes stops no worker
 CELERY_BROKER_POOL_LIMIT = 16
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 2,
     "socket_connect_timeout": 2,
     "max_connections": WORKER_CONCURRENCY + 20,
     "priority_steps": [0],
-    # No copy of each task is kept until it is done: a lost task is found again by the sweep.
+    # Redis keeps no copy of unacknowledged tasks: the sweep replaces lost ones.
     "ack_emulation": False,
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
@@ -272,15 +273,15 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
-# Libraries never log below INFO, whatever LOG_LEVEL says: on DEBUG they write frames, headers and
-# addresses as they are. Access logs are the proxy's; uvicorn's would show a token in the query.
+# Libraries never log below INFO, because their DEBUG logs contain frames, headers and URLs with
+# tokens. uvicorn's access log is off, because it contains the token of the query string.
 LIBRARY_LOG_LEVEL = "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
         "about": {"()": "chat.observability.logs.About"},
-        # A probe's answer is for the one who asked.
+        # A failed readiness check is not logged as a server error.
         "no_probes": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: not record.getMessage().endswith(": /readyz"),
@@ -303,7 +304,7 @@ LOGGING = {
         **{name: {"handlers": [], "propagate": True} for name in ("django", "uvicorn")},
         "uvicorn.access": {"handlers": [], "propagate": False},
         "django.request": {"filters": ["no_probes"]},
-        # A line or two for every task, and the sweep is one every second.
+        # These log one or two lines per task, and the sweep runs every second.
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

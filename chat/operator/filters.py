@@ -52,7 +52,7 @@ class StateFilter(Filter):
 
     title = "state"
     parameter_name = "state"
-    labels = {state.value: state.value.capitalize() for state in State}
+    labels = {state.value: state.label.capitalize() for state in State}
 
     def narrow(self, rows: Results, choice: str) -> Results:
         return rows.narrow(*in_state(State(choice), rows.search.busy))

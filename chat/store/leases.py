@@ -1,4 +1,4 @@
-"""Commands of the worker that writes a reply: take the lease, store progress, commit, release."""
+"""Commands of the worker that generates a reply: take the lease, progress, commit, release."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -16,8 +16,8 @@ LEASE_MS = 2_500
 class TakenMessage:
     """A lease on a session and what is needed to answer its oldest message.
 
-    `waited_s` is the time since the reply was requested. `text` and `pieces` are set if a stop was
-    requested after an earlier worker wrote them.
+    `waited_s` is the time since the reply was requested. `text` and `pieces` are the
+    partial reply of an earlier worker if a stop was requested after it.
     """
 
     session: str
@@ -50,9 +50,9 @@ class Committed:
 
 
 def take(session: str, lease: str, reply: UUID, *, history: int) -> Command[TakenMessage | None]:
-    """Take the lease and load the oldest unanswered message; None if there is nothing to do.
+    """Take the lease and load the oldest unanswered message; None if there is none.
 
-    `history` is the number of messages wanted before it. Twice as many are loaded, because failed
+    `history` is the number of messages to load before it. Twice as many are loaded, because failed
     and replaced replies are left out later.
     """
 

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from chat.store import cluster, leases, statistics
 from chat.store.client import Store
-from chat.store.inspection import Busy, busy_sessions
+from chat.store.inspection import BusySession, busy_sessions
 from tests.component.conftest import answer, due, say, take
 
 
@@ -48,8 +48,8 @@ def test_a_health_probe_is_done_once_a_worker_recorded_it(store: Store) -> None:
 
 def test_statistics_count_an_event_and_its_time(store: Store) -> None:
     figure = f"test-{uuid4().hex}"
-    store.run(cluster.count_event(figure))
-    store.run(cluster.count_event(figure))
+    store.run(statistics.count_event(figure))
+    store.run(statistics.count_event(figure))
 
     minutes = store.run(statistics.load_minutes(3))
     assert sum(minute.get(figure, 0) for minute in minutes.figures) == 2
@@ -60,14 +60,14 @@ def test_statistics_count_an_event_and_its_time(store: Store) -> None:
 def test_busy_sessions_show_what_waits_and_whether_a_worker_holds_it(
     store: Store, session: str
 ) -> None:
-    def found() -> Busy:
+    def found() -> BusySession:
         return next(one for one in store.run(busy_sessions()) if one.session == session)
 
     say(store, session)
     say(store, session)
-    assert found() == Busy(session, writing=False, messages=2)
+    assert found() == BusySession(session, in_progress=False, messages=2)
     take(store, session)
-    assert found() == Busy(session, writing=True, messages=2)
+    assert found() == BusySession(session, in_progress=True, messages=2)
 
 
 def test_the_worker_with_the_most_free_slots_is_found_and_a_slot_counted(store: Store) -> None:

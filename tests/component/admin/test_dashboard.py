@@ -68,7 +68,7 @@ def test_the_models_state_follows_its_last_calls(store: Store) -> None:
     assert (
         "1 of 2 calls failed in the last 5 min: model.unauthorized" in tile(store, "Model").remark
     )
-    store.run(cluster.count_event("loading"))
+    store.run(statistics.count_event("loading"))
     assert tile(store, "Model").value == "loading"
     for key in store.redis.scan_iter("chat:minute:*"):
         store.redis.hdel(str(key), "replied", "at:loading")

@@ -73,7 +73,7 @@ def test_the_state_filter_tells_states_apart(store: Store, operator: Client) -> 
     add_reply(store, ids[State.IDLE])
     add_reply(store, ids[State.FAILED], failure=ErrorCode.MODEL_TIMEOUT)
     say(store, ids[State.WAITING])
-    start_reply(store, ids[State.WRITING])
+    start_reply(store, ids[State.IN_PROGRESS])
     for state, session in ids.items():
         assert found(operator, q=name, state=state) == [session]
 

@@ -51,5 +51,5 @@ def test_loading_is_waited_for_however_many_retries_there_were() -> None:
 
 
 def test_spread_lengthens_a_backoff_by_half_at_most() -> None:
-    assert retry_delay_s(ModelUnavailable(), 0, spread=1.0) == 0.75
-    assert retry_delay_s(ModelUnavailable(), 1, spread=0.5) == 2.5
+    assert retry_delay_s(ModelUnavailable(), 0, jitter=1.0) == 0.75
+    assert retry_delay_s(ModelUnavailable(), 1, jitter=0.5) == 2.5
