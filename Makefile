@@ -13,7 +13,7 @@ help:
 	@echo "make format       format the code"
 	@echo "make docs         build the documentation as a website in site/"
 	@echo "make bench        measure speed"
-	@echo "make faults       break processes and networks on purpose and count lost messages"
+	@echo "make faults       break processes and networks on both web servers, count lost messages"
 	@echo "make conformance  run all Autobahn WebSocket cases on both web servers (10 minutes)"
 
 install:

@@ -1,1 +1,1 @@
-"""Speed and memory, measured on the real processes: `make bench`."""
+"""Benchmarks of real processes: `make bench`."""

@@ -1,10 +1,10 @@
-"""The least any chat can cost: the same web server, giving every text back."""
+"""An ASGI application that echoes each text: the baseline for the cost of a message."""
 
 from typing import Any
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """An ASGI application that echoes."""
+    """Echo every text; respond to HTTP with 200."""
     if scope["type"] != "websocket":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"echo"})

@@ -1,4 +1,4 @@
-"""What a process builds once from the settings, when it first needs it."""
+"""Objects built from the settings, once per process and on first use."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ SPARE_CONNECTIONS = 10
 
 @cache
 def store() -> Store:
-    """Return the store for threads: a connection for every thread of a worker."""
+    """Return the blocking store, with a connection for every thread of a worker."""
     return Store(settings.REDIS_URL, settings.WORKER_CONCURRENCY + SPARE_CONNECTIONS)
 
 
@@ -34,13 +34,13 @@ def async_store() -> AsyncStore:
 
 @cache
 def worker_name() -> str:
-    """Return this process' name for the operator."""
+    """Return the name of this process in the admin and in documents."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 @cache
 def limits() -> Limits:
-    """Return what a session, person or address may use."""
+    """Return the limits of a session and of an address."""
     return Limits(
         ttl_s=settings.SESSION_TTL_S,
         pending=settings.MAX_PENDING,
@@ -53,7 +53,7 @@ def limits() -> Limits:
 
 @cache
 def client_limits() -> SessionLimits:
-    """Return what a client is told of them."""
+    """Return the limits that are sent to clients."""
     return SessionLimits(
         max_message_chars=settings.MAX_MESSAGE_CHARS,
         max_pending=settings.MAX_PENDING,
@@ -77,7 +77,7 @@ def task_publisher() -> TaskPublisher:
 
 @cache
 def responder() -> Responder:
-    """Return the use-case of a worker process."""
+    """Return the responder of this worker process."""
     model = ModelSettings(
         api=cast(Literal["huggingface", "completions", "chat"], settings.MODEL_API),
         url=settings.MODEL_URL,

@@ -1,4 +1,4 @@
-"""Wiring: settings, ASGI entry, URL table and the Celery app."""
+"""The Django project: settings, ASGI application, URLs and Celery app."""
 
 from chatproject.celery import app as celery_app
 

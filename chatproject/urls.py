@@ -1,4 +1,4 @@
-"""The URL table: the admin, and everything else in chat."""
+"""URLs: the admin, and those of the app `chat`."""
 
 from django.contrib import admin
 from django.urls import include, path

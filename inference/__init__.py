@@ -1,1 +1,1 @@
-"""Text in, text out: one small interface in front of every text-generation server."""
+"""Text generation: one interface for every text-generation server."""

@@ -1,4 +1,4 @@
-"""The Django app, so that the model's management commands are found."""
+"""The Django app, which makes the management command `runmodel` available."""
 
 from django.apps import AppConfig
 

@@ -24,7 +24,7 @@ from urllib3.response import HTTPResponse
 
 from inference.model_errors import GenerationCancelled
 
-# `requests` and urllib3 build and choose connections; the call reaches them past both.
+# `requests` and urllib3 create and choose connections, and neither passes an argument through.
 current_call: Final[ContextVar["Call"]] = ContextVar("current_call")
 
 
@@ -72,7 +72,7 @@ class Call:
         self.check()
 
     def detach(self) -> None:
-        """Forget the connection; from now on `cancel` does not touch it."""
+        """Detach the connection; a later `cancel` does not affect it."""
         with self._lock:
             duplicate, self._duplicate = self._duplicate, None
             self._connecting = None
@@ -86,7 +86,7 @@ class Call:
 
 
 class _ReceivedBytes(io.RawIOBase):
-    """Count the bytes from a socket, to see whether a buffer above still holds some.
+    """Counts the bytes read from a socket, to detect whether the buffer above it contains more.
 
     `BufferedReader.peek` alone cannot tell: it reads from the socket if its buffer is empty.
     """
@@ -124,10 +124,10 @@ class _CancellableConnection(HTTPConnection):
     _is_reused = False
 
     def _new_conn(self) -> socket.socket:
-        """Look up the name and connect, in a thread that can be left behind.
+        """Look up the name and connect, in a thread that can be abandoned.
 
-        `getaddrinfo` cannot be interrupted at all. An abandoned thread ends at its timeout and
-        closes its socket, before anything was sent.
+        `getaddrinfo` cannot be interrupted. An abandoned thread ends at its timeout and closes its
+        socket before anything is sent.
         """
         call = current_call.get()
         self._has_responded = False
@@ -209,7 +209,7 @@ class _DetachingPool(HTTPConnectionPool):
     ConnectionCls = _CancellableConnection
 
     def _put_conn(self, conn: Any) -> None:
-        # Before another call can take it: a late `cancel` must not close that one's connection.
+        # Detach before another call gets the connection: a late `cancel` must not close it then.
         if conn is not None:
             conn.detach_call()
         super()._put_conn(conn)
@@ -220,7 +220,7 @@ class _DetachingTlsPool(_DetachingPool, HTTPSConnectionPool):
 
 
 class CancellableAdapter(HTTPAdapter):
-    """Keeps connections to one server; each call that uses them can be cancelled."""
+    """Pools connections to one server; each call that uses them can be cancelled."""
 
     _pool: ConnectionPool | None = None
 

@@ -1,4 +1,4 @@
-"""What a dialect is: how a request is built and how the JSON of the response is parsed."""
+"""The interface of a dialect: it builds requests and parses the JSON of responses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MAX_COUNT: Final = 1_000_000_000
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens as the server counted them; None if it did not report them."""
+    """Token counts reported by the server; None if it did not report them."""
 
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -21,7 +21,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """A request: its JSON payload, and the prompt's text if the dialect sends one."""
+    """A request: its JSON payload, and the prompt if the dialect sends one."""
 
     payload: Mapping[str, object]
     prompt: str = ""
@@ -29,10 +29,10 @@ class ModelRequest:
 
 @dataclass(frozen=True)
 class Chunk:
-    """What one JSON value of the response contains.
+    """The content of one JSON value of the response.
 
-    `text` continues the reply. `whole` is all of it once more, or for the first time from a
-    server that did not stream. `finish_reason` is set by the event that ends the reply.
+    `text` is the next part of the reply. `whole` is the complete reply, repeated at the end of a
+    stream or sent by a server that does not stream. `finish_reason` is set by the last event.
     """
 
     text: str = ""
@@ -46,7 +46,7 @@ class Dialect(Protocol):
 
     @property
     def stop(self) -> str:
-        """The text with which the human's next turn begins; a reply is cut there."""
+        """The stop sequence: a reply ends where it starts."""
 
     def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
         """Build the request for the reply to the last turn."""

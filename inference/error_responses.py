@@ -1,7 +1,7 @@
-"""What a server means when it reports a failure. Pure.
+"""Classify the error responses of model servers as a `ModelError`. No I/O.
 
-Servers agree on little: `error` is a string, a list, or an object with `message`, `type` and
-`code`; it comes with a status, or in the middle of a stream that began with 200.
+Formats differ between servers: `error` is a string, a list, or an object with `message`, `type` and
+`code`. It is sent with an error status, or as an event in a stream with status 200.
 """
 
 import email.utils
@@ -23,25 +23,25 @@ from inference.model_errors import (
 
 @dataclass(frozen=True)
 class _Report:
-    words: str
+    text: str  # all strings of the error, in lower case
     status: int | None
     estimated_time_s: float | None
 
 
 def failure_in(event: object) -> ModelError | None:
-    """Return the failure that an event reports under `error`, or None if it reports none."""
-    report = _read_report(event)
+    """Return the error that an event contains under `error`, or None."""
+    report = _parse_report(event)
     return _classify(report, report.status, None) if report else None
 
 
 def failure_of_status(status: int, event: object, retry_after_s: float | None = None) -> ModelError:
-    """Return what a status other than 200 means; `event` is the body's JSON, or None."""
-    report = _read_report(event) or _Report("", None, None)
+    """Return the error for a status other than 200; `event` is the JSON body, or None."""
+    report = _parse_report(event) or _Report("", None, None)
     return _classify(report, status, retry_after_s)
 
 
 def parse_retry_after(value: str | None, now_s: float | None = None) -> float | None:
-    """Read a `Retry-After` header, seconds or an HTTP date (RFC 9110, 10.2.3), as seconds."""
+    """Parse a `Retry-After` header, seconds or an HTTP date (RFC 9110, 10.2.3), to seconds."""
     if value is None:
         return None
     try:
@@ -55,7 +55,7 @@ def parse_retry_after(value: str | None, now_s: float | None = None) -> float | 
     return max(0.0, at_s - (time.time() if now_s is None else now_s))
 
 
-def _read_report(event: object) -> _Report | None:
+def _parse_report(event: object) -> _Report | None:
     while isinstance(event, list):
         event = event[0] if event else None
     if not isinstance(event, dict) or not event.get("error"):
@@ -63,16 +63,16 @@ def _read_report(event: object) -> _Report | None:
     error = event["error"]
     code = error.get("code") if isinstance(error, dict) else None
     is_status = isinstance(code, int) and 400 <= code <= 599
-    words = " ".join([*_strings(error), *_strings(event.get("error_type"))]).lower()
+    text = " ".join([*_strings(error), *_strings(event.get("error_type"))]).lower()
     return _Report(
-        words=words,
+        text=text,
         status=code if is_status and isinstance(code, int) else None,
         estimated_time_s=_as_seconds(event.get("estimated_time")),
     )
 
 
 def _strings(value: object) -> Iterator[str]:
-    """All strings in an error, at most two levels deep: its messages, type and code."""
+    """Yield all strings in an error, at most two levels deep: its messages, type and code."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list | dict):
@@ -87,12 +87,12 @@ def _classify(report: _Report, status: int | None, retry_after_s: float | None) 
     if _is_overload(report, status):
         return ModelOverloaded(retry_after_s=retry_after_s)
     if status is None:
-        return _classify_words(report.words)
+        return _classify_text(report.text)
     if status in (401, 403):
         return ModelUnauthorized()
     if status == 408:
         return ModelTimeout(retry_after_s=retry_after_s)
-    # 424 is text-generation-inference's "the generation failed": the server's fault, not ours.
+    # 424: text-generation-inference's status for a failed generation, so not a rejected request.
     if status >= 500 or status == 424:
         return ModelUnavailable(retry_after_s=retry_after_s)
     return ModelRejected() if status >= 300 else ModelBadReply()
@@ -101,26 +101,26 @@ def _classify(report: _Report, status: int | None, retry_after_s: float | None) 
 def _is_loading(report: _Report, status: int | None) -> bool:
     if status not in (None, 503):
         return False
-    return report.estimated_time_s is not None or "loading" in report.words
+    return report.estimated_time_s is not None or "loading" in report.text
 
 
 def _is_overload(report: _Report, status: int | None) -> bool:
     if status is not None and status < 500:
         return status == 429
-    return any(word in report.words for word in ("overloaded", "too many requests", "rate limit"))
+    return any(term in report.text for term in ("overloaded", "too many requests", "rate limit"))
 
 
-def _classify_words(words: str) -> ModelError:
-    """An error in mid-stream has no status; its type says as much where there is one."""
-    if any(kind in words for kind in ("validation", "invalid_request", "badrequest")):
+def _classify_text(text: str) -> ModelError:
+    """Classify an error in a stream, which has no status, by its type or message."""
+    if any(kind in text for kind in ("validation", "invalid_request", "badrequest")):
         return ModelRejected()
-    if any(kind in words for kind in ("authentication", "permission_error", "unauthorized")):
+    if any(kind in text for kind in ("authentication", "permission_error", "unauthorized")):
         return ModelUnauthorized()
     return ModelUnavailable()
 
 
 def _as_seconds(value: object) -> float | None:
-    """Return a duration, or None for whatever is not one (also not a number, infinite, below 0)."""
+    """Return a finite, non-negative number of seconds, or None for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value < float("inf") else None

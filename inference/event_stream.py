@@ -1,4 +1,4 @@
-"""The JSON values in a response's body, as server-sent events or as one whole value.
+"""Parse the JSON values in a response's body: server-sent events, or one complete value.
 
 Format: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream.
 Only `data` matters here; event names, ids and comments are ignored.
@@ -32,7 +32,7 @@ class SseDecoder:
             chunk = chunk.removeprefix(b"\n")
             self._skip_lf = False
         self._buffer += chunk
-        # A long line that trickles in would otherwise be searched from its start at every byte.
+        # Without this, a long line in many small chunks is searched from its start for each chunk.
         if b"\n" not in chunk and b"\r" not in chunk:
             return []
         self._skip_lf = chunk.endswith(b"\r")
@@ -71,15 +71,16 @@ class Body(Protocol):
     def __iter__(self) -> Iterator[bytes]: ...
 
     def has_more(self) -> bool:
-        """Return whether the next bytes are here already."""
+        """Return whether the next bytes are already received."""
 
 
 class JsonEvents:
-    """The JSON values of a response's body: the data of its events, or the one whole body.
+    """The JSON values of a response's body: the data of its events, or the complete body.
 
-    `is_stream` is known from the first one on; `has_more` tells whether the next one, or the end,
-    is here already. The first character of the body decides: servers that ignore `stream` often
-    send a wrong content type, too. `DONE` is passed on as it is, because it ends a stream.
+    `is_stream` is set before the first value is yielded. `has_more` is true if the next value, or
+    the end, is already received. The first character of the body decides whether it is a stream,
+    because servers that ignore `stream` often send a wrong content type, too. `DONE` is yielded as
+    it is.
     """
 
     def __init__(self, body: Body) -> None:
@@ -89,7 +90,7 @@ class JsonEvents:
         self.has_more = False
 
     def __iter__(self) -> Iterator[object]:
-        """Yield each event as soon as it is complete; `ModelBadReply` for what is not JSON."""
+        """Yield each event as soon as it is complete; raises ModelBadReply if it is not JSON."""
         start = b""
         for chunk in self._body:
             start += chunk
@@ -113,7 +114,7 @@ class JsonEvents:
 
 
 def parse_json(text: str | bytes) -> object:
-    """Parse one JSON event; `ModelBadReply` if it is none, also if it is nested too deeply."""
+    """Parse JSON; raises ModelBadReply if it is invalid or nested too deeply."""
     try:
         event: object = json.loads(text)
     except (ValueError, RecursionError) as error:

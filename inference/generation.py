@@ -1,4 +1,4 @@
-"""One running call to a model: pieces of text out, and a way to stop it."""
+"""One request to a model: an iterator over the pieces of the reply, which can be cancelled."""
 
 import contextlib
 from collections.abc import Generator, Iterator
@@ -13,18 +13,18 @@ from inference.model_errors import ModelBadReply, ModelError
 from inference.reply_text import ReplyText
 from inference.transport import ModelResponse, Transport
 
-# After its last token a server has nothing left to compute: more would be here at once.
+# After the last token a server has nothing left to compute, so the rest arrives at once.
 AFTER_END_TIMEOUT_S: Final = 0.25
 FAILURE_BODY_TIMEOUT_S: Final = 2.0
 MAX_FAILURE_BYTES: Final = 65_536
 
 
 class Generation(Iterator[str]):
-    """The pieces of one reply as the model writes them; no piece is empty.
+    """The pieces of one reply in the order of generation; no piece is empty.
 
-    The request is sent when the first piece is asked for. Iterating raises `ModelError`, or
-    `GenerationCancelled` after `cancel`. `finish_reason` and `usage` are known after the end.
-    `has_more` tells whether the next piece, or the end, is here already.
+    The request is sent when the first piece is requested. Iterating raises `ModelError`, or
+    `GenerationCancelled` after `cancel`. `finish_reason` and `usage` are set at the end.
+    `has_more` is true if the next piece, or the end, is already received.
     Leaving the context before the end closes the connection, which stops the model.
     """
 
@@ -97,12 +97,12 @@ class Generation(Iterator[str]):
                 yield piece
             if not events.is_stream:
                 self.finish_reason = self.finish_reason or "stop"
-            if self.finish_reason or self._text.is_cut:
+            if self.finish_reason or self._text.is_stopped:
                 break
         if rest := self._text.end():
             is_empty, self.has_more = False, True
             yield rest
-        if is_empty or not (self.finish_reason or self._text.is_cut):
+        if is_empty or not (self.finish_reason or self._text.is_stopped):
             raise ModelBadReply
         self._finish(response, chunks)
 
@@ -118,16 +118,16 @@ class Generation(Iterator[str]):
         self.usage = chunk.usage or self.usage
         self.finish_reason = chunk.finish_reason
         self._has_text = self._has_text or bool(chunk.text)
-        # The last event of a stream repeats the whole text; alone, it is the text.
+        # The last event of a stream repeats the reply; without a stream it is the only event.
         return self._text.feed(chunk.text if self._has_text else chunk.whole or "")
 
     def _finish(self, response: ModelResponse, chunks: Iterator[Chunk]) -> None:
-        """Read what follows a finished reply: the usage, and the end that frees the connection.
+        """Read the rest of the response: the usage, and the end that returns the connection.
 
-        If the reply was cut here, the model is still writing: the connection is closed instead.
+        If the stop sequence was found here, the model still generates: close the connection.
         """
         is_model_done = self.finish_reason is not None
-        if self._text.is_cut:
+        if self._text.is_stopped:
             self.finish_reason = "stop"
         if is_model_done:
             response.limit_rest(AFTER_END_TIMEOUT_S)
@@ -137,7 +137,7 @@ class Generation(Iterator[str]):
 
 
 def _failure(response: ModelResponse) -> ModelError:
-    """Read the server's error report if it is short and arrives soon, and return its meaning."""
+    """Read the error response, up to a size and a time, and classify it."""
     body = bytearray()
     response.limit_rest(FAILURE_BODY_TIMEOUT_S)
     with contextlib.suppress(ModelError):

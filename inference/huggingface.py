@@ -21,17 +21,17 @@ from inference.prompt import HUMAN, Turn, build_prompt
 
 @dataclass(frozen=True)
 class HuggingFace:
-    """A prompt in; tokens as events, or `generated_text` in an array or an object, out."""
+    """Sends a prompt; the response is token events, or `generated_text` in an array or object."""
 
     context_tokens: int
     max_new_tokens: int
     stop: str = HUMAN
 
     def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
-        """Write the prompt and the sampling parameters.
+        """Build the prompt and the sampling parameters.
 
-        `use_cache` is off because the same prompt may get another reply, `wait_for_model`
-        because a waiting request would not show the user that the model is loading.
+        `use_cache` is off because a regenerated reply should differ, `wait_for_model` because
+        the user should see that the model is loading.
         """
         prompt = build_prompt(turns, self.context_tokens - self.max_new_tokens)
         payload: dict[str, object] = {
@@ -50,13 +50,13 @@ class HuggingFace:
         return ModelRequest(payload, prompt)
 
     def parse_event(self, event: object) -> Chunk:
-        """Read a token's event, the last event, or a whole response."""
+        """Parse a token event, the last event, or a complete response."""
         body = first_object(event)
         token = as_object(body.get("token"))
         details = as_object(body.get("details"))
         whole = body.get("generated_text")
         return Chunk(
-            # The end-of-text token is written out, too, and marked as special.
+            # The end-of-text token is an event, too, marked as special.
             text="" if token.get("special") else as_text(token.get("text")),
             whole=None if whole is None else as_text(whole),
             finish_reason=_finish_reason(details, is_last=whole is not None),

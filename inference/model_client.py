@@ -1,4 +1,4 @@
-"""The interface: a conversation's turns in, the pieces of the reply to the last one out."""
+"""The public interface of this package: generate the reply to a conversation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ MAX_BYTES_PER_TOKEN: Final = 1024
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Where the model is, and its limits.
+    """The model's endpoint and limits.
 
     `url` is the full endpoint. `timeout_s` bounds each wait: to connect, for the first byte
-    and for each next one. ValueError if the numbers leave no room for a prompt.
+    and for each next one. Raises ValueError if the limits leave no space for a prompt.
     """
 
     api: Literal["huggingface", "completions", "chat"]
@@ -40,11 +40,11 @@ class ModelSettings:
         if self.max_new_tokens < 1 or self.timeout_s <= 0 or self.max_connections < 1:
             raise ValueError("Limits of the model must be above zero")
         if self.context_tokens - self.max_new_tokens < MIN_PROMPT_TOKENS:
-            raise ValueError("The model's context leaves no room for a prompt beside the reply")
+            raise ValueError("The model's context leaves no space for a prompt beside the reply")
 
 
 class ModelClient(Protocol):
-    """Something that can continue a conversation; threads may share it."""
+    """Generates replies; threads may share it."""
 
     def generate(self, turns: Sequence[Turn], *, request_id: str | None = None) -> Generation:
         """Request the reply to the last of `turns`, oldest first.
@@ -55,7 +55,7 @@ class ModelClient(Protocol):
 
 
 class HttpModelClient:
-    """Uses one HTTP server in one dialect over kept connections. Build it after a fork."""
+    """Sends requests to one HTTP server in one dialect. Create it after a fork."""
 
     def __init__(self, dialect: Dialect, transport: Transport) -> None:
         self._dialect = dialect
@@ -67,12 +67,12 @@ class HttpModelClient:
         return Generation(self._transport, self._dialect, request, request_id)
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the pooled connections."""
         self._transport.close()
 
 
 def build_client(settings: ModelSettings) -> HttpModelClient:
-    """Build the client for one server, without connecting. ValueError for an unusable address."""
+    """Create the client for one server, without connecting; raises ValueError for a bad URL."""
     transport = Transport(
         settings.url,
         token=settings.token,

@@ -34,8 +34,8 @@ class ModelError(Exception):
     """A model did not give a reply.
 
     `code` is from the closed list of the protocol, `detail` a fixed sentence that is safe to
-    show to users, `permanent` says that a retry cannot help. `retry_after_s` is what the server
-    asked for, if it did.
+    show to users, `permanent` is true if a retry cannot succeed. `retry_after_s` is the server's
+    `Retry-After`, if it sent one.
     """
 
     code: ClassVar[str]
@@ -64,14 +64,14 @@ class ModelLoading(ModelError):
 
 
 class ModelUnavailable(ModelError):
-    """The server refused or reset the connection, or reports a fault of its own (5xx)."""
+    """The server refused or reset the connection, or responded with 5xx."""
 
     code = "model.unavailable"
     detail = "The model can't be reached."
 
 
 class ModelTimeout(ModelError):
-    """The server was silent for too long."""
+    """The server sent nothing for too long."""
 
     code = "model.timeout"
     detail = "The model took too long to respond."

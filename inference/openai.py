@@ -23,7 +23,7 @@ _STREAM: Final[Mapping[str, object]] = {
     "stream": True,
     "stream_options": {"include_usage": True},
 }
-# Only what every one of these servers accepts: some refuse parameters that they do not know.
+# Only parameters that all of these servers accept: some reject unknown ones.
 _SAMPLING: Final[Mapping[str, object]] = {
     "temperature": 0.7,
     "top_p": 0.9,
@@ -41,13 +41,13 @@ class Completions:
     stop: str = HUMAN
 
     def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
-        """Write the prompt as one text."""
+        """Build the prompt as one text."""
         prompt = build_prompt(turns, self.context_tokens - self.max_new_tokens)
         payload = {"model": self.name, "prompt": prompt, "max_tokens": self.max_new_tokens}
         return ModelRequest({**payload, "stop": [self.stop], **_SAMPLING, **_STREAM}, prompt)
 
     def parse_event(self, event: object) -> Chunk:
-        """Read a piece or a whole completion; both have the text in the same place."""
+        """Parse an event or a complete response; both have the text in `choices[0].text`."""
         choice = first_object(as_object(event).get("choices"))
         return Chunk(
             text=as_text(choice.get("text")),
@@ -58,16 +58,16 @@ class Completions:
 
 @dataclass(frozen=True)
 class Chat:
-    """`/v1/chat/completions`: roles, for models that were taught a chat template."""
+    """`/v1/chat/completions`: messages with roles, for models trained on a chat template."""
 
     name: str
     context_tokens: int
     max_new_tokens: int
-    # An instruct model may well write "Human:" in a sentence; only a line of its own is a turn.
+    # An instruct model may write "Human:" within a sentence; only a line start is a turn.
     stop: str = f"\n{HUMAN}"
 
     def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
-        """Write the turns as roles; the server knows best how to sample its instruct model."""
+        """Build messages with roles; sampling is left to the server's defaults for its model."""
         messages = build_messages(turns, self.context_tokens - self.max_new_tokens)
         payload = {
             "model": self.name,
@@ -77,7 +77,7 @@ class Chat:
         return ModelRequest({**payload, **_STREAM})
 
     def parse_event(self, event: object) -> Chunk:
-        """Read a `delta` of a stream or the `message` of a whole response."""
+        """Parse the `delta` of an event or the `message` of a complete response."""
         choice = first_object(as_object(event).get("choices"))
         message = as_object(choice.get("delta") or choice.get("message"))
         return Chunk(

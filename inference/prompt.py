@@ -1,7 +1,8 @@
-"""Turns of a conversation as the text or the roles that a model reads. Pure.
+"""Build a model's input from the turns of a conversation: a prompt or chat messages. No I/O.
 
-A budget is counted in estimated tokens, see `estimate_tokens`. What does not fit loses its oldest
-turns; a last turn that is too long on its own loses its head, because its end is what was asked.
+Budgets are in estimated tokens, see `estimate_tokens`. The oldest turns are dropped until the rest
+fits. A last turn that alone exceeds the budget is truncated at its start, since the question is
+usually at the end.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import Final, Literal
 HUMAN: Final = "Human:"
 BOT: Final = "Bot:"
 
-# Words with the space before them, then white space and all else one character at a time.
+# A word with the space before it, or any other single character.
 _PIECE: Final = re.compile(r" ?[A-Za-z][a-z]{0,15}|.", re.DOTALL)
 _COLON: Final = re.compile("[:\uff1a\ufe55\ufe13\ua789\u2236]")
 _ROLE_TOKENS: Final = 8
@@ -21,7 +22,7 @@ _ROLE_TOKENS: Final = 8
 
 @dataclass(frozen=True)
 class Turn:
-    """One message of the conversation, without a tag: `source` says who spoke."""
+    """One message of the conversation, without a tag; `source` is its author."""
 
     source: Literal["human", "bot"]
     text: str
@@ -29,28 +30,29 @@ class Turn:
 
 @dataclass(frozen=True)
 class ChatMessage:
-    """One message in the words of a chat API."""
+    """One message of a chat API."""
 
     role: Literal["user", "assistant"]
     content: str
 
 
 def build_prompt(turns: Sequence[Turn], budget_tokens: int) -> str:
-    """Write the turns as `Human: …` and `Bot: …`, oldest first, ending in `Bot:`.
+    """Return the turns as lines `Human: …` and `Bot: …`, oldest first, ending in `Bot:`.
 
-    `turns` ends with the message to be answered. No text can open a turn of its own.
+    `turns` ends with the message to reply to. Tags within a text are escaped, so that no text can
+    start another turn.
     """
-    shown = [replace(turn, text=_neutralise(turn.text)) for turn in turns]
-    kept = _keep_newest(shown, budget_tokens - estimate_tokens(BOT), _tag_tokens)
-    # Losing its head may have put a tag at the start of what is left.
-    lines = [f"{_tag(turn)} {_neutralise(turn.text)}" for turn in kept]
+    escaped = [replace(turn, text=_escape_tags(turn.text)) for turn in turns]
+    kept = _keep_newest(escaped, budget_tokens - estimate_tokens(BOT), _tag_tokens)
+    # Truncation may have moved a tag to the start of the text.
+    lines = [f"{_tag(turn)} {_escape_tags(turn.text)}" for turn in kept]
     return "\n".join([*lines, BOT])
 
 
 def build_messages(turns: Sequence[Turn], budget_tokens: int) -> list[ChatMessage]:
-    """Give the turns as roles that alternate and start with the user, as chat templates demand."""
-    shown = [replace(turn, text=_without_control_tokens(turn.text.strip())) for turn in turns]
-    kept = _keep_newest(shown, budget_tokens, lambda turn: _ROLE_TOKENS)
+    """Return the turns with roles that alternate and start with the user, for chat templates."""
+    escaped = [replace(turn, text=_escape_control_tokens(turn.text.strip())) for turn in turns]
+    kept = _keep_newest(escaped, budget_tokens, lambda turn: _ROLE_TOKENS)
     messages: list[ChatMessage] = []
     for turn in kept:
         if turn.source == "bot" and not messages:
@@ -65,14 +67,13 @@ def build_messages(turns: Sequence[Turn], budget_tokens: int) -> list[ChatMessag
 
 
 def estimate_tokens(text: str) -> int:
-    """Estimate, rather too high than too low, how many tokens a model makes of `text`.
+    """Estimate the number of tokens of `text`; the estimate is usually too high.
 
-    Byte-level BPE, which GPT-2, GPT-J and their successors share, never makes more tokens than
-    there are UTF-8 bytes. So everything that is not an English-looking word counts its bytes: that
-    is nearly right for digits and symbols, and on the safe side for emoji and other scripts.
-    A word counts one token for each three letters begun; English prose really takes one for four.
-    Only letters at random are worth more than that, up to twice as many: such a prompt may be
-    rejected, and a message whose reply failed is not in the next one.
+    Byte-level BPE, which GPT-2, GPT-J and their successors use, never yields more tokens than UTF-8
+    bytes. Everything but ASCII words counts one token per byte: about right for digits and symbols,
+    too high for emoji and other scripts. A word counts one token per three letters, rounded up;
+    English prose has about one per four. Random letters have up to twice the estimate. The
+    model may then reject the prompt; the next prompt omits that message, as its reply failed.
     """
     return sum(_piece_tokens(piece) for piece in _PIECE.findall(text))
 
@@ -89,19 +90,19 @@ def _keep_newest(
     kept: list[Turn] = []
     left = budget_tokens
     for turn in reversed(turns):
-        room = left - overhead_tokens(turn)
-        cost = estimate_tokens(turn.text)
-        if cost > room:
+        available = left - overhead_tokens(turn)
+        tokens = estimate_tokens(turn.text)
+        if tokens > available:
             if not kept:
-                kept.append(replace(turn, text=_tail(turn.text, room)))
+                kept.append(replace(turn, text=_truncate_start(turn.text, available)))
             break
         kept.append(turn)
-        left = room - cost
+        left = available - tokens
     return kept[::-1]
 
 
-def _tail(text: str, budget_tokens: int) -> str:
-    """Return the longest end of `text` that fits the budget, beginning with a whole word."""
+def _truncate_start(text: str, budget_tokens: int) -> str:
+    """Return the longest suffix of `text` that fits the budget and starts with a whole word."""
     left = budget_tokens
     start = len(text)
     for piece in reversed(_PIECE.findall(text)):
@@ -117,32 +118,32 @@ def _tag(turn: Turn) -> str:
 
 
 def _tag_tokens(turn: Turn) -> int:
-    """Tokens of the tag, the space after it and the line's end."""
+    """Return the tokens of the tag, the space after it and the line end."""
     return estimate_tokens(_tag(turn)) + 2
 
 
-def _neutralise(text: str) -> str:
-    """Take from every line that begins like a turn the colon that would make it one."""
-    lines = _without_control_tokens(text.strip()).splitlines()
-    return "\n".join(_neutralise_line(line) for line in lines)
+def _escape_tags(text: str) -> str:
+    """Escape tags: a line that starts with one loses its colon, and the tag gets parentheses."""
+    lines = _escape_control_tokens(text.strip()).splitlines()
+    return "\n".join(_escape_tag(line) for line in lines)
 
 
-def _neutralise_line(line: str) -> str:
+def _escape_tag(line: str) -> str:
     colon = _COLON.search(line)
     if colon is None:
         return line
     head = line[: colon.start()]
-    if _visible(head) not in ("human", "bot"):
+    if _normalise(head) not in ("human", "bot"):
         return line
     return f"({head.strip()}){line[colon.end() :]}"
 
 
-def _visible(text: str) -> str:
-    """Reduce text to what a reader sees: no spaces, zero-width or combining characters, no case."""
+def _normalise(text: str) -> str:
+    """Normalise text for comparison: no spaces, zero-width or combining characters, no case."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "".join(c for c in folded if unicodedata.category(c)[0] not in "CMZ")
 
 
-def _without_control_tokens(text: str) -> str:
-    """Break `<|im_start|>` and its like, which a server may read as a turn's real border."""
+def _escape_control_tokens(text: str) -> str:
+    """Escape `<|im_start|>` and similar, which a server may parse as a control token."""
     return text.replace("<|", "< |")

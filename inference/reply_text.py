@@ -1,7 +1,7 @@
-"""What of a model's generated text is the reply. Pure.
+"""Extract the reply from generated text. No I/O.
 
-A model that continues a conversation as plain text does not know where its turn ends: it goes on
-with the human's. And some servers repeat the prompt first although they were asked not to.
+A model that continues a conversation as plain text does not stop at the end of its turn but
+continues with the human's. Some servers send the prompt first, even if `return_full_text` is false.
 """
 
 from typing import Final
@@ -10,24 +10,24 @@ _CONTROLS: Final = {code: None for code in (*range(32), 127) if chr(code) not in
 
 
 class ReplyText:
-    """Generated text in, text of the reply out, piece by piece, as early as it is certain.
+    """Takes generated text in pieces and returns the text of the reply as early as possible.
 
-    The reply ends where `stop` begins; white space around it is not part of it. What is given
-    out can always be encoded as UTF-8 and holds no control characters but tab and line ends.
+    The reply ends where `stop` starts, and is stripped of white space. Returned text can always be
+    encoded as UTF-8 and contains no control characters except tabs and line ends.
     """
 
     def __init__(self, prompt: str = "", stop: str = "Human:") -> None:
         self._echo = prompt
         self._stop = stop
-        # A turn at the very start counts as one at a line's start; the line end itself is
-        # leading white space and never shown.
+        # A `stop` with a leading line end also matches at the start of the reply. The line end
+        # is leading white space, so it is not returned.
         self._held = "" if prompt else "\n"
-        self._has_begun = False
-        self.is_cut = False
+        self._has_text = False
+        self.is_stopped = False
 
     def feed(self, text: str) -> str:
-        """Take the next generated text and return what is now certain to belong to the reply."""
-        if self.is_cut:
+        """Take the next generated text; return the text that now certainly belongs to the reply."""
+        if self.is_stopped:
             return ""
         self._held += text
         if self._may_be_echo():
@@ -35,7 +35,7 @@ class ReplyText:
         return self._release(self._certain_length())
 
     def end(self) -> str:
-        """Return what was held back, now that nothing follows."""
+        """Return the text held back; call it after the last `feed`."""
         self._echo = ""
         rest = self._release(len(self._held))
         return rest.rstrip()
@@ -50,7 +50,7 @@ class ReplyText:
         return False
 
     def _certain_length(self) -> int:
-        """The length without an end that may be the start of `stop`, of an end, or of a pair."""
+        """Return the length before a possible start of `stop`, trailing space or half a pair."""
         held = self._held
         for length in range(min(len(self._stop) - 1, len(held)), 0, -1):
             if held.endswith(self._stop[:length]):
@@ -62,14 +62,14 @@ class ReplyText:
     def _release(self, length: int) -> str:
         stop_at = self._held.find(self._stop)
         if stop_at >= 0:
-            self.is_cut = True
-            ready, self._held = self._held[:stop_at].rstrip(), ""
+            self.is_stopped = True
+            released, self._held = self._held[:stop_at].rstrip(), ""
         else:
-            ready, self._held = self._held[:length], self._held[length:]
-        if not self._has_begun:
-            ready = ready.lstrip()
-            self._has_begun = bool(ready)
-        return _encodable(ready)
+            released, self._held = self._held[:length], self._held[length:]
+        if not self._has_text:
+            released = released.lstrip()
+            self._has_text = bool(released)
+        return _encodable(released)
 
 
 def _is_high_surrogate(character: str) -> bool:
@@ -77,7 +77,7 @@ def _is_high_surrogate(character: str) -> bool:
 
 
 def _encodable(text: str) -> str:
-    """Join surrogate pairs, replace lone halves, drop control characters."""
+    """Join surrogate pairs, replace lone surrogates, remove control characters."""
     text = text.translate(_CONTROLS)
     try:
         text.encode()

@@ -1,6 +1,6 @@
-"""The only module that sends HTTP: a POST whose response is read as it arrives.
+"""Send HTTP POST requests and stream their responses; no other module sends HTTP.
 
-Whatever `requests` and urllib3 raise becomes a `ModelError` here.
+Exceptions of `requests` and urllib3 are translated to `ModelError` here.
 """
 
 import copy
@@ -34,7 +34,7 @@ _propagator = TraceContextTextMapPropagator()
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_BYTES: Final = 65_536
 # The first match counts; `requests` derives its URL and header errors from ValueError.
-MEANINGS: Final = (
+TRANSLATIONS: Final = (
     (
         (
             requests_errors.InvalidJSONError,
@@ -74,7 +74,7 @@ class ModelResponse:
         self._read_until_s = float("inf")
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body's bytes as they arrive; ModelBadReply if there are too many."""
+        """Yield the body's bytes as they arrive; raises ModelBadReply if there are too many."""
         while chunk := self._read():
             self._bytes_left -= len(chunk)
             if self._bytes_left < 0:
@@ -82,7 +82,7 @@ class ModelResponse:
             yield chunk
 
     def has_more(self) -> bool:
-        """Return whether more of the body is here already."""
+        """Return whether more of the body is already received."""
         return self._call.has_more()
 
     def limit_rest(self, timeout_s: float) -> None:
@@ -97,7 +97,7 @@ class ModelResponse:
             return b""
         try:
             # `iter_content` waits for a full buffer, or with None for the whole body, see
-            # https://github.com/psf/requests/issues/5536. `read1` returns what is here.
+            # https://github.com/psf/requests/issues/5536. `read1` returns what is received so far.
             chunk = self._raw.read1(READ_BYTES, decode_content=True)
         except urllib3_errors.HTTPError as error:
             self._call.check()
@@ -114,12 +114,12 @@ class ModelResponse:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # A connection whose response was read to its end is in the pool; any other one is closed.
+        # A connection is already in the pool if its response was read to the end; others close.
         self._response.close()
 
 
 class Transport:
-    """Posts JSON to one address over kept connections.
+    """Posts JSON to one URL over pooled connections.
 
     It uses the adapter without a `requests.Session`: a session would follow redirects, keep
     cookies and read proxies and passwords (`.netrc`) from the environment.
@@ -136,7 +136,7 @@ class Transport:
     def post(
         self, payload: Mapping[str, object], call: Call, request_id: str | None
     ) -> ModelResponse:
-        """Send `payload` and return when the response's headers are here.
+        """Send `payload` and return when the response's headers are received.
 
         Raises ModelError or GenerationCancelled. The caller detaches `call` in any case.
         """
@@ -161,20 +161,21 @@ class Transport:
         return ModelResponse(response, call, self._max_bytes)
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the pooled connections."""
         self._adapter.close()
 
 
 def as_model_error(error: Exception) -> ModelError:
-    """Return what an exception of `requests` or urllib3 means."""
+    """Translate an exception of `requests` or urllib3."""
     cause = _wrapped_cause(error)
     if isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected):
         return ModelBadReply()
-    return next((to() for kinds, to in MEANINGS if isinstance(error, kinds)), ModelUnavailable())
+    matches = (to() for kinds, to in TRANSLATIONS if isinstance(error, kinds))
+    return next(matches, ModelUnavailable())
 
 
 def _wrapped_cause(error: Exception) -> object:
-    """Return what urllib3 wrapped in a ProtocolError, which requests may have wrapped again."""
+    """Return the cause in urllib3's ProtocolError, which `requests` may have wrapped again."""
     if isinstance(error, requests_errors.ConnectionError) and error.args:
         error = error.args[0]
     is_wrapper = isinstance(error, urllib3_errors.ProtocolError) and len(error.args) > 1
@@ -182,7 +183,7 @@ def _wrapped_cause(error: Exception) -> object:
 
 
 def _template(url: str, token: str | None) -> requests.PreparedRequest:
-    """Prepare once what all requests have in common: preparing costs more than sending."""
+    """Prepare a request without a body once, because preparing takes longer than sending."""
     headers = {
         "Accept": "text/event-stream, application/json",
         "Accept-Encoding": "identity",

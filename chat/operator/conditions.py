@@ -15,7 +15,7 @@ from math import inf
 from typing import Any
 
 from chat.errors import ErrorCode
-from chat.store.inspection import Busy, State
+from chat.store.inspection import BusySession, State
 
 # Every write of a document indexes it again, so only the last messages can be searched.
 SEARCHED_MESSAGES = 100
@@ -164,11 +164,11 @@ def one_of_ids(ids: Iterable[str]) -> OneOf:
     return OneOf("id", frozenset(each for each in ids if ID.fullmatch(each)))
 
 
-def in_state(state: State, busy: Sequence[Busy]) -> tuple[Condition, ...]:
+def in_state(state: State, busy: Sequence[BusySession]) -> tuple[Condition, ...]:
     """Return the conditions for a state; `busy` are all sessions with something to answer."""
-    if state in (State.WAITING, State.WRITING):
-        is_writing = state is State.WRITING
-        return (one_of_ids(each.session for each in busy if each.writing is is_writing),)
+    if state in (State.WAITING, State.IN_PROGRESS):
+        is_in_progress = state is State.IN_PROGRESS
+        return (one_of_ids(each.session for each in busy if each.in_progress is is_in_progress),)
     return (
         OneOf("last_failure", ERROR_CODES, negated=state is State.IDLE),
         OneOf("id", frozenset(each.session for each in busy), negated=True),

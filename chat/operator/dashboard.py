@@ -98,11 +98,11 @@ def _sockets_tile(minutes: Minutes) -> Tile:
 
 def _queue_tiles(store: Store) -> tuple[Tile, Tile]:
     busy = store.run(inspection.busy_sessions())
-    in_progress = sum(each.writing for each in busy)
+    in_progress = sum(each.in_progress for each in busy)
     waiting = sum(each.messages for each in busy) - in_progress
     return (
         Tile("Messages waiting", f"{waiting:,}", "for a worker", link="?state=waiting"),
-        Tile("Replies in progress", f"{in_progress:,}", link="?state=writing"),
+        Tile("Replies in progress", f"{in_progress:,}", link="?state=in_progress"),
     )
 
 

@@ -11,7 +11,7 @@ from chat.operator.conditions import FIELDS, ID, ORDERS, FieldValues, Query
 from chat.operator.search_index import SearchIndex
 from chat.store.client import Store, translate_redis_errors
 from chat.store.command import Command
-from chat.store.inspection import Busy, Summary, busy_sessions, document_fields, summary
+from chat.store.inspection import BusySession, Summary, busy_sessions, document_fields, summary
 from chat.store.keys import DOCUMENT_PREFIX, session_of
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class SessionSearch:
         return self._index.indexed_share()
 
     @cached_property
-    def busy(self) -> Sequence[Busy]:
+    def busy(self) -> Sequence[BusySession]:
         """The sessions with something to answer."""
         return self._store.run(busy_sessions())
 

@@ -41,8 +41,8 @@ def _options(connections: int) -> dict[str, Any]:
     }
 
 
-# Commands go through `execute_command`: redis-py's `evalsha` inspects every argument once more,
-# which costs a tenth of a worker's time.
+# Commands use `execute_command`, because redis-py's `evalsha` inspects every argument again, which
+# takes a tenth of a worker's CPU time.
 class Store:
     """Runs commands and waits for them. Threads may share it."""
 
@@ -52,7 +52,7 @@ class Store:
         self.redis = redis.Redis.from_pool(pool)
 
     def run(self, command: Command[T]) -> T:
-        """Run a command; raises what it names, and StoreUnavailable."""
+        """Run a command; raises the error that its reply names, or StoreUnavailable."""
         reply: Any
         with translate_redis_errors(command.script):
             try:
@@ -92,7 +92,7 @@ class AsyncStore:
         self.redis = redis.asyncio.Redis.from_pool(pool)
 
     async def run(self, command: Command[T]) -> T:
-        """Run a command; raises what it names, and StoreUnavailable."""
+        """Run a command; raises the error that its reply names, or StoreUnavailable."""
         with translate_redis_errors(command.script):
             try:
                 reply = await self.redis.execute_command(*command.evalsha())

@@ -17,7 +17,7 @@ class ClusterState:
 
     `waiting` counts sessions with unanswered messages. `overdue_s` is how late the sweep is for the
     oldest of them. `workers` maps each worker to the seconds since its last heartbeat, most silent
-    first; workers without one for an hour are dropped.
+    first; workers without one for an hour are removed.
     """
 
     waiting: int
@@ -56,19 +56,14 @@ def sweep(most: int) -> Command[tuple[str, ...]]:
     return Command("sweep", cluster_keys(), arguments, lambda reply: tuple(reply["sessions"]))
 
 
-def count_event(figure: str) -> Command[None]:
-    """Count an event in this minute's statistics and record when it last happened."""
-    return Command("count_event", cluster_keys(), {"figure": figure}, no_value)
-
-
 def heartbeat(worker: str, *, free: int) -> Command[None]:
     """Record a worker's heartbeat and its free slots."""
     return Command("heartbeat", cluster_keys(), {"worker": worker, "free": free}, no_value)
 
 
-def find_slot(asking: str) -> Command[str | None]:
-    """Find another worker with a free slot and count the slot as used."""
-    arguments: Arguments = {"asking": asking, "timeout_ms": to_ms(WORKER_TIMEOUT_S / 2)}
+def find_slot(full_worker: str) -> Command[str | None]:
+    """Find a worker with a free slot, other than `full_worker`, and count the slot as used."""
+    arguments: Arguments = {"asking": full_worker, "timeout_ms": to_ms(WORKER_TIMEOUT_S / 2)}
     return Command("find_slot", cluster_keys(), arguments, lambda reply: reply["worker"])
 
 

@@ -1,4 +1,4 @@
-"""Commands for operators: summaries, inspection and requeueing. All but `requeue` only read."""
+"""Commands for operators: summaries, inspection and requeueing. Only `requeue` writes."""
 
 import json
 from collections.abc import Mapping
@@ -11,16 +11,20 @@ from chat.store.command import Arguments, Command, Reply, named
 from chat.store.keys import cluster_keys, session_key, session_keys
 from chat.store.timing import SOCKET_TIMEOUT_MS, instant, to_ms
 
-WAITING_AT_MOST = 5_000
+MAX_BUSY_SESSIONS = 5_000
 
 
 class State(StrEnum):
-    """What a session is doing."""
+    """State of a session in the admin."""
 
     IDLE = "idle"
     WAITING = "waiting"
-    WRITING = "writing"
+    IN_PROGRESS = "in_progress"
     FAILED = "failed"
+
+    @property
+    def label(self) -> str:
+        return self.value.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Summary:
     last: datetime | None
     messages: int
     pending: int
-    writing: bool
+    in_progress: bool
     failed: bool
     failures: tuple[str, ...]
     sockets: int
@@ -41,9 +45,9 @@ class Summary:
 
     @property
     def state(self) -> State:
-        """Return what the session is doing now."""
+        """Return the current state."""
         if self.pending:
-            return State.WRITING if self.writing else State.WAITING
+            return State.IN_PROGRESS if self.in_progress else State.WAITING
         return State.FAILED if self.failed else State.IDLE
 
 
@@ -67,7 +71,7 @@ class Queued:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What only an operator sees. `worker` holds the lease, for `taken_s` seconds; None if free."""
+    """Details for operators. `worker` has held the lease for `taken_s` seconds; None if free."""
 
     worker: str | None
     taken_s: float
@@ -76,16 +80,16 @@ class Inspection:
 
 
 @dataclass(frozen=True)
-class Busy:
-    """A session with unanswered messages."""
+class BusySession:
+    """A session with unanswered messages; `in_progress` if a worker holds its lease."""
 
     session: str
-    writing: bool
+    in_progress: bool
     messages: int
 
 
 def summary(session: str) -> Command[Summary | None]:
-    """Load what a list shows of a session; None if it is gone."""
+    """Load the summary of a session; None if it does not exist."""
 
     def parse(reply: Reply) -> Summary | None:
         if reply.status == "gone":
@@ -99,7 +103,7 @@ def summary(session: str) -> Command[Summary | None]:
             last=instant(last[0]) if last else None,
             messages=reply["messages"],
             pending=reply["pending"],
-            writing=bool(reply["held"]),
+            in_progress=bool(reply["held"]),
             failed=bool(head["$.messages[-1].error.code"]),
             failures=tuple(head["$.messages[*].error.code"]),
             sockets=reply["sockets"],
@@ -111,7 +115,7 @@ def summary(session: str) -> Command[Summary | None]:
 
 
 def document_fields(session: str, paths: Mapping[str, str]) -> Command[dict[str, list[Any]] | None]:
-    """Load values of a session's document by at least two JSON paths; None if it is gone.
+    """Load values of a session's document by at least two JSON paths; None if it does not exist.
 
     Returns a list for each name in `paths`, since a path may match several values or none.
     """
@@ -153,18 +157,18 @@ def inspect(session: str) -> Command[Inspection]:
     return Command("inspect", session_keys(session), arguments, parse)
 
 
-def busy_sessions() -> Command[tuple[Busy, ...]]:
-    """List sessions with unanswered messages, the longest due first, WAITING_AT_MOST of them."""
+def busy_sessions() -> Command[tuple[BusySession, ...]]:
+    """List sessions with unanswered messages, the longest due first, up to MAX_BUSY_SESSIONS."""
 
-    def parse(reply: Reply) -> tuple[Busy, ...]:
+    def parse(reply: Reply) -> tuple[BusySession, ...]:
         return tuple(
-            Busy(row["session"], writing=bool(row["held"]), messages=row["messages"])
+            BusySession(row["session"], in_progress=bool(row["held"]), messages=row["messages"])
             for row in map(named, reply["sessions"])
         )
 
-    # The script finds the sessions itself, so it gets the form of their keys.
+    # The script finds the sessions itself, so it gets format strings for their keys.
     arguments: Arguments = {
-        "most": WAITING_AT_MOST,
+        "most": MAX_BUSY_SESSIONS,
         "mailbox_key": session_key("%s", "mailbox"),
         "lease_key": session_key("%s", "lease"),
     }
@@ -174,7 +178,7 @@ def busy_sessions() -> Command[tuple[Busy, ...]]:
 def requeue(session: str, *, ttl_s: float) -> Command[bool]:
     """Make the next reply due now, or request the last one again if it failed.
 
-    Returns False if there is nothing to answer or a worker holds it; raises SessionUnknown.
+    Returns False if no message waits or a worker holds the lease; raises SessionUnknown.
     """
     arguments: Arguments = {"session": session, "ttl_ms": to_ms(ttl_s)}
     keys = session_keys(session)

@@ -13,7 +13,7 @@ chat:{ID}:sockets          sorted set: open sockets by last heartbeat
 chat:address:{HASH}:rate   string: the same as for a session, for new sessions of an address
 chat:address:{HASH}:sockets  sorted set: open sockets of an address by last heartbeat
 chat:due                   sorted set: sessions with unanswered messages, by when to sweep them
-chat:waiting               sorted set: those without a worker, by when they began to wait
+chat:waiting               sorted set: those without a worker, by the time since which they wait
 chat:pace                  hash: mean duration of recent replies, time of the last one
 chat:minute:<n>            hash: statistics of the n-th minute since 1970, kept for two hours
 chat:sockets               sorted set: all open sockets by last heartbeat

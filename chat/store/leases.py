@@ -1,4 +1,4 @@
-"""Commands of the worker that writes a reply: take the lease, store progress, commit, release."""
+"""Commands of the worker that generates a reply: take the lease, progress, commit, release."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -70,7 +70,7 @@ class Committed:
 
 
 def take(session: str, lease: str, reply: UUID, *, history: int) -> Command[TakenMessage | None]:
-    """Take the lease and load the oldest unanswered message; None if there is nothing to do.
+    """Take the lease and load the oldest unanswered message; None if there is none.
 
     `history` is the number of messages wanted before it. Twice as many are loaded, because failed
     and replaced replies are left out later. Raises HistoryUnreadable.

@@ -24,7 +24,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A stored message; `new` is false if its id was known. `sockets` are open on the session."""
+    """A stored message; `new` is false if its id was stored before. `sockets` counts open ones."""
 
     message: StoredMessage
     new: bool
@@ -124,7 +124,7 @@ def _queue_state(reply: Reply) -> QueueState:
 
 
 def stop(session: str, message: UUID, *, ttl_s: float) -> Command[Stopped | None]:
-    """Request that a reply ends; None if its worker will end it, now or when it is its turn.
+    """Request a stop of a reply; None if a worker will stop it, now or when its turn comes.
 
     If the message is next and no worker holds it, the outcome is stored at once.
     Raises SessionUnknown, and MessageInvalid if there is no such message.
@@ -172,7 +172,7 @@ def extend(session: str, ttl_s: float) -> Command[None]:
 
 
 def erase(session: str) -> Command[bool]:
-    """Delete a session and everything about it; False if there was none."""
+    """Delete a session and all its keys; returns False if it does not exist."""
     keys = session_keys(session)
     return Command("erase", keys, {"session": session}, lambda reply: bool(reply["existed"]))
 

@@ -1,7 +1,7 @@
-"""Statistics by minute, counted in Redis and drawn by the dashboard.
+"""Statistics by minute, counted in Redis and shown on the dashboard.
 
 The scripts that store an outcome also count it, so each outcome counts once even if a process dies,
-and needs no further round trip. A minute is a hash:
+and counting needs no further round trip. A minute is a hash:
 
     begun, accepted, swept       number of created sessions, messages, sweeps
     replied, failed:<code>       outcomes
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chat.schemas import NewReply
-from chat.store.command import Command, Reply, named
+from chat.store.command import Command, Reply, named, no_value
 from chat.store.keys import cluster_keys
 from chat.store.timing import instant
 
@@ -28,7 +28,7 @@ BUCKETS = 90
 
 @dataclass(frozen=True)
 class Minutes:
-    """Figures by minute, oldest first; the last one is not over."""
+    """Figures by minute, oldest first; the last minute is incomplete."""
 
     now: datetime
     figures: tuple[dict[str, int], ...]
@@ -47,8 +47,13 @@ def load_minutes(count: int) -> Command[Minutes]:
     return Command("load_minutes", cluster_keys(), {"count": count}, parse)
 
 
+def count_event(figure: str) -> Command[None]:
+    """Count an event in the current minute and record its time."""
+    return Command("count_event", cluster_keys(), {"figure": figure}, no_value)
+
+
 def outcome_figures(reply: NewReply) -> tuple[str, ...]:
-    """Return the figures that a committed reply counts in, its outcome first."""
+    """Return the figures that a committed reply increments, its outcome first."""
     if reply.error:
         return (f"failed:{reply.error.code}",)
     figures = ["replied", f"total:{bucket(reply.timings.total_ms)}"]

@@ -13,7 +13,7 @@ from chat.events.delivery import Delivery
 from chat.observability import metrics
 from chat.protocol import Frame, ModelLoading, ReplyDelta, ReplyStarted
 from chat.schemas import Failure, FinishReason, Timings, Usage
-from chat.store import cluster, leases
+from chat.store import leases, statistics
 from chat.store.client import Store
 from chat.store.command import LeaseLost
 from chat.store.leases import LeaseStatus, TakenMessage
@@ -112,7 +112,7 @@ class ReplyWriter:
 
     def _wait_for_retry(self, error: ModelError) -> bool:
         """Wait as long as this error requires; return whether to call the model again."""
-        delay_s = retry_delay_s(error, self._retries, spread=random.random())  # noqa: S311
+        delay_s = retry_delay_s(error, self._retries, jitter=random.random())  # noqa: S311
         remaining_s = self._handle.remaining_s()
         if isinstance(error, ModelIsLoading) and delay_s is not None:
             # A model may be ready earlier than it says: try again before the deadline.
@@ -136,7 +136,7 @@ class ReplyWriter:
         """
         with suppress(StoreUnavailable):
             self._store_progress("", retry_in_s=delay_s)
-            self._store.run(cluster.count_event("loading"))
+            self._store.run(statistics.count_event("loading"))
         self._publish(ModelLoading(reply_to=self._taken.message.id, retry_in_s=round(delay_s, 3)))
 
     def _restart(self) -> None:

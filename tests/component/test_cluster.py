@@ -48,8 +48,8 @@ def test_a_health_probe_is_done_after_a_worker_recorded_it(store: Store) -> None
 
 def test_an_event_is_counted_with_its_time(store: Store) -> None:
     figure = f"test-{uuid4().hex}"
-    store.run(cluster.count_event(figure))
-    store.run(cluster.count_event(figure))
+    store.run(statistics.count_event(figure))
+    store.run(statistics.count_event(figure))
 
     minutes = store.run(statistics.load_minutes(3))
     assert sum(minute.get(figure, 0) for minute in minutes.figures) == 2

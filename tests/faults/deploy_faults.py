@@ -8,12 +8,12 @@ from tests.faults.trial import Trial, fault
 
 SESSIONS = 200
 PAUSE_S = 8.0
-FEW_WORDS = "and on"
+SHORT_FILLER = "short"
 
 
 @fault(
     19,
-    "200 sessions talk while a worker and the web process are replaced in turn",
+    "rolling deploy of a worker and the web process under 200 sessions",
     times=10,
     order="alone",
 )

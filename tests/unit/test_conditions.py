@@ -17,7 +17,7 @@ from chat.operator.conditions import (
     one_of_ids,
 )
 from chat.operator.filters import parse_time
-from chat.store.inspection import Busy, State
+from chat.store.inspection import BusySession, State
 
 ID = "0123456789abcdef0123456789abcdef"
 
@@ -65,7 +65,7 @@ def test_a_state_depends_on_the_last_failure_and_on_busy_sessions() -> None:
     is_failed = OneOf("last_failure", ERROR_CODES)
     is_busy = OneOf("id", frozenset({ID}))
     assert in_state(State.WAITING, busy) == (is_busy,)
-    assert in_state(State.WRITING, busy) == (OneOf("id", frozenset()),)
+    assert in_state(State.IN_PROGRESS, busy) == (OneOf("id", frozenset()),)
     not_busy = OneOf("id", frozenset({ID}), negated=True)
     assert in_state(State.FAILED, busy) == (is_failed, not_busy)
     assert in_state(State.IDLE, busy) == (

@@ -72,7 +72,7 @@ def test_the_model_tile_shows_the_state_of_the_last_calls(store: Store) -> None:
     assert (
         "1 of 2 calls failed in the last 5 min: model.unauthorized" in tile(store, "Model").remark
     )
-    store.run(cluster.count_event("loading"))
+    store.run(statistics.count_event("loading"))
     assert tile(store, "Model").value == "loading"
     for key in store.redis.scan_iter("chat:minute:*"):
         store.redis.hdel(str(key), "replied", "at:loading")

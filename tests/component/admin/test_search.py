@@ -70,19 +70,19 @@ def search(store: Store, index: SearchIndex, query: Query) -> list[str]:
     [
         (Words("name", "EMPT"), "empty"),
         (Words("name", "hello"), ""),
-        (Words("name|msg", "hello"), "idle failed recovered slow waiting writing"),
+        (Words("name|msg", "hello"), "idle failed recovered slow waiting in_progress"),
         (Words("name|msg", "world, hell!"), "idle"),
         (Words("name|msg", "idle world"), "idle"),
         (Words("name|msg", "w"), ""),
         (Words("name|msg", "-"), ""),
         (OneOf("failure", ERROR_CODES), "failed recovered"),
-        (OneOf("failure", ERROR_CODES, negated=True), "empty idle slow waiting writing"),
+        (OneOf("failure", ERROR_CODES, negated=True), "empty idle slow waiting in_progress"),
         (OneOf("failure", frozenset({"model.timeout"})), "failed"),
         (OneOf("last_failure", ERROR_CODES), "failed"),
         (Between("took", start=15_000), "slow"),
         (Between("took", end=1_000), "idle failed recovered"),
         (Between("took", 1_000, 2_000), ""),
-        (Between("last"), "idle failed recovered slow waiting writing"),
+        (Between("last"), "idle failed recovered slow waiting in_progress"),
         (one_of_ids(["not an id"]), ""),
     ],
     # Sets have no fixed order, so the text of a condition is not a stable id.
@@ -102,7 +102,7 @@ def test_index_and_scan_find_the_same_sessions(
         (State.IDLE, "empty idle recovered slow"),
         (State.FAILED, "failed"),
         (State.WAITING, "waiting"),
-        (State.WRITING, "writing"),
+        (State.IN_PROGRESS, "in_progress"),
     ],
 )
 def test_index_and_scan_agree_on_states(

@@ -16,7 +16,7 @@ def reply(
     text = ReplyText(prompt, stop)
     out = [text.feed(piece) for piece in pieces]
     out.append(text.end())
-    return "".join(out), [piece for piece in out if piece], text.is_cut
+    return "".join(out), [piece for piece in out if piece], text.is_stopped
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_text_is_returned_at_once_if_no_turn_can_start() -> None:
 def test_text_after_a_generated_turn_is_dropped() -> None:
     text = ReplyText(PROMPT)
     assert text.feed(" yes Human: no") == "yes"
-    assert text.is_cut
+    assert text.is_stopped
     assert text.feed(" more") == ""
     assert text.end() == ""
 
