@@ -54,7 +54,9 @@ bench: install-dev
 	@$(RUN) -m bench $(ARGS)
 
 faults: install-dev
-	@$(RUN) -m tests.faults $(ARGS)
+	@for server in $${TEST_WEB_SERVER:-daphne uvicorn}; do \
+	    TEST_WEB_SERVER=$$server $(RUN) -m tests.faults $(ARGS) || status=1; \
+	done; exit $${status:-0}
 
 conformance: install-dev
 	@$(RUN) -m tests.conformance $(ARGS)

@@ -1,1 +1,1 @@
-"""Benchmarks of real processes: `make bench`."""
+"""Speed and memory, measured on the real processes: `make bench`."""

@@ -1,6 +1,6 @@
-"""Run all benchmarks or the named ones: `python -m bench messages stop`.
+"""Run every measurement, or those named: `python -m bench messages stop`.
 
-A benchmark is a module of this package with `run()`, which yields the lines to print.
+A measurement is a module of this package with `run()`, which returns the lines to print.
 """
 
 import importlib
@@ -13,20 +13,20 @@ import bench
 
 
 def names() -> list[str]:
-    """Return the names of all benchmarks."""
+    """Return the names of all measurements."""
     return sorted(
         module.name for module in pkgutil.iter_modules(bench.__path__) if module.name[0] != "_"
     )
 
 
-def main(selected: list[str]) -> int:
-    """Run the selected benchmarks, or all if none is selected; return the exit status."""
-    unknown = set(selected) - set(names())
+def main(wanted: list[str]) -> int:
+    """Run the measurements wanted, all where none is named; return the exit status."""
+    unknown = set(wanted) - set(names())
     if unknown:
-        print(f"Unknown benchmark: {', '.join(sorted(unknown))}. Available: {', '.join(names())}.")
+        print(f"No such measurement: {', '.join(sorted(unknown))}. There are {', '.join(names())}.")
         return 2
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]}")
-    for name in selected or names():
+    for name in wanted or names():
         module = importlib.import_module(f"bench.{name}")
         print(f"\n{name}: {(module.__doc__ or '').splitlines()[0]}")
         for line in module.run():

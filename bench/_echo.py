@@ -1,10 +1,10 @@
-"""An ASGI application that echoes each text: the baseline for the cost of a message."""
+"""The least any chat can cost: the same web server, giving every text back."""
 
 from typing import Any
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Echo every text; respond to HTTP with 200."""
+    """An ASGI application that echoes."""
     if scope["type"] != "websocket":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"echo"})

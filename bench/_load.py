@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.ports import free_port
 from tests.processes import WEB_SERVERS, Process, Stack
 
-NO_RATE_LIMITS = {
+ROOMY = {
     "MESSAGES_PER_MINUTE": "1000000",
     "TOKENS_PER_MINUTE_PER_IP": "1000000",
     "SOCKETS_PER_IP": "100000",
@@ -28,14 +28,14 @@ def site(server: str, **environment: str) -> Iterator[tuple[Stack, str]]:
     with tempfile.TemporaryDirectory(prefix="chat-bench-") as folder:
         port = free_port()
         model = f"http://127.0.0.1:{port}"
-        settings = NO_RATE_LIMITS | {"MODEL_API": "huggingface", "MODEL_URL": f"{model}/generate"}
+        settings = ROOMY | {"MODEL_API": "huggingface", "MODEL_URL": f"{model}/generate"}
         with Stack(Path(folder), settings | environment) as stack:
             stack.start_redis()
             stub = stack.run("model", f"python -m tests.model_stub --port {port}", {})
-            stub.wait_until(lambda: _responds(f"{model}/requests"), "to respond")
-            start_web(stack, server, "chatproject.asgi:application", stack.environment["PORT"])
+            stub.wait_until(lambda: _answers(f"{model}/requests"), "to answer")
+            begin_web(stack, server, "chatproject.asgi:application", stack.environment["PORT"])
             stack.start_worker()
-            # A process that is still starting up would distort the measurement.
+            # A process that still starts would be measured with the others.
             stack.start_beat().wait_until(lambda: _sweeps(stack), "to sweep")
             yield stack, model
 
@@ -44,7 +44,7 @@ def begin_web(stack: Stack, server: str, application: str, port: str) -> Process
     """Start a web server with an application and wait until it serves."""
     command = WEB_SERVERS[server].replace("chatproject.asgi:application", application)
     process = stack.run("web", command, {"PORT": port})
-    process.wait_until(lambda: _responds(f"http://127.0.0.1:{port}/test"), "to respond")
+    process.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/test"), "to answer")
     return process
 
 
@@ -54,7 +54,7 @@ def script(model: str, **behaviour: object) -> None:
 
 
 async def open_sessions(stack: Stack, count: int) -> list[ClientConnection]:
-    """Create sessions and open a plain socket on each."""
+    """Begin sessions and open a plain socket on each."""
     with requests.Session() as http:
         tokens = [
             http.post(f"{stack.url}/token", params={"name": "Bench"}, timeout=30).json()["token"]
@@ -68,16 +68,16 @@ async def close_all(sockets: Sequence[ClientConnection]) -> None:
 
 
 async def round_trips_ms(socket: ClientConnection, count: int) -> list[float]:
-    """Send messages one after the other; return the duration of each round trip."""
-    durations_ms = []
+    """Send messages one after the other; return what each took."""
+    took = []
     for number in range(count):
         start = time.perf_counter()
         await socket.send(f"message {number}")
-        reply = await socket.recv()
-        durations_ms.append((time.perf_counter() - start) * 1000)
-        if f"message {number}" not in str(reply):
-            raise RuntimeError(f"wrong reply: {reply!r}")
-    return durations_ms
+        answer = await socket.recv()
+        took.append((time.perf_counter() - start) * 1000)
+        if f"message {number}" not in str(answer):
+            raise RuntimeError(f"a wrong answer: {answer!r}")
+    return took
 
 
 async def replies_per_second(sockets: Sequence[ClientConnection], each: int) -> float:
@@ -87,9 +87,9 @@ async def replies_per_second(sockets: Sequence[ClientConnection], each: int) -> 
     return len(sockets) * each / (time.perf_counter() - start)
 
 
-def spread(durations_ms: Sequence[float]) -> str:
+def spread(took_ms: Sequence[float]) -> str:
     """Return p50, p95 and p99 as text."""
-    cuts = statistics.quantiles(durations_ms, n=100, method="inclusive")
+    cuts = statistics.quantiles(took_ms, n=100, method="inclusive")
     return f"p50 {cuts[49]:.1f} ms, p95 {cuts[94]:.1f} ms, p99 {cuts[98]:.1f} ms"
 
 
@@ -97,7 +97,7 @@ def _sweeps(stack: Stack) -> bool:
     return bool(requests.get(f"{stack.url}/readyz", timeout=5).json()["checks"]["sweep"] == "ok")
 
 
-def _responds(address: str) -> bool:
+def _answers(address: str) -> bool:
     try:
         return requests.get(address, timeout=2).ok
     except (requests.RequestException, json.JSONDecodeError):

@@ -66,48 +66,50 @@ def fill(count: int, spread_ms: int = 23 * HOUR_MS) -> None:
     from chat.container import store
 
     now_ms = int(time.time() * 1000)
-    rng = random.Random(7)  # noqa: S311 the same sessions in every run
-    ids = [f"{rng.getrandbits(128):032x}" for _ in range(count)]
+    chance = random.Random(7)  # noqa: S311 the same sessions in every run
+    ids = [f"{chance.getrandbits(128):032x}" for _ in range(count)]
     for start in range(0, count, BATCH):
         with store().redis.pipeline(transaction=False) as pipeline:
             for session in ids[start : start + BATCH]:
-                document = _document(rng, session, now_ms - rng.randrange(spread_ms))
+                document = _document(chance, session, now_ms - chance.randrange(spread_ms))
                 key = f"chat:{{{session}}}:document"
                 pipeline.execute_command("JSON.SET", key, "$", json.dumps(document))  # type: ignore[no-untyped-call]
                 pipeline.pexpireat(key, now_ms + 24 * HOUR_MS)
             pipeline.execute()
 
 
-def _document(rng: random.Random, session: str, started_ms: int) -> dict[str, Any]:
+def _document(chance: random.Random, session: str, started_ms: int) -> dict[str, Any]:
     at_ms, messages = started_ms, []
-    for turn in range(rng.randint(0, 6)):
+    for turn in range(chance.randint(0, 6)):
         human = {
             "seq": 2 * turn + 1,
             "timestamp": at_ms,
             "id": str(uuid4()),
             "source": "human",
-            "msg": _text(rng, 12),
+            "msg": _text(chance, 12),
             "reply_to": None,
         }
-        total_ms = round(rng.lognormvariate(7.5, 0.8))
+        total_ms = round(chance.lognormvariate(7.5, 0.8))
         at_ms += total_ms
-        messages += [human, _reply(rng, human, at_ms, total_ms)]
-        at_ms += rng.randrange(60_000)
+        messages += [human, _reply(chance, human, at_ms, total_ms)]
+        at_ms += chance.randrange(60_000)
     return {
         "session_start": started_ms,
         "id": session,
-        "name": f"{rng.choice(NAMES)} {_text(rng, 1).capitalize()}",
+        "name": f"{chance.choice(NAMES)} {_text(chance, 1).capitalize()}",
         "messages": messages,
     }
 
 
-def _reply(rng: random.Random, human: dict[str, Any], at_ms: int, total_ms: int) -> dict[str, Any]:
+def _reply(
+    chance: random.Random, human: dict[str, Any], at_ms: int, total_ms: int
+) -> dict[str, Any]:
     reply = {
         "seq": human["seq"] + 1,
         "timestamp": at_ms,
         "id": str(uuid4()),
         "source": "bot",
-        "msg": _text(rng, 30),
+        "msg": _text(chance, 30),
         "reply_to": human["id"],
         "finish_reason": "stop",
         "pieces": 40,
@@ -119,15 +121,15 @@ def _reply(rng: random.Random, human: dict[str, Any], at_ms: int, total_ms: int)
         },
         "record": {"attempts": 1, "worker": "host:1", "model": "EleutherAI/gpt-j-6b"},
     }
-    if rng.random() < 0.02:
-        code = rng.choice(CODES)
+    if chance.random() < 0.02:
+        code = chance.choice(CODES)
         reply["error"] = {"code": code, "detail": "The model did not answer.", "retryable": True}
         del reply["finish_reason"]
     return reply
 
 
-def _text(rng: random.Random, words: int) -> str:
-    return " ".join(_word(rng) for _ in range(words))
+def _text(chance: random.Random, words: int) -> str:
+    return " ".join(_word(chance) for _ in range(words))
 
 
 def _word(chance: random.Random) -> str:
@@ -194,11 +196,11 @@ PAGES = {
 }
 
 
-def _timed(name: str, send_request: Callable[[], Any]) -> str:
+def _timed(name: str, ask: Callable[[], Any]) -> str:
     times_ms, process_ms = [], []
     for _ in range(TIMES):
         started, started_own = time.perf_counter(), time.process_time()
-        response = send_request()
+        response = ask()
         process_ms.append((time.process_time() - started_own) * 1000)
         times_ms.append((time.perf_counter() - started) * 1000)
         assert response.status_code == 200, response  # noqa: S101
@@ -238,17 +240,17 @@ def _exchange_ms(rounds: int) -> float:
     from chat.schemas import NewReply, Record, Timings
     from chat.store import leases, sessions
 
-    session, times_ms, rng = uuid4().hex, [], random.Random(1)  # noqa: S311
+    session, times_ms, chance = uuid4().hex, [], random.Random(1)  # noqa: S311
     redis, allowed = store(), replace(limits(), messages_per_minute=10_000)
     redis.run(sessions.create(session, "Ada", address=session, limits=limits()))
     for _ in range(rounds):
         message, reply = uuid4(), uuid4()
         started = time.perf_counter()
-        redis.run(sessions.accept(session, message, _text(rng, 12), limits=allowed))
+        redis.run(sessions.accept(session, message, _text(chance, 12), limits=allowed))
         redis.run(leases.take(session, "bench", reply, history=4))
         outcome = NewReply(
             id=reply,
-            msg=_text(rng, 30),
+            msg=_text(chance, 30),
             reply_to=message,
             finish_reason="stop",
             pieces=30,

@@ -1,7 +1,7 @@
-"""Latency of a message without the model's time, and throughput in replies per second.
+"""What one message costs above the model, and how many replies a second there are.
 
-The clients share this machine's cores with the site. Each figure is followed by a raw WebSocket
-echo with the same server and clients, measured in the same run: compare only the ratios.
+Everything, the clients too, shares this machine's cores. Beside each figure stands a raw WebSocket
+echo by the same server and the same clients, measured in the same run: compare ratios.
 """
 
 import asyncio
@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from websockets.asyncio.client import connect
 
 from bench._load import (
+    begin_web,
     close_all,
     open_sessions,
     replies_per_second,
     round_trips_ms,
-    set_behaviour,
+    script,
     site,
     spread,
-    start_web,
 )
 from tests.ports import free_port
 from tests.processes import WEB_SERVERS, Stack
@@ -52,7 +52,7 @@ async def _measure(stack: Stack, server: str, model: str) -> list[str]:
         )
 
     lines.append(await _rate(stack, echo, "instant model", BUSY_SESSIONS, each=10))
-    set_behaviour(model, delay_s=SLOW_MODEL_S)
+    script(model, delay_s=SLOW_MODEL_S)
     possible = f"of {SLOW_SESSIONS / SLOW_MODEL_S:.0f} possible"
     lines.append(await _rate(stack, echo, f"200 ms model ({possible})", SLOW_SESSIONS, each=15))
     return lines
@@ -71,5 +71,5 @@ async def _rate(stack: Stack, echo: str, what: str, count: int, each: int) -> st
 
 def _start_echo(stack: Stack, server: str) -> str:
     port = str(free_port())
-    start_web(stack, server, "bench._echo:application", port)
+    begin_web(stack, server, "bench._echo:application", port)
     return port

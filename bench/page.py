@@ -1,9 +1,9 @@
 """The chat page's transfer size and its longest frames.
 
-The size is the sum of all files of the first visit, compressed with gzip. The browser measures the
-times: wall-clock time from the frame with the history until the transcript is painted; frames above
-50 ms by the Long Animation Frames API, which other processes on the machine affect; and the CPU
-time of each task of the page's thread, which they do not affect.
+The size is that of every file of the first visit, compressed with gzip. Times are measured by the
+browser: wall-clock time from the frame with the history until the transcript is painted; frames
+above 50 ms by the Long Animation Frames API, which other processes on the machine slow down; and
+the CPU time of each task of the page's thread, which they do not.
 """
 
 import gzip

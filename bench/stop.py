@@ -1,7 +1,7 @@
-"""Time from `reply.stop` to the end of the model request, measured by the model stub.
+"""How long after `reply.stop` the model is let go, seen by the model's own server.
 
-It counts from the client's frame to the close of the connection at the stub, for models that
-generate at different speeds. The request to a silent model ends at the next renewal of the lease.
+From the client's frame to the end of the connection at the model, for models that write at
+different speeds. A model that is silent is let go when the worker looks at its lease again.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from typing import Any
 
 import requests
 
-from bench._load import set_behaviour, site, spread
+from bench._load import script, site, spread
 from tests.client import Client, create_session
 from tests.processes import WEB_SERVERS
 
 STOPS = 50
-# The stub's behaviour.
+# What the model does, by the pause before each piece of text.
 MODELS: dict[str, dict[str, Any]] = {
     "50 tokens/s": {"pieces": ["word "], "endless": True, "piece_delay_s": 0.02},
     " 5 tokens/s": {"pieces": ["word "], "endless": True, "piece_delay_s": 0.2},
@@ -28,9 +28,9 @@ def run() -> Iterator[str]:
     """Measure with each kind of model."""
     with site(next(iter(WEB_SERVERS))) as (stack, model):
         for name, behaviour in MODELS.items():
-            set_behaviour(model, **behaviour)
-            durations_ms = asyncio.run(_stops_ms(stack.url, stack.ws_url, model))
-            yield f"{name}: {spread(durations_ms)} of {STOPS} stops"
+            script(model, **behaviour)
+            took = asyncio.run(_stops_ms(stack.url, stack.ws_url, model))
+            yield f"{name}: {spread(took)} of {STOPS} stops"
 
 
 async def _stops_ms(url: str, ws_url: str, model: str) -> list[float]:
@@ -48,10 +48,10 @@ async def _stop_ms(client: Client, model: str) -> float:
     return (await asyncio.to_thread(_let_go_at, model) - asked_at) * 1000
 
 
-def _disconnected_at_s(model: str) -> float:
-    """Wait for the end of the last model request; return its time in seconds since 1970."""
+def _let_go_at(model: str) -> float:
+    """Wait until the model's last client went away, and return when, in seconds since 1970."""
     while True:
-        recorded = requests.get(f"{model}/requests", timeout=10).json()
-        if ended_at := recorded[-1]["disconnected_at_s"]:
+        seen = requests.get(f"{model}/requests", timeout=10).json()
+        if ended_at := seen[-1]["disconnected_at_s"]:
             return float(ended_at)
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The Django project: settings, ASGI application, URLs and Celery app."""
+"""Wiring: settings, ASGI entry, URL table and the Celery app."""
 
 from chatproject.celery import app as celery_app
 

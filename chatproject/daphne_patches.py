@@ -13,7 +13,7 @@ import asyncio
 import sys
 from typing import Any
 
-MAX_REASON_BYTES = 123  # RFC 6455, 5.5: a control frame has 125 bytes, two of them the code
+MAX_REASON_BYTES = 123
 
 
 def apply() -> None:
@@ -28,14 +28,14 @@ def _allow_standard_close_codes() -> None:
 
     handle_reply = WebSocketProtocol.handle_reply
 
-    def patched(self: Any, message: dict[str, Any]) -> None:
+    def handle_reply_or_close(self: Any, message: dict[str, Any]) -> None:
         if message.get("type") == "websocket.close" and self.state != self.STATE_CONNECTING:
             reason = (message.get("reason") or "").encode()[:MAX_REASON_BYTES]
             self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason)
         else:
             handle_reply(self, message)
 
-    WebSocketProtocol.handle_reply = patched
+    WebSocketProtocol.handle_reply = handle_reply_or_close
 
 
 def _cancel_every_application() -> None:

@@ -1,4 +1,4 @@
-"""URLs: the admin, and those of the app `chat`."""
+"""The URL table: the admin, and everything else in chat."""
 
 from django.contrib import admin
 from django.urls import include, path

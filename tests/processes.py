@@ -120,9 +120,7 @@ class Stack:
     Redis, which `start_redis` starts. Data files and logs are in `folder`.
     """
 
-    def __init__(
-        self, folder: Path, environment: dict[str, str], web_server: str | None = None
-    ) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         self.processes: list[Process] = []
         self.environment = self._environment(environment)

@@ -43,7 +43,7 @@ NOTHING = "@id:{none}"
 STATE_LABELS = {
     State.IDLE: "idle",
     State.WAITING: "waiting",
-    State.WRITING: "in progress",
+    State.IN_PROGRESS: "in progress",
     State.FAILED: "failed",
 }
 ERROR_CODES = frozenset(code.value for code in ErrorCode)

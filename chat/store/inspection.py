@@ -22,10 +22,6 @@ class State(StrEnum):
     IN_PROGRESS = "in_progress"
     FAILED = "failed"
 
-    @property
-    def label(self) -> str:
-        return self.value.replace("_", " ")
-
 
 @dataclass(frozen=True)
 class Summary:

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from chat.store import cluster, leases, statistics
 from chat.store.client import Store
-from chat.store.inspection import Busy, busy_sessions
+from chat.store.inspection import BusySession, busy_sessions
 from tests.component.conftest import due_at_ms, send_message, store_reply, take_message
 
 
@@ -60,14 +60,14 @@ def test_an_event_is_counted_with_its_time(store: Store) -> None:
 def test_busy_sessions_have_their_waiting_messages_and_whether_a_reply_is_in_progress(
     store: Store, session: str
 ) -> None:
-    def found() -> Busy:
+    def found() -> BusySession:
         return next(each for each in store.run(busy_sessions()) if each.session == session)
 
     send_message(store, session)
     send_message(store, session)
-    assert found() == Busy(session, writing=False, messages=2)
+    assert found() == BusySession(session, in_progress=False, messages=2)
     take_message(store, session)
-    assert found() == Busy(session, writing=True, messages=2)
+    assert found() == BusySession(session, in_progress=True, messages=2)
 
 
 def test_the_worker_with_the_most_free_slots_is_found_and_loses_one(store: Store) -> None:

@@ -1,7 +1,7 @@
-"""`make conformance`: run every Autobahn case against both web servers; takes ten minutes.
+"""`make conformance`: every Autobahn case against both servers, as tables; some ten minutes.
 
-`python -m tests.conformance [daphne|uvicorn …]` selects servers. Prints one table per server. The
-exit status is 1 if a case of RFC 6455 fails that is not a known failure.
+SERVERS (arguments): daphne, uvicorn; both where none is given. The exit status is 1 where a case
+of the protocol's rules fails that is not known.
 """
 
 import sys
@@ -21,9 +21,9 @@ from tests.conformance.servers import (
 from tests.processes import WEB_SERVERS, Stack, wait_for
 
 TIMEOUT_S = 1200
-BEYOND_CONFORMANCE = {9, 12, 13}
-CONFORMANCE = [f"{number}.*" for number in GROUPS if number not in BEYOND_CONFORMANCE]
-PERFORMANCE = [f"{number}.*" for number in sorted(BEYOND_CONFORMANCE)]
+BEYOND_THE_RULES = {9, 12, 13}
+RULES = [f"{number}.*" for number in GROUPS if number not in BEYOND_THE_RULES]
+HEAVY = [f"{number}.*" for number in sorted(BEYOND_THE_RULES)]
 
 
 def group(case: str) -> int:
@@ -31,7 +31,7 @@ def group(case: str) -> int:
 
 
 def run(server: str) -> dict[str, str]:
-    """Run all cases against a server; return case → result."""
+    """Return the verdicts of all cases."""
     with Stack(Path(tempfile.mkdtemp()), {}) as stack:
         stack.start_redis()
         web = start(stack, server, ECHO)
@@ -41,9 +41,8 @@ def run(server: str) -> dict[str, str]:
         return results(url, RULES, TIMEOUT_S) | results(url, HEAVY, TIMEOUT_S, at_a_time=1)
 
 
-def print_table(server: str, results: dict[str, str]) -> None:
-    print(f"\n{server}\n\n| group | cases | passed | unimplemented | failed |")
-    print("|---|---|---|---|---|")
+def show(server: str, found: dict[str, str]) -> None:
+    print(f"\n{server}\n\n| group | cases | passed | not offered | failed |\n|---|---|---|---|---|")
     for number, title in GROUPS.items():
         cases = {case: result for case, result in found.items() if group(case) == number}
         counts = Counter(cases.values())
@@ -55,17 +54,17 @@ def print_table(server: str, results: dict[str, str]) -> None:
         )
 
 
-def unknown_failures(server: str, results: dict[str, str]) -> set[str]:
-    failed = {case for case in failures(results) if group(case) not in BEYOND_CONFORMANCE}
-    return failed - KNOWN_FAILURES[server]
+def unknown_failures(server: str, found: dict[str, str]) -> set[str]:
+    rules = {case for case in failures(found) if group(case) not in BEYOND_THE_RULES}
+    return rules - KNOWN_FAILURES[server]
 
 
 def main(servers: list[str]) -> int:
     unknown: set[str] = set()
     for server in servers or list(WEB_SERVERS):
-        results = run(server)
-        print_table(server, results)
-        unknown |= unknown_failures(server, results)
+        found = run(server)
+        show(server, found)
+        unknown |= unknown_failures(server, found)
     return 1 if unknown else 0
 
 

@@ -1,7 +1,7 @@
-"""Run Autobahn cases against a WebSocket: `python -m tests.conformance.autobahn URL N CASE…`.
+"""Drive Autobahn's cases against a WebSocket: `python -m tests.conformance.autobahn URL N CASE…`.
 
-N is the number of concurrent cases. Prints one JSON object, case number → result.
-This is a separate process because the driver's native threads may abort the interpreter at exit.
+A process of its own, because the driver's native threads may abort the interpreter they live in
+when it ends. N cases run at a time. Prints one JSON object, case number → verdict.
 """
 
 import asyncio
@@ -16,18 +16,18 @@ from kosoku import FailureError, run_fuzzingclient
 async def results(url: str, at_a_time: int, cases: Sequence[str]) -> dict[str, str]:
     """Return what each case found: OK, NON-STRICT, INFORMATIONAL, UNIMPLEMENTED, FAILED or ERROR.
 
-    `cases` are numbers or patterns such as `7.*`. A case with correct messages but a wrong close
-    handshake counts as FAILED.
+    `cases` are numbers or patterns such as `7.*`. A case whose messages are right but whose close
+    is not counts as FAILED.
     """
     try:
-        outcomes = await run_fuzzingclient(url, cases, concurrency=concurrency)
+        results = await run_fuzzingclient(url, cases, concurrency=at_a_time)
     except FailureError as failure:
-        outcomes = failure.results
+        results = failure.results
     return {
         result.case_id: "FAILED"
         if result.behavior.value == "OK" and not result.passed
         else result.behavior.value
-        for result in outcomes
+        for result in results
     }
 
 

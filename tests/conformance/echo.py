@@ -1,6 +1,6 @@
-"""The ASGI application with a consumer that echoes, as Autobahn's cases require.
+"""The application with one change: its socket sends back what it gets, as Autobahn's cases want it.
 
-The Origin check, the routing and the dispatch of the consumer are those of the project.
+The Origin check, the routing and the consumer's own dispatch stay as they are.
 """
 
 import os
@@ -21,7 +21,7 @@ from chat.websocket.origins import SameOriginValidator  # noqa: E402
 
 
 class EchoConsumer(ChatConsumer):
-    """The chat consumer, reduced to an echo."""
+    """The chat's consumer without the chat."""
 
     async def connect(self) -> None:
         await self.accept()

@@ -1,4 +1,4 @@
-"""Start both web servers, with the chat's route or with a route that echoes."""
+"""Both servers the project runs on, with the chat's route and with a route that echoes."""
 
 import json
 import subprocess
@@ -48,7 +48,7 @@ def is_serving(web: Process) -> bool:
 def results(url: str, cases: Sequence[str], timeout_s: float, at_a_time: int = 4) -> dict[str, str]:
     """Return case → verdict; `cases` are numbers or patterns."""
     run = subprocess.run(
-        [sys.executable, "-m", "tests.conformance.autobahn", url, str(concurrency), *cases],
+        [sys.executable, "-m", "tests.conformance.autobahn", url, str(at_a_time), *cases],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""Autobahn's cases of RFC 6455 on both web servers.
+"""Autobahn's cases for the rules of the WebSocket protocol, on both servers.
 
 Left to `make conformance`: size and speed. Compression is not offered.
 """
@@ -19,14 +19,16 @@ from tests.conftest import NewStack
 from tests.ports import free_port
 from tests.processes import WEB_SERVERS, wait_for
 
-CONFORMANCE = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
-CASES_WITHOUT_ECHO = ["2.*", "3.*", "4.*", "7.*"]
-REQUIRES_ECHO = {"7.1.1"}
+RULES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
+RULES_WITHOUT_ECHO = ["2.*", "3.*", "4.*", "7.*"]
+WANTS_AN_ECHO = {"7.1.1"}
 TIMEOUT_S = 120
 
 
 @pytest.mark.parametrize("server", WEB_SERVERS)
-def test_the_socket_conforms_to_rfc_6455(new_stack: NewStack, redis_url: str, server: str) -> None:
+def test_the_socket_keeps_the_rules_of_websocket(
+    new_stack: NewStack, redis_url: str, server: str
+) -> None:
     echo = start(new_stack(REDIS_URL=redis_url, PORT=str(free_port())), server, ECHO)
     chat = start(new_stack(REDIS_URL=redis_url, SOCKETS_PER_SESSION="1000"), server, CHAT)
     wait_for(lambda: is_serving(echo) and is_serving(chat), f"{server} to serve")

@@ -1,5 +1,5 @@
-"""Fault injection: real processes and networks are broken and lost messages are counted.
+"""The real processes, broken on purpose, and the count of what is lost.
 
 `make faults` runs every row of `catalogue.py` and prints the report; `test_faults.py` runs a short
-selection.
+selection of them.
 """

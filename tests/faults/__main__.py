@@ -1,8 +1,4 @@
-"""`python -m tests.faults [NUMBER …]`: run rows on each web server and print one table for each.
-
-The tables are also stored in var/faults.md. TEST_WEB_SERVER selects one web server. The exit status
-is 1 if a row failed.
-"""
+"""`python -m tests.faults [NUMBER …]`: run the rows, print the report and keep it in var/."""
 
 import argparse
 import asyncio
@@ -18,7 +14,7 @@ from pathlib import Path
 
 from tests.faults.catalogue import catalogue
 from tests.faults.host_faults import small_disk
-from tests.faults.report import Line, report
+from tests.faults.report import Line, table
 from tests.faults.site import Site, running_site
 from tests.faults.trial import CannotRunHere, Fault, Trial
 from tests.faults.verification import Counts
@@ -32,8 +28,8 @@ ROW_TIMEOUT_S = 280
 ALL_TIMEOUT_S = 14.5 * 60
 
 
-async def run_all(faults: list[Fault], sessions: int, web_server: str) -> list[Line]:
-    """Run the faults, each on a site of its own, CONCURRENT_FAULTS at a time."""
+async def main(faults: list[Fault], sessions: int) -> list[Line]:
+    """Run the faults, each on a site of its own, LANES at a time: many of them mostly wait."""
     lines: list[Line] = []
     ends_at = time.monotonic() + ALL_TIMEOUT_S
 
@@ -47,32 +43,32 @@ async def run_all(faults: list[Fault], sessions: int, web_server: str) -> list[L
             took_s = time.monotonic() - started_at
             show(f"{fault.number:2} {fault.title}: {line.skip_reason or result} ({took_s:.0f} s)")
 
-    concurrent = deque(fault for fault in faults if fault.order == "early")
-    concurrent += (fault for fault in faults if fault.order == "any")
-    await asyncio.gather(*(run_queued(concurrent) for _ in range(CONCURRENT_FAULTS)))
-    await run_queued(deque(fault for fault in faults if fault.order == "alone"))
+    together = deque(fault for fault in faults if fault.order == "early")
+    together += (fault for fault in faults if fault.order == "any")
+    await asyncio.gather(*(run_in_turn(together) for _ in range(CONCURRENT_FAULTS)))
+    await run_in_turn(deque(fault for fault in faults if fault.order == "alone"))
     return sorted(lines, key=lambda line: (line.number, line.fault))
 
 
-async def run(fault: Fault, sessions: int, web_server: str, timeout_s: float) -> Line:
-    """Run one fault on a site of its own. An exception is reported in the row's line."""
-    not_run = Line(fault.number, fault.title, 0, Counts(), None)
+async def run(fault: Fault, sessions: int, timeout_s: float) -> Line:
+    """Run one fault on a site of its own; what goes wrong is a line of the report."""
+    unrun = Line(fault.number, fault.title, 0, Counts(), None)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         try:
             async with AsyncExitStack() as stack, asyncio.timeout(timeout_s):
                 if fault.disk_bytes:
                     await stack.enter_async_context(small_disk(Path(folder), fault.disk_bytes))
-                site = running_site(Path(folder), fault.environment, web_server)
+                site = running_site(Path(folder), **fault.environment)
                 return await run_on(await stack.enter_async_context(site), fault, sessions)
         except CannotRunHere as skip_reason:
-            return replace(not_run, skip_reason=str(skip_reason))
+            return replace(unrun, skip_reason=str(skip_reason))
         except Exception as error:
             logger.exception("%s", fault.title)
-            return replace(not_run, failure=f"{type(error).__name__}: {error}")
+            return replace(unrun, failure=f"{type(error).__name__}: {error}")
 
 
 async def run_on(site: Site, fault: Fault, sessions: int) -> Line:
-    """Run one fault on a running site."""
+    """Run one fault on a site that works."""
     trial, failure = Trial(site, sessions, fault.times), ""
     try:
         async with asyncio.timeout(ROW_TIMEOUT_S):
@@ -86,10 +82,10 @@ async def run_on(site: Site, fault: Fault, sessions: int) -> Line:
     return Line(fault.number, fault.title, trial.times, trial.counts, trial.recovery_s, failure)
 
 
-def store_logs(web_server: str, fault: Fault, logs: dict[str, str]) -> None:
-    """Store the logs of the processes of a failed row."""
+def keep_logs(fault: Fault, logs: dict[str, str]) -> None:
+    """Keep what the processes of a failed row wrote."""
     for name, text in logs.items():
-        path = ROOT / "var" / "faults" / f"{web_server}-{fault.number:02}-{name}"
+        path = ROOT / "var" / "faults" / f"{fault.number:02}-{name}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
@@ -97,24 +93,6 @@ def store_logs(web_server: str, fault: Fault, logs: dict[str, str]) -> None:
 def show(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def main(numbers: list[int], sessions: int) -> int:
-    """Run the rows with these numbers, or all rows; return the exit status."""
-    faults = [fault for fault in catalogue() if not numbers or fault.number in numbers]
-    if unknown := set(numbers) - {fault.number for fault in faults}:
-        write_line(f"There is no row {', '.join(map(str, sorted(unknown)))}.")
-        return 2
-    selected = os.environ.get("TEST_WEB_SERVER")
-    results: dict[str, list[Line]] = {}
-    for web_server in [selected] if selected else WEB_SERVERS:
-        results[web_server] = asyncio.run(run_all(faults, sessions, web_server))
-    text = "\n".join(report(*result) for result in results.items())
-    path = ROOT / "var" / "faults.md"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
-    write_line(f"\n{text}\n{path}")
-    return 0 if all(line.passed for lines in results.values() for line in lines) else 1
 
 
 if __name__ == "__main__":
@@ -125,7 +103,7 @@ if __name__ == "__main__":
     wanted = [one for one in catalogue() if not options.numbers or one.number in options.numbers]
     found = asyncio.run(main(wanted, options.sessions))
     report = table(found)
-    path = ROOT / "var" / "faults.md"
+    path = ROOT / "var" / f"faults-{os.environ.get('TEST_WEB_SERVER', 'daphne')}.md"
     path.parent.mkdir(exist_ok=True)
     path.write_text(report)
     show(f"\n{report}\n{path}")

@@ -1,6 +1,6 @@
-"""The client of the fault suite: it reconnects after every disconnect and loses no message.
+"""The client of the fault suite: it reconnects after every cut and loses nothing.
 
-It reconnects with `after`, and sends messages that were not accepted again with the same id.
+It reconnects with `after` and sends what was not accepted again, under the same id.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from websockets.exceptions import WebSocketException
 
 from tests.client import Client
 from tests.client_view import Frame
-from tests.faults.markers import FILLER, marked_text, markers_in
+from tests.faults.markers import WORDS, marked_text, markers_in
 
 RECONNECT_S = (0.1, 1.0)
 RESEND_AFTER_S = 2.0
@@ -25,12 +25,12 @@ RESEND_AFTER_S = 2.0
 
 @dataclass
 class Sent:
-    """One message of a client; times are of the monotonic clock."""
+    """One message of a client; times are by the monotonic clock."""
 
     text: str
     id: str = field(default_factory=lambda: str(uuid4()))
     sent_at: float = field(default_factory=time.monotonic)
-    last_sent_at: float = 0.0
+    tried_at: float = 0.0
     accepted_at: float | None = None
     answered_at: float | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -46,7 +46,7 @@ class ResilientClient(Client):
         self.errors: list[Frame] = []
         self.types: Counter[str] = Counter()
         self.closes: list[int] = []
-        self.foreign_markers: list[str] = []
+        self.foreign: list[str] = []
         self.expired = asyncio.Event()
         self.ping_interval_s: float | None = 5
         self._address = address
@@ -62,16 +62,16 @@ class ResilientClient(Client):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.close()
 
-    async def send_next(self, filler: str = FILLER) -> Sent:
+    async def send_next(self, words: str = WORDS) -> Sent:
         """Send the next message as soon as possible."""
-        sent = Sent(marked_text(self.marker, len(self.sent) + 1, filler))
+        sent = Sent(marked_text(self.marker, len(self.sent) + 1, words))
         self.sent.append(sent)
         await self._try(sent)
         return sent
 
-    async def exchange(self, filler: str = FILLER) -> Sent:
+    async def ask(self, words: str = WORDS) -> Sent:
         """Send the next message and wait for its reply or failure."""
-        sent = await self.send_next(filler)
+        sent = await self.send_next(words)
         await sent.answered.wait()
         return sent
 
@@ -86,7 +86,7 @@ class ResilientClient(Client):
             await self.send(kind, **fields)
 
     async def _try(self, sent: Sent) -> None:
-        sent.last_sent_at = time.monotonic()
+        sent.tried_at = time.monotonic()
         await self.send_if_connected("message.send", id=sent.id, msg=sent.text)
 
     async def _reconnect(self) -> None:
@@ -101,7 +101,7 @@ class ResilientClient(Client):
                     ping_timeout=10,
                 )
             if self._reading:
-                # Unlike gather, wait does not cancel the reading task when this task is cancelled.
+                # Unlike gather, wait leaves the reading alone when this task is cancelled.
                 await asyncio.wait([self._reading])
                 self._reading = None
                 self.closes.append(self.closed_with or 1006)
@@ -110,7 +110,7 @@ class ResilientClient(Client):
     async def _receive(self, text: str) -> None:
         frame = json.loads(text)
         self.types[frame["type"]] += 1
-        self.foreign_markers += [marker for marker in markers_in(text) if marker != self.marker]
+        self.foreign += [marker for marker in markers_in(text) if marker != self.marker]
         if frame["type"] == "session.expired" or frame.get("code") == "session.unknown":
             self.expired.set()
         if frame["type"] == "error":
@@ -123,7 +123,7 @@ class ResilientClient(Client):
                 await self._try(sent)
 
     def _compare_with_sent(self) -> None:
-        """Update the sent messages from the client's view of the session."""
+        """Update what was sent from what the session is known to hold."""
         now = time.monotonic()
         for sent in self.sent:
             if not self.view.has(sent.id):
@@ -139,10 +139,10 @@ class ResilientClient(Client):
         return [sent for sent in self.sent if sent.accepted_at is None]
 
     async def _resend(self) -> None:
-        """Send messages again that were rejected or not confirmed."""
+        """Send again what was refused or never confirmed."""
         while True:
             await asyncio.sleep(RESEND_AFTER_S / 4)
             now = time.monotonic()
             for sent in self._not_accepted():
-                if now - sent.last_sent_at > RESEND_AFTER_S:
+                if now - sent.tried_at > RESEND_AFTER_S:
                     await self._try(sent)

@@ -1,4 +1,4 @@
-"""Many clients that chat at the same time."""
+"""Many clients at once, in mid-conversation."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from tests.faults.client import ResilientClient, Sent
-from tests.faults.markers import FILLER
+from tests.faults.markers import WORDS
 from tests.faults.site import Site
 
 SETTLE_S = 120.0
@@ -44,7 +44,7 @@ class ClientGroup:
     async def ask_each(self, within_s: float = SETTLE_S) -> None:
         """Send one message per client and wait for all replies."""
         async with asyncio.timeout(within_s):
-            await asyncio.gather(*(client.exchange() for client in self.clients))
+            await asyncio.gather(*(client.ask() for client in self.clients))
 
     @asynccontextmanager
     async def conversing(
@@ -58,34 +58,34 @@ class ClientGroup:
         await self.in_mid_reply(share)
         try:
             yield
-            done.set()
+            over.set()
             async with asyncio.timeout(SETTLE_S):
                 await asyncio.gather(*conversations)
         finally:
             for conversation in conversations:
                 conversation.cancel()
 
-    async def until_in_mid_reply(self, share: float = 0.25) -> None:
-        """Wait until a share of all sessions has a partial reply."""
+    async def in_mid_reply(self, share: float = 0.25) -> None:
+        """Wait until a share of all sessions has a reply half written."""
         async with asyncio.timeout(SETTLE_S):
             while sum(bool(one.view.text) for one in self.clients) < share * len(self.clients):
                 await asyncio.sleep(0.01)
 
-    async def wait_answered(self, sent: Iterable[Sent], within_s: float = SETTLE_S) -> None:
-        """Wait until these messages have an outcome."""
+    async def answered(self, sent: Iterable[Sent], within_s: float = SETTLE_S) -> None:
+        """Wait until these are answered."""
         async with asyncio.timeout(within_s):
             await asyncio.gather(*(one.answered.wait() for one in sent))
 
     async def settle(self) -> None:
-        """Wait until every sent message has an outcome."""
-        await self.wait_answered(self.sent())
+        """Wait until everything sent is answered."""
+        await self.answered(self.sent())
 
     def sent(self) -> list[Sent]:
         """Return all messages of all clients."""
         return [sent for client in self.clients for sent in client.sent]
 
     def open_at(self, instant: float) -> list[Sent]:
-        """Return the messages that were sent but had no outcome at an instant."""
+        """Return the messages that were sent and not answered at an instant."""
         return [
             sent
             for sent in self.sent()
@@ -93,10 +93,7 @@ class ClientGroup:
         ]
 
     def recovery_s(self, fault_started_at: float, fault_ended_at: float | None = None) -> float:
-        """Return the time from the end of the fault to the last reply of those open at its start.
-
-        Without `fault_ended_at` the time counts from the start of the fault.
-        """
+        """Return how long after the mending the last message open at the break was answered."""
         since = fault_started_at if fault_ended_at is None else fault_ended_at
         ends = [sent.answered_at or time.monotonic() for sent in self.open_at(fault_started_at)]
         return max(0.0, max(ends, default=since) - since)

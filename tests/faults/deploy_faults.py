@@ -8,12 +8,12 @@ from tests.faults.trial import Trial, fault
 
 SESSIONS = 200
 PAUSE_S = 8.0
-SHORT_FILLER = "short"
+FEW_WORDS = "and on"
 
 
 @fault(
     19,
-    "rolling deploy of a worker and the web process under 200 sessions",
+    "200 sessions talk while a worker and the web process are replaced in turn",
     times=10,
     order="alone",
 )

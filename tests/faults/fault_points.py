@@ -1,9 +1,9 @@
-"""The site's settings with fault points, for the fault tests only.
+"""The site's settings with points where a worker dies, for the tests only.
 
-A worker that reaches a fault point whose file exists in DATA_DIR deletes the file and kills itself:
-`die-before-commit`, `die-during-commit` (after the command is sent, before its reply is read),
-`die-after-commit`. If the file `clock` exists at startup, its number of seconds is added to the
-time of Python's clock. While the file `drop-tasks` exists, every fifth task is not published.
+A worker that comes to a point whose file is in DATA_DIR takes the file away and kills itself there:
+`die-before-commit`, `die-during-commit` (sent, the answer never read), `die-after-commit`.
+With the file `clock` there at the start, its number of seconds is added to Python's clock.
+Every fifth task is lost on its way to the broker while the file `lose-tasks` is there.
 """
 
 import itertools
@@ -20,13 +20,13 @@ from chat.store.client import Store
 from chatproject.settings import *  # noqa: F403
 from chatproject.settings import DATA_DIR
 
-DROP_EVERY = 5
+LOST_EACH = 5
 CLOCK = Path(DATA_DIR, "clock")
 real_time = time.time
 
 
 def exit_at(point: str) -> None:
-    """Kill this process if the fault point is armed and no other process reached it first."""
+    """Kill this process if it is the first to reach an armed point."""
     try:
         Path(DATA_DIR, point).unlink()
     except FileNotFoundError:
@@ -35,7 +35,7 @@ def exit_at(point: str) -> None:
 
 
 def with_fault_points(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Return Store.run with a fault point before, during and after each commit."""
+    """Return Store.run with a point before, in and after each commit."""
 
     def run_and_die(self: Store, command: Any) -> Any:
         if command.script != "commit":
@@ -68,19 +68,19 @@ def lose_tasks(put: Callable[..., Any]) -> Callable[..., Any]:
     """Return the transport's publish method with every fifth answer task lost."""
     count = itertools.count(1)
 
-    def put_or_drop(self: Any, queue: str, message: Any, **options: Any) -> Any:
+    def put_or_lose(self: Any, queue: str, message: Any, **options: Any) -> Any:
         is_answer = message.get("headers", {}).get("task") == "chat.tasks.answer"
-        dropping_now = is_answer and Path(DATA_DIR, "drop-tasks").exists()
-        if dropping_now and next(count) % DROP_EVERY == 0:
-            with Path(DATA_DIR, "dropped-tasks").open("a") as dropped:
-                dropped.write("x")
+        losing_now = is_answer and Path(DATA_DIR, "lose-tasks").exists()
+        if losing_now and next(count) % LOST_EACH == 0:
+            with Path(DATA_DIR, "lost-tasks").open("a") as lost:
+                lost.write("x")
             return None
         return put(self, queue, message, **options)
 
-    return put_or_drop
+    return put_or_lose
 
 
 if CLOCK.exists():
-    setattr(time, "time", skewed_time)  # noqa: B010
-setattr(Store, "run", with_fault_points(Store.run))  # noqa: B010 mypy rejects an assignment to a method
-setattr(transport.Channel, "_put", drop_tasks(transport.Channel._put))  # noqa: B010
+    setattr(time, "time", wrong_time)  # noqa: B010
+setattr(Store, "run", with_fault_points(Store.run))  # noqa: B010 what a type checker rightly refuses
+setattr(transport.Channel, "_put", lose_tasks(transport.Channel._put))  # noqa: B010

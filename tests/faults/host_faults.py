@@ -1,4 +1,4 @@
-"""Faults of the host's clock, database and disk: rows 17 and 18."""
+"""Faults of the host: its clock, its database, its disk: rows 17 and 18."""
 
 import asyncio
 import sqlite3
@@ -17,12 +17,7 @@ DISK_BYTES = 32 * 1024 * 1024
 BLOCK = b"x" * 4096
 
 
-@fault(
-    17,
-    "clock of web process and workers jumps by an hour, forwards and backwards",
-    times=3,
-    environment=POINTS,
-)
+@fault(17, "clock of web and workers jumps by an hour, both ways", times=3, environment=POINTS)
 async def clock_jumps(trial: Trial) -> None:
     """Only the clock of Redis stays right, and only that one is used."""
     clock = trial.site.data / "clock"
@@ -31,7 +26,7 @@ async def clock_jumps(trial: Trial) -> None:
     async with trial.group() as group:
         async with group.conversing():
             for jump_s in (HOUR_S, 0, -HOUR_S):
-                await group.until_in_mid_reply()
+                await group.in_mid_reply()
                 trial.fault_started()
                 clock.write_text(str(jump_s))
                 await trial.recovered(group)
@@ -53,7 +48,7 @@ async def database_locked(trial: Trial) -> None:
             assert (await trial.site.readiness())[0] == 200
             page = await trial.site.in_thread(trial.site.request, "GET", "/")
             assert page.status_code == 200
-        await group.exchange_each()
+        await group.ask_each()
         database.rollback()
     database.close()
     assert trial.counts.failed == 0
@@ -61,12 +56,12 @@ async def database_locked(trial: Trial) -> None:
 
 @fault(18, "disk full under DATA_DIR", disk_bytes=DISK_BYTES)
 async def disk_full(trial: Trial) -> None:
-    """Writes are rejected, reads work, and writes work again once there is space."""
+    """What cannot be written is refused, what was written can be read, and it heals by itself."""
     site = trial.site
     async with trial.group() as group:
         filler = site.data / "filler"
         await site.in_thread(fill, filler)
-        await _until_rejected(trial.site)
+        await _until_refused(trial.site)
         for client in group.clients:
             await client.send_next()
             await client.wait_until(partial(len, client.errors))
@@ -78,19 +73,19 @@ async def disk_full(trial: Trial) -> None:
         trial.fault_ended()
         await trial.recovered(group)
         await site.until_ready()
-        await group.exchange_each()
+        await group.ask_each()
     assert trial.counts.failed == 0
 
 
-async def _until_rejected(site: Site) -> None:
-    """Create sessions until Redis rejects one: the last block of its file has space for some."""
+async def _until_refused(site: Site) -> None:
+    """The last block of the file takes some writes more."""
     async with asyncio.timeout(60):
         while (await site.in_thread(site.request, "POST", "/token", params={"name": "Ada"})).ok:
             pass
 
 
 def fill(path: Path) -> None:
-    """Write to a file until the disk is full."""
+    """Write to the disk until nothing fits."""
     with path.open("wb", buffering=0) as file:
         try:
             while file.write(BLOCK):
@@ -101,7 +96,7 @@ def fill(path: Path) -> None:
 
 @asynccontextmanager
 async def small_disk(folder: Path, size_bytes: int) -> AsyncIterator[None]:
-    """Mount a disk of this size on a folder; raises CannotRunHere."""
+    """Make a folder a disk of its own, of this size; raises CannotRun."""
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(folder)]
     if (await asyncio.to_thread(subprocess.run, mount, capture_output=True)).returncode:
         raise CannotRunHere("mounting a small disk needs root")

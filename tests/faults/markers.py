@@ -1,21 +1,21 @@
-"""Markers in messages, by which a reply in the wrong session is recognised."""
+"""Marked messages: each text says whose it is, so that a wrong reply is recognised."""
 
 import re
 import secrets
 from collections.abc import Iterator
 
 MARKER = re.compile(r"\bm[0-9a-f]{12}\b")
-FILLER = "followed by some filler text that is streamed word by word"
+WORDS = "and some more words to write down one by one"
 
 
 def new_marker() -> str:
-    """Return a marker that no other session has."""
+    """Return a mark no other session has."""
     return f"m{secrets.token_hex(6)}"
 
 
-def marked_text(marker: str, number: int, filler: str = FILLER) -> str:
+def marked_text(marker: str, number: int, words: str = WORDS) -> str:
     """Return a session's message number `number`."""
-    return f"{marker} {number} {filler}"
+    return f"{marker} {number} {words}"
 
 
 def echo(text: str) -> str:
@@ -24,5 +24,5 @@ def echo(text: str) -> str:
 
 
 def markers_in(text: str) -> Iterator[str]:
-    """Yield every marker in a text."""
+    """Yield every mark that a text carries."""
     return (found.group() for found in MARKER.finditer(text))

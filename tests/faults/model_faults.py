@@ -10,8 +10,8 @@ from tests.model_stub import Behaviour, failing, loading, overloaded
 TIMEOUT_S = 2.0
 DEADLINE_S = 12.0
 SWEEP_S = 5.0
-SHORT_TIMEOUTS = {"MODEL_TIMEOUT_S": f"{TIMEOUT_S:g}", "REPLY_DEADLINE_S": f"{DEADLINE_S:g}"}
-HANG_S = 14.0  # above the delay at which the sweep counts as overdue
+IMPATIENT = {"MODEL_TIMEOUT_S": f"{TIMEOUT_S:g}", "REPLY_DEADLINE_S": f"{DEADLINE_S:g}"}
+HANG_S = 14.0  # longer than a sweep may be late
 FEW_THREADS = {
     "MODEL_TIMEOUT_S": f"{HANG_S + 2:g}",
     "REPLY_DEADLINE_S": "60",
@@ -21,15 +21,15 @@ LINK_LOCAL = "http://169.254.169.254/latest/meta-data/"
 
 # How the model's server behaves, and the error code that clients receive.
 BAD_MODELS: dict[str, tuple[Behaviour, str]] = {
-    "responds with 500": (failing(500), "model.unavailable"),
+    "answers 500": (failing(500), "model.unavailable"),
     "is loading": (loading(1), "model.loading"),
     "is overloaded (429)": (overloaded(1), "model.overloaded"),
     "hangs": (Behaviour(hang_after=0), "model.timeout"),
-    "resets the connection in mid-stream": (Behaviour(reset_after=3), "model.unavailable"),
-    "truncates the reply": (Behaviour(truncate=True), "model.bad_reply"),
-    "sends an empty reply": (Behaviour(text="", finish_reason="stop"), "model.bad_reply"),
+    "resets in mid-stream": (Behaviour(reset_after=3), "model.unavailable"),
+    "truncates": (Behaviour(truncate=True), "model.bad_reply"),
+    "says nothing": (Behaviour(text="", finish_reason="stop"), "model.bad_reply"),
     "sends 100 MB": (Behaviour(filler_bytes=100_000_000), "model.bad_reply"),
-    "sends garbage": (Behaviour(raw="<html>not JSON</html>"), "model.bad_reply"),
+    "sends garbage": (Behaviour(raw="<html>no model here</html>"), "model.bad_reply"),
     "sends a byte a second": (Behaviour(byte_delay_s=1.0), "reply.deadline"),
     "redirects to a link-local address": (
         Behaviour(status=302, headers={"Location": LINK_LOCAL}, raw=""),
@@ -38,7 +38,7 @@ BAD_MODELS: dict[str, tuple[Behaviour, str]] = {
 }
 
 
-@fault(16, "model server fails in eleven ways", times=len(BAD_MODELS), environment=SHORT_TIMEOUTS)
+@fault(16, "the model fails, in eleven ways", times=len(BAD_MODELS), environment=IMPATIENT)
 async def bad_model(trial: Trial) -> None:
     """In every case each session gets the right code in time, and its next message works."""
     model, wrong = trial.site.model, []
@@ -54,14 +54,14 @@ async def bad_model(trial: Trial) -> None:
                     f"a model that {name}: {sorted(map(str, received))} after {took_s:.1f} s"
                 )
             model.always(Behaviour(times=None))
-            await group.exchange_each()
+            await group.ask_each()
             if any(client.last_error() for client in group.clients):
-                problems.append(f"{name}: the next message failed")
-    assert not problems, "; ".join(problems)
+                wrong.append(f"after a model that {name} the next message failed")
+    assert not wrong, "; ".join(wrong)
     assert trial.counts.failed == len(BAD_MODELS) * trial.sessions
 
 
-@fault(16, "model server hangs on more replies than there are threads", environment=FEW_THREADS)
+@fault(16, "the model hangs on more replies than there are threads", environment=FEW_THREADS)
 async def model_hangs_on_all(trial: Trial) -> None:
     """The workers stay healthy: they sweep, run health probes, and continue with the model."""
     site = trial.site
@@ -75,7 +75,7 @@ async def model_hangs_on_all(trial: Trial) -> None:
         assert checks["sweep"] == "ok", checks
         site.model.always(Behaviour(times=None))
         trial.fault_ended()
-        await group.wait_answered(sent)
+        await group.answered(sent)
         await trial.recovered(group)
-        await group.exchange_each()
+        await group.ask_each()
         assert not any(client.last_error() for client in group.clients)

@@ -1,4 +1,4 @@
-"""Faults of Redis as store, channel layer and broker: rows 7 to 11."""
+"""Faults of Redis, as the store, the layer and the broker: rows 7 to 11."""
 
 import asyncio
 import signal
@@ -18,9 +18,9 @@ from tests.faults.site import Site
 from tests.faults.trial import Trial, fault
 
 FROZEN_S = 8.0
-DOWN_S = 3.0
-BROKER_DOWN_S = 8.0
-PING_INTERVAL_S = 0.05
+AWAY_S = 3.0
+BROKER_AWAY_S = 8.0
+PING_EACH_S = 0.05
 TYPICAL_PONG_S = 0.05
 SLOWEST_PONG_S = 1.0
 ACCEPTED_WITHIN_S = 1.0
@@ -28,7 +28,7 @@ RESET_WITHIN_S = 60.0
 
 
 class Pinger:
-    """Measures the time from ping to pong, which a blocked event loop of the web process delays."""
+    """Measures how long the web process' event loop leaves a ping without its pong."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -54,14 +54,14 @@ class Pinger:
             await asyncio.sleep(PING_EACH_S)
 
     def assert_prompt(self, slowness: float) -> None:
-        """Check the pongs: a blocked event loop adds seconds, a busy machine only milliseconds."""
+        """A call that blocks the loop shows as seconds; a busy machine as some milliseconds."""
         ordered = sorted(self.pongs_s)
         typical = ordered[len(ordered) // 2]
         assert typical < TYPICAL_PONG_S * slowness, f"a pong takes {typical:.3f} s"
         assert ordered[-1] < SLOWEST_PONG_S * slowness, f"the slowest pong took {ordered[-1]:.3f} s"
 
 
-@fault(7, "Redis frozen for 8 s while every client sends")
+@fault(7, "Redis frozen for 8 s while everybody sends")
 async def redis_frozen(trial: Trial) -> None:
     site = trial.site
     async with trial.group() as group, group.conversing():
@@ -80,16 +80,16 @@ async def redis_frozen(trial: Trial) -> None:
     assert trial.counts.failed == 0
 
 
-@fault(8, "Redis killed and restarted", times=3)
+@fault(8, "Redis killed and started again", times=3)
 async def redis_killed(trial: Trial) -> None:
     site = trial.site
     async with trial.group() as group, group.conversing():
         for _ in range(trial.times):
-            await group.until_in_mid_reply()
+            await group.in_mid_reply()
             trial.fault_started()
             await site.in_thread(site.stack.running("redis")[0].kill)
             assert (await site.readiness())[1]["redis"] == "unreachable"
-            await asyncio.sleep(DOWN_S)
+            await asyncio.sleep(AWAY_S)
             await site.in_thread(site.stack.start_redis)
             trial.fault_ended()
             await trial.recovered(group)
@@ -105,7 +105,7 @@ async def redis_forgets(trial: Trial) -> None:
         for number in range(1, trial.times + 1):
             file = await site.in_thread(site.append_only_file)
             size = file.stat().st_size
-            await group.exchange_each()
+            await group.ask_each()
             trial.fault_started()
             await site.in_thread(site.stack.running("redis")[0].kill)
             with file.open("r+b") as writes:
@@ -121,25 +121,25 @@ async def redis_forgets(trial: Trial) -> None:
     assert trial.counts.failed == 0
 
 
-@fault(9, "Redis flushed in mid-chat", times=2)
-async def redis_flushed(trial: Trial) -> None:
+@fault(9, "Redis emptied in mid-chat", times=2)
+async def redis_emptied(trial: Trial) -> None:
     site = trial.site
     for _ in range(trial.times):
         async with ClientGroup(site, trial.sessions) as group:
             for client in group.clients:
                 await client.send_next()
-            await group.until_in_mid_reply()
+            await group.in_mid_reply()
             trial.fault_started()
             await site.in_thread(site.redis.flushall)
             async with asyncio.timeout(30):
                 await asyncio.gather(*(client.expired.wait() for client in group.clients))
             trial.recoveries_s.append(time.monotonic() - trial.fault_started_at)
         async with trial.group() as group:
-            await group.exchange_each()
+            await group.ask_each()
     assert trial.counts.failed == 0
 
 
-@fault(10, "Redis at maxmemory")
+@fault(10, "Redis at its maxmemory")
 async def redis_full(trial: Trial) -> None:
     site = trial.site
     async with trial.group() as group:
@@ -164,11 +164,11 @@ async def redis_full(trial: Trial) -> None:
     assert trial.counts.failed == 0
 
 
-@fault(11, "broker refuses connections", times=1)
+@fault(11, "broker refused", times=1)
 async def broker_refused(trial: Trial) -> None:
     async with _broker_proxy(trial.site) as proxy, trial.group() as group:
         await proxy.refuse()
-        await _exchange_without_broker(trial, group)
+        await _talk_without_broker(trial, group)
         await proxy.listen()
         trial.fault_ended()
         await trial.recovered(group)
@@ -176,12 +176,12 @@ async def broker_refused(trial: Trial) -> None:
     assert trial.counts.failed == 0
 
 
-@fault(11, "broker does not respond", times=1)
+@fault(11, "broker paused", times=1)
 async def broker_paused(trial: Trial) -> None:
     async with _broker_proxy(trial.site) as proxy, trial.group() as group:
         proxy.pause()
-        await _exchange_without_broker(trial, group)
-        proxy.resume()
+        await _talk_without_broker(trial, group)
+        proxy.flow()
         trial.fault_ended()
         await trial.recovered(group)
         await trial.site.until_ready()
@@ -192,11 +192,11 @@ def _was_reset(client: ResilientClient, times: int) -> bool:
     return client.view.resets >= times
 
 
-async def _exchange_without_broker(trial: Trial, group: ClientGroup) -> None:
+async def _talk_without_broker(trial: Trial, group: ClientGroup) -> None:
     async with Pinger(trial.site) as pinger:
         sent = [await client.send_next() for client in group.clients]
         trial.fault_started()
-        await asyncio.sleep(BROKER_DOWN_S)
+        await asyncio.sleep(BROKER_AWAY_S)
         assert all(one.accepted_at for one in sent), "not accepted without the broker"
         assert (
             max((one.accepted_at or 0) - one.sent_at for one in sent)
@@ -209,7 +209,7 @@ async def _exchange_without_broker(trial: Trial, group: ClientGroup) -> None:
 
 @asynccontextmanager
 async def _broker_proxy(site: Site) -> AsyncIterator[Proxy]:
-    """Connect Celery to its broker through a proxy; store and channel layer connect directly."""
+    """Let what Celery uses go through a proxy; the store and the layer stay as they are."""
     store = urlsplit(site.stack.redis_url)
     async with Proxy(lambda: ("127.0.0.1", store.port or 0)) as proxy:
         await site.restart(

@@ -1,4 +1,4 @@
-"""The report: one table and a summary for each web server."""
+"""The report's table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the report. `failure` is the failed check, `skip_reason` why it did not run."""
+    """One row of the report; `trouble` says what did not hold, `lack` why it was not run."""
 
     number: int
     fault: str
@@ -33,12 +33,12 @@ class Line:
     skip_reason: str = ""
 
     @property
-    def passed(self) -> bool:
+    def holds(self) -> bool:
         return not self.failure and not any(self.counts.violations.values())
 
 
-def report(web_server: str, lines: Sequence[Line]) -> str:
-    """Return the table of one web server in Markdown, its failures and skipped rows, a summary."""
+def table(lines: Sequence[Line]) -> str:
+    """Return the table in Markdown, and below it what did not hold."""
     rows = [HEAD, tuple("---" for _ in HEAD), *(_cells(line) for line in lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     drawn = [
@@ -47,23 +47,7 @@ def report(web_server: str, lines: Sequence[Line]) -> str:
     ]
     failures = [f"{line.number}: {line.failure}" for line in lines if line.failure]
     skips = [f"{line.number}: not run: {line.skip_reason}" for line in lines if line.skip_reason]
-    notes = [*failures, *skips, ""] if failures or skips else []
-    return (
-        "\n".join([f"## {web_server}", "", *drawn, "", *notes, _summary(web_server, lines)]) + "\n"
-    )
-
-
-def _summary(web_server: str, lines: Sequence[Line]) -> str:
-    total = sum((line.counts for line in lines), Counts())
-    skipped = sum(bool(line.skip_reason) for line in lines)
-    failed = sum(not line.passed for line in lines)
-    violations = ", ".join(
-        f"{count} {name.replace('_', ' ')}" for name, count in total.violations.items()
-    )
-    return (
-        f"{web_server}: {len(lines) - failed - skipped} rows passed, {failed} failed, "
-        f"{skipped} not run; {total.accepted} messages accepted, {violations}."
-    )
+    return "\n".join([*drawn, *failures, *skips]) + "\n"
 
 
 def _cells(line: Line) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A complete site for fault injection: web, two workers, beat, Redis and a scripted model."""
+"""A whole site to break: web, two workers, beat, Redis, and a scripted model."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -28,40 +28,37 @@ SETTINGS = {
     "MODEL_TIMEOUT_S": "5",
     "REPLY_DEADLINE_S": "60",
 }
-SLOW_MODEL = Behaviour(piece_delay_s=0.05, times=None)
+WRITES_SLOWLY = Behaviour(piece_delay_s=0.05, times=None)
 HTTP_TIMEOUT_S = 15
 
 
 class Site:
-    """The processes and the model. Blocking calls run in the site's own threads.
+    """The processes and the model. What blocks runs in threads of the site's own.
 
-    These threads live as long as the site, because a child process gets SIGKILL when the thread
-    that started it exits (`prctl(PR_SET_PDEATHSIG)`).
+    Those threads live as long as the site: the kernel ends a child with the thread that made it.
     """
 
-    def __init__(
-        self, folder: Path, environment: dict[str, str], web_server: str | None = None
-    ) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.model = ModelStub()
         self.model.__enter__()
-        self.model.always(SLOW_MODEL)
+        self.model.always(WRITES_SLOWLY)
         model = {"MODEL_URL": self.model.endpoint("huggingface")}
-        self.stack = Stack(folder, SETTINGS | model | environment, web_server)
+        self.stack = Stack(folder, SETTINGS | model | environment)
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="site")
         self._http = requests.Session()
 
-    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking function in a thread, so that the clients continue."""
+    async def in_thread(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what blocks, while the clients go on."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        return await loop.run_in_executor(self._threads, lambda: act(*args, **kwargs))
 
     async def start(self) -> None:
-        """Start all processes, with two workers."""
+        """Start it all; two workers."""
         await self.in_thread(self.stack.start)
         await self.in_thread(self.stack.start_worker)
 
     async def close(self) -> None:
-        """Stop all processes."""
+        """End it all."""
         await self.in_thread(self.stack.close)
         self.model.__exit__()
         self._threads.shutdown()
@@ -81,7 +78,7 @@ class Site:
 
     @property
     def redis(self) -> redis.Redis:
-        """A separate client for the site's Redis."""
+        """A connection of the test's own to the site's Redis."""
         return redis.Redis.from_url(self.stack.redis_url, decode_responses=True, retry=None)
 
     @property
@@ -93,24 +90,24 @@ class Site:
         return app
 
     async def new_session(self) -> tuple[str, str]:
-        """Create a session; return its marker and its token."""
+        """Begin a session; return its mark and its token."""
         marker = new_marker()
-        response = await self.in_thread(self.request, "POST", "/token", params={"name": marker})
-        response.raise_for_status()
-        return marker, str(response.json()["token"])
+        answer = await self.in_thread(self.request, "POST", "/token", params={"name": marker})
+        answer.raise_for_status()
+        return marker, str(answer.json()["token"])
 
     async def history(self, token: str) -> list[dict[str, Any]]:
-        """Return the messages in a session's document."""
-        response = await self.in_thread(
+        """Return a session's messages as the document has them."""
+        answer = await self.in_thread(
             self.request, "GET", "/refresh_token", params={"token": token}
         )
-        response.raise_for_status()
-        return list(response.json()["messages"])
+        answer.raise_for_status()
+        return list(answer.json()["messages"])
 
     async def readiness(self) -> tuple[int, dict[str, str]]:
-        """Return the status and the checks of /readyz."""
-        response = await self.in_thread(self.request, "GET", "/readyz")
-        return response.status_code, response.json()["checks"]
+        """Return what /readyz says: the status and each check."""
+        answer = await self.in_thread(self.request, "GET", "/readyz")
+        return answer.status_code, answer.json()["checks"]
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send an HTTP request to the newest web process."""
@@ -123,7 +120,7 @@ class Site:
         return self._http.request(method, url, timeout=HTTP_TIMEOUT_S, **options)
 
     async def until_ready(self, within_s: float = 30) -> None:
-        """Wait until /readyz responds with 200."""
+        """Wait until /readyz says that all is well."""
         async with asyncio.timeout(within_s):
             while (await self.readiness())[0] != 200:
                 await asyncio.sleep(0.1)
@@ -137,30 +134,28 @@ class Site:
             await self.in_thread(start, **environment)
 
     async def restore(self) -> None:
-        """Start workers until there are two, and reset the model's behaviour."""
+        """Bring two workers back, and a model that behaves."""
         while len(self.workers) < 2:
             await self.in_thread(self.stack.start_worker)
         self.model.script()
-        self.model.always(SLOW_MODEL)
+        self.model.always(WRITES_SLOWLY)
 
     def append_only_file(self) -> Path:
-        """Return the append-only file that Redis writes now."""
+        """Return the file into which Redis writes what happens now."""
         folder = self.data / "redis" / "appendonlydir"
         return max(folder.glob("*.incr.aof"), key=lambda path: path.stat().st_mtime)
 
     @staticmethod
-    def session_id_of(token: str) -> str:
-        """Return the session id of a token."""
+    def document_id(token: str) -> str:
+        """Return the name under which a session is stored."""
         return session_id(token)
 
 
 @asynccontextmanager
-async def running_site(
-    folder: Path, environment: dict[str, str], web_server: str | None = None
-) -> AsyncIterator[Site]:
-    """Run a site while the block runs."""
+async def running_site(folder: Path, **environment: str) -> AsyncIterator[Site]:
+    """Run a site for as long as the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    site = Site(folder, environment, web_server)
+    site = Site(folder, environment)
     try:
         await site.start()
         yield site

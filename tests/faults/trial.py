@@ -1,4 +1,4 @@
-"""One row of the report while it runs: its site, its clients and the times of the fault."""
+"""One row of the report while it runs: the site, the crowd, what was broken when."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,14 +10,14 @@ from tests.faults.client_group import ClientGroup
 from tests.faults.site import Site
 from tests.faults.verification import Counts, verify
 
-IDLE_MACHINE_EXCHANGE_S = 1.0
+IDLE_MACHINE_S = 1.0
 
 
 class Trial:
-    """What a fault's function gets, and its results.
+    """What a fault's function works with, and what it found.
 
-    `slowness` is the time of the first exchange of all clients, as a multiple of that on an idle
-    machine. Time limits of the checks are multiplied by it.
+    `slowness` is how much longer than on an idle machine everybody's first answer took: what must
+    not take long may take so much longer.
     """
 
     def __init__(self, site: Site, sessions: int, times: int) -> None:
@@ -37,32 +37,32 @@ class Trial:
         """Start a group of clients; verify what they experienced when the block ends."""
         self.site.model.clear_requests()
         async with ClientGroup(self.site, sessions or self.sessions, address) as group:
-            self.slowness = max(1.0, group.first_exchange_s / IDLE_MACHINE_EXCHANGE_S)
+            self.slowness = max(1.0, group.first_exchange_s / IDLE_MACHINE_S)
             yield group
             await group.settle()
             self.counts += await verify(group)
 
     def fault_started(self) -> None:
-        """Record that the fault starts now."""
+        """Note that the fault begins now."""
         self.fault_started_at, self._fault_ended_at = time.monotonic(), None
 
     def fault_ended(self) -> None:
-        """Record that the fault ends now; recovery is measured from here."""
+        """Note that the fault is over now: from here on recovery is measured."""
         self._fault_ended_at = time.monotonic()
 
     async def recovered(self, group: ClientGroup) -> None:
-        """Wait for the outcome of the messages open at the fault's start, and record the time."""
-        await group.wait_answered(group.open_at(self.fault_started_at))
+        """Wait until all that was open when it broke is answered, and note how long that took."""
+        await group.answered(group.open_at(self.fault_started_at))
         self.recoveries_s.append(group.recovery_s(self.fault_started_at, self._fault_ended_at))
 
     @property
     def recovery_s(self) -> float | None:
-        """The longest recovery."""
+        """The longest of the recoveries."""
         return max(self.recoveries_s, default=None)
 
 
 class CannotRunHere(Exception):
-    """This machine does not meet a requirement of the row, which the message names."""
+    """This machine lacks what a row needs; the message says what."""
 
 
 Order = Literal["early", "any", "alone"]
@@ -71,7 +71,7 @@ Run = Callable[[Trial], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Fault:
-    """A row of the report: its function, how often it injects the fault, and its environment."""
+    """A row of the report: what it does how often in the long run, in the environment it needs."""
 
     number: int
     title: str
@@ -94,7 +94,7 @@ def fault(
     disk_bytes: int | None = None,
     order: Order = "any",
 ) -> Callable[[Run], Run]:
-    """Register a function as a row of the report."""
+    """Make a function a row of the report."""
 
     def register(run: Run) -> Run:
         FAULTS.append(Fault(number, title, times, run, environment or {}, disk_bytes, order))

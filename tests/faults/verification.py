@@ -35,7 +35,7 @@ class Counts:
 
 
 async def verify(group: ClientGroup) -> Counts:
-    """Compare every client with the document of its session."""
+    """Judge every client by the document of its session."""
     counts = Counts(misdelivered=prompts_with_several_markers(group.site.model.requests))
     for client in group.clients:
         counts += verify_session(client, await group.site.history(client.token))
@@ -43,7 +43,7 @@ async def verify(group: ClientGroup) -> Counts:
 
 
 def verify_session(client: ResilientClient, document: list[dict[str, Any]]) -> Counts:
-    """Compare one client with its document, as /refresh_token returns it."""
+    """Judge one client by its document, as /refresh_token gives it."""
     humans = [m["id"] for m in document if m["source"] == "human"]
     replies = [m for m in document if m["source"] == "bot"]
     outcomes = Counter(reply["reply_to"] for reply in replies)
@@ -56,12 +56,12 @@ def verify_session(client: ResilientClient, document: list[dict[str, Any]]) -> C
         + _duplicates(outcomes.elements())
         + len(client.view.repeated),
         out_of_order=_out_of_order(humans, replies) + len(client.view.violations),
-        misdelivered=_misdelivered(client, document) + len(client.foreign_markers),
+        misdelivered=_misdelivered(client, document) + len(client.foreign),
     )
 
 
 def prompts_with_several_markers(requests: Iterable[RecordedRequest]) -> int:
-    """Count the prompts with messages of more than one session."""
+    """Count the prompts that hold messages of more than one session."""
     prompts = (str(request.payload) for request in requests)
     return sum(len(set(markers_in(prompt))) > 1 for prompt in prompts)
 

@@ -14,7 +14,7 @@ from tests.model_stub import Behaviour
 LEASE_S = 2.5
 ANSWERED_WITHIN_S = 5.0
 ACCEPTED_WITHIN_S = 1.0
-STOPPED_WITHIN_S = 10.0
+GONE_WITHIN_S = 10.0
 OUTAGE_S = 60.0
 LONG_REPLIES = Behaviour(piece_delay_s=0.3, times=None)
 POINTS = {"DJANGO_SETTINGS_MODULE": "tests.faults.fault_points"}
@@ -25,7 +25,7 @@ async def worker_killed_in_mid_reply(trial: Trial) -> None:
     site = trial.site
     async with trial.group() as group, group.conversing():
         for _ in range(trial.times):
-            await group.until_in_mid_reply()
+            await group.in_mid_reply()
             trial.fault_started()
             await site.in_thread(site.workers[0].kill)
             await trial.recovered(group)
@@ -70,31 +70,31 @@ async def no_workers(trial: Trial) -> None:
     assert trial.counts.failed == 0
 
 
-@fault(3, "worker stopped in mid-reply (SIGTERM)", times=2)
-async def worker_stopped(trial: Trial) -> None:
-    site, stops_s = trial.site, []
+@fault(3, "worker told to end in mid-reply (SIGTERM)", times=2)
+async def worker_ends(trial: Trial) -> None:
+    site, ends_s = trial.site, []
     site.model.always(LONG_REPLIES)
     async with trial.group() as group, group.conversing():
         for _ in range(trial.times):
             await site.in_thread(site.stack.start_worker)
-            await group.until_in_mid_reply()
+            await group.in_mid_reply()
             trial.fault_started()
             status = await site.in_thread(site.workers[0].kill, signal.SIGTERM)
-            stops_s.append(time.monotonic() - trial.fault_started_at)
+            ends_s.append(time.monotonic() - trial.fault_started_at)
             await trial.recovered(group)
-            assert status == 0, f"exit status {status}"
-    assert max(stops_s) < STOPPED_WITHIN_S * trial.slowness, stops_s
+            assert status == 0, f"ended with {status}"
+    assert max(ends_s) < GONE_WITHIN_S * trial.slowness, ends_s
     assert trial.counts.failed == 0
 
 
-@fault(4, "every task delivered three times at once", times=100)
-async def task_delivered_three_times(trial: Trial) -> None:
+@fault(4, "every task delivered three times at the same moment", times=100)
+async def task_delivered_twice(trial: Trial) -> None:
     celery = trial.site.celery
     async with trial.group() as group:
         for _ in range(trial.times // trial.sessions):
             await asyncio.gather(*(client.send_next() for client in group.clients))
             for client in group.clients:
-                session = trial.site.session_id_of(client.token)
+                session = trial.site.document_id(client.token)
                 for _ in range(2):
                     await trial.site.in_thread(celery.send_task, "chat.tasks.answer", [session])
             await group.settle()
@@ -103,11 +103,11 @@ async def task_delivered_three_times(trial: Trial) -> None:
     assert prompts == trial.counts.accepted, f"{prompts} prompts for {trial.counts.accepted}"
 
 
-@fault(5, "worker frozen until its leases expire, then resumed", times=2)
+@fault(5, "worker frozen past its leases, then let go", times=2)
 async def worker_frozen(trial: Trial) -> None:
     async with trial.group() as group, group.conversing():
         for _ in range(trial.times):
-            await group.until_in_mid_reply()
+            await group.in_mid_reply()
             worker = trial.site.workers[0]
             trial.fault_started()
             worker.send(signal.SIGSTOP)
@@ -117,16 +117,16 @@ async def worker_frozen(trial: Trial) -> None:
     assert trial.counts.failed == 0
 
 
-@fault(6, "every fifth task dropped before the broker", environment=POINTS)
-async def tasks_dropped(trial: Trial) -> None:
+@fault(6, "every fifth task lost", environment=POINTS)
+async def tasks_lost(trial: Trial) -> None:
     data = Path(trial.site.stack.environment["DATA_DIR"])
     async with trial.group() as group:
-        (data / "drop-tasks").touch()
+        (data / "lose-tasks").touch()
         trial.fault_started()
         for _ in range(5):
-            await group.exchange_each()
-        (data / "drop-tasks").unlink()
-    trial.times = len((data / "dropped-tasks").read_text())
+            await group.ask_each()
+        (data / "lose-tasks").unlink()
+    trial.times = len((data / "lost-tasks").read_text())
     assert trial.times > trial.sessions / 2
     assert trial.counts.failed == 0
 
@@ -136,7 +136,7 @@ async def _die_at(trial: Trial, point: str) -> None:
     armed = Path(site.stack.environment["DATA_DIR"], point)
     async with trial.group() as group, group.conversing():
         for _ in range(trial.times):
-            await group.until_in_mid_reply()
+            await group.in_mid_reply()
             trial.fault_started()
             armed.touch()
             async with asyncio.timeout(30):

@@ -61,7 +61,7 @@ def test_each_condition_is_a_clause(conditions: list[Condition], clause: str) ->
 
 
 def test_a_state_depends_on_the_last_failure_and_on_busy_sessions() -> None:
-    busy = [Busy(ID, writing=False, messages=1)]
+    busy = [BusySession(ID, in_progress=False, messages=1)]
     is_failed = OneOf("last_failure", ERROR_CODES)
     is_busy = OneOf("id", frozenset({ID}))
     assert in_state(State.WAITING, busy) == (is_busy,)

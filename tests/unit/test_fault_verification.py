@@ -7,8 +7,7 @@ import pytest
 
 from tests.faults.client import ResilientClient, Sent
 from tests.faults.markers import echo
-from tests.faults.network_faults import FrameDropper, frame_sizes
-from tests.faults.report import Line, report
+from tests.faults.network_faults import FrameCutter, frame_sizes
 from tests.faults.verification import Counts, verify_session
 
 MARKER = "m0123456789ab"
@@ -89,28 +88,12 @@ def test_frames_are_measured_with_and_without_mask() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "forwarded"), [(0.0, b""), (0.5, b"\x81\x02"), (1.0, b"\x81\x02hi")]
+    ("share", "passes"), [(0.0, b""), (0.5, b"\x81\x02"), (1.0, b"\x81\x02hi")]
 )
 def test_a_connection_is_cut_before_in_or_after_a_frame(share: float, passes: bytes) -> None:
     cutter = FrameCutter(2, share, to_server=False)
     first = b"HTTP/1.1 101 \r\n\r\n" + b"\x81\x02ho"
-    assert dropper.forwarded(b"anything", to_server=True) == (b"anything", False)
-    assert dropper.forwarded(first, to_server=False)[0] == first
+    assert cutter.passes(b"anything", to_server=True) == (b"anything", False)
+    assert cutter.passes(first, to_server=False)[0] == first
     if share:
-        assert dropper.forwarded(b"\x81\x02hi", to_server=False) == (forwarded, True)
-
-
-def test_the_report_sums_up_each_web_server() -> None:
-    lines = [
-        Line(1, "passes", 1, Counts(accepted=2), 0.5),
-        Line(2, "loses a message", 1, Counts(accepted=3, lost=1), 0.5),
-        Line(3, "fails a check", 1, Counts(), None, failure="AssertionError: too slow"),
-        Line(4, "needs root", 0, Counts(), None, skip_reason="no root"),
-    ]
-    text = report("daphne", lines)
-    assert text.startswith("## daphne\n\n| #")
-    assert "3: AssertionError: too slow\n4: not run: no root\n" in text
-    assert text.splitlines()[-1] == (
-        "daphne: 1 rows passed, 2 failed, 1 not run; 5 messages accepted,"
-        " 1 lost, 0 duplicated, 0 out of order, 0 misdelivered."
-    )
+        assert cutter.passes(b"\x81\x02hi", to_server=False) == (passes, True)

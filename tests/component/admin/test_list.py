@@ -72,7 +72,7 @@ def test_the_state_filter_distinguishes_states(store: Store, operator: Client) -
     add_reply(store, ids[State.IDLE])
     add_reply(store, ids[State.FAILED], failure=ErrorCode.MODEL_TIMEOUT)
     send_message(store, ids[State.WAITING])
-    start_reply(store, ids[State.WRITING])
+    start_reply(store, ids[State.IN_PROGRESS])
     for state, session in ids.items():
         assert list_ids(operator, q=name, state=state) == [session]
 

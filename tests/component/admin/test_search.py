@@ -45,7 +45,7 @@ class Site(NamedTuple):
 def site(store: Store) -> Site:
     """One session in each state."""
     name = unique_word()
-    labels = ("empty", "idle", "failed", "recovered", "slow", "waiting", "writing")
+    labels = ("empty", "idle", "failed", "recovered", "slow", "waiting", "in_progress")
     ids = {label: create_session(store, f"{name} {label.capitalize()}") for label in labels}
     add_reply(store, ids["idle"], "Hello there, world.")
     add_reply(store, ids["failed"], failure=ErrorCode.MODEL_TIMEOUT)
@@ -53,7 +53,7 @@ def site(store: Store) -> Site:
     add_reply(store, ids["recovered"])
     add_reply(store, ids["slow"], total_ms=16_000)
     send_message(store, ids["waiting"])
-    start_reply(store, ids["writing"])
+    start_reply(store, ids["in_progress"])
     return Site(name, ids)
 
 

@@ -66,7 +66,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "DELTA_INTERVAL_S", 0)
     monkeypatch.setattr(writer, "MIN_LOADING_WAIT_S", 0.01)
     monkeypatch.setattr(
-        writer, "retry_delay_s", lambda error, retries, spread: delay(error, retries)
+        writer, "retry_delay_s", lambda error, retries, jitter: delay(error, retries)
     )
 
 

@@ -51,5 +51,5 @@ def test_loading_is_always_retried() -> None:
 
 
 def test_jitter_lengthens_the_backoff_by_half_at_most() -> None:
-    assert retry_delay_s(ModelUnavailable(), 0, spread=1.0) == 0.75
-    assert retry_delay_s(ModelUnavailable(), 1, spread=0.5) == 2.5
+    assert retry_delay_s(ModelUnavailable(), 0, jitter=1.0) == 0.75
+    assert retry_delay_s(ModelUnavailable(), 1, jitter=0.5) == 2.5
