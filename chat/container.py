@@ -23,13 +23,14 @@ SPARE_CONNECTIONS = 10
 @cache
 def store() -> Store:
     """Return the blocking store, with a connection for every thread of a worker."""
-    return Store(settings.REDIS_URL, settings.WORKER_CONCURRENCY + SPARE_CONNECTIONS)
+    connections = settings.WORKER_CONCURRENCY + SPARE_CONNECTIONS
+    return Store(settings.REDIS_URL, connections, settings.REDIS_TLS[settings.REDIS_URL])
 
 
 @cache
 def async_store() -> AsyncStore:
     """Return the store for the event loop."""
-    return AsyncStore(settings.REDIS_URL, WEB_CONNECTIONS)
+    return AsyncStore(settings.REDIS_URL, WEB_CONNECTIONS, settings.REDIS_TLS[settings.REDIS_URL])
 
 
 @cache

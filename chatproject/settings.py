@@ -7,6 +7,7 @@ with a sentence that names the variable.
 import logging
 import os
 import socket
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, EnvValidationError, ValidationError, validate
 
-from chatproject.redis_urls import checked_redis_url, complete_redis_url
+from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
 from chatproject.secret_files import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -29,6 +30,11 @@ is_set = validate.Length(min=1, error="Must be set in production.")
 
 def at_least(minimum: float) -> validate.Range:
     return validate.Range(min=minimum)
+
+
+def is_readable(path: str) -> None:
+    if path and not os.access(path, os.R_OK):
+        raise ValidationError("Must name a readable file.")
 
 
 def has_no_wildcard(hosts: list[str]) -> None:
@@ -94,9 +100,17 @@ try:
         REDIS_URL = f"redis://:{EMBEDDED_REDIS_PASSWORD}@127.0.0.1:{EMBEDDED_REDIS_PORT}/0"
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "") or REDIS_URL
     CHANNEL_REDIS_URL = env.str("CHANNEL_REDIS_URL", "") or REDIS_URL
-    checked_redis_url("REDIS_URL", REDIS_URL)
-    checked_redis_url("CELERY_BROKER_URL", CELERY_BROKER_URL)
-    checked_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL)
+    # Celery names its scheme for Unix sockets differently.
+    check_redis_url("CELERY_BROKER_URL", CELERY_BROKER_URL, ("redis", "rediss", "redis+socket"))
+    check_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL, ("redis", "rediss", "unix"))
+    redis_tls = partial(
+        tls_options,
+        ca_file=env.str("REDIS_CA_FILE", "", validate=is_readable),
+        certificate_file=env.str("REDIS_CERTIFICATE_FILE", "", validate=is_readable),
+        key_file=env.str("REDIS_KEY_FILE", "", validate=is_readable),
+    )
+    REDIS_TLS = {url: redis_tls(url) for url in (REDIS_URL, CELERY_BROKER_URL, CHANNEL_REDIS_URL)}
+    CELERY_BROKER_USE_SSL = REDIS_TLS[CELERY_BROKER_URL]
 
     # Database of the admin's users
     DATABASE_URL = env.str("DATABASE_URL", f"sqlite:///{DATA_DIR}/database.sqlite3")
@@ -253,6 +267,7 @@ CHANNEL_LAYERS = {
                     "socket_connect_timeout": 2,
                     "health_check_interval": 15,
                     "protocol": 2,
+                    **REDIS_TLS[CHANNEL_REDIS_URL],
                 }
             ],
             "prefix": "chat:layer",

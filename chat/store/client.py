@@ -5,7 +5,7 @@ Every failure of Redis becomes StoreUnavailable, within a bounded time.
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -21,14 +21,17 @@ from chat.observability import metrics
 from chat.store.command import Command
 
 T = TypeVar("T")
+Tls = Mapping[str, str | bool]
+NO_TLS: Tls = {}
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 2
 RETRIES = 1
 
 
-def _options(connections: int) -> dict[str, Any]:
+def _options(connections: int, tls: Tls) -> dict[str, Any]:
     return {
+        **tls,
         # redis-py's default is RESP3, in which some replies have another shape.
         "protocol": 2,
         "decode_responses": True,
@@ -46,9 +49,9 @@ def _options(connections: int) -> dict[str, Any]:
 class Store:
     """Runs commands and waits for them. Threads may share it."""
 
-    def __init__(self, url: str, connections: int) -> None:
+    def __init__(self, url: str, connections: int, tls: Tls = NO_TLS) -> None:
         retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES)
-        pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **_options(connections))
+        pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **_options(connections, tls))
         self.redis = redis.Redis.from_pool(pool)
 
     def run(self, command: Command[T]) -> T:
@@ -84,10 +87,10 @@ class Store:
 class AsyncStore:
     """Runs commands without blocking the event loop."""
 
-    def __init__(self, url: str, connections: int) -> None:
+    def __init__(self, url: str, connections: int, tls: Tls = NO_TLS) -> None:
         retry = AsyncRetry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES)
         pool = redis.asyncio.BlockingConnectionPool.from_url(
-            url, retry=retry, **_options(connections)
+            url, retry=retry, **_options(connections, tls)
         )
         self.redis = redis.asyncio.Redis.from_pool(pool)
 

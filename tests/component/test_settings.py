@@ -47,6 +47,7 @@ def load_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadSettin
         {"MODEL_URL": "http://model/generate"},
         {"MODEL_API": "", "MODEL_URL": ""},
         {"WORKER_METRICS_ADDRESS": "0.0.0.0:9100"},
+        {"REDIS_URL": "rediss://:p@redis:6380/0"},
     ],
 )
 def test_valid_settings_are_accepted(
@@ -66,6 +67,11 @@ def test_valid_settings_are_accepted(
         ({"WORKER_METRICS_ADDRESS": "host"}, '"WORKER_METRICS_ADDRESS" is not valid: Must be host'),
         ({"REDIS_URL": "http://a:1"}, '"REDIS_URL" must be redis://'),
         ({"REDIS_URL": "redis://:p/w@a:1"}, '"REDIS_URL" is not a valid address: percent-encode'),
+        ({"REDIS_URL": "unix:///run/redis"}, '"CELERY_BROKER_URL" must be redis:// or rediss://'),
+        ({"CELERY_BROKER_URL": "memory://"}, '"CELERY_BROKER_URL" must be redis:// or rediss://'),
+        ({"CELERY_BROKER_URL": "nonsense"}, '"CELERY_BROKER_URL" must be redis:// or rediss://'),
+        ({"CHANNEL_REDIS_URL": "amqp://a"}, '"CHANNEL_REDIS_URL" must be redis:// or rediss://'),
+        ({"REDIS_CA_FILE": "/none"}, '"REDIS_CA_FILE" is not valid: Must name a readable file.'),
         ({"MODEL_API": "magic"}, '"MODEL_API" is not valid: Must be huggingface, completions or'),
         ({"MODEL_API": "chat"}, '"MODEL_URL" must be set, because MODEL_API is'),
         ({"MODEL_URL": "model:8000"}, '"MODEL_URL" is not valid: Must be an http:// or https://'),

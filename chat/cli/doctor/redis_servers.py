@@ -54,7 +54,12 @@ def check_server(url: str, variables: list[str]) -> Iterator[Finding]:
 def _measure(url: str) -> tuple[Info, float]:
     """Return the server's INFO and the shortest round trip in seconds."""
     client = redis.Redis.from_url(
-        url, protocol=2, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=None
+        url,
+        protocol=2,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=None,
+        **settings.REDIS_TLS.get(url, {}),
     )
     with client:
         info: Any = client.info("everything")

@@ -77,7 +77,9 @@ def commands() -> dict[str, str]:
 
 
 def redis_responds() -> bool:
-    with redis.Redis.from_url(settings.REDIS_URL, retry=None) as client:
+    with redis.Redis.from_url(
+        settings.REDIS_URL, retry=None, **settings.REDIS_TLS[settings.REDIS_URL]
+    ) as client:
         try:
             return bool(client.ping())
         except redis.RedisError:
