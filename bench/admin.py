@@ -73,7 +73,7 @@ def fill(count: int, spread_ms: int = 23 * HOUR_MS) -> None:
             for session in ids[start : start + BATCH]:
                 document = _document(chance, session, now_ms - chance.randrange(spread_ms))
                 key = f"chat:{{{session}}}:document"
-                pipeline.execute_command("JSON.SET", key, "$", json.dumps(document))  # type: ignore[no-untyped-call]
+                pipeline.execute_command("JSON.SET", key, "$", json.dumps(document))
                 pipeline.pexpireat(key, now_ms + 24 * HOUR_MS)
             pipeline.execute()
 
