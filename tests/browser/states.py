@@ -137,7 +137,7 @@ def stopped(visitor: ScriptedVisitor) -> None:
     visitor.start_with([human(1, "Tell me everything", NOW)])
     reply = {**bot(2, 1, "Everything begins", NOW), "finish_reason": "stop_requested"}
     visitor.server.send(completed(reply))
-    expect(visitor.page.get_by_text("begins")).to_be_visible()
+    expect(visitor.page.get_by_role("log").get_by_text("begins")).to_be_visible()
 
 
 @state

@@ -76,7 +76,9 @@ def test_sessions_stream_at_the_same_time(address: str) -> None:
 
 def test_closing_the_connection_frees_the_slot(address: str) -> None:
     response = complete(address, LONG, max_tokens=100_000, ignore_eos=True)
-    next(pieces(response))
+    # An unreferenced generator would be closed, and the connection with it.
+    stream = pieces(response)
+    next(stream)
     assert busy_slots(address) == 1
     response.close()
     wait_for(lambda: busy_slots(address) == 0, "the slot to be free", timeout_s=5)
@@ -97,16 +99,16 @@ def test_web_pages_cannot_read_its_responses(address: str) -> None:
     assert response.headers.get("Access-Control-Allow-Origin", "") == ""
 
 
-def last_line_of_failed_start(stack: Stack, **environment: str) -> str:
-    """Run runmodel, which must fail; return the last line of its output."""
+def output_of_failed_start(stack: Stack, **environment: str) -> str:
+    """Run runmodel, which must fail without a traceback; return its output."""
     process = stack.run("failed", "python manage.py runmodel", environment)
     assert process.process.wait(START_TIMEOUT_S) == 1
     assert "Traceback" not in process.output()
-    return process.output().splitlines()[-1]
+    return process.output()
 
 
-def test_a_broken_model_file_is_reported_in_one_line(new_stack: NewStack, tmp_path: Path) -> None:
+def test_a_broken_model_file_is_reported(new_stack: NewStack, tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"GGUF" + bytes(100))
-    assert "could not be loaded" in last_line_of_failed_start(
+    assert "could not be loaded" in output_of_failed_start(
         new_stack(MODEL_URL=""), MODEL_FILE=str(tmp_path / "model.gguf")
     )
