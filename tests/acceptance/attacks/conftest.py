@@ -15,11 +15,9 @@ from tests.processes import WEB_SERVERS, Process, Stack, is_serving, wait_for
 
 @dataclass(frozen=True)
 class Target:
-    """A web process under attack, and the site that it belongs to."""
+    """A web process under attack."""
 
-    stack: Stack
     web: Process
-    model: ModelStub
 
     @property
     def url(self) -> str:
@@ -46,7 +44,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Targ
             targets = {}
             for name, command in WEB_SERVERS.items():
                 web = stack.run("web", command, {"PORT": str(free_port())})
-                targets[name] = Target(stack, web, model)
+                targets[name] = Target(web)
                 wait_for(partial(is_serving, f"{targets[name].url}/healthz"), f"{name} to serve")
             yield targets
 
