@@ -1,12 +1,13 @@
 """The HTTP API: tokens, histories and the service's own state, described at `/openapi.json`."""
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar, cast
 from uuid import UUID, uuid4
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja.errors import AuthenticationError
 from ninja.params.functions import Query
 from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
@@ -35,6 +36,9 @@ from chat.observability import exporter, metrics
 from chat.observability.health import OK, Checks, check_all, is_ready
 from chat.schemas import FrozenModel, History, HistoryMessage, Session, session_id
 from chat.store import sessions
+from chat.store.paging import session_pages
+
+logger = logging.getLogger(__name__)
 
 Operation = TypeVar("Operation", bound=Callable[..., Any])
 
@@ -207,20 +211,12 @@ async def create_token(
     ),
     tags=["sessions"],
 )
-async def refresh_token(request: HttpRequest) -> History:
+async def refresh_token(request: HttpRequest) -> StreamingHttpResponse:
     """Return a session with all its messages."""
     token = token_of(request)
-    session = await async_store().run(sessions.load(session_id(str(token))))
-    return History(
-        token=token,
-        name=session.name,
-        session_start=session.session_start,
-        messages=[
-            HistoryMessage.tagged(message)
-            for message in session.messages
-            if not message.replaced_by
-        ],
-    )
+    pages = session_pages(async_store(), session_id(str(token)))
+    parts = _history_json(token, await anext(pages), pages)
+    return StreamingHttpResponse(parts, content_type="application/json; charset=utf-8")
 
 
 @api.delete(
@@ -288,6 +284,31 @@ async def create_session(name: object, address: str) -> tuple[UUID, Session]:
     token = uuid4()
     command = sessions.create(session_id(str(token)), valid_name, address=address, limits=limits())
     return token, await async_store().run(command)
+
+
+async def _history_json(
+    token: UUID, first: Session, others: AsyncIterator[Session]
+) -> AsyncIterator[str]:
+    """Yield the JSON of a `History`, without replaced replies.
+
+    If a later page cannot be loaded, it ends early, so that no parser accepts it.
+    """
+    head = History(token=token, name=first.name, session_start=first.session_start, messages=[])
+    yield head.model_dump_json().removesuffix("]}")
+    separator = ""
+    page: Session | None = first
+    try:
+        while page:
+            shown = [message for message in page.messages if not message.replaced_by]
+            if shown:
+                parts = (HistoryMessage.tagged(message).model_dump_json() for message in shown)
+                yield separator + ",".join(parts)
+                separator = ","
+            page = await anext(others, None)
+    except ChatError as error:
+        logger.warning("A session was not sent to its end: %s", error.code)
+        return
+    yield "]}"
 
 
 def _name_in_body(request: HttpRequest) -> object:

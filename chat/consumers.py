@@ -26,7 +26,7 @@ from chat.websocket.backpressure import ClientConnection, ClientNotReading
 from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.handshake import parse_handshake
 from chat.websocket.rate_limit import FrameRateLimit
-from chat.websocket.sync import Frames, SocketSync, load_since
+from chat.websocket.sync import Frames, SocketSync, first_page
 from chat.websocket.timers import Timer
 
 logger = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def session_changed(self, event: dict[str, Any]) -> None:
         """Load the document again: its expiry changed, or it is gone."""
         if self._is_ours(event):
-            await self._in_turn(self.sync.load())
+            await self._in_turn(self.sync.on_change())
 
     async def session_queued(self, event: dict[str, Any]) -> None:
         """Load what waits: a reply is to be regenerated."""
@@ -218,7 +218,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _join(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
         await self._register()
-        return await load_since(async_store(), self.session, self.handshake.after)
+        page = first_page(self.codec)
+        return await async_store().run(sessions.load(self.session, self.handshake.after, page=page))
 
     async def _heartbeat(self) -> Frames:
         return await self.sync.on_heartbeat(await self._register())

@@ -68,6 +68,13 @@ class SessionSync(Frame):
     after: int = Field(default=0, ge=0, description="The last `seq` the client knows.")
 
 
+class SessionHistory(Frame):
+    """Request messages before those the client has; the server responds with `session.messages`."""
+
+    type: Literal["session.history"] = "session.history"
+    before: int = Field(ge=1, description="The first `seq` the client knows.")
+
+
 class SessionExtend(Frame):
     """Restart the session's time to live. Every tab receives `session.ready` with the new end."""
 
@@ -75,7 +82,7 @@ class SessionExtend(Frame):
 
 
 ClientFrame = Annotated[
-    MessageSend | ReplyStop | ReplyRegenerate | SessionSync | SessionExtend,
+    MessageSend | ReplyStop | ReplyRegenerate | SessionSync | SessionHistory | SessionExtend,
     Field(discriminator="type"),
 ]
 
@@ -98,14 +105,28 @@ class SessionReady(Frame):
     session_start: Timestamp
     expires_at: Timestamp
     messages: tuple[Message | Replaced, ...] = Field(
-        description="All messages, or only those after `after` if nothing before them changed."
+        description="The newest messages after `after`, at most 200 and 64 KiB of them."
+    )
+    has_earlier: bool = Field(
+        description="True if messages after `after` are left out, before the first of `messages`:"
+        " discard older ones, and request them with `session.history` when they are needed."
     )
     reply: PartialReply | None = Field(description="The reply in progress, with its text so far.")
     recovered: bool = Field(
-        description="False if the client knew messages that the server lost; `messages` is then the"
-        " whole history."
+        description="False if the client knew messages that the server lost: discard all others."
     )
     limits: SessionLimits
+
+
+class SessionMessages(Frame):
+    """Earlier messages: the response to `session.history`."""
+
+    type: Literal["session.messages"] = "session.messages"
+    before: int = Field(description="As requested.")
+    messages: tuple[Message | Replaced, ...] = Field(
+        description="The newest messages before `before`, at most 200 and 64 KiB of them."
+    )
+    has_earlier: bool = Field(description="True if the session has messages before these.")
 
 
 class MessageAccepted(Frame):
@@ -204,6 +225,7 @@ class Error(Frame):
 
 ServerFrame = Annotated[
     SessionReady
+    | SessionMessages
     | MessageAccepted
     | ReplyQueued
     | ReplyStarted

@@ -150,6 +150,13 @@ class Replaced(FrozenModel):
     id: UUID
     seq: int = Field(ge=1)
     replaced_by: UUID
+    replaces: UUID | None = Field(
+        default=None, description="The reply that it had replaced itself."
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class Record(FrozenModel):
@@ -171,7 +178,9 @@ class StoredMessage(Message):
     def for_client(self) -> Message | Replaced:
         """Return the message as clients receive it."""
         if self.replaced_by:
-            return Replaced(id=self.id, seq=self.seq, replaced_by=self.replaced_by)
+            return Replaced(
+                id=self.id, seq=self.seq, replaced_by=self.replaced_by, replaces=self.replaces
+            )
         return self.public()
 
     def public(self) -> Message:
@@ -249,8 +258,11 @@ class Session(FrozenModel):
     session_start: Timestamp
     expires_at: Timestamp
     remaining_s: float = Field(description="Seconds until `expires_at`, by Redis' clock.")
-    messages: tuple[StoredMessage, ...]
-    last_seq: int
+    messages: tuple[StoredMessage, ...] = Field(description="One page of the messages requested.")
+    is_truncated: bool = Field(
+        default=False, description="More messages were requested than the page contains."
+    )
+    last_seq: int = Field(description="Of all messages of the session.")
     pending: tuple[UUID, ...] = Field(description="Messages not answered yet, oldest first.")
     partial_reply: PartialReply | None = None
     retry_in_s: float = Field(default=0, description="Until a loading model is called again.")

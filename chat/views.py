@@ -19,6 +19,7 @@ from chat.container import async_store
 from chat.errors import ChatError, RateLimited
 from chat.schemas import session_id
 from chat.store import sessions
+from chat.store.sessions import NO_MESSAGES
 from chat.websocket.handshake import COOKIE
 
 # Only sanitised HTML and templates may reach the DOM; the browser enforces it.
@@ -132,7 +133,8 @@ async def _session(token: str) -> dict[str, str] | None:
     The page's script gets the token from here: it cannot read the HttpOnly cookie.
     """
     try:
-        session = await async_store().run(sessions.load(session_id(str(UUID(token)))))
+        command = sessions.load(session_id(str(UUID(token))), page=NO_MESSAGES)
+        session = await async_store().run(command)
     except (ValueError, ChatError):
         return None
     return {"token": token, "name": session.name}

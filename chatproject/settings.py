@@ -154,7 +154,7 @@ try:
     # Sessions and limits
     SESSION_TTL_S = env.float("SESSION_TTL_S", 3600, validate=at_least(1))
     WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 64, validate=at_least(1))
-    MAX_MESSAGE_CHARS = env.int("MAX_MESSAGE_CHARS", 2000, validate=at_least(1))
+    MAX_MESSAGE_CHARS = env.int("MAX_MESSAGE_CHARS", 2000, validate=validate.Range(1, 16_000))
     MAX_PENDING = env.int("MAX_PENDING", 10, validate=at_least(1))
     MESSAGES_PER_MINUTE = env.int("MESSAGES_PER_MINUTE", 20, validate=at_least(1))
     TOKENS_PER_MINUTE_PER_IP = env.int("TOKENS_PER_MINUTE_PER_IP", 30, validate=at_least(1))

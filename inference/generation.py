@@ -97,11 +97,14 @@ class Generation(Iterator[str]):
                 yield piece
             if not events.is_stream:
                 self.finish_reason = self.finish_reason or "stop"
-            if self.finish_reason or self._text.is_stopped:
+            if self.finish_reason or self._text.is_stopped or self._text.is_cut:
                 break
         if rest := self._text.end():
             is_empty, self.has_more = False, True
             yield rest
+        if self._text.is_cut:
+            self.finish_reason = "length"
+            return
         if is_empty or not (self.finish_reason or self._text.is_stopped):
             raise ModelBadReply
         self._finish(response, chunks)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID, uuid4
 
 from chat.schemas import PartialReply, QueueState, Session, StoredMessage, stored_messages
@@ -38,6 +39,33 @@ class Stopped:
     message: StoredMessage
     new: bool
     pending: int
+
+
+class PageEnd(StrEnum):
+    """Which end of a range of messages a page contains."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Limits of a page of messages. It contains at least one message, unless `messages` is 0.
+
+    `bytes` counts messages as they are stored, with times as numbers. With 60 KiB, no page that is
+    sent to clients has more than 64.
+    """
+
+    messages: int = 200
+    bytes: int = 60 * 1024
+    end: PageEnd = PageEnd.NEWEST
+
+
+NEWEST_PAGE = Page()
+OLDEST_PAGE = Page(end=PageEnd.OLDEST)
+NO_MESSAGES = Page(messages=0)
+END = 2**31  # more messages or bytes than a session can have
+ALL_MESSAGES = Page(END, END)
 
 
 def create(session: str, name: str, *, address: str, limits: Limits) -> Command[Session]:
@@ -78,11 +106,19 @@ def accept(
     return Command("accept", session_keys(session), arguments, parse)
 
 
-def load(session: str, after: int = 0, *, known: UUID | None = None) -> Command[Session]:
-    """Load a session at one moment, with its messages after `after`; raises SessionUnknown.
+def load(
+    session: str,
+    after: int = 0,
+    *,
+    before: int = END,
+    known: UUID | None = None,
+    page: Page = NEWEST_PAGE,
+) -> Command[Session]:
+    """Load a session at one moment, with a page of its messages; raises SessionUnknown.
 
+    The page is one of the messages with a seq between `after` and `before`, both excluded.
     `known` is the id that the caller has for the message `after`. If the document has another one
-    there, or fewer messages, the whole history is returned and `recovered` is false.
+    there, or fewer messages, `after` counts as 0 and `recovered` is false.
     """
 
     def parse(reply: Reply) -> Session:
@@ -100,6 +136,7 @@ def load(session: str, after: int = 0, *, known: UUID | None = None) -> Command[
             expires_at=instant(reply["expires_ms"]),
             remaining_s=reply["remaining_ms"] / 1000,
             messages=tuple(stored_messages.validate_json(reply["messages"])),
+            is_truncated=bool(reply["is_truncated"]),
             last_seq=reply["last_seq"],
             recovered=bool(reply["recovered"]),
             pending=pending,
@@ -108,7 +145,15 @@ def load(session: str, after: int = 0, *, known: UUID | None = None) -> Command[
             queue=_queue_state(reply),
         )
 
-    arguments: Arguments = {"session": session, "after": after, "known": str(known or "")}
+    arguments: Arguments = {
+        "session": session,
+        "after": min(after, END),
+        "before": min(before, END),
+        "known": str(known or ""),
+        "page_messages": page.messages,
+        "page_bytes": page.bytes,
+        "page_end": page.end,
+    }
     return Command("load", session_keys(session), arguments, parse)
 
 

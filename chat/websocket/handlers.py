@@ -16,6 +16,8 @@ from chat.protocol import (
     ReplyRegenerate,
     ReplyStop,
     SessionExtend,
+    SessionHistory,
+    SessionMessages,
     SessionSync,
     check_message,
     reply_frame,
@@ -63,9 +65,19 @@ class FrameHandlers:
                 return await self._reply_regenerate(frame)
             case SessionSync():
                 return Effects(load_after=frame.after)
+            case SessionHistory():
+                return Effects(frame=await self._earlier_messages(frame.before))
             case SessionExtend():
                 await self._store.run(sessions.extend(self._session, settings.SESSION_TTL_S))
                 return Effects(event=CHANGED)
+
+    async def _earlier_messages(self, before: int) -> SessionMessages:
+        page = await self._store.run(sessions.load(self._session, before=before))
+        return SessionMessages(
+            before=before,
+            messages=tuple(message.for_client() for message in page.messages),
+            has_earlier=page.is_truncated,
+        )
 
     async def _message_send(self, frame: MessageSend) -> Effects:
         check_message(frame.msg, settings.MAX_MESSAGE_CHARS)

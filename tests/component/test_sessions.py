@@ -17,6 +17,7 @@ from chat.schemas import session_id
 from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.command import Command
+from chat.store.sessions import END, Page, PageEnd
 from tests.component.conftest import (
     LIMITS,
     create_session,
@@ -152,6 +153,29 @@ def test_a_client_ahead_of_the_document_gets_the_whole_history(store: Store, ses
     assert not ahead.recovered
     assert len(ahead.messages) == 1
     assert store.run(sessions.load(session, after=1)).recovered
+
+
+def test_a_page_is_limited_in_messages_and_bytes_but_has_at_least_one(
+    store: Store, session: str
+) -> None:
+    texts = ["a" * 3000, *("short" for _ in range(5))]
+    for text in texts:
+        send_message(store, session, text)
+        store_reply(store, session)
+
+    def seqs(after: int = 0, before: int = END, **limits: Any) -> tuple[list[int], bool]:
+        page = store.run(sessions.load(session, after, before=before, page=Page(**limits)))
+        return [message.seq for message in page.messages], page.is_truncated
+
+    assert seqs() == (list(range(1, 13)), False)
+    assert seqs(messages=4) == ([9, 10, 11, 12], True)
+    assert seqs(messages=4, end=PageEnd.OLDEST) == ([1, 2, 3, 4], True)
+    assert seqs(after=8, messages=4) == ([9, 10, 11, 12], False)
+    assert seqs(before=3, messages=4) == ([1, 2], False)
+    assert seqs(before=3, bytes=100) == ([2], True)
+    assert seqs(before=2, bytes=100) == ([1], False), "a message above the limit is still sent"
+    assert seqs(before=10**30, messages=1) == ([12], True)
+    assert seqs(messages=0) == ([], True)
 
 
 def test_sockets_are_limited_by_session_and_address(store: Store, session: str) -> None:

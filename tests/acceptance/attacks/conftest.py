@@ -18,6 +18,7 @@ class Target:
     """A web process under attack."""
 
     web: Process
+    redis_url: str
 
     @property
     def url(self) -> str:
@@ -44,7 +45,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Targ
             targets = {}
             for name, command in WEB_SERVERS.items():
                 web = stack.run("web", command, {"PORT": str(free_port())})
-                targets[name] = Target(web)
+                targets[name] = Target(web, stack.redis_url)
                 wait_for(partial(is_serving, f"{targets[name].url}/healthz"), f"{name} to serve")
             yield targets
 

@@ -11,6 +11,8 @@ from chat.protocol import (
     ReplyRegenerate,
     ReplyStop,
     SessionExtend,
+    SessionHistory,
+    SessionMessages,
     SessionSync,
 )
 from chat.store import sessions
@@ -113,3 +115,22 @@ async def test_a_sync_only_loads(handlers: FrameHandlers) -> None:
 
 async def test_extending_changes_the_session_for_every_tab(handlers: FrameHandlers) -> None:
     assert await handlers.handle(SessionExtend()) == Effects(event=CHANGED)
+
+
+async def test_earlier_messages_are_requested_in_pages(
+    handlers: FrameHandlers, store: Store, session: str
+) -> None:
+    for _ in range(101):
+        send_message(store, session)
+        store_reply(store, session)
+
+    page = (await handlers.handle(SessionHistory(before=202))).frame
+    assert isinstance(page, SessionMessages)
+    assert [message.seq for message in page.messages] == list(range(2, 202))
+    assert (page.before, page.has_earlier) == (202, True)
+    last = (await handlers.handle(SessionHistory(before=2))).frame
+    assert isinstance(last, SessionMessages)
+    assert ([message.seq for message in last.messages], last.has_earlier) == ([1], False)
+    empty = (await handlers.handle(SessionHistory(before=1))).frame
+    assert isinstance(empty, SessionMessages)
+    assert (empty.messages, empty.has_earlier) == ((), False)
