@@ -13,13 +13,7 @@ import requests
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Process, Stack
-
-ROOMY = {
-    "MESSAGES_PER_MINUTE": "1000000",
-    "TOKENS_PER_MINUTE_PER_IP": "1000000",
-    "SOCKETS_PER_IP": "100000",
-}
+from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack
 
 
 @contextmanager
@@ -28,7 +22,7 @@ def site(server: str, **environment: str) -> Iterator[tuple[Stack, str]]:
     with tempfile.TemporaryDirectory(prefix="chat-bench-") as folder:
         port = free_port()
         model = f"http://127.0.0.1:{port}"
-        settings = ROOMY | {"MODEL_API": "huggingface", "MODEL_URL": f"{model}/generate"}
+        settings = HIGH_LIMITS | {"MODEL_API": "huggingface", "MODEL_URL": f"{model}/generate"}
         with Stack(Path(folder), settings | environment) as stack:
             stack.start_redis()
             stub = stack.run("model", f"python -m tests.model_stub --port {port}", {})

@@ -29,13 +29,14 @@ from chat.apidocs.openapi import (
     responses,
 )
 from chat.apidocs.reference import asyncapi_json
-from chat.container import async_store, limits
+from chat.container import async_store, limits, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown
 from chat.events.delivery import CHANGED, publish
 from chat.observability import exporter, metrics
 from chat.observability.health import OK, Checks, check_all, is_ready
 from chat.schemas import FrozenModel, History, HistoryMessage, Session, session_id
 from chat.store import sessions
+from chat.store.keys import network_of
 from chat.store.paging import session_pages
 
 logger = logging.getLogger(__name__)
@@ -204,17 +205,24 @@ async def create_token(
 @api.get(
     "/refresh_token",
     summary="Load a session",
-    response={200: History, 400: Problem, 503: Problem},
+    response={200: History, 400: Problem, 429: Problem, 503: Problem},
     auth=TOKEN,
     openapi_extra=responses(
-        {200: response("The session.", HISTORY), 400: SESSION_UNKNOWN, 503: STORE_UNAVAILABLE},
+        {
+            200: response("The session.", HISTORY),
+            400: SESSION_UNKNOWN,
+            429: RATE_LIMITED,
+            503: STORE_UNAVAILABLE,
+        },
     ),
     tags=["sessions"],
 )
 async def refresh_token(request: HttpRequest) -> StreamingHttpResponse:
     """Return a session with all its messages."""
     token = token_of(request)
-    pages = session_pages(async_store(), session_id(str(token)))
+    session = session_id(str(token))
+    read_limits().spend(session, network_of(request.META["REMOTE_ADDR"]))
+    pages = session_pages(async_store(), session)
     parts = _history_json(token, await anext(pages), pages)
     return StreamingHttpResponse(parts, content_type="application/json; charset=utf-8")
 
@@ -222,12 +230,13 @@ async def refresh_token(request: HttpRequest) -> StreamingHttpResponse:
 @api.delete(
     "/token",
     summary="Delete a session",
-    response={204: None, 400: Problem, 503: Problem},
+    response={204: None, 400: Problem, 429: Problem, 503: Problem},
     auth=TOKEN,
     openapi_extra=responses(
         {
             204: response("The session is deleted."),
             400: SESSION_UNKNOWN,
+            429: RATE_LIMITED,
             503: STORE_UNAVAILABLE,
         }
     ),
@@ -236,6 +245,7 @@ async def refresh_token(request: HttpRequest) -> StreamingHttpResponse:
 async def delete_token(request: HttpRequest) -> tuple[HTTPStatus, None]:
     """Delete a session and everything about it, and close its sockets."""
     session = session_id(str(token_of(request)))
+    read_limits().check_unknown(network_of(request.META["REMOTE_ADDR"]))
     if not await async_store().run(sessions.erase(session)):
         raise SessionUnknown
     await publish(session, CHANGED)
@@ -259,6 +269,8 @@ def handle_missing_token(request: HttpRequest, error: AuthenticationError) -> Ht
 def handle_chat_error(request: HttpRequest, error: ChatError) -> HttpResponse:
     """Respond with the error's sentence: 429 with Retry-After, 503 if temporary, else 400."""
     metrics.errors_sent.labels(error.code).inc()
+    if isinstance(error, SessionUnknown):
+        read_limits().count_unknown(network_of(request.META["REMOTE_ADDR"]))
     if isinstance(error, RateLimited):
         limited = api.create_response(request, Problem(detail=error.detail), status=429)
         limited["Retry-After"] = str(error.retry_after_s)

@@ -13,7 +13,7 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from chat.container import async_store, client_limits, limits, task_publisher
+from chat.container import async_store, client_limits, limits, read_limits, task_publisher
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
 from chat.events.delivery import group_name, publish
 from chat.events.published_frame import InvalidEvent, PublishedFrame, frames_of
@@ -22,6 +22,7 @@ from chat.observability.logs import log_context, set_log_session
 from chat.protocol import ClientFrame, Error, MessageSend, check_size
 from chat.schemas import Session
 from chat.store import sessions
+from chat.store.keys import network_of
 from chat.websocket.backpressure import ClientConnection, ClientNotReading
 from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.handshake import parse_handshake
@@ -77,7 +78,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._reject(error)
             return
         self.sync = SocketSync(async_store(), session, self.codec, client_limits())
-        self.handlers = FrameHandlers(async_store(), limits(), self.session)
+        self.handlers = FrameHandlers(
+            async_store(), limits(), read_limits(), self.session, self.handshake.address
+        )
         self.rate_limit = FrameRateLimit(settings.MESSAGES_PER_MINUTE)
         self.is_counted = self.is_open = True
         await self.accept(self.codec.subprotocol)
@@ -216,6 +219,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 self._abort()
 
     async def _join(self) -> Session:
+        network = network_of(self.handshake.address)
+        read_limits().spend(self.session, network)
+        try:
+            return await self._register_and_load()
+        except SessionUnknown:
+            read_limits().count_unknown(network)
+            raise
+
+    async def _register_and_load(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
         await self._register()
         page = first_page(self.codec)

@@ -15,10 +15,11 @@ from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from chat.api import MAX_NAME_CHARS, InvalidName, create_session
-from chat.container import async_store
-from chat.errors import ChatError, RateLimited
+from chat.container import async_store, read_limits
+from chat.errors import ChatError, RateLimited, SessionUnknown
 from chat.schemas import session_id
 from chat.store import sessions
+from chat.store.keys import network_of
 from chat.store.sessions import NO_MESSAGES
 from chat.websocket.handshake import COOKIE
 
@@ -100,7 +101,7 @@ async def _page(
     request: HttpRequest, *, name: str = "", error: str = "", status: int = 200
 ) -> HttpResponse:
     cookie = request.COOKIES.get(COOKIE)
-    session = await _session(cookie) if cookie else None
+    session, is_unknown = await _session(cookie, request) if cookie else (None, False)
     context = {
         "name": name,
         "error": error,
@@ -115,7 +116,7 @@ async def _page(
     }
     response = render(request, "chat/page.html", context, status=status)
     response[HEADER] = build_policy(update=TRUSTED_TYPES)
-    if cookie and session is None:
+    if is_unknown:
         response.delete_cookie(COOKIE, samesite="Lax")
     return response
 
@@ -127,14 +128,19 @@ def retention_sentence(ttl_s: float) -> str:
     return RETENTION_SENTENCES[unit_s] % {"count": seconds // unit_s}
 
 
-async def _session(token: str) -> dict[str, str] | None:
-    """Return the token and name behind the form's cookie, if that session exists.
+async def _session(token: str, request: HttpRequest) -> tuple[dict[str, str] | None, bool]:
+    """Return the token and name behind the form's cookie, and whether that session is unknown.
 
     The page's script gets the token from here: it cannot read the HttpOnly cookie.
     """
+    network = network_of(request.META["REMOTE_ADDR"])
     try:
+        read_limits().check_unknown(network)
         command = sessions.load(session_id(str(UUID(token))), page=NO_MESSAGES)
         session = await async_store().run(command)
-    except (ValueError, ChatError):
-        return None
-    return {"token": token, "name": session.name}
+    except (ValueError, SessionUnknown):
+        read_limits().count_unknown(network)
+        return None, True
+    except ChatError:
+        return None, False
+    return {"token": token, "name": session.name}, False

@@ -157,6 +157,17 @@ try:
     MAX_MESSAGE_CHARS = env.int("MAX_MESSAGE_CHARS", 2000, validate=validate.Range(1, 16_000))
     MAX_PENDING = env.int("MAX_PENDING", 10, validate=at_least(1))
     MESSAGES_PER_MINUTE = env.int("MESSAGES_PER_MINUTE", 20, validate=at_least(1))
+    MESSAGES_PER_MINUTE_PER_IP = env.int("MESSAGES_PER_MINUTE_PER_IP", 100, validate=at_least(1))
+    BYTES_PER_MINUTE_PER_IP = env.int(
+        "BYTES_PER_MINUTE_PER_IP", 262_144, validate=at_least(100_000)
+    )
+    MAX_SESSION_MESSAGES = env.int("MAX_SESSION_MESSAGES", 5_000, validate=at_least(2))
+    MAX_SESSION_BYTES = env.int("MAX_SESSION_BYTES", 4_194_304, validate=at_least(1))
+    READS_PER_MINUTE = env.int("READS_PER_MINUTE", 60, validate=at_least(1))
+    READS_PER_MINUTE_PER_IP = env.int("READS_PER_MINUTE_PER_IP", 240, validate=at_least(1))
+    UNKNOWN_TOKENS_PER_MINUTE_PER_IP = env.int(
+        "UNKNOWN_TOKENS_PER_MINUTE_PER_IP", 120, validate=at_least(1)
+    )
     TOKENS_PER_MINUTE_PER_IP = env.int("TOKENS_PER_MINUTE_PER_IP", 30, validate=at_least(1))
     SOCKETS_PER_SESSION = env.int("SOCKETS_PER_SESSION", 5, validate=at_least(1))
     SOCKETS_PER_IP = env.int("SOCKETS_PER_IP", 20, validate=at_least(1))

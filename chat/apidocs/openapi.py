@@ -60,7 +60,7 @@ STORE_UNAVAILABLE = response(
     "The server cannot reach its storage. Try again shortly.", {"detail": StoreUnavailable.detail}
 )
 RATE_LIMITED = response(
-    "Too many sessions were created from this address within a minute.",
+    "Too many requests from this address, or about this session, within a minute.",
     {"detail": RateLimited(24).detail},
     headers={
         "Retry-After": {

@@ -17,7 +17,14 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from chat.errors import MessageInvalid, RateLimited, SessionBusy, SessionUnknown, TooManySockets
+from chat.errors import (
+    MessageInvalid,
+    RateLimited,
+    SessionBusy,
+    SessionFull,
+    SessionUnknown,
+    TooManySockets,
+)
 from chat.store.keys import Keys
 
 T = TypeVar("T")
@@ -108,6 +115,8 @@ def raise_for_error(reply: Reply) -> None:
     match reply.status:
         case "unknown":
             raise SessionUnknown
+        case "session_full":
+            raise SessionFull
         case "busy":
             raise SessionBusy
         case "limited":

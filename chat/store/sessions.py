@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from chat.schemas import PartialReply, QueueState, Session, StoredMessage, stored_messages
 from chat.store.command import Arguments, Command, Reply, no_value
-from chat.store.keys import creation_keys, session_keys, socket_keys
+from chat.store.keys import creation_keys, message_keys, session_keys, socket_keys
 from chat.store.timing import GRACE_MS, SOCKET_TIMEOUT_MS, instant, to_ms
 
 
@@ -18,6 +18,10 @@ class Limits:
     ttl_s: float
     pending: int
     messages_per_minute: int
+    messages_per_minute_per_ip: int
+    bytes_per_minute_per_ip: int
+    session_messages: int
+    session_bytes: int
     tokens_per_minute_per_ip: int
     sockets_per_session: int
     sockets_per_ip: int
@@ -92,9 +96,18 @@ def create(session: str, name: str, *, address: str, limits: Limits) -> Command[
 
 
 def accept(
-    session: str, message: UUID, text: str, *, limits: Limits, trace: str | None = None
+    session: str,
+    message: UUID,
+    text: str,
+    *,
+    address: str,
+    limits: Limits,
+    trace: str | None = None,
 ) -> Command[Accepted]:
-    """Store a human's message once; raises SessionUnknown, SessionBusy or RateLimited."""
+    """Store a human's message once.
+
+    Raises SessionUnknown, SessionFull, SessionBusy or RateLimited.
+    """
 
     def parse(reply: Reply) -> Accepted:
         stored = StoredMessage.model_validate_json(reply["message"])
@@ -103,7 +116,7 @@ def accept(
     body = {"id": str(message), "source": "human", "msg": text, "reply_to": None}
     body |= {"trace": trace} if trace else {}
     arguments = _message_arguments(session, message, limits) | {"body": json.dumps(body)}
-    return Command("accept", session_keys(session), arguments, parse)
+    return Command("accept", message_keys(session, address), arguments, parse)
 
 
 def load(
@@ -191,13 +204,14 @@ def stop(session: str, message: UUID, *, ttl_s: float) -> Command[Stopped | None
     return Command("stop", session_keys(session), arguments, parse)
 
 
-def regenerate(session: str, message: UUID, *, limits: Limits) -> Command[None]:
+def regenerate(session: str, message: UUID, *, address: str, limits: Limits) -> Command[None]:
     """Request another reply in place of the last one, or of a failed one.
 
-    Raises SessionUnknown, SessionBusy, RateLimited, and MessageInvalid if there is no such reply.
+    Raises SessionUnknown, SessionFull, SessionBusy, RateLimited, and MessageInvalid if there is no
+    such reply.
     """
     arguments = _message_arguments(session, message, limits)
-    return Command("regenerate", session_keys(session), arguments, no_value)
+    return Command("regenerate", message_keys(session, address), arguments, no_value)
 
 
 def _message_arguments(session: str, message: UUID, limits: Limits) -> Arguments:
@@ -206,7 +220,11 @@ def _message_arguments(session: str, message: UUID, limits: Limits) -> Arguments
         "message": str(message),
         "ttl_ms": to_ms(limits.ttl_s),
         "max_pending": limits.pending,
+        "max_messages": limits.session_messages,
+        "max_bytes": limits.session_bytes,
         "per_minute": limits.messages_per_minute,
+        "per_minute_per_ip": limits.messages_per_minute_per_ip,
+        "bytes_per_minute_per_ip": limits.bytes_per_minute_per_ip,
         "grace_ms": GRACE_MS,
     }
 

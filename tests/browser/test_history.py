@@ -27,7 +27,9 @@ def long_conversation(visitor: Visitor, stack: Stack) -> Visitor:
     session = session_id(visitor.token())
     store = Store(stack.redis_url, connections=1)
     for number in range(EXCHANGES):
-        store.run(sessions.accept(session, uuid4(), f"question {number}", limits=LIMITS))
+        store.run(
+            sessions.accept(session, uuid4(), f"question {number}", address="test", limits=LIMITS)
+        )
         taken = store.run(leases.take(session, "test", uuid4(), history=1))
         assert taken
         reply = new_reply(taken.message.id, f"answer {number}\n\nwith a second paragraph")

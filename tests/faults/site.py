@@ -14,16 +14,12 @@ from celery import Celery
 from chat.schemas import session_id
 from tests.faults.markers import new_marker
 from tests.model_stub import Behaviour, ModelStub
-from tests.processes import Process, Stack
+from tests.processes import HIGH_LIMITS, Process, Stack
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# All clients share one address and send without pauses.
-SETTINGS = {
-    "MESSAGES_PER_MINUTE": "60000",
-    "TOKENS_PER_MINUTE_PER_IP": "60000",
-    "SOCKETS_PER_IP": "10000",
+SETTINGS = HIGH_LIMITS | {
     "WORKER_CONCURRENCY": "32",
     "MODEL_TIMEOUT_S": "5",
     "REPLY_DEADLINE_S": "60",

@@ -15,7 +15,7 @@ const RESPONSE_TIMEOUT_MS = 10_000;
 const RESEND_MS = 3000;
 const POLICY_VIOLATION = 1008; // the session expired or does not exist
 /** Error codes after which sending the same message again is pointless. */
-export const PERMANENT_ERRORS = ["message.empty", "message.too_long", "message.invalid"];
+export const PERMANENT_ERRORS = ["message.empty", "message.too_long", "message.invalid", "session.full"];
 
 /** A random UUID. crypto.randomUUID is missing on pages served without TLS. */
 export function uuid() {
@@ -109,7 +109,7 @@ export class ChatClient {
     else if (frame.type === "reply.started") this.#reply = { id: frame.id, length: 0 };
     else if (frame.type === "reply.delta") this.#checkOffset(frame);
     else if (frame.type === "error" && this.#outbox.has(frame.ref)) this.#handleRejection(frame);
-    else if (frame.type === "error") this.#loadingEarlier = false;
+    else if (frame.type === "error") this.#retryRequest();
     this.onFrame(frame);
   }
 
@@ -146,6 +146,15 @@ export class ChatClient {
     const known = this.#reply?.id === id ? this.#reply : null;
     if (known && offset <= known.length) known.length = Math.max(known.length, offset + [...text].length);
     else if (known || id !== this.#unknownReply) { this.#unknownReply = id; this.sync(); }
+  }
+
+  /** A request other than a message failed, perhaps session.sync. */
+  #retryRequest() {
+    this.#loadingEarlier = false;
+    if (!this.#syncing) return;
+    this.#syncing = false;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = Number(setTimeout(() => this.sync(), RESEND_MS));
   }
 
   #handleRejection(/** @type {Frame} */ { ref, code }) {

@@ -28,6 +28,7 @@ const errorMessages = () => ({
   "message.invalid": gettext("The server couldn't read this message. Edit it and send it again."),
   "session.unknown": gettext("This conversation no longer exists. Start a new one; your draft is kept."),
   "session.expired": gettext("This conversation has expired. Start a new one; your draft is kept."),
+  "session.full": gettext("This conversation is full. Start a new one; your draft is kept."),
   "session.busy": gettext("Waiting for earlier replies; this sends automatically."),
   "rate.limited": gettext("You're sending quickly. Retrying shortly."),
   "queue.unavailable": gettext("Your message is saved. The reply will come when the server recovers."),

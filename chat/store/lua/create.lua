@@ -1,7 +1,7 @@
 #!lua
 -- Create a session. `rate` is the address's, not the session's.
 local now = now_ms()
-local refused = check_rate(arg.per_minute, now)
+local refused = check_rates(now, {rate, arg.per_minute, 1})
 if refused then
   return refused
 end

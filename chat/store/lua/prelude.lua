@@ -58,24 +58,40 @@ local function append(body, now)
   local seq = message_count() + 1
   local message = with_members(body, 'seq', seq, 'timestamp', now)
   redis.call('JSON.ARRAPPEND', document, '$.messages', message)
+  redis.call('HINCRBY', ids, 'bytes', #message)
   return seq, message
 end
 
--- Generic cell rate algorithm: a burst of `limit`, then one every `60 s / limit`. Counts one request,
--- or returns an error reply. https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
-local function check_rate(limit, now)
-  local interval = 60000 / limit
-  local arrival = math.max(tonumber(redis.call('GET', rate) or 0), now)
-  local wait = arrival + interval - 60000 - now
-  if wait > 0.5 then
-    return {'limited', 'retry_after_ms', math.ceil(wait)}
+-- Generic cell rate algorithm: a burst of `limit`, then one every `60 s / limit`. Each rate is {key, limit,
+-- cost}. Counts the request in all of them, or in none and returns an error reply.
+-- https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
+local function check_rates(now, ...)
+  local longest_wait, arrivals = 0, {}
+  for index, each in ipairs({...}) do
+    local key, limit, cost = unpack(each)
+    local arrival = math.max(tonumber(redis.call('GET', key) or 0), now) + cost * 60000 / limit
+    longest_wait = math.max(longest_wait, arrival - 60000 - now)
+    arrivals[index] = {key, arrival}
   end
-  redis.call('SET', rate, whole(arrival + interval), 'PX', 60000 + math.ceil(interval))
+  if longest_wait > 0.5 then
+    return {'limited', 'retry_after_ms', math.ceil(longest_wait)}
+  end
+  for _, each in ipairs(arrivals) do
+    local key, arrival = unpack(each)
+    redis.call('SET', key, whole(arrival), 'PX', math.max(math.ceil(arrival - now), 1))
+  end
 end
 
 local function check_pending(limit)
   if redis.call('LLEN', mailbox) >= tonumber(limit) then
     return {'busy'}
+  end
+end
+
+local function check_space()
+  local bytes = tonumber(redis.call('HGET', ids, 'bytes') or 0)
+  if message_count() >= tonumber(arg.max_messages) or bytes >= tonumber(arg.max_bytes) then
+    return {'session_full'}
   end
 end
 

@@ -7,10 +7,9 @@ from functools import partial
 import pytest
 
 from tests.client import create_session
-from tests.conftest import HIGH_LIMITS
 from tests.model_stub import ModelStub
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Process, Stack, is_serving, wait_for
+from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack, is_serving, wait_for
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def fill(store: Store, token: str) -> None:
     session = session_id(token)
     for number in range(MESSAGES):
         text = ESCAPED if number % 10 == 0 else LONGEST
-        store.run(sessions.accept(session, uuid4(), text, limits=LIMITS))
+        store.run(sessions.accept(session, uuid4(), text, address="test", limits=LIMITS))
         taken = store.run(leases.take(session, "attack", uuid4(), history=1))
         assert taken
         reply = new_reply(taken.message.id, LONGEST_REPLY if number % 30 == 29 else "ok")

@@ -31,7 +31,7 @@ def test_each_outcome_is_counted_once(store: Store) -> None:
     before = {each: event_count(store, each) for each in ("begun", "accepted", "replied")}
     session = create_session(store)
     message = send_message(store, session)
-    store.run(sessions.accept(session, message.id, "again", limits=LIMITS))
+    store.run(sessions.accept(session, message.id, "again", address="test", limits=LIMITS))
     taken = take_message(store, session)
     for _ in range(2):
         store.run(

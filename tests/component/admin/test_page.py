@@ -95,7 +95,7 @@ def test_a_message_to_regenerate_is_next_in_the_queue(store: Store) -> None:
     session = create_session(store)
     old = add_reply(store, session, failure=ErrorCode.MODEL_TIMEOUT)
     assert old.reply_to is not None
-    store.run(sessions.regenerate(session, old.reply_to, limits=LIMITS))
+    store.run(sessions.regenerate(session, old.reply_to, address="test", limits=LIMITS))
     page = load(store, session)
     assert page.summary.state is State.WAITING
     assert [reply.state for reply in page.pending] == ["next in the queue"]

@@ -174,7 +174,7 @@ def test_only_the_last_messages_of_a_session_are_searched(store: Store, index: S
     session = create_session(store)
     limits = replace(LIMITS, pending=1_000)
     for text in (early, *["more"] * (SEARCHED_MESSAGES - 1), late):
-        store.run(sessions.accept(session, uuid4(), text, limits=limits))
+        store.run(sessions.accept(session, uuid4(), text, address="test", limits=limits))
     only = one_of_ids([session])
     assert search(store, index, Query((only, Words("msg", late)))) == [session]
     assert search(store, index, Query((only, Words("msg", early)))) == []

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from chat.errors import MessageEmpty, MessageInvalid, MessageTooLong, SessionBusy
+from chat.errors import MessageEmpty, MessageInvalid, MessageTooLong, RateLimited, SessionBusy
 from chat.events.delivery import CHANGED, QUEUED
 from chat.protocol import (
     MessageSend,
@@ -18,12 +18,13 @@ from chat.protocol import (
 from chat.store import sessions
 from chat.store.client import AsyncStore, Store
 from chat.websocket.handlers import Effects, FrameHandlers
+from chat.websocket.rate_limit import ReadLimits
 from tests.component.conftest import LIMITS, send_message, store_reply, take_message
 
 
 @pytest.fixture
 def handlers(async_store: AsyncStore, session: str) -> FrameHandlers:
-    return FrameHandlers(async_store, LIMITS, session)
+    return FrameHandlers(async_store, LIMITS, ReadLimits(5, 9, 9), session, "192.0.2.1")
 
 
 async def test_a_message_is_stored_enqueued_and_confirmed(
@@ -134,3 +135,12 @@ async def test_earlier_messages_are_requested_in_pages(
     empty = (await handlers.handle(SessionHistory(before=1))).frame
     assert isinstance(empty, SessionMessages)
     assert (empty.messages, empty.has_earlier) == ((), False)
+
+
+async def test_loads_are_limited(handlers: FrameHandlers) -> None:
+    for _ in range(5):
+        assert (await handlers.handle(SessionSync(after=0))).load_after == 0
+    with pytest.raises(RateLimited):
+        await handlers.handle(SessionSync(after=0))
+    with pytest.raises(RateLimited):
+        await handlers.handle(SessionHistory(before=1))

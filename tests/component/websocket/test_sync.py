@@ -171,7 +171,7 @@ async def test_a_reply_replaced_twice_names_the_one_that_it_replaced(
     replies = [store_reply(store, session)]
     sync = await open_sync(async_store, session)
     for _ in range(2):
-        store.run(sessions.regenerate(session, human.id, limits=LIMITS))
+        store.run(sessions.regenerate(session, human.id, address="test", limits=LIMITS))
         replies.append(store_reply(store, session))
     ready = (await sync.resync())[0]
     assert isinstance(ready, SessionReady)
