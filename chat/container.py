@@ -3,7 +3,7 @@
 import os
 import socket
 from functools import cache
-from typing import Literal, cast
+from typing import cast
 
 from django.conf import settings
 
@@ -15,7 +15,7 @@ from chat.store.sessions import Limits
 from chat.websocket.rate_limit import ReadLimits
 from chat.worker.responder import Responder, ResponderSettings
 from chat.worker.slots import Slots
-from inference.model_client import ModelSettings, build_client
+from inference.model_client import Api, ModelSettings, build_client
 
 WEB_CONNECTIONS = 100
 SPARE_CONNECTIONS = 10
@@ -95,7 +95,7 @@ def task_publisher() -> TaskPublisher:
 def responder() -> Responder:
     """Return the responder of this worker process."""
     model = ModelSettings(
-        api=cast(Literal["huggingface", "completions", "chat"], settings.MODEL_API),
+        api=cast(Api, settings.MODEL_API),
         url=settings.MODEL_URL,
         name=settings.MODEL_NAME,
         token=settings.HUGGINGFACE_INFERENCE_TOKEN or None,

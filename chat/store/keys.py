@@ -25,7 +25,7 @@ chat:slots                 sorted set: workers by number of free slots
 chat:swept                 string: time of the last sweep
 chat:write-check           string: written to check that Redis accepts writes
 chat:health-probe:{NONCE}  string: a worker has run the health probe with this nonce
-chat:sessions:1            search index over the documents
+chat:sessions:2            search index over the documents
 """
 
 from hashlib import sha256
@@ -35,7 +35,7 @@ from ipaddress import IPv4Address, ip_address, ip_network
 Keys = dict[str, str]
 
 DOCUMENT_PREFIX = "chat:{"
-SEARCH_INDEX = "chat:sessions:1"  # Use a new name if its fields change.
+SEARCH_INDEX = "chat:sessions:2"  # Use a new name if its fields change.
 
 _SESSION = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets")
 _SHARED = {

@@ -35,15 +35,15 @@ logger = logging.getLogger(__name__)
 class Effects:
     """What follows after a frame was handled, in this order.
 
-    `enqueue`: publish the session's task. `frame`: send this to the client, with `repeat` even if
-    it was sent before. `load_after`: send the messages after this seq. `resync`: send what was
+    `enqueue`: publish the session's task. `load_after`: send the messages after this seq. `frame`:
+    send this to the client, with `repeat` even if it was sent before. `resync`: send what was
     missed. `event`: publish this to all sockets of the session.
     """
 
     enqueue: bool = False
+    load_after: int | None = None
     frame: Frame | None = None
     repeat: bool = False
-    load_after: int | None = None
     resync: bool = False
     event: Event | None = None
 

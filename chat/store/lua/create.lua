@@ -7,5 +7,5 @@ if refused then
 end
 redis.call('JSON.SET', document, '$', with_members(arg.body, 'session_start', now))
 expire_at(now + arg.ttl_ms)
-count_figure('begun', now)
+count_figure('created', now)
 return {'ok', 'created_ms', now, 'expires_ms', now + arg.ttl_ms}

@@ -41,9 +41,8 @@ local function message_at(seq)
 end
 
 -- Insert members with whole numbers at the start of a JSON object that has at least one member.
--- This is text, and the only place where JSON is put together so: decoding and encoding the object
--- with cjson would turn empty arrays into objects, lose digits of numbers and change escapes, but the
--- document must hold exactly what the server wrote.
+-- It edits the text: decoding and encoding the object with cjson would turn empty arrays into objects,
+-- lose digits of numbers and change escapes, but the document must contain exactly what the server wrote.
 local function with_members(body, ...)
   local members = {}
   for i = 1, select('#', ...), 2 do
@@ -108,16 +107,16 @@ local function record_time(figure, now)
   redis.call('HSET', minute_key(now), 'at:' .. figure, whole(now))
 end
 
--- Whether a worker holds the lease. One that expired while Redis or the worker stood still is still
--- its own, unless another worker has taken the session since.
+-- Whether a worker holds the lease. A lease that expired while Redis or the worker was
+-- paused still counts, unless another worker has taken the session since.
 local function holds_lease(value)
   local holder = redis.call('GET', lease) or redis.call('HGET', work, 'holder')
   return holder == value
 end
 
--- The session waits for a worker from now on. The sweep looks at it at `look_at`.
-local function wait_for_worker(session, now, look_at)
-  redis.call('ZADD', due, whole(look_at), session)
+-- The session waits for a worker from now on. If none takes it, the sweep enqueues it after `due_at`.
+local function wait_for_worker(session, now, due_at)
+  redis.call('ZADD', due, whole(due_at), session)
   redis.call('ZADD', waiting, 'NX', whole(now), session)
 end
 
@@ -137,7 +136,7 @@ local function enqueue(session, message, replaces, now, grace_ms)
   end
 end
 
--- The pace of recent replies is kept for ten minutes after the last one.
+-- The mean duration of recent replies, for queue estimates. Kept for ten minutes after the last one.
 local function record_pace(name, value)
   redis.call('HSET', pace, name, whole(value))
   redis.call('PEXPIRE', pace, 600000)
