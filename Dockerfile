@@ -8,10 +8,11 @@ FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home chat
 COPY --from=packages /venv /venv
 WORKDIR /app
-COPY manage.py ./
-COPY chatproject ./chatproject
-COPY inference ./inference
-COPY chat ./chat
+# The files in a checkout may be readable by their owner only.
+COPY --chmod=755 manage.py ./
+COPY --chmod=755 chatproject ./chatproject
+COPY --chmod=755 inference ./inference
+COPY --chmod=755 chat ./chat
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

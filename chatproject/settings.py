@@ -16,9 +16,11 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, EnvValidationError, ValidationError, validate
 
 from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
-from chatproject.secret_files import read_or_create_secret
+from chatproject.secret_files import create_private_folder, read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# What this process writes (database, metrics, secrets) is for its own user only.
+os.umask(0o077)
 env = Env()
 env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
 
@@ -55,6 +57,7 @@ try:
     in_production = APP_ENV == "production"
     PORT = env.int("PORT", 3500, validate=is_port)
     DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+    create_private_folder(DATA_DIR)
     STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or DATA_DIR / "static")
     DEBUG = env.bool("DEBUG", False)
 
@@ -79,7 +82,8 @@ try:
     WORKER_METRICS_ADDRESS = env.str("WORKER_METRICS_ADDRESS", "", validate=is_host_and_port)
     # One folder for all processes of this host. prometheus_client reads it from the environment.
     METRICS_DIR = DATA_DIR / "metrics" / socket.gethostname()
-    METRICS_DIR.mkdir(parents=True, exist_ok=True)
+    create_private_folder(METRICS_DIR.parent)
+    create_private_folder(METRICS_DIR)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
 
     # Redis: the session store, the broker and the channel layer can be one server or three.
@@ -143,6 +147,9 @@ try:
     HUGGINGFACE_INFERENCE_TOKEN = env.str(
         "HUGGINGFACE_INFERENCE_TOKEN", env.str("HUGGINFACE_INFERENCE_TOKEN", "")
     )
+    if EMBEDDED_MODEL:
+        EMBEDDED_MODEL_KEY = read_or_create_secret(DATA_DIR / "model_key")
+        HUGGINGFACE_INFERENCE_TOKEN = EMBEDDED_MODEL_KEY
     MODEL_CONTEXT_TOKENS = env.int("MODEL_CONTEXT_TOKENS", 2048, validate=at_least(64))
     MAX_NEW_TOKENS = env.int("MAX_NEW_TOKENS", 200 if EMBEDDED_MODEL else 25, validate=at_least(1))
     if MAX_NEW_TOKENS >= MODEL_CONTEXT_TOKENS:
@@ -224,8 +231,9 @@ if not in_production:
 # collectstatic also writes a compressed copy of every file, which WhiteNoise serves.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "chatproject.static_files.ReadableStaticFilesStorage"},
 }
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o755  # of the folders of static files
 WHITENOISE_USE_FINDERS = not in_production
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

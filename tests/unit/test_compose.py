@@ -58,7 +58,7 @@ def test_the_image_does_not_run_as_root_and_copies_only_listed_files() -> None:
     assert re.search(r"^USER (?!root)\w+$", DOCKERFILE, re.MULTILINE)
     assert "HEALTHCHECK" in DOCKERFILE
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    copied = re.findall(r"^COPY (?!--)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+    copied = re.findall(r"^COPY (?:--chmod=\d+ )?(?!--)(.*) \S+$", DOCKERFILE, re.MULTILINE)
     sources = {source for line in copied for source in line.split()}
     assert sources == {line[1:] for line in ignored if line.startswith("!")}
     assert all((ROOT / source).exists() for source in sources)
