@@ -1,6 +1,7 @@
 """The chat page: a name form that works without JavaScript, and the markup the script fills."""
 
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from chat.container import async_store
 from chat.errors import ChatError, RateLimited
 from chat.schemas import session_id
 from chat.store import sessions
+from chat.store.erasure import ERASURE_MARGIN_S
 from chat.websocket.handshake import COOKIE
 
 # Only sanitised HTML and templates may reach the DOM; the browser enforces it.
@@ -61,6 +63,11 @@ RETENTION_SENTENCES = {
         "count",
     ),
 }
+ERASURE_SENTENCE = ngettext_lazy(
+    "Deleted ones leave the server's disk within one minute.",
+    "Deleted ones leave the server's disk within %(count)s minutes.",
+    "count",
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -105,6 +112,7 @@ async def _page(
         "error": error,
         "name_max_chars": MAX_NAME_CHARS,
         "retention": retention_sentence(settings.SESSION_TTL_S),
+        "erasure": erasure_sentence(settings.AOF_REWRITE_INTERVAL_S),
         "modules": MODULES,
         "bootstrap": {
             "now": datetime.now(UTC).isoformat(),
@@ -124,6 +132,13 @@ def retention_sentence(ttl_s: float) -> str:
     seconds = round(ttl_s)
     unit_s = max(unit_s for unit_s in RETENTION_SENTENCES if seconds % unit_s == 0)
     return RETENTION_SENTENCES[unit_s] % {"count": seconds // unit_s}
+
+
+def erasure_sentence(interval_s: float) -> str:
+    """Return when deleted conversations have left Redis' files; empty if nothing is promised."""
+    if not interval_s:
+        return ""
+    return ERASURE_SENTENCE % {"count": ceil((interval_s + ERASURE_MARGIN_S) / 60)}
 
 
 async def _session(token: str) -> dict[str, str] | None:

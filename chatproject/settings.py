@@ -167,6 +167,7 @@ try:
     TOKENS_PER_MINUTE_PER_IP = env.int("TOKENS_PER_MINUTE_PER_IP", 30, validate=at_least(1))
     SOCKETS_PER_SESSION = env.int("SOCKETS_PER_SESSION", 5, validate=at_least(1))
     SOCKETS_PER_IP = env.int("SOCKETS_PER_IP", 20, validate=at_least(1))
+    AOF_REWRITE_INTERVAL_S = env.float("AOF_REWRITE_INTERVAL_S", 600, validate=at_least(0))
 except EnvValidationError as error:
     variable = str(error).partition(" invalid: ")[0]
     sentences = " ".join(map(str, error.error_messages))
@@ -305,6 +306,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 SWEEP_INTERVAL_S = 1
 SWEEP_QUEUE = "chat:sweep"
+ERASURE_QUEUE = "chat:erasure"
 CELERY_BEAT_SCHEDULER = "chat.worker.sweep_scheduler:SweepScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
@@ -313,6 +315,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"queue": SWEEP_QUEUE},
     }
 }
+if AOF_REWRITE_INTERVAL_S:
+    CELERY_BEAT_SCHEDULE["erase_deleted_texts"] = {
+        "task": "chat.tasks.erase_deleted_texts",
+        "schedule": min(AOF_REWRITE_INTERVAL_S, 60),
+        "options": {"queue": ERASURE_QUEUE},
+    }
 
 # Libraries never log below INFO: at DEBUG they write frames, headers and addresses with secrets.
 # Access logs are left to the proxy, because uvicorn's would show tokens in queries.

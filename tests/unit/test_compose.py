@@ -93,5 +93,6 @@ def test_redis_is_durable_and_never_evicts() -> None:
     command = " ".join(SERVICES["redis"]["command"])
     assert "--appendonly yes" in command
     assert "--maxmemory-policy noeviction" in command
+    assert "--save  --" in command, "snapshots would keep deleted texts"
     assert SERVICES["redis"]["image"] == "redis:8"
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]

@@ -17,6 +17,8 @@ from chat.cli.doctor import components, conversation, redis_servers, site
 from chat.cli.doctor.conversation import Outcome, check_outcome, check_socket
 from chat.cli.doctor.findings import Finding, Level, count, run_check
 from chat.store.cluster import ClusterState
+from chat.store.erasure import Erasure
+from chat.store.erasure import Outcome as RewriteOutcome
 from tests.ports import free_port
 
 REMOTE = "redis://chat.example:6379/0"
@@ -130,6 +132,30 @@ def test_missing_workers_and_late_sweeps_are_reported(
     for finding, (level, text) in zip(found, expected, strict=True):
         assert finding.level is level
         assert finding.text.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("found", "level", "advice"),
+    [
+        (Erasure(None, None, None, None), Level.OK, ""),
+        (Erasure(5, "run", RewriteOutcome.COMPLETE, 590), Level.OK, ""),
+        (Erasure(5, "run", RewriteOutcome.REFUSED, 590), Level.WARNING, "AOF_REWRITE_INTERVAL_S=0"),
+        (Erasure(5, "run", RewriteOutcome.FAILED, 590), Level.FAILURE, "disk is full"),
+        (Erasure(5, "run", RewriteOutcome.COMPLETE, 1000), Level.FAILURE, "Start beat"),
+    ],
+)
+def test_deleted_texts_that_stay_in_files_are_found(
+    found: Erasure, level: Level, advice: str
+) -> None:
+    [finding] = components.check_rewrites(found)
+    assert finding.level is level
+    assert advice in finding.advice
+
+
+@override_settings(AOF_REWRITE_INTERVAL_S=0)
+def test_files_that_are_never_rewritten_are_found() -> None:
+    [finding] = components.check_erasure()
+    assert (finding.level, "Set AOF_REWRITE_INTERVAL_S" in finding.advice) == (Level.WARNING, True)
 
 
 @pytest.mark.parametrize(
