@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from chat.api import MAX_NAME_CHARS, InvalidName, create_session
 from chat.container import async_store
-from chat.errors import ChatError, RateLimited
+from chat.errors import ChatError, RateLimited, StoreFull
 from chat.schemas import session_id
 from chat.store import sessions
 from chat.store.erasure import ERASURE_MARGIN_S
@@ -87,6 +87,9 @@ async def _start_session(request: HttpRequest) -> HttpResponse:
     except RateLimited:
         error = _("Too many new conversations. Wait a minute and try again.")
         return await _page(request, name=name, error=error, status=429)
+    except StoreFull:
+        error = _("The server has no room for new conversations right now. Try again later.")
+        return await _page(request, name=name, error=error, status=503)
     except ChatError:
         error = _("The server can't start a conversation right now. Try again shortly.")
         return await _page(request, name=name, error=error, status=503)

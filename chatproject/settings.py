@@ -27,6 +27,7 @@ env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
 is_port = validate.Range(1, 65535)
 is_url = validate.Regexp(r"(https?://.+)?$", error="Must be an http:// or https:// address.")
 is_host_and_port = validate.Regexp(r"(.*:\d+)?$", error="Must be host:port.")
+is_size = validate.Regexp(r"(?i)\d+([kmg]b?)?$", error="Must be a size, such as 512mb or 1gb.")
 is_set = validate.Length(min=1, error="Must be set in production.")
 
 
@@ -98,6 +99,7 @@ try:
         or ""
     )
     EMBEDDED_REDIS = not REDIS_URL
+    REDIS_MAXMEMORY = env.str("REDIS_MAXMEMORY", "1gb", validate=is_size)
     EMBEDDED_REDIS_PORT = env.int("EMBEDDED_REDIS_PORT", PORT + 1, validate=is_port)
     if EMBEDDED_REDIS:
         EMBEDDED_REDIS_PASSWORD = read_or_create_secret(DATA_DIR / "redis" / "password")

@@ -17,7 +17,14 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from chat.errors import MessageInvalid, RateLimited, SessionBusy, SessionUnknown, TooManySockets
+from chat.errors import (
+    MessageInvalid,
+    RateLimited,
+    SessionBusy,
+    SessionUnknown,
+    StoreFull,
+    TooManySockets,
+)
 from chat.store.keys import Keys
 
 T = TypeVar("T")
@@ -114,6 +121,8 @@ def raise_for_error(reply: Reply) -> None:
             raise RateLimited(ceil(reply["retry_after_ms"] / 1000))
         case "lost":
             raise LeaseLost
+        case "full_store":
+            raise StoreFull
         case "full":
             raise TooManySockets
         case "absent":

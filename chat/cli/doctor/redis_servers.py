@@ -10,6 +10,7 @@ from django.conf import settings
 from redis.exceptions import AuthenticationError, RedisError
 
 from chat.cli.doctor.findings import Finding, failure, ok, warning
+from chat.store.memory import Memory
 
 TIMEOUT_S = 3
 SLOW_S = 0.005
@@ -130,15 +131,27 @@ def check_capacity(info: Info) -> Iterator[Finding]:
             f"Redis evicts keys when its memory is full (maxmemory-policy {policy})",
             "Set: maxmemory-policy noeviction. Sessions expire on their own.",
         )
-    used, limit = int(info["used_memory"]), int(info.get("maxmemory", 0))
-    if limit and used > ALMOST_FULL * limit:
-        yield warning(
-            f"Redis uses {used / limit:.0%} of its memory",
-            "Raise maxmemory, or lower SESSION_TTL_S.",
-        )
+    yield from _check_memory(int(info["used_memory"]), int(info.get("maxmemory", 0)))
     clients, most = int(info["connected_clients"]), int(info.get("maxclients", 10_000))
     if clients > ALMOST_FULL * most:
         yield warning(f"Redis has {clients} of at most {most} clients", "Raise maxclients.")
+
+
+def _check_memory(used: int, limit: int) -> Iterator[Finding]:
+    if not limit:
+        yield warning(
+            "Redis has no memory limit, so visitors can use all memory of its host",
+            "Set maxmemory: see docs/how-to/deploy.md.",
+        )
+        return
+    memory = Memory(used, limit)
+    if memory.refuses_sessions:
+        yield warning(
+            f"Redis uses {memory}, so no new session is created",
+            "Raise maxmemory, or lower SESSION_TTL_S or TOKENS_PER_MINUTE_PER_IP.",
+        )
+    else:
+        yield ok(f"Redis uses {memory} of memory")
 
 
 def _host(url: str) -> str:

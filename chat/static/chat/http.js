@@ -21,6 +21,8 @@ export async function createSession(name) {
   if (response.ok) return response.json();
   if (response.status === 429) throw new Error(gettext("Too many new conversations. Wait a minute and try again."));
   if (response.status === 400) throw new Error(gettext("Enter a valid name."));
+  const { code } = await response.json().catch(() => ({}));
+  if (code === "store.full") throw new Error(gettext("The server has no room for new conversations right now. Try again later."));
   throw new Error(gettext("The server can't start a conversation right now. Try again shortly."));
 }
 

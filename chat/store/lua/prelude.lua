@@ -11,6 +11,18 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+-- Redis' used memory and its limit, in bytes; nothing if this user may not see them.
+local function memory()
+  local info = redis.pcall('INFO', 'memory')
+  if type(info) ~= 'string' then
+    return nil, nil
+  end
+  local function field(name)
+    return tonumber(string.match(info, '\n' .. name .. ':(%d+)') or 0)
+  end
+  return field('used_memory') - field('mem_not_counted_for_evict'), field('maxmemory')
+end
+
 local function session_exists()
   return redis.call('EXISTS', document) == 1
 end
