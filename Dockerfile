@@ -1,8 +1,8 @@
 # One image for web, worker, beat and management commands; compose.yaml sets the command of each.
 FROM python:3.13-slim AS packages
-COPY requirements.txt requirements-tracing.txt ./
+COPY requirements.lock ./
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir -r requirements.txt -r requirements-tracing.txt
+    && /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home chat

@@ -99,7 +99,8 @@ def source(script: str, keys: tuple[str, ...], arguments: tuple[str, ...]) -> st
 @cache
 def digest(script: str, keys: tuple[str, ...], arguments: tuple[str, ...]) -> str:
     """Return the SHA-1 digest by which Redis names a script."""
-    return sha1(source(script, keys, arguments).encode()).hexdigest()  # noqa: S324
+    text = source(script, keys, arguments)
+    return sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def named(flat: Sequence[Any]) -> dict[str, Any]:
