@@ -151,14 +151,10 @@ def test_a_rewrite_that_redis_did_not_survive_is_repeated(site: Stack, store: St
 
 def test_a_snapshot_is_replaced_too(site: Stack, store: Store) -> None:
     session = begin_conversation(store)
-    store.redis.config_set("save", "3600 1")
-    try:
-        store.redis.save()
-        assert "dump.rdb" in files_with(site, TEXT)
-        store.run(sessions.erase(session))
-        wait_until_erased(store, site)
-    finally:
-        store.redis.config_set("save", "")
+    store.redis.save()
+    assert "dump.rdb" in files_with(site, TEXT)
+    store.run(sessions.erase(session))
+    wait_until_erased(store, site)
 
 
 @pytest.fixture
@@ -181,7 +177,7 @@ def restricted(site: Stack, store: Store) -> Iterator[Callable[..., Store]]:
 def test_a_server_that_refuses_is_logged_once(
     store: Store, restricted: Callable[..., Store], caplog: pytest.LogCaptureFixture
 ) -> None:
-    managed = restricted("bgrewriteaof", "info", "config")
+    managed = restricted("bgrewriteaof", "info")
     with caplog.at_level(logging.WARNING, "chat.store.erasure"):
         for _ in range(3):
             store.run(sessions.erase(begin_conversation(store)))
@@ -197,5 +193,5 @@ def test_a_server_without_info_still_rewrites(
 ) -> None:
     store.run(sessions.erase(begin_conversation(store)))
     before = rewrites(store)
-    erase(restricted("info", "config"))
+    erase(restricted("info"))
     assert rewrites(store) == before + 1

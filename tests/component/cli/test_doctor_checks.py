@@ -103,6 +103,26 @@ def test_an_unreachable_redis_is_reported_without_its_password() -> None:
     assert finding.text == f"REDIS_URL: 127.0.0.1:{port} does not respond (ConnectionError)"
 
 
+@pytest.mark.parametrize(
+    ("rules", "level", "text"),
+    [
+        (None, Level.OK, "may run only some commands"),
+        ("+@all", Level.WARNING, "may run every command"),
+        ("-@all +get +acl", Level.WARNING, "may run commands that change users"),
+    ],
+)
+def test_a_user_that_may_run_too_much_is_found(rules: str | None, level: Level, text: str) -> None:
+    [finding] = redis_servers.check_rules("REDIS_URL", rules)
+    assert finding.level is level
+    assert text in finding.text
+
+
+def test_the_default_user_of_redis_may_run_too_much(redis_url: str) -> None:
+    with override_settings(EMBEDDED_REDIS=False):
+        findings = list(redis_servers.check_server(redis_url, ["REDIS_URL"]))
+    assert "users.md" in "".join(advice for _, advice in problems(findings))
+
+
 def cluster_state(**changed: Any) -> ClusterState:
     healthy: dict[str, Any] = {
         "waiting": 0,
