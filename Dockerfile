@@ -1,17 +1,18 @@
 # One image for web, worker, beat and management commands; compose.yaml sets the command of each.
 FROM python:3.13-slim AS packages
-COPY requirements.txt requirements-tracing.txt ./
+COPY requirements.lock ./
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir -r requirements.txt -r requirements-tracing.txt
+    && /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home chat
 COPY --from=packages /venv /venv
 WORKDIR /app
-COPY manage.py ./
-COPY chatproject ./chatproject
-COPY inference ./inference
-COPY chat ./chat
+# The files in a checkout may be readable by their owner only.
+COPY --chmod=755 manage.py ./
+COPY --chmod=755 chatproject ./chatproject
+COPY --chmod=755 inference ./inference
+COPY --chmod=755 chat ./chat
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

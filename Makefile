@@ -4,13 +4,15 @@
 RUN = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run chromium servers test check format docs bench faults conformance
+.PHONY: help install install-dev run chromium servers test check format lock sbom docs bench faults conformance
 
 help:
 	@echo "make run          start the chat at http://127.0.0.1:$${PORT:-3500} (Ctrl-C stops it)"
 	@echo "make test         run all tests"
 	@echo "make check        check style, types and import rules"
 	@echo "make format       format the code"
+	@echo "make lock         lock the requirements with the hashes of their files"
+	@echo "make sbom         list all packages of the image in var/sbom.json (CycloneDX)"
 	@echo "make docs         build the documentation as a website in site/"
 	@echo "make bench        measure speed"
 	@echo "make faults       break processes and networks on both web servers, count lost messages"
@@ -39,12 +41,22 @@ check: install-dev
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+	@$(RUN) -m bandit -q -c pyproject.toml -r chat chatproject inference manage.py
 	@scripts/types.sh
 	@$(RUN) -m pytest -q tests/unit/test_layers.py
 
 format: install-dev
 	@$(RUN) -m ruff format .
 	@$(RUN) -m ruff check --fix .
+
+lock: install-dev
+	@scripts/lock.sh $(ARGS)
+
+sbom: install-dev
+	@mkdir -p var
+	@$(RUN) -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+	    --output-reproducible --output-file var/sbom.json
+	@echo "Wrote var/sbom.json"
 
 docs: install-dev
 	@scripts/node_modules.sh

@@ -1,5 +1,6 @@
 """The HTTP API: tokens, histories and the service's own state, described at `/openapi.json`."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +22,7 @@ from chat.apidocs.openapi import (
     PROMETHEUS_TEXT,
     RATE_LIMITED,
     SESSION_UNKNOWN,
+    STORE_FULL,
     STORE_UNAVAILABLE,
     BearerToken,
     ChatApi,
@@ -30,10 +32,17 @@ from chat.apidocs.openapi import (
 )
 from chat.apidocs.reference import asyncapi_json
 from chat.container import async_store, limits, read_limits
-from chat.errors import ChatError, RateLimited, SessionUnknown
+from chat.errors import ChatError, ErrorCode, RateLimited, SessionUnknown, StoreFull
 from chat.events.delivery import CHANGED, publish
 from chat.observability import exporter, metrics
-from chat.observability.health import OK, Checks, check_all, is_ready
+from chat.observability.health import (
+    OK,
+    Checks,
+    MemoryUse,
+    check_all,
+    is_ready,
+    load_memory,
+)
 from chat.schemas import FrozenModel, History, HistoryMessage, Session, session_id
 from chat.store import sessions
 from chat.store.keys import network_of
@@ -72,9 +81,10 @@ class Alive(FrozenModel):
 
 
 class Readiness(FrozenModel):
-    """Each component's state: `ok`, or what is wrong."""
+    """Each component's state: `ok`, or what is wrong. `memory` is null if Redis has no limit."""
 
     checks: Checks
+    memory: MemoryUse | None
 
 
 class InvalidField(FrozenModel):
@@ -96,14 +106,25 @@ class Problem(FrozenModel):
     detail: str
 
 
+class Unavailable(Problem):
+    """Why a request failed that may succeed later; `code` is one of the WebSocket API's."""
+
+    code: ErrorCode
+
+
 class InvalidName(Exception):
     """The name is missing, blank or longer than MAX_NAME_CHARS."""
 
 
 api = ChatApi(title="Chat", version="1.0.0", description=DESCRIPTION, urls_namespace="api")
 TOKEN = [QueryToken(), BearerToken()]
-ALL_OK = {"checks": dict.fromkeys(Checks.model_fields, OK)}
-NO_WORKER = {"checks": ALL_OK["checks"] | {"worker": "no heartbeat for 10 s"}}
+MEMORY_USE = {"used_bytes": 314_572_800, "max_bytes": 1_073_741_824, "full_in_s": 86_400}
+ALL_CHECKS = dict.fromkeys(Checks.model_fields, OK)
+ALL_OK = {"checks": ALL_CHECKS, "memory": MEMORY_USE}
+NO_WORKER = {
+    "checks": ALL_CHECKS | {"worker": "no heartbeat for 10 s"},
+    "memory": MEMORY_USE,
+}
 
 
 def get_and_head(path: str, summary: str, **options: Any) -> Callable[[Operation], Operation]:
@@ -152,8 +173,8 @@ async def healthz(request: HttpRequest) -> Alive:
 )
 async def readyz(request: HttpRequest) -> tuple[int, Readiness]:
     """Check every component."""
-    checks = await check_all()
-    return (200 if is_ready(checks) else 503), Readiness(checks=checks)
+    checks, memory = await asyncio.gather(check_all(), load_memory())
+    return (200 if is_ready(checks) else 503), Readiness(checks=checks, memory=memory)
 
 
 @get_and_head(
@@ -180,13 +201,13 @@ def asyncapi(request: HttpRequest) -> HttpResponse:
 @api.post(
     "/token",
     summary="Create a session",
-    response={200: History, 400: InvalidRequest, 429: Problem, 503: Problem},
+    response={200: History, 400: InvalidRequest, 429: Problem, 503: Unavailable},
     openapi_extra=responses(
         {
             200: response("The session with its token.", HISTORY | {"messages": []}),
             400: INVALID_NAME,
             429: RATE_LIMITED,
-            503: STORE_UNAVAILABLE,
+            503: STORE_FULL,
         },
         requestBody=NAME_BODY,
     ),
@@ -205,7 +226,7 @@ async def create_token(
 @api.get(
     "/refresh_token",
     summary="Load a session",
-    response={200: History, 400: Problem, 429: Problem, 503: Problem},
+    response={200: History, 400: Problem, 429: Problem, 503: Unavailable},
     auth=TOKEN,
     openapi_extra=responses(
         {
@@ -230,7 +251,7 @@ async def refresh_token(request: HttpRequest) -> StreamingHttpResponse:
 @api.delete(
     "/token",
     summary="Delete a session",
-    response={204: None, 400: Problem, 429: Problem, 503: Problem},
+    response={204: None, 400: Problem, 429: Problem, 503: Unavailable},
     auth=TOKEN,
     openapi_extra=responses(
         {
@@ -267,16 +288,20 @@ def handle_missing_token(request: HttpRequest, error: AuthenticationError) -> Ht
 
 @api.exception_handler(ChatError)
 def handle_chat_error(request: HttpRequest, error: ChatError) -> HttpResponse:
-    """Respond with the error's sentence: 429 with Retry-After, 503 if temporary, else 400."""
+    """Respond with the error's sentence: 429 if too frequent, 503 if temporary, else 400."""
     metrics.errors_sent.labels(error.code).inc()
     if isinstance(error, SessionUnknown):
         read_limits().count_unknown(network_of(request.META["REMOTE_ADDR"]))
     if isinstance(error, RateLimited):
-        limited = api.create_response(request, Problem(detail=error.detail), status=429)
-        limited["Retry-After"] = str(error.retry_after_s)
-        return limited
-    status = 400 if error.permanent else 503
-    return api.create_response(request, Problem(detail=error.detail), status=status)
+        response = api.create_response(request, Problem(detail=error.detail), status=429)
+    elif error.permanent:
+        response = api.create_response(request, Problem(detail=error.detail), status=400)
+    else:
+        problem = Unavailable(detail=error.detail, code=error.code)
+        response = api.create_response(request, problem, status=503)
+    if isinstance(error, RateLimited | StoreFull):
+        response["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 def token_of(request: HttpRequest) -> UUID:
@@ -287,7 +312,7 @@ def token_of(request: HttpRequest) -> UUID:
 async def create_session(name: object, address: str) -> tuple[UUID, Session]:
     """Create a session; return its token and the session.
 
-    Raises InvalidName, RateLimited and StoreUnavailable.
+    Raises InvalidName, RateLimited, StoreFull and StoreUnavailable.
     """
     try:
         valid_name = names.validate_python(name)

@@ -10,7 +10,8 @@ ChatError
 ├── MessageEmpty         message.empty        the message has no text
 ├── MessageTooLong       message.too_long     the message or frame is too long
 ├── QueueUnavailable     queue.unavailable    the broker did not accept the task
-└── StoreUnavailable     store.unavailable    Redis does not respond, or is full
+├── StoreUnavailable     store.unavailable    Redis does not respond, or is full
+└── StoreFull            store.full           Redis is almost full, so no new session is created
 """
 
 from enum import StrEnum
@@ -28,6 +29,7 @@ class ErrorCode(StrEnum):
     RATE_LIMITED = "rate.limited"
     QUEUE_UNAVAILABLE = "queue.unavailable"
     STORE_UNAVAILABLE = "store.unavailable"
+    STORE_FULL = "store.full"
     MODEL_LOADING = "model.loading"
     MODEL_UNAVAILABLE = "model.unavailable"
     MODEL_TIMEOUT = "model.timeout"
@@ -58,6 +60,9 @@ MEANINGS = {
     " reply will still arrive: do not send the message again.",
     ErrorCode.STORE_UNAVAILABLE: "The server cannot reach its storage. Send the message again"
     " shortly, with the same id.",
+    ErrorCode.STORE_FULL: "The server's storage is almost full, so `POST /token` creates no"
+    " session. Existing sessions go on. Try again after `Retry-After`. Never sent over a"
+    " WebSocket.",
     ErrorCode.MODEL_LOADING: "The model was still loading at the reply's deadline.",
     ErrorCode.MODEL_UNAVAILABLE: "The model server cannot be reached, or it fails.",
     ErrorCode.MODEL_TIMEOUT: "The model produced no text for too long.",
@@ -163,3 +168,12 @@ class StoreUnavailable(ChatError):
     code = ErrorCode.STORE_UNAVAILABLE
     detail = "The server cannot reach its storage right now. Nothing was stored: try again shortly."
     permanent = False
+
+
+class StoreFull(ChatError):
+    """Redis is almost full; what is left of its memory is for existing sessions."""
+
+    code = ErrorCode.STORE_FULL
+    detail = "The server has no room for new conversations right now. Try again in a few minutes."
+    permanent = False
+    retry_after_s = 60

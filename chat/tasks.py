@@ -3,12 +3,13 @@
 from contextlib import suppress
 
 from celery import shared_task
+from django.conf import settings
 
 from chat.container import responder, slots, store, worker_name
 from chat.errors import StoreUnavailable
 from chat.events.task_publisher import enqueue_answer, worker_queue
 from chat.observability import metrics
-from chat.store import cluster
+from chat.store import cluster, erasure
 
 MAX_SESSIONS_PER_SWEEP = 500
 
@@ -43,6 +44,12 @@ def sweep() -> None:
     metrics.sessions_requeued.inc(len(found))
     for session in found:
         enqueue_answer(session)
+
+
+@shared_task
+def erase_deleted_texts() -> None:
+    """Let Redis rewrite its files if they contain texts that were deleted."""
+    erasure.erase_deleted_texts(store(), interval_s=settings.AOF_REWRITE_INTERVAL_S)
 
 
 @shared_task

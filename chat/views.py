@@ -1,6 +1,7 @@
 """The chat page: a name form that works without JavaScript, and the markup the script fills."""
 
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from uuid import UUID
 
@@ -16,9 +17,10 @@ from django.views.decorators.http import require_http_methods
 
 from chat.api import MAX_NAME_CHARS, InvalidName, create_session
 from chat.container import async_store, read_limits
-from chat.errors import ChatError, RateLimited, SessionUnknown
+from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
 from chat.schemas import session_id
 from chat.store import sessions
+from chat.store.erasure import ERASURE_MARGIN_S
 from chat.store.keys import network_of
 from chat.store.sessions import NO_MESSAGES
 from chat.websocket.handshake import COOKIE
@@ -63,6 +65,11 @@ RETENTION_SENTENCES = {
         "count",
     ),
 }
+ERASURE_SENTENCE = ngettext_lazy(
+    "Deleted ones leave the server's disk within one minute.",
+    "Deleted ones leave the server's disk within %(count)s minutes.",
+    "count",
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -82,6 +89,9 @@ async def _start_session(request: HttpRequest) -> HttpResponse:
     except RateLimited:
         error = _("Too many new conversations. Wait a minute and try again.")
         return await _page(request, name=name, error=error, status=429)
+    except StoreFull:
+        error = _("The server has no room for new conversations right now. Try again later.")
+        return await _page(request, name=name, error=error, status=503)
     except ChatError:
         error = _("The server can't start a conversation right now. Try again shortly.")
         return await _page(request, name=name, error=error, status=503)
@@ -107,6 +117,7 @@ async def _page(
         "error": error,
         "name_max_chars": MAX_NAME_CHARS,
         "retention": retention_sentence(settings.SESSION_TTL_S),
+        "erasure": erasure_sentence(settings.AOF_REWRITE_INTERVAL_S),
         "modules": MODULES,
         "bootstrap": {
             "now": datetime.now(UTC).isoformat(),
@@ -126,6 +137,13 @@ def retention_sentence(ttl_s: float) -> str:
     seconds = round(ttl_s)
     unit_s = max(unit_s for unit_s in RETENTION_SENTENCES if seconds % unit_s == 0)
     return RETENTION_SENTENCES[unit_s] % {"count": seconds // unit_s}
+
+
+def erasure_sentence(interval_s: float) -> str:
+    """Return when deleted conversations have left Redis' files; empty if nothing is promised."""
+    if not interval_s:
+        return ""
+    return ERASURE_SENTENCE % {"count": ceil((interval_s + ERASURE_MARGIN_S) / 60)}
 
 
 async def _session(token: str, request: HttpRequest) -> tuple[dict[str, str] | None, bool]:

@@ -16,15 +16,18 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, EnvValidationError, ValidationError, validate
 
 from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
-from chatproject.secret_files import read_or_create_secret
+from chatproject.secret_files import create_private_folder, read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# What this process writes (database, metrics, secrets) is for its own user only.
+os.umask(0o077)
 env = Env()
 env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
 
 is_port = validate.Range(1, 65535)
 is_url = validate.Regexp(r"(https?://.+)?$", error="Must be an http:// or https:// address.")
 is_host_and_port = validate.Regexp(r"(.*:\d+)?$", error="Must be host:port.")
+is_size = validate.Regexp(r"(?i)\d+([kmg]b?)?$", error="Must be a size, such as 512mb or 1gb.")
 is_set = validate.Length(min=1, error="Must be set in production.")
 
 
@@ -55,6 +58,7 @@ try:
     in_production = APP_ENV == "production"
     PORT = env.int("PORT", 3500, validate=is_port)
     DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+    create_private_folder(DATA_DIR)
     STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or DATA_DIR / "static")
     DEBUG = env.bool("DEBUG", False)
 
@@ -79,7 +83,8 @@ try:
     WORKER_METRICS_ADDRESS = env.str("WORKER_METRICS_ADDRESS", "", validate=is_host_and_port)
     # One folder for all processes of this host. prometheus_client reads it from the environment.
     METRICS_DIR = DATA_DIR / "metrics" / socket.gethostname()
-    METRICS_DIR.mkdir(parents=True, exist_ok=True)
+    create_private_folder(METRICS_DIR.parent)
+    create_private_folder(METRICS_DIR)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
 
     # Redis: the session store, the broker and the channel layer can be one server or three.
@@ -94,6 +99,7 @@ try:
         or ""
     )
     EMBEDDED_REDIS = not REDIS_URL
+    REDIS_MAXMEMORY = env.str("REDIS_MAXMEMORY", "1gb", validate=is_size)
     EMBEDDED_REDIS_PORT = env.int("EMBEDDED_REDIS_PORT", PORT + 1, validate=is_port)
     if EMBEDDED_REDIS:
         EMBEDDED_REDIS_PASSWORD = read_or_create_secret(DATA_DIR / "redis" / "password")
@@ -143,6 +149,9 @@ try:
     HUGGINGFACE_INFERENCE_TOKEN = env.str(
         "HUGGINGFACE_INFERENCE_TOKEN", env.str("HUGGINFACE_INFERENCE_TOKEN", "")
     )
+    if EMBEDDED_MODEL:
+        EMBEDDED_MODEL_KEY = read_or_create_secret(DATA_DIR / "model_key")
+        HUGGINGFACE_INFERENCE_TOKEN = EMBEDDED_MODEL_KEY
     MODEL_CONTEXT_TOKENS = env.int("MODEL_CONTEXT_TOKENS", 2048, validate=at_least(64))
     MAX_NEW_TOKENS = env.int("MAX_NEW_TOKENS", 200 if EMBEDDED_MODEL else 25, validate=at_least(1))
     if MAX_NEW_TOKENS >= MODEL_CONTEXT_TOKENS:
@@ -171,6 +180,7 @@ try:
     TOKENS_PER_MINUTE_PER_IP = env.int("TOKENS_PER_MINUTE_PER_IP", 30, validate=at_least(1))
     SOCKETS_PER_SESSION = env.int("SOCKETS_PER_SESSION", 5, validate=at_least(1))
     SOCKETS_PER_IP = env.int("SOCKETS_PER_IP", 20, validate=at_least(1))
+    AOF_REWRITE_INTERVAL_S = env.float("AOF_REWRITE_INTERVAL_S", 600, validate=at_least(0))
 except EnvValidationError as error:
     variable = str(error).partition(" invalid: ")[0]
     sentences = " ".join(map(str, error.error_messages))
@@ -235,8 +245,9 @@ if not in_production:
 # collectstatic also writes a compressed copy of every file, which WhiteNoise serves.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "chatproject.static_files.ReadableStaticFilesStorage"},
 }
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o755  # of the folders of static files
 WHITENOISE_USE_FINDERS = not in_production
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -308,6 +319,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 SWEEP_INTERVAL_S = 1
 SWEEP_QUEUE = "chat:sweep"
+ERASURE_QUEUE = "chat:erasure"
 CELERY_BEAT_SCHEDULER = "chat.worker.sweep_scheduler:SweepScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
@@ -316,6 +328,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"queue": SWEEP_QUEUE},
     }
 }
+if AOF_REWRITE_INTERVAL_S:
+    CELERY_BEAT_SCHEDULE["erase_deleted_texts"] = {
+        "task": "chat.tasks.erase_deleted_texts",
+        "schedule": min(AOF_REWRITE_INTERVAL_S, 60),
+        "options": {"queue": ERASURE_QUEUE},
+    }
 
 # Libraries never log below INFO: at DEBUG they write frames, headers and addresses with secrets.
 # Access logs are left to the proxy, because uvicorn's would show tokens in queries.

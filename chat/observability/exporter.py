@@ -62,6 +62,14 @@ class ClusterCollector:
                 "How long the sweep is overdue for the oldest of them.",
                 self.state.overdue_s,
             )
+            yield _gauge(
+                "chat_redis_deletion_age_seconds",
+                "Age of the oldest deletion whose text is still in Redis' files.",
+                self.state.deletion_age_s,
+            )
+            if memory := self.state.memory:
+                yield _gauge("chat_redis_memory_used_bytes", "Used memory of Redis.", memory.used)
+                yield _gauge("chat_redis_memory_max_bytes", "Redis' maxmemory.", memory.limit)
             yield _gauge("chat_workers", "Workers with recent heartbeats.", len(self.state.alive))
 
 

@@ -20,11 +20,13 @@ from chat.observability.exporter import queued_tasks
 from chat.schemas import FrozenModel
 from chat.store import cluster
 from chat.store.cluster import WORKER_TIMEOUT_S
+from chat.store.memory import FORECAST_MINUTES, full_in_s
+from chat.store.statistics import load_minutes
 
 TIMEOUT_S = 3
 OK = "ok"
 UNREACHABLE = "unreachable"
-DEGRADED = frozenset({"sweep"})
+DEGRADED = frozenset({"sweep", "memory"})
 MAX_SWEEP_AGE_S = 10
 MAX_OVERDUE_S = 10
 
@@ -38,6 +40,15 @@ class Checks(FrozenModel):
     worker: str
     sweep: str
     messages: str
+    memory: str
+
+
+class MemoryUse(FrozenModel):
+    """Redis' memory; `full_in_s` is when it will be full at the growth of the last minutes."""
+
+    used_bytes: int
+    max_bytes: int
+    full_in_s: int | None
 
 
 async def check_all() -> Checks:
@@ -125,6 +136,31 @@ async def _messages() -> str:
     return f"overdue for {state.overdue_s:.0f} s" if late else OK
 
 
+async def _memory() -> str:
+    """Check that there is room for new sessions."""
+    memory = (await async_store().run(cluster.load())).memory
+    full = memory is not None and memory.refuses_sessions
+    return f"{memory} are used: new sessions are refused" if full else OK
+
+
+async def load_memory() -> MemoryUse | None:
+    """Load the use of Redis' memory; None without a limit, or if Redis does not show it."""
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            memory = (await async_store().run(cluster.load())).memory
+            minutes = await async_store().run(load_minutes(FORECAST_MINUTES + 1))
+    except (StoreUnavailable, TimeoutError):
+        return None
+    if memory is None:
+        return None
+    left_s = full_in_s(minutes, memory.limit)
+    return MemoryUse(
+        used_bytes=memory.used,
+        max_bytes=memory.limit,
+        full_in_s=None if left_s is None else round(left_s),
+    )
+
+
 CHECKS = {
     "redis": _redis,
     "broker": _broker,
@@ -132,4 +168,5 @@ CHECKS = {
     "worker": _worker,
     "sweep": _sweep,
     "messages": _messages,
+    "memory": _memory,
 }

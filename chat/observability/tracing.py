@@ -27,7 +27,8 @@ def start(endpoint: str) -> None:
         from chat.observability.tracing_sdk import export_traces
     except ImportError as error:
         raise ImproperlyConfigured(
-            "OTEL_EXPORTER_OTLP_ENDPOINT needs the packages of requirements-tracing.txt"
+            "OTEL_EXPORTER_OTLP_ENDPOINT needs the packages of requirements-tracing.txt, which"
+            " requirements.lock contains"
         ) from error
     export_traces(endpoint)
 

@@ -11,6 +11,7 @@ from chat.operator.session_search import SessionSearch
 from chat.store import cluster, inspection
 from chat.store.client import Store
 from chat.store.cluster import WORKER_TIMEOUT_S, ClusterState
+from chat.store.memory import Memory, format_bytes, full_in_s
 from chat.store.statistics import Minutes, durations, failures, load_minutes, percentile_ms
 
 MINUTES = 60
@@ -53,7 +54,8 @@ class Dashboard:
 def load_dashboard(store: Store) -> Dashboard:
     """Load the dashboard; raises StoreUnavailable."""
     minutes = store.run(load_minutes(MINUTES + 1))
-    workers = _workers(store.run(cluster.load()))
+    state = store.run(cluster.load())
+    workers = _workers(state)
     hour = _sum(minutes.figures)
     return Dashboard(
         tiles=(
@@ -64,6 +66,7 @@ def load_dashboard(store: Store) -> Dashboard:
             _latency_tile("Time to first text", durations(hour, "first")),
             _latency_tile("Time to full reply", durations(hour, "total")),
             _workers_tile(workers),
+            _memory_tile(state.memory, minutes),
             _model_tile(minutes),
         ),
         charts=_charts(minutes, hour),
@@ -128,6 +131,17 @@ def _workers_tile(workers: Sequence[Worker]) -> Tile:
     silent = len(workers) - alive
     remark = f"{silent} not responding" if silent else "all responding"
     return Tile("Workers", str(alive), remark, "" if alive else "bad")
+
+
+def _memory_tile(memory: Memory | None, minutes: Minutes) -> Tile:
+    if memory is None:
+        return Tile("Redis memory", "-", "no maxmemory is set, or Redis does not show it")
+    used = f"{format_bytes(memory.used)} of {format_bytes(memory.limit)}"
+    if memory.refuses_sessions:
+        return Tile("Redis memory", f"{memory.share:.0%}", f"{used}; no new sessions", "bad")
+    left_s = full_in_s(minutes, memory.limit)
+    growth = "not growing" if left_s is None else f"full in {format_duration(left_s * 1000)}"
+    return Tile("Redis memory", f"{memory.share:.0%}", f"{used}; {growth}")
 
 
 def _model_tile(minutes: Minutes) -> Tile:

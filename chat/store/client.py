@@ -13,10 +13,10 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
 from redis.retry import Retry
 
-from chat.errors import StoreUnavailable
+from chat.errors import StoreFull, StoreUnavailable
 from chat.observability import metrics
 from chat.store.command import Command
 
@@ -106,7 +106,10 @@ class AsyncStore:
 
 @contextmanager
 def translate_redis_errors(command: str) -> Iterator[None]:
-    """Turn every failure of Redis inside the block into StoreUnavailable."""
+    """Turn every failure of Redis inside the block into StoreUnavailable.
+
+    Without memory for a new session, it is StoreFull: unlike a message, it is not sent again.
+    """
     started_at = time.perf_counter()
     try:
         yield
@@ -114,4 +117,6 @@ def translate_redis_errors(command: str) -> Iterator[None]:
     except RedisError as error:
         metrics.store_command_failures.labels(command).inc()
         logger.warning("Redis command %s failed: %s", command, type(error).__name__)
+        if command == "create" and isinstance(error, OutOfMemoryError):
+            raise StoreFull from error
         raise StoreUnavailable from error

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chat.store.command import Arguments, Command, Reply, named, no_value
 from chat.store.keys import cluster_keys, health_probe_keys
+from chat.store.memory import Memory, parse_memory
 from chat.store.timing import SOCKET_TIMEOUT_MS, to_ms
 
 SWEEP_AGAIN_MS = 5_000
@@ -17,13 +18,17 @@ class ClusterState:
 
     `waiting` counts sessions with unanswered messages. `overdue_s` is how late the sweep is for the
     oldest of them. `workers` maps each worker to the seconds since its last heartbeat, most silent
-    first; workers without one for an hour are removed.
+    first; workers without one for an hour are removed. `memory` is None if Redis has no limit or
+    does not show it. `deletion_age_s` is the age of the oldest deletion whose text is still in
+    Redis' files, or 0.
     """
 
     waiting: int
     overdue_s: float
     swept_ago_s: float | None
     workers: dict[str, float]
+    memory: Memory | None = None
+    deletion_age_s: float = 0
 
     @property
     def alive(self) -> list[str]:
@@ -41,6 +46,8 @@ def load() -> Command[ClusterState]:
             overdue_s=reply["overdue_ms"] / 1000,
             swept_ago_s=None if swept_ago_ms is None else swept_ago_ms / 1000,
             workers={name: silent / 1000 for name, silent in named(reply["silent_ms"]).items()},
+            memory=parse_memory(reply),
+            deletion_age_s=reply["oldest_deletion_ms"] / 1000,
         )
 
     return Command("load_cluster", cluster_keys(), {}, parse)

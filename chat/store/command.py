@@ -23,6 +23,7 @@ from chat.errors import (
     SessionBusy,
     SessionFull,
     SessionUnknown,
+    StoreFull,
     TooManySockets,
 )
 from chat.store.keys import Keys
@@ -99,7 +100,8 @@ def source(script: str, keys: tuple[str, ...], arguments: tuple[str, ...]) -> st
 @cache
 def digest(script: str, keys: tuple[str, ...], arguments: tuple[str, ...]) -> str:
     """Return the SHA-1 digest by which Redis names a script."""
-    return sha1(source(script, keys, arguments).encode()).hexdigest()  # noqa: S324
+    text = source(script, keys, arguments)
+    return sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def named(flat: Sequence[Any]) -> dict[str, Any]:
@@ -123,6 +125,8 @@ def raise_for_error(reply: Reply) -> None:
             raise RateLimited(ceil(reply["retry_after_ms"] / 1000))
         case "lost":
             raise LeaseLost
+        case "full_store":
+            raise StoreFull
         case "full":
             raise TooManySockets
         case "absent":

@@ -23,6 +23,8 @@ chat:sockets               sorted set: all open sockets by last heartbeat
 chat:workers               sorted set: workers by last heartbeat
 chat:slots                 sorted set: workers by number of free slots
 chat:swept                 string: time of the last sweep
+chat:deletions             sorted set: when texts were or will be deleted that Redis' files contain
+chat:rewrite               hash: of the last rewrite of these files: started, run, claim, outcome
 chat:write-check           string: written to check that Redis accepts writes
 chat:health-probe:{NONCE}  string: a worker has run the health probe with this nonce
 chat:sessions:2            search index over the documents
@@ -43,12 +45,14 @@ _SHARED = {
     "minute": "chat:minute",
     "waiting": "chat:waiting",
     "pace": "chat:pace",
+    "deletions": "chat:deletions",
 }
 _CLUSTER = _SHARED | {
     "workers": "chat:workers",
     "slots": "chat:slots",
     "all_sockets": "chat:sockets",
     "swept": "chat:swept",
+    "rewrite": "chat:rewrite",
     "write_check": "chat:write-check",
 }
 

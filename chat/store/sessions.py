@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from chat.schemas import PartialReply, QueueState, Session, StoredMessage, stored_messages
 from chat.store.command import Arguments, Command, Reply, no_value
 from chat.store.keys import creation_keys, message_keys, session_keys, socket_keys
+from chat.store.memory import REFUSE_SESSIONS_PERCENT
 from chat.store.timing import GRACE_MS, SOCKET_TIMEOUT_MS, instant, to_ms
 
 
@@ -73,7 +74,10 @@ ALL_MESSAGES = Page(END, END)
 
 
 def create(session: str, name: str, *, address: str, limits: Limits) -> Command[Session]:
-    """Create a session; raises RateLimited if the address created too many."""
+    """Create a session.
+
+    Raises RateLimited if the address created too many, and StoreFull if Redis is almost full.
+    """
 
     def parse(reply: Reply) -> Session:
         return Session(
@@ -91,6 +95,7 @@ def create(session: str, name: str, *, address: str, limits: Limits) -> Command[
         "body": json.dumps({"id": session, "name": name, "messages": []}),
         "ttl_ms": to_ms(limits.ttl_s),
         "per_minute": limits.tokens_per_minute_per_ip,
+        "full_percent": REFUSE_SESSIONS_PERCENT,
     }
     return Command("create", creation_keys(session, address), arguments, parse)
 

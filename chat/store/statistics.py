@@ -7,6 +7,7 @@ and counting needs no further round trip. A minute is a hash:
     replied, failed:<code>       outcomes
     first:<n>, total:<n>         replies by the time to their first text and to their end (`bucket`)
     sockets, waiting             open sockets, sessions with unanswered messages, at the last sweep
+    memory                       used memory of Redis in bytes, at the last sweep
     loading                      times the model reported that it is loading
     at:<figure>                  time of the last such event, in milliseconds since 1970
 """

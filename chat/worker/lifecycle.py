@@ -28,8 +28,9 @@ def connect_signals() -> None:
 
 
 def consume_queues(instance: Any, **_: Any) -> None:
-    """Let this worker also consume sweeps, and the tasks that are sent to it alone."""
+    """Let this worker also consume beat's tasks, and the tasks that are sent to it alone."""
     instance.app.amqp.queues.select_add(Queue(settings.SWEEP_QUEUE))
+    instance.app.amqp.queues.select_add(Queue(settings.ERASURE_QUEUE))
     instance.app.amqp.queues.select_add(worker_queue(worker_name()))
 
 

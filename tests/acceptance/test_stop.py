@@ -1,6 +1,7 @@
 """`reply.stop` cancels the model call and keeps the partial reply, at any time and from any tab."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 import requests
@@ -181,5 +182,7 @@ async def test_stopping_frees_the_slot_of_the_embedded_model(
 
 def busy_slots(model: Process) -> int:
     port = model.environment["EMBEDDED_MODEL_PORT"]
-    slots = requests.get(f"http://127.0.0.1:{port}/slots", timeout=10).json()
+    key = Path(model.environment["DATA_DIR"], "model_key").read_text()
+    headers = {"Authorization": f"Bearer {key}"}
+    slots = requests.get(f"http://127.0.0.1:{port}/slots", headers=headers, timeout=10).json()
     return sum(slot["is_processing"] for slot in slots)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,25 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         yield process
 
 
+@dataclass(frozen=True)
+class Server:
+    """The embedded model's address, and the headers with its key."""
+
+    url: str
+    headers: dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def address(model: Process) -> str:
-    return f"http://127.0.0.1:{model.environment['EMBEDDED_MODEL_PORT']}"
+def server(model: Process) -> Server:
+    url = f"http://127.0.0.1:{model.environment['EMBEDDED_MODEL_PORT']}"
+    key = Path(model.environment["DATA_DIR"], "model_key").read_text()
+    return Server(url, {"Authorization": f"Bearer {key}"})
 
 
-def complete(address: str, messages: list[dict[str, str]], **options: Any) -> requests.Response:
+def complete(server: Server, messages: list[dict[str, str]], **options: Any) -> requests.Response:
     payload = {"messages": messages, "stream": True, "max_tokens": 1000, **options}
-    return requests.post(f"{address}/v1/chat/completions", json=payload, stream=True, timeout=60)
+    url = f"{server.url}/v1/chat/completions"
+    return requests.post(url, json=payload, headers=server.headers, stream=True, timeout=60)
 
 
 def pieces(response: requests.Response) -> Iterator[str]:
@@ -44,59 +56,82 @@ def pieces(response: requests.Response) -> Iterator[str]:
             yield json.loads(data)["choices"][0]["delta"].get("content") or ""
 
 
-def busy_slots(address: str) -> int:
-    slots = requests.get(f"{address}/slots", timeout=10).json()
+def load_slots(server: Server) -> list[dict[str, Any]]:
+    slots: list[dict[str, Any]] = requests.get(
+        f"{server.url}/slots", headers=server.headers, timeout=10
+    ).json()
+    return slots
+
+
+def busy_slots(server: Server) -> int:
+    slots = load_slots(server)
     return sum(slot["is_processing"] for slot in slots)
 
 
-def test_a_reply_is_streamed(address: str) -> None:
+def test_a_reply_is_streamed(server: Server) -> None:
     question = [{"role": "user", "content": "What is the capital of France?"}]
-    with complete(address, question, temperature=0) as response:
+    with complete(server, question, temperature=0) as response:
         texts = list(pieces(response))
     assert len(texts) > 3
     assert "Paris" in "".join(texts)
 
 
-def test_every_slot_has_the_full_context_size(address: str) -> None:
-    slots = requests.get(f"{address}/slots", timeout=10).json()
-    assert [slot["n_ctx"] for slot in slots] == [2048, 2048]
+def test_every_slot_has_the_full_context_size(server: Server) -> None:
+    assert [slot["n_ctx"] for slot in load_slots(server)] == [2048, 2048]
 
 
-def test_sessions_stream_at_the_same_time(address: str) -> None:
+def test_sessions_stream_at_the_same_time(server: Server) -> None:
     with (
-        complete(address, LONG, ignore_eos=True) as one,
-        complete(address, LONG, ignore_eos=True) as two,
+        complete(server, LONG, ignore_eos=True) as one,
+        complete(server, LONG, ignore_eos=True) as two,
     ):
         streams = pieces(one), pieces(two)
         assert all(next(stream) is not None for stream in streams)
-        assert busy_slots(address) == 2
+        assert busy_slots(server) == 2
         assert all(next(stream) is not None for stream in streams)
-    wait_for(lambda: busy_slots(address) == 0, "the slots to be free")
+    wait_for(lambda: busy_slots(server) == 0, "the slots to be free")
 
 
-def test_closing_the_connection_frees_the_slot(address: str) -> None:
-    response = complete(address, LONG, max_tokens=100_000, ignore_eos=True)
+def test_closing_the_connection_frees_the_slot(server: Server) -> None:
+    response = complete(server, LONG, max_tokens=100_000, ignore_eos=True)
     # An unreferenced generator would be closed, and the connection with it.
     stream = pieces(response)
     next(stream)
-    assert busy_slots(address) == 1
+    assert busy_slots(server) == 1
     response.close()
-    wait_for(lambda: busy_slots(address) == 0, "the slot to be free", timeout_s=5)
+    wait_for(lambda: busy_slots(server) == 0, "the slot to be free", timeout_s=5)
 
 
-def test_messages_and_replies_are_not_logged(model: Process, address: str) -> None:
-    with complete(address, LONG, max_tokens=20) as response:
+def test_messages_and_replies_are_not_logged(model: Process, server: Server) -> None:
+    with complete(server, LONG, max_tokens=20) as response:
         text = "".join(pieces(response))
     assert text
     assert MARK not in model.output()
     assert text not in model.output()
 
 
-def test_web_pages_cannot_read_its_responses(address: str) -> None:
+def test_web_pages_cannot_read_its_responses(server: Server) -> None:
     response = requests.get(
-        f"{address}/v1/models", headers={"Origin": "http://elsewhere.example"}, timeout=10
+        f"{server.url}/v1/models",
+        headers=server.headers | {"Origin": "http://elsewhere.example"},
+        timeout=10,
     )
+    assert response.ok
     assert response.headers.get("Access-Control-Allow-Origin", "") == ""
+
+
+def test_a_client_without_the_key_is_rejected(server: Server) -> None:
+    for headers in ({}, {"Authorization": "Bearer guessed"}):
+        without = Server(server.url, headers)
+        with complete(without, LONG) as response:
+            assert response.status_code == 401
+        assert requests.get(f"{server.url}/slots", headers=headers, timeout=10).status_code == 401
+
+
+def test_the_key_is_not_in_the_log_and_readable_by_its_owner_only(model: Process) -> None:
+    file = Path(model.environment["DATA_DIR"], "model_key")
+    assert file.read_text() not in model.output()
+    assert file.stat().st_mode & 0o077 == 0
 
 
 def output_of_failed_start(stack: Stack, **environment: str) -> str:

@@ -88,6 +88,7 @@ def test_its_files_are_readable_by_their_owner_only(site: Stack) -> None:
 
 
 def test_keys_are_never_evicted_and_writes_are_appended_to_a_file(client: redis.Redis) -> None:
+    assert client.config_get("maxmemory") == {"maxmemory": str(1024**3)}
     assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
     assert client.config_get("append*") == {
         "appendonly": "yes",

@@ -19,6 +19,17 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 APP_SERVICES = ("web", "worker", "beat", "migrate")
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+NOT_PASSED_ON = {
+    # The image determines them.
+    *("PORT", "DATA_DIR", "STATIC_ROOT"),
+    # Containers use no embedded servers.
+    *("EMBEDDED_REDIS_PORT", "EMBEDDED_MODEL_PORT", "EMBEDDED_MODEL_SLOTS"),
+    *("EMBEDDED_MODEL_THREADS", "MODEL_FILE"),
+    # REDIS_URL contains these, or they are for the server.
+    *("REDIS_HOST", "REDIS_PORT", "REDIS_USER", "REDIS_PASSWORD", "REDIS_MAXMEMORY"),
+    # Only workers have it.
+    "WORKER_METRICS_ADDRESS",
+}
 # Variables of nginx, PostgreSQL and compose itself.
 OTHER_VARIABLES = {"CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"}
 
@@ -58,10 +69,46 @@ def test_the_image_does_not_run_as_root_and_copies_only_listed_files() -> None:
     assert re.search(r"^USER (?!root)\w+$", DOCKERFILE, re.MULTILINE)
     assert "HEALTHCHECK" in DOCKERFILE
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    copied = re.findall(r"^COPY (?!--)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+    copied = re.findall(r"^COPY (?:--chmod=\d+ )?(?!--)(.*) \S+$", DOCKERFILE, re.MULTILINE)
     sources = {source for line in copied for source in line.split()}
     assert sources == {line[1:] for line in ignored if line.startswith("!")}
     assert all((ROOT / source).exists() for source in sources)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_container_has_capabilities_or_a_writable_file_system(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["read_only"] is True
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert any(mount.partition(":")[0] == "/tmp" for mount in service["tmpfs"])  # noqa: S108
+
+
+@pytest.mark.parametrize(("name", "user"), [("redis", "redis"), ("postgres", "postgres")])
+def test_servers_whose_images_start_as_root_do_not(name: str, user: str) -> None:
+    assert SERVICES[name]["user"] == user
+
+
+@pytest.mark.parametrize("name", APP_SERVICES)
+def test_every_setting_reaches_the_containers(name: str) -> None:
+    own = {"WORKER_METRICS_ADDRESS"} if name == "worker" else set()
+    assert SERVICES[name]["environment"].keys() & VARIABLES == VARIABLES - NOT_PASSED_ON | own
+
+
+def test_settings_without_a_value_of_compose_keep_their_defaults() -> None:
+    values = SERVICES["web"]["environment"]
+    assert {
+        name for name, value in values.items() if value is None
+    } == VARIABLES - NOT_PASSED_ON - {
+        "APP_ENV",
+        "SECRET_KEY",
+        "ALLOWED_HOSTS",
+        "CORS_ALLOWED_ORIGINS",
+        "REDIS_URL",
+        "DATABASE_URL",
+        "MODEL_API",
+        "MODEL_URL",
+    }
 
 
 @pytest.mark.parametrize("name", APP_SERVICES)
@@ -93,5 +140,6 @@ def test_redis_is_durable_and_never_evicts() -> None:
     command = " ".join(SERVICES["redis"]["command"])
     assert "--appendonly yes" in command
     assert "--maxmemory-policy noeviction" in command
+    assert "--save  --" in command, "snapshots would keep deleted texts"
     assert SERVICES["redis"]["image"] == "redis:8"
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]

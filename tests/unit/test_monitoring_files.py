@@ -14,6 +14,7 @@ from chat.errors import ErrorCode
 from chat.observability import metrics
 from chat.observability.exporter import ClusterCollector
 from chat.store.cluster import ClusterState
+from chat.store.memory import Memory
 
 ROOT = Path(__file__).parent.parent.parent
 MONITORING = ROOT / "deploy" / "monitoring"
@@ -27,7 +28,9 @@ EXPRESSIONS = [rule["expr"] for rule in RULES] + [
 RECORDED = {
     name: metric for name, metric in vars(metrics).items() if isinstance(metric, MetricWrapperBase)
 }
-CLUSTER = ClusterCollector(ClusterState(waiting=0, overdue_s=0, swept_ago_s=0, workers={}), 0)
+CLUSTER = ClusterCollector(
+    ClusterState(waiting=0, overdue_s=0, swept_ago_s=0, workers={}, memory=Memory(1, 2)), 0
+)
 
 
 def series() -> dict[str, set[str]]:

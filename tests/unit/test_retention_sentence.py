@@ -3,7 +3,7 @@
 import pytest
 from django.utils.translation import override
 
-from chat.views import retention_sentence
+from chat.views import erasure_sentence, retention_sentence
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,21 @@ def test_retention_is_stated_in_german() -> None:
         "Gespräche werden eine Stunde nach der letzten Nachricht gelöscht.",
         "Gespräche werden 2 Stunden nach der letzten Nachricht gelöscht.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "expected"),
+    [
+        (600, "Deleted ones leave the server's disk within 15 minutes."),
+        (0.5, "Deleted ones leave the server's disk within 6 minutes."),
+        (0, ""),
+    ],
+)
+def test_the_page_says_when_deleted_texts_leave_the_disk(interval_s: float, expected: str) -> None:
+    with override("en"):
+        assert erasure_sentence(interval_s) == expected
+
+
+def test_the_erasure_is_stated_in_german() -> None:
+    with override("de"):
+        assert "innerhalb von 15 Minuten" in erasure_sentence(600)

@@ -13,7 +13,8 @@ from chat.container import store
 from chat.errors import StoreUnavailable
 from chat.observability.exporter import queued_tasks
 from chat.observability.health import MAX_OVERDUE_S, MAX_SWEEP_AGE_S, layer_probe
-from chat.store import cluster
+from chat.store import cluster, erasure
+from chat.store.erasure import ERASURE_MARGIN_S, Outcome
 
 LAYER_TIMEOUT_S = 3
 # https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers/redis.html
@@ -90,6 +91,38 @@ def check_cluster(state: cluster.ClusterState) -> Iterator[Finding]:
             f"A session has been waiting for {state.overdue_s:.0f} s",
             "If all worker threads are busy, add workers or raise WORKER_CONCURRENCY.",
         )
+
+
+def check_erasure() -> Iterator[Finding]:
+    """Check that deleted texts also leave Redis' files."""
+    if not settings.AOF_REWRITE_INTERVAL_S:
+        yield warning(
+            "Deleted texts stay in Redis' files until it rewrites them on its own",
+            "Set AOF_REWRITE_INTERVAL_S, unless the server refuses BGREWRITEAOF.",
+        )
+        return
+    yield from check_rewrites(store().run(erasure.load()))
+
+
+def check_rewrites(found: erasure.Erasure) -> Iterator[Finding]:
+    if found.outcome is Outcome.REFUSED:
+        yield warning(
+            "Redis refuses to rewrite its files, which contain deleted texts",
+            "Allow BGREWRITEAOF (docs/how-to/restrict-redis-users.md). If your provider does not,"
+            " set AOF_REWRITE_INTERVAL_S=0, so that the page does not promise it.",
+        )
+    elif found.outcome is Outcome.FAILED:
+        yield failure(
+            "Redis could not rewrite its files, which contain deleted texts",
+            "See its log, and check whether its disk is full.",
+        )
+    elif (found.oldest_deletion_s or 0) > settings.AOF_REWRITE_INTERVAL_S + ERASURE_MARGIN_S:
+        yield failure(
+            f"A text that was deleted {found.oldest_deletion_s:.0f} s ago is still in Redis' files",
+            "Start beat and a worker: see Procfile.production.",
+        )
+    else:
+        yield ok("Deleted texts leave Redis' files")
 
 
 def check_database() -> Iterator[Finding]:

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from chat.cli.doctor.findings import Finding, failure, ok, warning
+from chat.store.memory import Memory
 
 TIMEOUT_S = 3
 SLOW_S = 0.005
@@ -31,7 +32,10 @@ def check_server(url: str, variables: list[str]) -> Iterator[Finding]:
     """Check one server; the session store must also be durable and have the JSON module."""
     name = " and ".join(variables)
     try:
-        info, latency_s = _measure(url)
+        with _connect(url) as client:
+            latency_s = min(_round_trip_s(client) for _ in range(PINGS))
+            info = _info(client)
+            rules = _own_rules(client)
     except AuthenticationError:
         yield failure(
             f"{name}: the server rejects the password", f"Correct the password in {name}."
@@ -45,15 +49,23 @@ def check_server(url: str, variables: list[str]) -> Iterator[Finding]:
         return
     yield ok(f"{name}: {_version(info)} at {_host(url)} responds in {latency_s * 1000:.1f} ms")
     yield from check_connection(name, url, info, latency_s)
+    if not settings.EMBEDDED_REDIS:
+        yield from check_rules(name, rules)
+    if not info and "REDIS_URL" in variables:
+        yield warning(
+            f"{name}: its user may not run INFO, so the server's configuration is not checked",
+            "Run doctor as the user of the web processes: docs/how-to/restrict-redis-users.md.",
+        )
+    if not info:
+        return
     if "REDIS_URL" in variables:
         yield from check_modules(info)
         yield from check_persistence(info)
     yield from check_capacity(info)
 
 
-def _measure(url: str) -> tuple[Info, float]:
-    """Return the server's INFO and the shortest round trip in seconds."""
-    client = redis.Redis.from_url(
+def _connect(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
         url,
         protocol=2,
         socket_timeout=TIMEOUT_S,
@@ -61,9 +73,28 @@ def _measure(url: str) -> tuple[Info, float]:
         retry=None,
         **settings.REDIS_TLS.get(url, {}),
     )
-    with client:
-        info: Any = client.info("everything")
-        return info, min(_round_trip_s(client) for _ in range(PINGS))
+
+
+def _info(client: redis.Redis) -> Info:
+    """Return the server's INFO; empty if this user may not see it."""
+    try:
+        found: Any = client.info("everything")
+    except NoPermissionError:
+        return {}
+    return dict(found)
+
+
+def _own_rules(client: redis.Redis) -> str | None:
+    """Return the command rules of the connection's user; None if it may not see them.
+
+    Only a user that may change users may see its own rules.
+    """
+    try:
+        user: Any = client.execute_command("ACL", "GETUSER", client.acl_whoami())
+    except ResponseError:
+        return None
+    fields = user if isinstance(user, dict) else dict(zip(user[::2], user[1::2], strict=True))
+    return str(fields.get("commands") or fields.get(b"commands") or "")
 
 
 def _round_trip_s(client: redis.Redis) -> float:
@@ -75,7 +106,7 @@ def _round_trip_s(client: redis.Redis) -> float:
 def _version(info: Info) -> str:
     if "valkey_version" in info:
         return f"Valkey {info['valkey_version']}"
-    return f"Redis {info['redis_version']}"
+    return f"Redis {info['redis_version']}" if info else "Redis"
 
 
 def check_connection(name: str, url: str, info: Info, latency_s: float) -> Iterator[Finding]:
@@ -84,7 +115,7 @@ def check_connection(name: str, url: str, info: Info, latency_s: float) -> Itera
             f"{name}: a round trip takes {latency_s * 1000:.0f} ms",
             "Run Redis close to the web and worker processes.",
         )
-    if info.get("role") != "master":
+    if info.get("role", "master") != "master":
         yield failure(
             f"{name}: the server is a read-only replica", f"Set {name} to the primary's address."
         )
@@ -95,6 +126,18 @@ def check_connection(name: str, url: str, info: Info, latency_s: float) -> Itera
     parts = urlsplit(url)
     if not parts.password and parts.hostname not in {"127.0.0.1", "localhost", "::1", None}:
         yield warning(f"{name}: no password is set", "Set requirepass and add it to the address.")
+
+
+def check_rules(name: str, rules: str | None) -> Iterator[Finding]:
+    """Check that the user may not run commands that the chat does not need."""
+    if rules is None:
+        yield ok(f"{name}: its user may run only some commands")
+        return
+    everything = "every command" if "+@all" in rules else "commands that change users"
+    yield warning(
+        f"{name}: its user may run {everything}, so whoever has its password controls the server",
+        "Use a restricted user: docs/how-to/restrict-redis-users.md.",
+    )
 
 
 def check_modules(info: Info) -> Iterator[Finding]:
@@ -130,15 +173,27 @@ def check_capacity(info: Info) -> Iterator[Finding]:
             f"Redis evicts keys when its memory is full (maxmemory-policy {policy})",
             "Set: maxmemory-policy noeviction. Sessions expire on their own.",
         )
-    used, limit = int(info["used_memory"]), int(info.get("maxmemory", 0))
-    if limit and used > ALMOST_FULL * limit:
-        yield warning(
-            f"Redis uses {used / limit:.0%} of its memory",
-            "Raise maxmemory, or lower SESSION_TTL_S.",
-        )
+    yield from _check_memory(int(info["used_memory"]), int(info.get("maxmemory", 0)))
     clients, most = int(info["connected_clients"]), int(info.get("maxclients", 10_000))
     if clients > ALMOST_FULL * most:
         yield warning(f"Redis has {clients} of at most {most} clients", "Raise maxclients.")
+
+
+def _check_memory(used: int, limit: int) -> Iterator[Finding]:
+    if not limit:
+        yield warning(
+            "Redis has no memory limit, so visitors can use all memory of its host",
+            "Set maxmemory: see docs/how-to/deploy.md.",
+        )
+        return
+    memory = Memory(used, limit)
+    if memory.refuses_sessions:
+        yield warning(
+            f"Redis uses {memory}, so no new session is created",
+            "Raise maxmemory, or lower SESSION_TTL_S or TOKENS_PER_MINUTE_PER_IP.",
+        )
+    else:
+        yield ok(f"Redis uses {memory} of memory")
 
 
 def _host(url: str) -> str:

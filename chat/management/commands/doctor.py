@@ -59,6 +59,7 @@ def diagnose(url: str, idle_s: float) -> Iterator[Finding]:
     yield from run_check("the broker", components.check_broker)
     yield from run_check("the channel layer", components.check_layer)
     yield from run_check("the workers", components.check_workers)
+    yield from run_check("the erasure", components.check_erasure)
     yield from run_check("the database", components.check_database)
     yield from run_check("the site", partial(site.check_site, url))
     token, finding = site.create_session(url)

@@ -28,6 +28,7 @@ dir {folder}
 appendonly yes
 appendfsync everysec
 save ""
+maxmemory {maxmemory}
 maxmemory-policy noeviction
 loadmodule {search}
 loadmodule {json}
@@ -50,6 +51,7 @@ class Command(BaseCommand):
         config = CONFIG.format(
             port=settings.EMBEDDED_REDIS_PORT,
             password=settings.EMBEDDED_REDIS_PASSWORD,
+            maxmemory=settings.REDIS_MAXMEMORY,
             folder=quoted(folder),
             search=quoted(search),
             json=quoted(json),

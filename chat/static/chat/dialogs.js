@@ -69,7 +69,7 @@ export function openSessionDialog(session, actions) {
         </div>`}
       <details class="delete">
         <summary>${gettext("Delete…")}</summary>
-        <p>${gettext("This permanently deletes it here and on the server.")}</p>
+        <p>${gettext("This permanently deletes it here and on the server. The server's files follow later.")}</p>
         <button type="button" class="button danger" @click=${runAndClose(() => actions.remove(session))}>${gettext("Delete permanently")}</button>
       </details>
       <p class="error" role="alert"></p>`;

@@ -33,6 +33,7 @@ const errorMessages = () => ({
   "rate.limited": gettext("You're sending quickly. Retrying shortly."),
   "queue.unavailable": gettext("Your message is saved. The reply will come when the server recovers."),
   "store.unavailable": gettext("The server can't save messages right now. Retrying shortly."),
+  "store.full": gettext("The server has no room for new conversations right now. Try again later."),
   "model.loading": gettext("The model didn't start in time. Try again in a minute."),
   "model.unavailable": gettext("The model can't be reached. Try again in a moment."),
   "model.timeout": gettext("The model took too long. Try again, perhaps with a shorter message."),

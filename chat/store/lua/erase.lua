@@ -3,4 +3,7 @@
 local existed = redis.call('DEL', document) == 1
 redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets)
 stop_waiting(arg.session)
+if existed then
+  redis.call('ZADD', deletions, whole(now_ms()), 'erased')
+end
 return {'ok', 'existed', existed}

@@ -11,15 +11,31 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+-- Redis' used memory and its limit, in bytes; nothing if this user may not see them.
+local function memory()
+  local info = redis.pcall('INFO', 'memory')
+  if type(info) ~= 'string' then
+    return nil, nil
+  end
+  local function field(name)
+    return tonumber(string.match(info, '\n' .. name .. ':(%d+)') or 0)
+  end
+  return field('used_memory') - field('mem_not_counted_for_evict'), field('maxmemory')
+end
+
 local function session_exists()
   return redis.call('EXISTS', document) == 1
 end
 
--- All keys of a session expire at the same instant; the lease has its own, shorter time.
+-- All keys of a session expire at the same instant; the lease has its own, shorter time. Redis' files
+-- must be rewritten afterwards (chat/store/erasure.py): instants are rounded up, so that they are few.
 local function expire_at(instant_ms)
   for _, key in ipairs({document, ids, mailbox, work, partial}) do
     redis.call('PEXPIREAT', key, whole(instant_ms))
   end
+  local step = math.min(math.max(math.ceil((instant_ms - now_ms()) / 60), 1), 60000)
+  local rounded = whole(math.ceil(instant_ms / step) * step)
+  redis.call('ZADD', deletions, rounded, rounded)
 end
 
 local function expire_with_document(key)

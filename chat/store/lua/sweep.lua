@@ -11,4 +11,8 @@ redis.call('ZREMRANGEBYSCORE', all_sockets, '-inf', whole(now - arg.socket_timeo
 count_figure('swept', now)
 redis.call('HSET', minute_key(now),
   'sockets', redis.call('ZCARD', all_sockets), 'waiting', redis.call('ZCARD', due))
+local used = memory()
+if used then
+  redis.call('HSET', minute_key(now), 'memory', whole(used))
+end
 return {'ok', 'sessions', found}

@@ -1,7 +1,8 @@
 """`manage.py runmodel`: the embedded model, for development without a model server.
 
 llama.cpp's server with a small instruct model, both from wheels. It serves OpenAI's chat API on
-the loopback interface: http://127.0.0.1:{EMBEDDED_MODEL_PORT}/v1/chat/completions.
+the loopback interface: http://127.0.0.1:{EMBEDDED_MODEL_PORT}/v1/chat/completions. Other users of
+this host cannot use it: it asks for a key that is generated once and stored under DATA_DIR.
 """
 
 import signal
@@ -90,6 +91,7 @@ def start_server(weights: Path) -> Any:
     params.verbosity = ERRORS_ONLY
     params.fit_params = params.ui = False
     params.cors_origins = ""  # no web page may use it
+    params.api_keys = [settings.EMBEDDED_MODEL_KEY]
     if not settings.MODEL_FILE:
         params.chat_template = SMOLLM2_TEMPLATE
     params.sampling.temp = 0.2

@@ -17,6 +17,8 @@ from chat.cli.doctor import components, conversation, redis_servers, site
 from chat.cli.doctor.conversation import Outcome, check_outcome, check_socket
 from chat.cli.doctor.findings import Finding, Level, count, run_check
 from chat.store.cluster import ClusterState
+from chat.store.erasure import Erasure
+from chat.store.erasure import Outcome as RewriteOutcome
 from tests.ports import free_port
 
 REMOTE = "redis://chat.example:6379/0"
@@ -101,6 +103,26 @@ def test_an_unreachable_redis_is_reported_without_its_password() -> None:
     assert finding.text == f"REDIS_URL: 127.0.0.1:{port} does not respond (ConnectionError)"
 
 
+@pytest.mark.parametrize(
+    ("rules", "level", "text"),
+    [
+        (None, Level.OK, "may run only some commands"),
+        ("+@all", Level.WARNING, "may run every command"),
+        ("-@all +get +acl", Level.WARNING, "may run commands that change users"),
+    ],
+)
+def test_a_user_that_may_run_too_much_is_found(rules: str | None, level: Level, text: str) -> None:
+    [finding] = redis_servers.check_rules("REDIS_URL", rules)
+    assert finding.level is level
+    assert text in finding.text
+
+
+def test_the_default_user_of_redis_may_run_too_much(redis_url: str) -> None:
+    with override_settings(EMBEDDED_REDIS=False):
+        findings = list(redis_servers.check_server(redis_url, ["REDIS_URL"]))
+    assert "users.md" in "".join(advice for _, advice in problems(findings))
+
+
 def cluster_state(**changed: Any) -> ClusterState:
     healthy: dict[str, Any] = {
         "waiting": 0,
@@ -130,6 +152,30 @@ def test_missing_workers_and_late_sweeps_are_reported(
     for finding, (level, text) in zip(found, expected, strict=True):
         assert finding.level is level
         assert finding.text.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("found", "level", "advice"),
+    [
+        (Erasure(None, None, None, None), Level.OK, ""),
+        (Erasure(5, "run", RewriteOutcome.COMPLETE, 590), Level.OK, ""),
+        (Erasure(5, "run", RewriteOutcome.REFUSED, 590), Level.WARNING, "AOF_REWRITE_INTERVAL_S=0"),
+        (Erasure(5, "run", RewriteOutcome.FAILED, 590), Level.FAILURE, "disk is full"),
+        (Erasure(5, "run", RewriteOutcome.COMPLETE, 1000), Level.FAILURE, "Start beat"),
+    ],
+)
+def test_deleted_texts_that_stay_in_files_are_found(
+    found: Erasure, level: Level, advice: str
+) -> None:
+    [finding] = components.check_rewrites(found)
+    assert finding.level is level
+    assert advice in finding.advice
+
+
+@override_settings(AOF_REWRITE_INTERVAL_S=0)
+def test_files_that_are_never_rewritten_are_found() -> None:
+    [finding] = components.check_erasure()
+    assert (finding.level, "Set AOF_REWRITE_INTERVAL_S" in finding.advice) == (Level.WARNING, True)
 
 
 @pytest.mark.parametrize(

@@ -65,4 +65,4 @@ def test_a_worker_also_consumes_sweeps_and_a_queue_of_its_own(
     lifecycle.consume_queues(
         SimpleNamespace(app=SimpleNamespace(amqp=SimpleNamespace(queues=queues)))
     )
-    assert [queue.name for queue in added] == ["chat:sweep", "worker.host:1"]
+    assert [queue.name for queue in added] == ["chat:sweep", "chat:erasure", "worker.host:1"]

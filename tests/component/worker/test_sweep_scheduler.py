@@ -38,6 +38,17 @@ def test_a_sweep_is_published_only_after_the_last_one_was_taken(
     assert store.redis.llen(settings.SWEEP_QUEUE) == 1
 
 
+def test_a_waiting_sweep_does_not_hold_up_the_erasure(
+    scheduler: SweepScheduler, sweep: ScheduleEntry, store: Store
+) -> None:
+    store.redis.delete(settings.ERASURE_QUEUE)
+    erasure: ScheduleEntry = scheduler.schedule["erase_deleted_texts"]
+    scheduler.apply_entry(sweep)
+    for _ in range(2):
+        scheduler.apply_entry(erasure)
+    assert store.redis.llen(settings.ERASURE_QUEUE) == 1
+
+
 def test_a_sweep_does_not_expire(
     scheduler: SweepScheduler, sweep: ScheduleEntry, store: Store
 ) -> None:
