@@ -22,7 +22,7 @@ from pydantic import (
     model_serializer,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from chat.errors import ErrorCode
 
@@ -35,6 +35,30 @@ def format_timestamp(instant: datetime) -> str:
     """Return ISO 8601 in UTC, to the millisecond."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+
+def parse_uuid(text: str) -> UUID:
+    """Return a UUID in its one spelling: lower case with hyphens. Raises ValueError.
+
+    `UUID` also accepts braces, prefixes and hyphens anywhere, so one token would have many
+    spellings, of which a log filter or a cache knows one.
+    """
+    value = UUID(text)
+    if str(value) != text:
+        raise ValueError("not in lower case with hyphens")
+    return value
+
+
+def _check_spelling(value: object) -> object:
+    if isinstance(value, UUID):
+        return value
+    try:
+        return parse_uuid(value if isinstance(value, str) else "")
+    except ValueError:
+        raise PydanticCustomError("uuid_spelling", "a UUID in lower case with hyphens") from None
+
+
+# Ids are echoed and compared as text, so an id in another spelling would never match.
+ClientUuid = Annotated[UUID, BeforeValidator(_check_spelling)]
 
 Timestamp = Annotated[
     datetime,

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
 
 from csp.constants import HEADER
 from csp.utils import build_policy
@@ -17,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from chat.api import MAX_NAME_CHARS, InvalidName, create_session
 from chat.container import async_store
 from chat.errors import ChatError, RateLimited
-from chat.schemas import session_id
+from chat.schemas import parse_uuid, session_id
 from chat.store import sessions
 from chat.websocket.handshake import COOKIE
 
@@ -132,7 +131,7 @@ async def _session(token: str) -> dict[str, str] | None:
     The page's script gets the token from here: it cannot read the HttpOnly cookie.
     """
     try:
-        session = await async_store().run(sessions.load(session_id(str(UUID(token)))))
+        session = await async_store().run(sessions.load(session_id(str(parse_uuid(token)))))
     except (ValueError, ChatError):
         return None
     return {"token": token, "name": session.name}

@@ -9,6 +9,7 @@ from ninja.operation import Operation
 from ninja.security import APIKeyQuery, HttpBearer
 
 from chat.errors import RateLimited, SessionUnknown, StoreUnavailable
+from chat.schemas import parse_uuid
 
 OpenApi = dict[str, Any]
 
@@ -119,7 +120,7 @@ class BearerToken(HttpBearer):
 def parse_token(text: str) -> UUID:
     """Return the token in `text`; raises SessionUnknown if it is malformed."""
     try:
-        return UUID(text)
+        return parse_uuid(text)
     except ValueError as error:
         raise SessionUnknown from error
 
