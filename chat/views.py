@@ -74,8 +74,11 @@ async def _start_session(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "")
     try:
         token, __ = await create_session(name, request.META["REMOTE_ADDR"])
-    except InvalidName:
-        return await _page(request, name=name, error=_("Enter a valid name."), status=400)
+    except InvalidName as invalid:
+        error = _("Enter a valid name.")
+        if invalid.is_invisible:
+            error = _("Enter a name without control or text direction characters.")
+        return await _page(request, name=name, error=error, status=400)
     except RateLimited:
         error = _("Too many new conversations. Wait a minute and try again.")
         return await _page(request, name=name, error=error, status=429)

@@ -38,6 +38,17 @@ def is_readable(path: str) -> None:
         raise ValidationError("Must name a readable file.")
 
 
+def is_long_enough(secret: str) -> None:
+    # What is shorter, or has few different characters, can be guessed.
+    if len(secret) < 32 or len(set(secret)) < 5 or secret.startswith("django-insecure-"):
+        raise ValidationError("Must be random and have 32 characters or more in production.")
+
+
+def is_off(value: bool) -> None:
+    if value:
+        raise ValidationError("Must be off in production: error pages show settings and code.")
+
+
 def has_no_wildcard(hosts: list[str]) -> None:
     if "*" in hosts:
         raise ValidationError("Must name the hosts in production.")
@@ -46,6 +57,11 @@ def has_no_wildcard(hosts: list[str]) -> None:
 def has_only_https(origins: list[str]) -> None:
     if not all(urlsplit(origin).scheme == "https" for origin in origins):
         raise ValidationError("Must list https:// origins in production.")
+
+
+def are_origins(origins: list[str]) -> None:
+    if not all("://" in origin for origin in origins):
+        raise ValidationError("Must list origins such as https://chat.example.")
 
 
 try:
@@ -57,17 +73,24 @@ try:
     PORT = env.int("PORT", 3500, validate=is_port)
     DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
     STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or DATA_DIR / "static")
-    DEBUG = env.bool("DEBUG", False)
+    DEBUG = env.bool("DEBUG", False, validate=is_off if in_production else None)
 
     # Security: the defaults are for development only.
     if in_production:
-        SECRET_KEY = env.str("SECRET_KEY", validate=is_set)
+        SECRET_KEY = env.str("SECRET_KEY", validate=[is_set, is_long_enough])
         ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", validate=[is_set, has_no_wildcard])
         CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", validate=[is_set, has_only_https])
     else:
         SECRET_KEY = env.str("SECRET_KEY", "") or read_or_create_secret(DATA_DIR / "secret_key")
         ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["*"])
         CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", ["http://localhost:3000"])
+
+    # Sites whose forms may be sent to the admin and the page; other than those that use the API.
+    CSRF_TRUSTED_ORIGINS = env.list(
+        "CSRF_TRUSTED_ORIGINS",
+        [],
+        validate=[are_origins, has_only_https] if in_production else are_origins,
+    ) or [origin for origin in CORS_ALLOWED_ORIGINS if "://" in origin]
 
     # Log-in of the admin
     ADMIN_LOGIN_ATTEMPTS = env.int("ADMIN_LOGIN_ATTEMPTS", 10, validate=at_least(1))
@@ -275,7 +298,6 @@ OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 OTP_TOTP_ISSUER = "Chat administration"
 
 # In production, the site is behind a proxy that terminates TLS.
-CSRF_TRUSTED_ORIGINS = [origin for origin in CORS_ALLOWED_ORIGINS if "://" in origin]
 SECURE_REFERRER_POLICY = "same-origin"  # forms need the Origin that "no-referrer" hides
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = in_production
 if in_production:

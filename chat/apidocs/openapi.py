@@ -71,7 +71,7 @@ RATE_LIMITED = response(
     },
 )
 INVALID_NAME = response(
-    "The name is missing, blank, or too long.",
+    "The name is missing, blank, or too long, or has control or text direction characters.",
     {"detail": {"loc": "name", "msg": "Enter a valid name"}},
 )
 NAME_BODY: OpenApi = {
