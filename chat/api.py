@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja.errors import AuthenticationError
 from ninja.params.functions import Query
 from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from chat.apidocs.openapi import (
     DESCRIPTION,
@@ -43,7 +44,14 @@ from chat.observability.health import (
     is_ready,
     load_memory,
 )
-from chat.schemas import FrozenModel, History, HistoryMessage, Session, session_id
+from chat.schemas import (
+    FrozenModel,
+    History,
+    HistoryMessage,
+    Session,
+    has_invisible,
+    session_id,
+)
 from chat.store import sessions
 from chat.store.keys import network_of
 from chat.store.paging import session_pages
@@ -55,8 +63,18 @@ Operation = TypeVar("Operation", bound=Callable[..., Any])
 MAX_NAME_CHARS = 100
 
 
+INVALID_NAME_MSG = "Enter a valid name"
+INVISIBLE_NAME_MSG = "Enter a name without control or text direction characters"
+
+
 def _encodable(name: str) -> str:
     name.encode()
+    return name
+
+
+def _visible(name: str) -> str:
+    if has_invisible(name):
+        raise PydanticCustomError("name_invisible", "control or direction characters")
     return name
 
 
@@ -64,6 +82,7 @@ Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME_CHARS),
     AfterValidator(_encodable),
+    AfterValidator(_visible),
 ]
 names = TypeAdapter(Name)
 
@@ -113,7 +132,11 @@ class Unavailable(Problem):
 
 
 class InvalidName(Exception):
-    """The name is missing, blank or longer than MAX_NAME_CHARS."""
+    """The name is missing, blank or longer than MAX_NAME_CHARS, or has invisible characters."""
+
+    def __init__(self, error: ValidationError) -> None:
+        super().__init__(INVALID_NAME_MSG)
+        self.is_invisible = error.errors(include_input=False)[0]["type"] == "name_invisible"
 
 
 api = ChatApi(title="Chat", version="1.0.0", description=DESCRIPTION, urls_namespace="api")
@@ -276,7 +299,8 @@ async def delete_token(request: HttpRequest) -> tuple[HTTPStatus, None]:
 @api.exception_handler(InvalidName)
 def handle_invalid_name(request: HttpRequest, error: InvalidName) -> HttpResponse:
     """Respond with 400 and the invalid field."""
-    detail = InvalidField(loc="name", msg="Enter a valid name")
+    msg = INVISIBLE_NAME_MSG if error.is_invisible else INVALID_NAME_MSG
+    detail = InvalidField(loc="name", msg=msg)
     return api.create_response(request, InvalidRequest(detail=detail), status=400)
 
 
@@ -317,7 +341,7 @@ async def create_session(name: object, address: str) -> tuple[UUID, Session]:
     try:
         valid_name = names.validate_python(name)
     except ValidationError as error:
-        raise InvalidName from error
+        raise InvalidName(error) from error
     token = uuid4()
     command = sessions.create(session_id(str(token)), valid_name, address=address, limits=limits())
     return token, await async_store().run(command)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from chat.errors import ErrorCode, MessageEmpty, MessageInvalid, MessageTooLong
-from chat.schemas import FrozenModel, Message, PartialReply, Replaced, Timestamp
+from chat.schemas import ClientUuid, FrozenModel, Message, PartialReply, Replaced, Timestamp
 
 SUBPROTOCOL = "chat.v1"
 MAX_FRAME_BYTES = 64 * 1024
@@ -31,7 +31,7 @@ class MessageSend(Frame):
     """Send a message. Sending the same `id` again never creates a second message."""
 
     type: Literal["message.send"] = "message.send"
-    id: UUID = Field(description="Chosen by the client.")
+    id: ClientUuid = Field(description="Chosen by the client: lower case with hyphens.")
     msg: str = Field(description="At most `limits.max_message_chars` characters.")
 
 
@@ -45,7 +45,7 @@ class ReplyStop(Frame):
     """
 
     type: Literal["reply.stop"] = "reply.stop"
-    reply_to: UUID = Field(description="The message that the reply answers.")
+    reply_to: ClientUuid = Field(description="The message that the reply answers.")
 
 
 class ReplyRegenerate(Frame):
@@ -58,7 +58,7 @@ class ReplyRegenerate(Frame):
     """
 
     type: Literal["reply.regenerate"] = "reply.regenerate"
-    reply_to: UUID = Field(description="The message that the reply answers.")
+    reply_to: ClientUuid = Field(description="The message that the reply answers.")
 
 
 class SessionSync(Frame):
@@ -298,4 +298,6 @@ def _what_is_wrong(error: ValidationError) -> str:
     if first["type"].startswith(("model_attributes", "dict_type", "model_type")):
         return "A frame must be a JSON object with a type."
     field = ".".join(str(part) for part in first["loc"][1:])
+    if first["type"] == "uuid_spelling":
+        return f"The field {field} must be {first['msg']}."
     return f"The field {field} is missing or not valid."

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
-from uuid import UUID
 
 from csp.constants import HEADER
 from csp.utils import build_policy
@@ -18,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 from chat.api import MAX_NAME_CHARS, InvalidName, create_session
 from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
-from chat.schemas import session_id
+from chat.schemas import parse_uuid, session_id
 from chat.store import sessions
 from chat.store.erasure import ERASURE_MARGIN_S
 from chat.store.keys import network_of
@@ -84,8 +83,11 @@ async def _start_session(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "")
     try:
         token, __ = await create_session(name, request.META["REMOTE_ADDR"])
-    except InvalidName:
-        return await _page(request, name=name, error=_("Enter a valid name."), status=400)
+    except InvalidName as invalid:
+        error = _("Enter a valid name.")
+        if invalid.is_invisible:
+            error = _("Enter a name without control or text direction characters.")
+        return await _page(request, name=name, error=error, status=400)
     except RateLimited:
         error = _("Too many new conversations. Wait a minute and try again.")
         return await _page(request, name=name, error=error, status=429)
@@ -154,7 +156,7 @@ async def _session(token: str, request: HttpRequest) -> tuple[dict[str, str] | N
     network = network_of(request.META["REMOTE_ADDR"])
     try:
         read_limits().check_unknown(network)
-        command = sessions.load(session_id(str(UUID(token))), page=NO_MESSAGES)
+        command = sessions.load(session_id(str(parse_uuid(token))), page=NO_MESSAGES)
         session = await async_store().run(command)
     except (ValueError, SessionUnknown):
         read_limits().count_unknown(network)

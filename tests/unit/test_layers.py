@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat.websocket", "chat.worker"),
     ("chat.container",),
     ("chat.observability",),  # the exporter and the health checks
-    ("chat.apidocs", "chat.cli", "chat.operator"),
+    ("chat.accounts", "chat.apidocs", "chat.cli", "chat.operator"),
     ("chat.admin", "chat.api", "chat.consumers", "chat.middleware", "chat.tasks"),
     ("chat.worker.lifecycle",),  # Celery's signals, connected by the app
     ("chat.apps", "chat.management", "chat.routing", "chat.templatetags", "chat.views"),

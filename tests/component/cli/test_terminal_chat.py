@@ -165,7 +165,7 @@ async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, Fake
             id="error",
         ),
         pytest.param(
-            (accepted("\x1b]0;owned\x07 red"), completed("\u009b31m")),
+            (accepted("\x1b]0;owned\x07 \u202ered"), completed("\u009b31m\u2066")),
             "> ]0;owned red\nbot: 31m\n> \n",
             id="control characters",
         ),
