@@ -65,7 +65,7 @@ docs: install-dev
 bench: install-dev
 	@$(RUN) -m bench $(ARGS)
 
-faults: install-dev
+faults: install-dev servers
 	@for server in $${TEST_WEB_SERVER:-daphne uvicorn}; do \
 	    TEST_WEB_SERVER=$$server $(RUN) -m tests.faults $(ARGS) || status=1; \
 	done; exit $${status:-0}

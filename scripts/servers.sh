@@ -1,11 +1,12 @@
 #!/bin/sh
-# Provide nginx and PostgreSQL for the tests: the system's, or else Debian's packages.
+# Provide nginx, PostgreSQL and libfaketime for the tests: the system's, or else Debian's packages.
 set -eu
 
 missing=""
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="nginx-light"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
     missing="$missing postgresql"
+ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

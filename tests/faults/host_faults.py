@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from tests.faults.site import Site
 from tests.faults.trial import CannotRunHere, Trial, fault
-from tests.faults.worker_faults import POINTS
+from tests.faults.worker_faults import ANSWERED_WITHIN_S, POINTS
 
 HOUR_S = 3600
 DISK_BYTES = 32 * 1024 * 1024
@@ -34,6 +35,43 @@ async def clock_jumps(trial: Trial) -> None:
         assert not any(client.expired.is_set() or client.view.resets for client in group.clients)
         assert not any(client.closes for client in group.clients), "the jump closed sockets"
     assert trial.counts.failed == 0
+
+
+@fault(
+    17, "workers' clocks apart by 5 s and by an hour, a worker killed", times=2
+)
+async def clocks_apart(trial: Trial) -> None:
+    """libfaketime shifts the clock of whole processes, not only Python's."""
+    site = trial.site
+    async with trial.group() as group, group.conversing():
+        for shift_s in (5, -HOUR_S)[: trial.times]:
+            clock = shifted_clock(shift_s)
+            for worker in site.workers:
+                await site.in_thread(worker.stop)
+                await site.in_thread(partial(site.stack.start_worker, **clock))
+            await group.in_mid_reply()
+            trial.fault_started()
+            await site.in_thread(site.workers[0].kill)
+            await trial.recovered(group)
+            assert (await site.readiness())[0] == 200
+            await site.in_thread(partial(site.stack.start_worker, **clock))
+    assert trial.counts.failed == 0
+    assert max(trial.recoveries_s) < ANSWERED_WITHIN_S * trial.slowness, trial.recoveries_s
+
+
+def shifted_clock(seconds: int) -> dict[str, str]:
+    """Return the environment of a process whose wall clock is shifted."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        raise CannotRunHere("libfaketime")
+    shifted = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"{seconds:+}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    now = subprocess.check_output(["date", "+%s"], env=shifted)
+    assert abs(int(now) - time.time() - seconds) < 2, "the clock is not shifted"
+    return shifted
 
 
 @fault(18, "SQLite locked")
