@@ -37,9 +37,7 @@ async def clock_jumps(trial: Trial) -> None:
     assert trial.counts.failed == 0
 
 
-@fault(
-    17, "workers' clocks apart by 5 s and by an hour, a worker killed", times=2
-)
+@fault(17, "workers' clocks apart by 5 s and by an hour, a worker killed", times=2)
 async def clocks_apart(trial: Trial) -> None:
     """libfaketime shifts the clock of whole processes, not only Python's."""
     site = trial.site

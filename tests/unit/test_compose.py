@@ -31,7 +31,7 @@ NOT_PASSED_ON = {
     "WORKER_METRICS_ADDRESS",
 }
 # Variables of nginx, PostgreSQL and compose itself.
-OTHER_VARIABLES = {"CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"}
+OTHER_VARIABLES = {"CHAT_TRUSTED_PROXIES", "CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"}
 
 
 def procfile_command(name: str) -> list[str]:

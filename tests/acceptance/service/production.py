@@ -33,6 +33,7 @@ class Deployment:
         self.stack = Stack(folder, HIGH_LIMITS | settings() | dict(environment))
         self.port = free_port()
         self.webs: list[Process] = []
+        self.trusted_proxies = "set_real_ip_from 127.0.0.0/8;"
 
     def start(self, patches: Mapping[str, str] = IDLE) -> None:
         """Start everything; `patches` replace text in nginx's configuration."""
@@ -52,11 +53,12 @@ class Deployment:
 
     def start_nginx(self, patches: Mapping[str, str]) -> Process:
         """Start nginx with the template filled in and included in `http`, as its image does."""
-        servers = " ".join(f"server 127.0.0.1:{web.port};" for web in self.webs)
+        servers = " ".join(f"server 127.0.0.1:{web.port} max_fails=0;" for web in self.webs)
         values = {
             "CHAT_LISTEN": f"127.0.0.1:{self.port}",
             "CHAT_RESOLVER": "127.0.0.1",
             "CHAT_SERVERS": servers,
+            "CHAT_TRUSTED_PROXIES": self.trusted_proxies,
         }
         site = TEMPLATE.read_text()
         for old, new in patches.items():

@@ -66,10 +66,10 @@ def test_the_admins_first_user_can_log_in(new_stack: NewStack, database_url: str
     manage("migrate", "--noinput")
     manage("createsuperuser", "--noinput", "--username", "ada", "--email", "ada@chat.example")
     code = (
-        "from django.contrib.auth import authenticate as a; from django.db import connection as c;"
+        "from django.contrib.auth.models import User as u; from django.db import connection as c;"
     )
-    code += " print(c.vendor, a(username='ada', password='correct horse battery'))"
-    assert "postgresql ada" in manage("shell", "-c", code)
+    code += " print(c.vendor, u.objects.get().check_password('correct horse battery'))"
+    assert "postgresql True" in manage("shell", "-c", code)
 
 
 def _responds(url: str) -> bool:

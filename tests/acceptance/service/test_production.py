@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from socket import create_connection
 from typing import Any
@@ -15,6 +16,7 @@ from websockets.typing import Origin
 
 from tests.acceptance.service.production import HOST, ORIGIN, TEMPLATE, Deployment, settings
 from tests.conftest import NewStack
+from tests.ports import free_port
 
 CHAT_V1: Any = ["chat.v1"]
 # The headers that a TLS proxy adds.
@@ -103,6 +105,28 @@ def test_a_client_cannot_choose_its_address(deployment: Deployment) -> None:
     real = unused_address()
     codes = [post_token(deployment, f"{unused_address()}, {real}").status_code for _ in range(7)]
     assert codes == [200] * 6 + [429]
+
+
+def test_without_a_declared_proxy_the_header_is_ignored(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment, "port", free_port())
+    monkeypatch.setattr(deployment, "trusted_proxies", "")
+    nginx = deployment.start_nginx({})
+    codes = [post_token(deployment, unused_address()).status_code for _ in range(7)]
+    nginx.stop()
+    assert codes == [200] * 6 + [429]
+
+
+def test_one_address_cannot_send_requests_without_limit(deployment: Deployment) -> None:
+    headers = HTTPS | {"X-Forwarded-For": unused_address()}
+
+    def get(_: int) -> int:
+        return requests.get(f"{deployment.url}/test", headers=headers, timeout=10).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        codes = list(pool.map(get, range(600)))
+    assert set(codes) == {200, 429}
 
 
 def test_a_socket_from_another_origin_is_rejected(deployment: Deployment) -> None:
