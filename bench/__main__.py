@@ -20,7 +20,7 @@ def names() -> list[str]:
 
 
 def main(wanted: list[str]) -> int:
-    """Run the measurements wanted, all where none is named; return the exit status."""
+    """Run the measurements wanted, all if none is named; return the exit status."""
     unknown = set(wanted) - set(names())
     if unknown:
         print(f"No such measurement: {', '.join(sorted(unknown))}. There are {', '.join(names())}.")

@@ -1,4 +1,4 @@
-"""The least any chat can cost: the same web server, giving every text back."""
+"""An echo on the same web server: the lower bound of what any chat costs."""
 
 from typing import Any
 

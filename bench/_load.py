@@ -1,4 +1,4 @@
-"""Clients that send as soon as they are answered, and the site that they use."""
+"""A site with an instant model, and clients that send the next message when a reply arrives."""
 
 import asyncio
 import json
@@ -13,13 +13,7 @@ import requests
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Process, Stack
-
-ROOMY = {
-    "MESSAGES_PER_MINUTE": "1000000",
-    "TOKENS_PER_MINUTE_PER_IP": "1000000",
-    "SOCKETS_PER_IP": "100000",
-}
+from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack
 
 
 @contextmanager
@@ -28,23 +22,23 @@ def site(server: str, **environment: str) -> Iterator[tuple[Stack, str]]:
     with tempfile.TemporaryDirectory(prefix="chat-bench-") as folder:
         port = free_port()
         model = f"http://127.0.0.1:{port}"
-        settings = ROOMY | {"MODEL_API": "huggingface", "MODEL_URL": f"{model}/generate"}
+        settings = HIGH_LIMITS | {"MODEL_API": "huggingface", "MODEL_URL": f"{model}/generate"}
         with Stack(Path(folder), settings | environment) as stack:
             stack.start_redis()
             stub = stack.run("model", f"python -m tests.model_stub --port {port}", {})
-            stub.wait_until(lambda: _answers(f"{model}/requests"), "to answer")
-            begin_web(stack, server, "chatproject.asgi:application", stack.environment["PORT"])
+            stub.wait_until(lambda: _responds(f"{model}/requests"), "to respond")
+            start_web(stack, server, "chatproject.asgi:application", stack.environment["PORT"])
             stack.start_worker()
-            # A process that still starts would be measured with the others.
+            # Wait until beat runs: a process that is still starting would be measured, too.
             stack.start_beat().wait_until(lambda: _sweeps(stack), "to sweep")
             yield stack, model
 
 
-def begin_web(stack: Stack, server: str, application: str, port: str) -> Process:
+def start_web(stack: Stack, server: str, application: str, port: str) -> Process:
     """Start a web server with an application and wait until it serves."""
     command = WEB_SERVERS[server].replace("chatproject.asgi:application", application)
     process = stack.run("web", command, {"PORT": port})
-    process.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/test"), "to answer")
+    process.wait_until(lambda: _responds(f"http://127.0.0.1:{port}/test"), "to respond")
     return process
 
 
@@ -54,7 +48,7 @@ def script(model: str, **behaviour: object) -> None:
 
 
 async def open_sessions(stack: Stack, count: int) -> list[ClientConnection]:
-    """Begin sessions and open a plain socket on each."""
+    """Create sessions and open a plain socket for each."""
     with requests.Session() as http:
         tokens = [
             http.post(f"{stack.url}/token", params={"name": "Bench"}, timeout=30).json()["token"]
@@ -68,20 +62,20 @@ async def close_all(sockets: Sequence[ClientConnection]) -> None:
 
 
 async def round_trips_ms(socket: ClientConnection, count: int) -> list[float]:
-    """Send messages one after the other; return what each took."""
+    """Send messages one after the other; return the duration of each."""
     took = []
     for number in range(count):
         start = time.perf_counter()
         await socket.send(f"message {number}")
-        answer = await socket.recv()
+        reply = await socket.recv()
         took.append((time.perf_counter() - start) * 1000)
-        if f"message {number}" not in str(answer):
-            raise RuntimeError(f"a wrong answer: {answer!r}")
+        if f"message {number}" not in str(reply):
+            raise RuntimeError(f"unexpected reply: {reply!r}")
     return took
 
 
 async def replies_per_second(sockets: Sequence[ClientConnection], each: int) -> float:
-    """Run all sessions at once; each waits for its own replies."""
+    """Send on all sockets at once, each after its own replies; return replies per second."""
     start = time.perf_counter()
     await asyncio.gather(*(round_trips_ms(socket, each) for socket in sockets))
     return len(sockets) * each / (time.perf_counter() - start)
@@ -97,7 +91,7 @@ def _sweeps(stack: Stack) -> bool:
     return bool(requests.get(f"{stack.url}/readyz", timeout=5).json()["checks"]["sweep"] == "ok")
 
 
-def _answers(address: str) -> bool:
+def _responds(address: str) -> bool:
     try:
         return requests.get(address, timeout=2).ok
     except (requests.RequestException, json.JSONDecodeError):

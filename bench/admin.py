@@ -241,12 +241,19 @@ def _exchange_ms(rounds: int) -> float:
     from chat.store import leases, sessions
 
     session, times_ms, chance = uuid4().hex, [], random.Random(1)  # noqa: S311
-    redis, allowed = store(), replace(limits(), messages_per_minute=10_000)
+    redis = store()
+    allowed = replace(
+        limits(),
+        messages_per_minute=10_000,
+        messages_per_minute_per_ip=10_000,
+        bytes_per_minute_per_ip=100_000_000,
+    )
     redis.run(sessions.create(session, "Ada", address=session, limits=limits()))
     for _ in range(rounds):
         message, reply = uuid4(), uuid4()
         started = time.perf_counter()
-        redis.run(sessions.accept(session, message, _text(chance, 12), limits=allowed))
+        text = _text(chance, 12)
+        redis.run(sessions.accept(session, message, text, address=session, limits=allowed))
         redis.run(leases.take(session, "bench", reply, history=4))
         outcome = NewReply(
             id=reply,

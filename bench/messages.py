@@ -1,7 +1,7 @@
-"""What one message costs above the model, and how many replies a second there are.
+"""Latency of one message without the model's time, and replies per second under load.
 
-Everything, the clients too, shares this machine's cores. Beside each figure stands a raw WebSocket
-echo by the same server and the same clients, measured in the same run: compare ratios.
+Clients and servers share this machine's cores. A raw WebSocket echo with the same server and the
+same clients is measured in the same run for comparison: compare ratios.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from websockets.asyncio.client import connect
 
 from bench._load import (
-    begin_web,
     close_all,
     open_sessions,
     replies_per_second,
@@ -18,6 +17,7 @@ from bench._load import (
     script,
     site,
     spread,
+    start_web,
 )
 from tests.ports import free_port
 from tests.processes import WEB_SERVERS, Stack
@@ -71,5 +71,5 @@ async def _rate(stack: Stack, echo: str, what: str, count: int, each: int) -> st
 
 def _start_echo(stack: Stack, server: str) -> str:
     port = str(free_port())
-    begin_web(stack, server, "bench._echo:application", port)
+    start_web(stack, server, "bench._echo:application", port)
     return port

@@ -1,4 +1,4 @@
-"""Functions and files of the project that one chat message passes.
+"""Number of functions and files of the project that one chat message passes.
 
 Each line counts from `message.send` until `reply.completed` is received and the task has returned.
 Consumer, task and model stub run in this process; Redis is real. A file switch is a call in another

@@ -1,7 +1,7 @@
-"""How long after `reply.stop` the model is let go, seen by the model's own server.
+"""Time from `reply.stop` to the end of the request at the model's server.
 
-From the client's frame to the end of the connection at the model, for models that write at
-different speeds. A model that is silent is let go when the worker looks at its lease again.
+Measured for models that write at different speeds. The request to a silent model is closed when the
+worker next renews its lease.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from tests.client import Client, create_session
 from tests.processes import WEB_SERVERS
 
 STOPS = 50
-# What the model does, by the pause before each piece of text.
+# The behaviour of the model stub.
 MODELS: dict[str, dict[str, Any]] = {
     "50 tokens/s": {"pieces": ["word "], "endless": True, "piece_delay_s": 0.02},
     " 5 tokens/s": {"pieces": ["word "], "endless": True, "piece_delay_s": 0.2},
@@ -25,7 +25,7 @@ MODELS: dict[str, dict[str, Any]] = {
 
 
 def run() -> Iterator[str]:
-    """Measure with each kind of model."""
+    """Measure with each model."""
     with site(next(iter(WEB_SERVERS))) as (stack, model):
         for name, behaviour in MODELS.items():
             script(model, **behaviour)
@@ -40,16 +40,16 @@ async def _stops_ms(url: str, ws_url: str, model: str) -> list[float]:
 
 async def _stop_ms(client: Client, model: str) -> float:
     await asyncio.to_thread(requests.delete, f"{model}/requests", timeout=10)
-    message = await client.send_message("go on")
+    message = await client.send_message("Tell me a story.")
     await client.wait_for_frame("reply.delta", reply_to=message)
-    asked_at = time.time()
+    stopped_at = time.time()
     await client.send("reply.stop", reply_to=message)
     await client.wait_for_reply(message)
-    return (await asyncio.to_thread(_let_go_at, model) - asked_at) * 1000
+    return (await asyncio.to_thread(_disconnected_at, model) - stopped_at) * 1000
 
 
-def _let_go_at(model: str) -> float:
-    """Wait until the model's last client went away, and return when, in seconds since 1970."""
+def _disconnected_at(model: str) -> float:
+    """Wait until the last request is disconnected; return when, in seconds since the epoch."""
     while True:
         seen = requests.get(f"{model}/requests", timeout=10).json()
         if ended_at := seen[-1]["disconnected_at_s"]:

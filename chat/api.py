@@ -2,15 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar, cast
 from uuid import UUID, uuid4
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja.errors import AuthenticationError
 from ninja.params.functions import Query
 from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from chat.apidocs.openapi import (
     DESCRIPTION,
@@ -30,7 +32,7 @@ from chat.apidocs.openapi import (
     responses,
 )
 from chat.apidocs.reference import asyncapi_json
-from chat.container import async_store, limits
+from chat.container import async_store, limits, read_limits
 from chat.errors import ChatError, ErrorCode, RateLimited, SessionUnknown, StoreFull
 from chat.events.delivery import CHANGED, publish
 from chat.observability import exporter, metrics
@@ -42,12 +44,27 @@ from chat.observability.health import (
     is_ready,
     load_memory,
 )
-from chat.schemas import FrozenModel, History, HistoryMessage, Session, session_id
+from chat.schemas import (
+    FrozenModel,
+    History,
+    HistoryMessage,
+    Session,
+    has_invisible,
+    session_id,
+)
 from chat.store import sessions
+from chat.store.keys import network_of
+from chat.store.paging import session_pages
+
+logger = logging.getLogger(__name__)
 
 Operation = TypeVar("Operation", bound=Callable[..., Any])
 
 MAX_NAME_CHARS = 100
+
+
+INVALID_NAME_MSG = "Enter a valid name"
+INVISIBLE_NAME_MSG = "Enter a name without control or text direction characters"
 
 
 def _encodable(name: str) -> str:
@@ -55,10 +72,17 @@ def _encodable(name: str) -> str:
     return name
 
 
+def _visible(name: str) -> str:
+    if has_invisible(name):
+        raise PydanticCustomError("name_invisible", "control or direction characters")
+    return name
+
+
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME_CHARS),
     AfterValidator(_encodable),
+    AfterValidator(_visible),
 ]
 names = TypeAdapter(Name)
 
@@ -108,7 +132,11 @@ class Unavailable(Problem):
 
 
 class InvalidName(Exception):
-    """The name is missing, blank or longer than MAX_NAME_CHARS."""
+    """The name is missing, blank or longer than MAX_NAME_CHARS, or has invisible characters."""
+
+    def __init__(self, error: ValidationError) -> None:
+        super().__init__(INVALID_NAME_MSG)
+        self.is_invisible = error.errors(include_input=False)[0]["type"] == "name_invisible"
 
 
 api = ChatApi(title="Chat", version="1.0.0", description=DESCRIPTION, urls_namespace="api")
@@ -221,38 +249,38 @@ async def create_token(
 @api.get(
     "/refresh_token",
     summary="Load a session",
-    response={200: History, 400: Problem, 503: Unavailable},
+    response={200: History, 400: Problem, 429: Problem, 503: Unavailable},
     auth=TOKEN,
     openapi_extra=responses(
-        {200: response("The session.", HISTORY), 400: SESSION_UNKNOWN, 503: STORE_UNAVAILABLE},
+        {
+            200: response("The session.", HISTORY),
+            400: SESSION_UNKNOWN,
+            429: RATE_LIMITED,
+            503: STORE_UNAVAILABLE,
+        },
     ),
     tags=["sessions"],
 )
-async def refresh_token(request: HttpRequest) -> History:
+async def refresh_token(request: HttpRequest) -> StreamingHttpResponse:
     """Return a session with all its messages."""
     token = token_of(request)
-    session = await async_store().run(sessions.load(session_id(str(token))))
-    return History(
-        token=token,
-        name=session.name,
-        session_start=session.session_start,
-        messages=[
-            HistoryMessage.tagged(message)
-            for message in session.messages
-            if not message.replaced_by
-        ],
-    )
+    session = session_id(str(token))
+    read_limits().spend(session, network_of(request.META["REMOTE_ADDR"]))
+    pages = session_pages(async_store(), session)
+    parts = _history_json(token, await anext(pages), pages)
+    return StreamingHttpResponse(parts, content_type="application/json; charset=utf-8")
 
 
 @api.delete(
     "/token",
     summary="Delete a session",
-    response={204: None, 400: Problem, 503: Unavailable},
+    response={204: None, 400: Problem, 429: Problem, 503: Unavailable},
     auth=TOKEN,
     openapi_extra=responses(
         {
             204: response("The session is deleted."),
             400: SESSION_UNKNOWN,
+            429: RATE_LIMITED,
             503: STORE_UNAVAILABLE,
         }
     ),
@@ -261,6 +289,7 @@ async def refresh_token(request: HttpRequest) -> History:
 async def delete_token(request: HttpRequest) -> tuple[HTTPStatus, None]:
     """Delete a session and everything about it, and close its sockets."""
     session = session_id(str(token_of(request)))
+    read_limits().check_unknown(network_of(request.META["REMOTE_ADDR"]))
     if not await async_store().run(sessions.erase(session)):
         raise SessionUnknown
     await publish(session, CHANGED)
@@ -270,7 +299,8 @@ async def delete_token(request: HttpRequest) -> tuple[HTTPStatus, None]:
 @api.exception_handler(InvalidName)
 def handle_invalid_name(request: HttpRequest, error: InvalidName) -> HttpResponse:
     """Respond with 400 and the invalid field."""
-    detail = InvalidField(loc="name", msg="Enter a valid name")
+    msg = INVISIBLE_NAME_MSG if error.is_invisible else INVALID_NAME_MSG
+    detail = InvalidField(loc="name", msg=msg)
     return api.create_response(request, InvalidRequest(detail=detail), status=400)
 
 
@@ -284,6 +314,8 @@ def handle_missing_token(request: HttpRequest, error: AuthenticationError) -> Ht
 def handle_chat_error(request: HttpRequest, error: ChatError) -> HttpResponse:
     """Respond with the error's sentence: 429 if too frequent, 503 if temporary, else 400."""
     metrics.errors_sent.labels(error.code).inc()
+    if isinstance(error, SessionUnknown):
+        read_limits().count_unknown(network_of(request.META["REMOTE_ADDR"]))
     if isinstance(error, RateLimited):
         response = api.create_response(request, Problem(detail=error.detail), status=429)
     elif error.permanent:
@@ -309,10 +341,35 @@ async def create_session(name: object, address: str) -> tuple[UUID, Session]:
     try:
         valid_name = names.validate_python(name)
     except ValidationError as error:
-        raise InvalidName from error
+        raise InvalidName(error) from error
     token = uuid4()
     command = sessions.create(session_id(str(token)), valid_name, address=address, limits=limits())
     return token, await async_store().run(command)
+
+
+async def _history_json(
+    token: UUID, first: Session, others: AsyncIterator[Session]
+) -> AsyncIterator[str]:
+    """Yield the JSON of a `History`, without replaced replies.
+
+    If a later page cannot be loaded, it ends early, so that no parser accepts it.
+    """
+    head = History(token=token, name=first.name, session_start=first.session_start, messages=[])
+    yield head.model_dump_json().removesuffix("]}")
+    separator = ""
+    page: Session | None = first
+    try:
+        while page:
+            shown = [message for message in page.messages if not message.replaced_by]
+            if shown:
+                parts = (HistoryMessage.tagged(message).model_dump_json() for message in shown)
+                yield separator + ",".join(parts)
+                separator = ","
+            page = await anext(others, None)
+    except ChatError as error:
+        logger.warning("A session was not sent to its end: %s", error.code)
+        return
+    yield "]}"
 
 
 def _name_in_body(request: HttpRequest) -> object:

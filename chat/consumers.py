@@ -13,7 +13,7 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from chat.container import async_store, client_limits, limits, task_publisher
+from chat.container import async_store, client_limits, limits, read_limits, task_publisher
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
 from chat.events.delivery import group_name, publish
 from chat.events.published_frame import InvalidEvent, PublishedFrame, frames_of
@@ -22,11 +22,12 @@ from chat.observability.logs import log_context, set_log_session
 from chat.protocol import ClientFrame, Error, MessageSend, check_size
 from chat.schemas import Session
 from chat.store import sessions
+from chat.store.keys import network_of
 from chat.websocket.backpressure import ClientConnection, ClientNotReading
 from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.handshake import parse_handshake
 from chat.websocket.rate_limit import FrameRateLimit
-from chat.websocket.sync import Frames, SocketSync, load_since
+from chat.websocket.sync import Frames, SocketSync, first_page
 from chat.websocket.timers import Timer
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._reject(error)
             return
         self.sync = SocketSync(async_store(), session, self.codec, client_limits())
-        self.handlers = FrameHandlers(async_store(), limits(), self.session)
+        self.handlers = FrameHandlers(
+            async_store(), limits(), read_limits(), self.session, self.handshake.address
+        )
         self.rate_limit = FrameRateLimit(settings.MESSAGES_PER_MINUTE)
         self.is_counted = self.is_open = True
         await self.accept(self.codec.subprotocol)
@@ -148,7 +151,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def session_changed(self, event: dict[str, Any]) -> None:
         """Load the document again: its expiry changed, or it is gone."""
         if self._is_ours(event):
-            await self._in_turn(self.sync.load())
+            await self._in_turn(self.sync.on_change())
 
     async def session_queued(self, event: dict[str, Any]) -> None:
         """Load what waits: a reply is to be regenerated."""
@@ -216,9 +219,19 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 self._abort()
 
     async def _join(self) -> Session:
+        network = network_of(self.handshake.address)
+        read_limits().spend(self.session, network)
+        try:
+            return await self._register_and_load()
+        except SessionUnknown:
+            read_limits().count_unknown(network)
+            raise
+
+    async def _register_and_load(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
         await self._register()
-        return await load_since(async_store(), self.session, self.handshake.after)
+        page = first_page(self.codec)
+        return await async_store().run(sessions.load(self.session, self.handshake.after, page=page))
 
     async def _heartbeat(self) -> Frames:
         return await self.sync.on_heartbeat(await self._register())

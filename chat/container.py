@@ -3,7 +3,7 @@
 import os
 import socket
 from functools import cache
-from typing import Literal, cast
+from typing import cast
 
 from django.conf import settings
 
@@ -12,9 +12,10 @@ from chat.events.task_publisher import TaskPublisher, enqueue_answer
 from chat.protocol import SessionLimits
 from chat.store.client import AsyncStore, Store
 from chat.store.sessions import Limits
+from chat.websocket.rate_limit import ReadLimits
 from chat.worker.responder import Responder, ResponderSettings
 from chat.worker.slots import Slots
-from inference.model_client import ModelSettings, build_client
+from inference.model_client import Api, ModelSettings, build_client
 
 WEB_CONNECTIONS = 100
 SPARE_CONNECTIONS = 10
@@ -46,9 +47,23 @@ def limits() -> Limits:
         ttl_s=settings.SESSION_TTL_S,
         pending=settings.MAX_PENDING,
         messages_per_minute=settings.MESSAGES_PER_MINUTE,
+        messages_per_minute_per_ip=settings.MESSAGES_PER_MINUTE_PER_IP,
+        bytes_per_minute_per_ip=settings.BYTES_PER_MINUTE_PER_IP,
+        session_messages=settings.MAX_SESSION_MESSAGES,
+        session_bytes=settings.MAX_SESSION_BYTES,
         tokens_per_minute_per_ip=settings.TOKENS_PER_MINUTE_PER_IP,
         sockets_per_session=settings.SOCKETS_PER_SESSION,
         sockets_per_ip=settings.SOCKETS_PER_IP,
+    )
+
+
+@cache
+def read_limits() -> ReadLimits:
+    """Return this process' limits of loads and of unknown tokens."""
+    return ReadLimits(
+        per_session=settings.READS_PER_MINUTE,
+        per_address=settings.READS_PER_MINUTE_PER_IP,
+        unknown_per_address=settings.UNKNOWN_TOKENS_PER_MINUTE_PER_IP,
     )
 
 
@@ -80,7 +95,7 @@ def task_publisher() -> TaskPublisher:
 def responder() -> Responder:
     """Return the responder of this worker process."""
     model = ModelSettings(
-        api=cast(Literal["huggingface", "completions", "chat"], settings.MODEL_API),
+        api=cast(Api, settings.MODEL_API),
         url=settings.MODEL_URL,
         name=settings.MODEL_NAME,
         token=settings.HUGGINGFACE_INFERENCE_TOKEN or None,

@@ -2,6 +2,7 @@
 
 ChatError
 ├── SessionUnknown       session.unknown      the session does not exist or has expired
+├── SessionFull          session.full         the session can hold no more messages
 ├── SessionBusy          session.busy         too many messages wait for a reply
 ├── RateLimited          rate.limited         too many requests in a minute
 ├── TooManySockets       rate.limited         too many open sockets
@@ -23,6 +24,7 @@ class ErrorCode(StrEnum):
     MESSAGE_TOO_LONG = "message.too_long"
     MESSAGE_INVALID = "message.invalid"
     SESSION_UNKNOWN = "session.unknown"
+    SESSION_FULL = "session.full"
     SESSION_BUSY = "session.busy"
     RATE_LIMITED = "rate.limited"
     QUEUE_UNAVAILABLE = "queue.unavailable"
@@ -48,10 +50,12 @@ MEANINGS = {
     " something that is not possible. Nothing was stored.",
     ErrorCode.SESSION_UNKNOWN: "The session does not exist or has expired. The socket closes with"
     " 1008: create a new session.",
+    ErrorCode.SESSION_FULL: "The session can hold no more messages. Nothing was stored: create a"
+    " new session.",
     ErrorCode.SESSION_BUSY: "`limits.max_pending` messages are already waiting for a reply. Nothing"
     " was stored: send the message again, with the same id, after the next reply.",
-    ErrorCode.RATE_LIMITED: "Too many messages in a minute, or too many open sockets. Nothing was"
-    " stored: send the message again later, with the same id.",
+    ErrorCode.RATE_LIMITED: "Too many messages or requests in a minute, or too many open sockets."
+    " Nothing was stored: send it again later, a message with the same id.",
     ErrorCode.QUEUE_UNAVAILABLE: "The message is stored, but the task queue is unavailable. The"
     " reply will still arrive: do not send the message again.",
     ErrorCode.STORE_UNAVAILABLE: "The server cannot reach its storage. Send the message again"
@@ -92,6 +96,13 @@ class SessionUnknown(ChatError):
 
     code = ErrorCode.SESSION_UNKNOWN
     detail = "Session expired or does not exist"
+
+
+class SessionFull(ChatError):
+    """The session has as many messages, or as many bytes, as one may have."""
+
+    code = ErrorCode.SESSION_FULL
+    detail = "This conversation is full. Start a new one."
 
 
 class SessionBusy(ChatError):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from chat.errors import ErrorCode, MessageEmpty, MessageInvalid, MessageTooLong
-from chat.schemas import FrozenModel, Message, PartialReply, Replaced, Timestamp
+from chat.schemas import ClientUuid, FrozenModel, Message, PartialReply, Replaced, Timestamp
 
 SUBPROTOCOL = "chat.v1"
 MAX_FRAME_BYTES = 64 * 1024
@@ -31,7 +31,7 @@ class MessageSend(Frame):
     """Send a message. Sending the same `id` again never creates a second message."""
 
     type: Literal["message.send"] = "message.send"
-    id: UUID = Field(description="Chosen by the client.")
+    id: ClientUuid = Field(description="Chosen by the client: lower case with hyphens.")
     msg: str = Field(description="At most `limits.max_message_chars` characters.")
 
 
@@ -45,7 +45,7 @@ class ReplyStop(Frame):
     """
 
     type: Literal["reply.stop"] = "reply.stop"
-    reply_to: UUID = Field(description="The message that the reply answers.")
+    reply_to: ClientUuid = Field(description="The message that the reply answers.")
 
 
 class ReplyRegenerate(Frame):
@@ -58,7 +58,7 @@ class ReplyRegenerate(Frame):
     """
 
     type: Literal["reply.regenerate"] = "reply.regenerate"
-    reply_to: UUID = Field(description="The message that the reply answers.")
+    reply_to: ClientUuid = Field(description="The message that the reply answers.")
 
 
 class SessionSync(Frame):
@@ -68,6 +68,13 @@ class SessionSync(Frame):
     after: int = Field(default=0, ge=0, description="The last `seq` the client knows.")
 
 
+class SessionHistory(Frame):
+    """Request messages before those the client has; the server responds with `session.messages`."""
+
+    type: Literal["session.history"] = "session.history"
+    before: int = Field(ge=1, description="The first `seq` the client knows.")
+
+
 class SessionExtend(Frame):
     """Restart the session's time to live. Every tab receives `session.ready` with the new end."""
 
@@ -75,7 +82,7 @@ class SessionExtend(Frame):
 
 
 ClientFrame = Annotated[
-    MessageSend | ReplyStop | ReplyRegenerate | SessionSync | SessionExtend,
+    MessageSend | ReplyStop | ReplyRegenerate | SessionSync | SessionHistory | SessionExtend,
     Field(discriminator="type"),
 ]
 
@@ -98,14 +105,28 @@ class SessionReady(Frame):
     session_start: Timestamp
     expires_at: Timestamp
     messages: tuple[Message | Replaced, ...] = Field(
-        description="All messages, or only those after `after` if nothing before them changed."
+        description="The newest messages after `after`, at most 200 and 64 KiB of them."
+    )
+    has_earlier: bool = Field(
+        description="True if messages after `after` are left out, before the first of `messages`:"
+        " discard older ones, and request them with `session.history` when they are needed."
     )
     reply: PartialReply | None = Field(description="The reply in progress, with its text so far.")
     recovered: bool = Field(
-        description="False if the client knew messages that the server lost; `messages` is then the"
-        " whole history."
+        description="False if the client knew messages that the server lost: discard all others."
     )
     limits: SessionLimits
+
+
+class SessionMessages(Frame):
+    """Earlier messages: the response to `session.history`."""
+
+    type: Literal["session.messages"] = "session.messages"
+    before: int = Field(description="As requested.")
+    messages: tuple[Message | Replaced, ...] = Field(
+        description="The newest messages before `before`, at most 200 and 64 KiB of them."
+    )
+    has_earlier: bool = Field(description="True if the session has messages before these.")
 
 
 class MessageAccepted(Frame):
@@ -204,6 +225,7 @@ class Error(Frame):
 
 ServerFrame = Annotated[
     SessionReady
+    | SessionMessages
     | MessageAccepted
     | ReplyQueued
     | ReplyStarted
@@ -276,4 +298,6 @@ def _what_is_wrong(error: ValidationError) -> str:
     if first["type"].startswith(("model_attributes", "dict_type", "model_type")):
         return "A frame must be a JSON object with a type."
     field = ".".join(str(part) for part in first["loc"][1:])
+    if first["type"] == "uuid_spelling":
+        return f"The field {field} must be {first['msg']}."
     return f"The field {field} is missing or not valid."

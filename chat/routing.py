@@ -3,17 +3,17 @@
 from typing import Any, cast
 
 from channels.routing import URLRouter
-from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.urls import path, re_path
 
 from chat.consumers import ChatConsumer
-from chat.websocket.origins import SameOriginValidator
+from chat.websocket.origins import HostValidator, SameOriginValidator, deny
 
 # Django's path() is typed for views only; Channels' router gives it ASGI applications.
 chat_route: Any = path("chat", cast(Any, ChatConsumer.as_asgi()))
-no_route: Any = re_path("", cast(Any, WebsocketDenier.as_asgi()))
+no_route: Any = re_path("", cast(Any, deny))
 
-websocket_application = SameOriginValidator(
-    URLRouter([chat_route, no_route]), settings.CORS_ALLOWED_ORIGINS
+websocket_application = HostValidator(
+    SameOriginValidator(URLRouter([chat_route, no_route]), settings.CORS_ALLOWED_ORIGINS),
+    settings.ALLOWED_HOSTS,
 )

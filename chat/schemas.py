@@ -4,6 +4,7 @@ In storage a time is a number of milliseconds since 1970 by Redis' clock; everyw
 ISO 8601 in UTC. Pydantic reads both.
 """
 
+import re
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -22,7 +23,7 @@ from pydantic import (
     model_serializer,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from chat.errors import ErrorCode
 
@@ -35,6 +36,47 @@ def format_timestamp(instant: datetime) -> str:
     """Return ISO 8601 in UTC, to the millisecond."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+
+# Control characters, line separators, and characters that change the direction of the text around
+# them, so that a name could rewrite a line of the admin or of a terminal.
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def has_invisible(name: str) -> bool:
+    """Return whether a name contains control or direction characters."""
+    return _INVISIBLE.search(name) is not None
+
+
+def show_invisible(name: str) -> str:
+    """Return a name with control and direction characters written as escapes such as `\\u202e`."""
+    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", name)
+
+
+def parse_uuid(text: str) -> UUID:
+    """Return a UUID in its one spelling: lower case with hyphens. Raises ValueError.
+
+    `UUID` also accepts braces, prefixes and hyphens anywhere, so one token would have many
+    spellings, of which a log filter or a cache knows one.
+    """
+    value = UUID(text)
+    if str(value) != text:
+        raise ValueError("not in lower case with hyphens")
+    return value
+
+
+def _check_spelling(value: object) -> object:
+    if isinstance(value, UUID):
+        return value
+    try:
+        return parse_uuid(value if isinstance(value, str) else "")
+    except ValueError:
+        raise PydanticCustomError("uuid_spelling", "a UUID in lower case with hyphens") from None
+
+
+# Ids are echoed and compared as text, so an id in another spelling would never match.
+ClientUuid = Annotated[UUID, BeforeValidator(_check_spelling)]
 
 Timestamp = Annotated[
     datetime,
@@ -150,6 +192,13 @@ class Replaced(FrozenModel):
     id: UUID
     seq: int = Field(ge=1)
     replaced_by: UUID
+    replaces: UUID | None = Field(
+        default=None, description="The reply that it had replaced itself."
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class Record(FrozenModel):
@@ -171,7 +220,9 @@ class StoredMessage(Message):
     def for_client(self) -> Message | Replaced:
         """Return the message as clients receive it."""
         if self.replaced_by:
-            return Replaced(id=self.id, seq=self.seq, replaced_by=self.replaced_by)
+            return Replaced(
+                id=self.id, seq=self.seq, replaced_by=self.replaced_by, replaces=self.replaces
+            )
         return self.public()
 
     def public(self) -> Message:
@@ -249,8 +300,11 @@ class Session(FrozenModel):
     session_start: Timestamp
     expires_at: Timestamp
     remaining_s: float = Field(description="Seconds until `expires_at`, by Redis' clock.")
-    messages: tuple[StoredMessage, ...]
-    last_seq: int
+    messages: tuple[StoredMessage, ...] = Field(description="One page of the messages requested.")
+    is_truncated: bool = Field(
+        default=False, description="More messages were requested than the page contains."
+    )
+    last_seq: int = Field(description="Of all messages of the session.")
     pending: tuple[UUID, ...] = Field(description="Messages not answered yet, oldest first.")
     partial_reply: PartialReply | None = None
     retry_in_s: float = Field(default=0, description="Until a loading model is called again.")

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
-from uuid import UUID
 
 from csp.constants import HEADER
 from csp.utils import build_policy
@@ -16,11 +15,13 @@ from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from chat.api import MAX_NAME_CHARS, InvalidName, create_session
-from chat.container import async_store
-from chat.errors import ChatError, RateLimited, StoreFull
-from chat.schemas import session_id
+from chat.container import async_store, read_limits
+from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
+from chat.schemas import parse_uuid, session_id
 from chat.store import sessions
 from chat.store.erasure import ERASURE_MARGIN_S
+from chat.store.keys import network_of
+from chat.store.sessions import NO_MESSAGES
 from chat.websocket.handshake import COOKIE
 
 # Only sanitised HTML and templates may reach the DOM; the browser enforces it.
@@ -82,8 +83,11 @@ async def _start_session(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "")
     try:
         token, __ = await create_session(name, request.META["REMOTE_ADDR"])
-    except InvalidName:
-        return await _page(request, name=name, error=_("Enter a valid name."), status=400)
+    except InvalidName as invalid:
+        error = _("Enter a valid name.")
+        if invalid.is_invisible:
+            error = _("Enter a name without control or text direction characters.")
+        return await _page(request, name=name, error=error, status=400)
     except RateLimited:
         error = _("Too many new conversations. Wait a minute and try again.")
         return await _page(request, name=name, error=error, status=429)
@@ -109,7 +113,7 @@ async def _page(
     request: HttpRequest, *, name: str = "", error: str = "", status: int = 200
 ) -> HttpResponse:
     cookie = request.COOKIES.get(COOKIE)
-    session = await _session(cookie) if cookie else None
+    session, is_unknown = await _session(cookie, request) if cookie else (None, False)
     context = {
         "name": name,
         "error": error,
@@ -125,7 +129,7 @@ async def _page(
     }
     response = render(request, "chat/page.html", context, status=status)
     response[HEADER] = build_policy(update=TRUSTED_TYPES)
-    if cookie and session is None:
+    if is_unknown:
         response.delete_cookie(COOKIE, samesite="Lax")
     return response
 
@@ -144,13 +148,19 @@ def erasure_sentence(interval_s: float) -> str:
     return ERASURE_SENTENCE % {"count": ceil((interval_s + ERASURE_MARGIN_S) / 60)}
 
 
-async def _session(token: str) -> dict[str, str] | None:
-    """Return the token and name behind the form's cookie, if that session exists.
+async def _session(token: str, request: HttpRequest) -> tuple[dict[str, str] | None, bool]:
+    """Return the token and name behind the form's cookie, and whether that session is unknown.
 
     The page's script gets the token from here: it cannot read the HttpOnly cookie.
     """
+    network = network_of(request.META["REMOTE_ADDR"])
     try:
-        session = await async_store().run(sessions.load(session_id(str(UUID(token)))))
-    except (ValueError, ChatError):
-        return None
-    return {"token": token, "name": session.name}
+        read_limits().check_unknown(network)
+        command = sessions.load(session_id(str(parse_uuid(token))), page=NO_MESSAGES)
+        session = await async_store().run(command)
+    except (ValueError, SessionUnknown):
+        read_limits().count_unknown(network)
+        return None, True
+    except ChatError:
+        return None, False
+    return {"token": token, "name": session.name}, False

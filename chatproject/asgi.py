@@ -13,9 +13,12 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402 after Django's set
 from chat.routing import websocket_application  # noqa: E402
 from chat.websocket.shutdown import GracefulShutdown  # noqa: E402
 from chatproject import daphne_patches  # noqa: E402
+from chatproject.request_checks import RequestChecks  # noqa: E402
 
 daphne_patches.apply()
 
 application = GracefulShutdown(
-    ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})
+    ProtocolTypeRouter(
+        {"http": RequestChecks(http_application), "websocket": websocket_application}
+    )
 )

@@ -1,4 +1,4 @@
-"""Two patches of daphne, applied if it is the server of this process.
+"""Patches of daphne, applied if it is the server of this process.
 
 Close codes: autobahn lets applications close with 1000 and 3000 to 4999 only, and daphne drops the
 reason (https://github.com/django/daphne/issues/374). The API closes with 1008 and a reason, as on
@@ -7,12 +7,18 @@ other ASGI servers.
 Shutdown: daphne cancels the application of every connection. `Server.kill_all_applications` (4.2.3)
 raises KeyError at the first connection that has none, such as the HTTP request of a WebSocket's
 handshake, which stays listed for about a second; then no application is cancelled at all.
+
+Requests: daphne collects a whole body, of any size and for any time, before its application runs.
+The limits of `request_checks` apply while it arrives.
 """
 
 import asyncio
 import sys
 from typing import Any
 
+from chatproject.request_checks import MAX_BODY_BYTES, REQUEST_TIMEOUT_S
+
+TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 MAX_REASON_BYTES = 123
 
 
@@ -21,6 +27,9 @@ def apply() -> None:
     if "daphne.server" in sys.modules:
         _allow_standard_close_codes()
         _cancel_every_application()
+        _close_when_asked()
+        _limit_bodies()
+        _limit_time_of_requests()
 
 
 def _allow_standard_close_codes() -> None:
@@ -51,3 +60,100 @@ def _cancel_every_application() -> None:
         return kill_all_applications(self)
 
     Server.kill_all_applications = kill_running_applications
+
+
+def _close_when_asked() -> None:
+    """Close the connection after a response with `Connection: close`, which Twisted leaves out."""
+    from daphne.http_protocol import WebRequest  # type: ignore[import-untyped]
+
+    handle_reply = WebRequest.handle_reply
+
+    def handle_reply_and_close(self: Any, message: dict[str, Any]) -> None:
+        if (b"connection", b"close") in message.get("headers", ()) and self.channel:
+            self.channel.persistent = False
+        handle_reply(self, message)
+
+    WebRequest.handle_reply = handle_reply_and_close
+
+
+def _limit_bodies() -> None:
+    from daphne.http_protocol import WebRequest
+
+    got_length, handle_content_chunk, process = (
+        WebRequest.gotLength,
+        WebRequest.handleContentChunk,
+        WebRequest.process,
+    )
+
+    def got_acceptable_length(self: Any, length: int | None) -> None:
+        self.body_bytes, self.is_refused = 0, False
+        if length is not None and length > MAX_BODY_BYTES:
+            refuse(self)
+        got_length(self, min(length or 0, MAX_BODY_BYTES))
+
+    def handle_acceptable_chunk(self: Any, data: bytes) -> None:
+        self.body_bytes += len(data)
+        if self.body_bytes > MAX_BODY_BYTES:
+            refuse(self)
+        elif not self.is_refused:
+            handle_content_chunk(self, data)
+
+    def process_accepted(self: Any) -> Any:
+        return None if self.is_refused else process(self)
+
+    def refuse(self: Any) -> None:
+        if not self.is_refused:
+            self.is_refused = True
+            self.channel.transport.write(TOO_LARGE)
+            self.channel.loseConnection()
+
+    WebRequest.gotLength = got_acceptable_length
+    WebRequest.handleContentChunk = handle_acceptable_chunk
+    WebRequest.process = process_accepted
+
+
+def _limit_time_of_requests() -> None:
+    """Abort a connection whose request is not complete after REQUEST_TIMEOUT_S.
+
+    Twisted's own timeout starts again with each byte.
+    """
+    from twisted.web.http import HTTPChannel
+
+    channel: Any = HTTPChannel
+    connection_made, data_received, connection_lost, all_content_received = (
+        channel.connectionMade,
+        channel.dataReceived,
+        channel.connectionLost,
+        channel.allContentReceived,
+    )
+
+    def start(self: Any) -> None:
+        if getattr(self, "deadline", None) is None:
+            self.deadline = self.callLater(REQUEST_TIMEOUT_S, self.transport.abortConnection)
+
+    def stop(self: Any) -> None:
+        if getattr(self, "deadline", None) is not None and self.deadline.active():
+            self.deadline.cancel()
+        self.deadline = None
+
+    def connection_made_in_time(self: Any) -> None:
+        connection_made(self)
+        start(self)
+
+    def data_received_in_time(self: Any, data: bytes) -> None:
+        if not self._handlingRequest:
+            start(self)
+        data_received(self, data)
+
+    def all_content_received_in_time(self: Any) -> None:
+        stop(self)
+        all_content_received(self)
+
+    def connection_lost_in_time(self: Any, reason: Any) -> None:
+        stop(self)
+        connection_lost(self, reason)
+
+    channel.connectionMade = connection_made_in_time
+    channel.dataReceived = data_received_in_time
+    channel.allContentReceived = all_content_received_in_time
+    channel.connectionLost = connection_lost_in_time

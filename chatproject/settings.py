@@ -7,6 +7,7 @@ with a sentence that names the variable.
 import logging
 import os
 import socket
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,6 +41,17 @@ def is_readable(path: str) -> None:
         raise ValidationError("Must name a readable file.")
 
 
+def is_long_enough(secret: str) -> None:
+    # What is shorter, or has few different characters, can be guessed.
+    if len(secret) < 32 or len(set(secret)) < 5 or secret.startswith("django-insecure-"):
+        raise ValidationError("Must be random and have 32 characters or more in production.")
+
+
+def is_off(value: bool) -> None:
+    if value:
+        raise ValidationError("Must be off in production: error pages show settings and code.")
+
+
 def has_no_wildcard(hosts: list[str]) -> None:
     if "*" in hosts:
         raise ValidationError("Must name the hosts in production.")
@@ -48,6 +60,11 @@ def has_no_wildcard(hosts: list[str]) -> None:
 def has_only_https(origins: list[str]) -> None:
     if not all(urlsplit(origin).scheme == "https" for origin in origins):
         raise ValidationError("Must list https:// origins in production.")
+
+
+def are_origins(origins: list[str]) -> None:
+    if not all("://" in origin for origin in origins):
+        raise ValidationError("Must list origins such as https://chat.example.")
 
 
 try:
@@ -60,17 +77,29 @@ try:
     DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
     create_private_folder(DATA_DIR)
     STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or DATA_DIR / "static")
-    DEBUG = env.bool("DEBUG", False)
+    DEBUG = env.bool("DEBUG", False, validate=is_off if in_production else None)
 
     # Security: the defaults are for development only.
     if in_production:
-        SECRET_KEY = env.str("SECRET_KEY", validate=is_set)
+        SECRET_KEY = env.str("SECRET_KEY", validate=[is_set, is_long_enough])
         ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", validate=[is_set, has_no_wildcard])
         CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", validate=[is_set, has_only_https])
     else:
         SECRET_KEY = env.str("SECRET_KEY", "") or read_or_create_secret(DATA_DIR / "secret_key")
         ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["*"])
         CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", ["http://localhost:3000"])
+
+    # Sites whose forms may be sent to the admin and the page; other than those that use the API.
+    CSRF_TRUSTED_ORIGINS = env.list(
+        "CSRF_TRUSTED_ORIGINS",
+        [],
+        validate=[are_origins, has_only_https] if in_production else are_origins,
+    ) or [origin for origin in CORS_ALLOWED_ORIGINS if "://" in origin]
+
+    # Log-in of the admin
+    ADMIN_LOGIN_ATTEMPTS = env.int("ADMIN_LOGIN_ATTEMPTS", 10, validate=at_least(1))
+    ADMIN_LOGIN_LOCKOUT_S = env.float("ADMIN_LOGIN_LOCKOUT_S", 900, validate=at_least(1))
+    ADMIN_REQUIRE_OTP = env.bool("ADMIN_REQUIRE_OTP", False)
 
     # Logs, traces and metrics
     LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
@@ -163,9 +192,20 @@ try:
     # Sessions and limits
     SESSION_TTL_S = env.float("SESSION_TTL_S", 3600, validate=at_least(1))
     WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 64, validate=at_least(1))
-    MAX_MESSAGE_CHARS = env.int("MAX_MESSAGE_CHARS", 2000, validate=at_least(1))
+    MAX_MESSAGE_CHARS = env.int("MAX_MESSAGE_CHARS", 2000, validate=validate.Range(1, 16_000))
     MAX_PENDING = env.int("MAX_PENDING", 10, validate=at_least(1))
     MESSAGES_PER_MINUTE = env.int("MESSAGES_PER_MINUTE", 20, validate=at_least(1))
+    MESSAGES_PER_MINUTE_PER_IP = env.int("MESSAGES_PER_MINUTE_PER_IP", 100, validate=at_least(1))
+    BYTES_PER_MINUTE_PER_IP = env.int(
+        "BYTES_PER_MINUTE_PER_IP", 262_144, validate=at_least(100_000)
+    )
+    MAX_SESSION_MESSAGES = env.int("MAX_SESSION_MESSAGES", 5_000, validate=at_least(2))
+    MAX_SESSION_BYTES = env.int("MAX_SESSION_BYTES", 4_194_304, validate=at_least(1))
+    READS_PER_MINUTE = env.int("READS_PER_MINUTE", 60, validate=at_least(1))
+    READS_PER_MINUTE_PER_IP = env.int("READS_PER_MINUTE_PER_IP", 240, validate=at_least(1))
+    UNKNOWN_TOKENS_PER_MINUTE_PER_IP = env.int(
+        "UNKNOWN_TOKENS_PER_MINUTE_PER_IP", 120, validate=at_least(1)
+    )
     TOKENS_PER_MINUTE_PER_IP = env.int("TOKENS_PER_MINUTE_PER_IP", 30, validate=at_least(1))
     SOCKETS_PER_SESSION = env.int("SOCKETS_PER_SESSION", 5, validate=at_least(1))
     SOCKETS_PER_IP = env.int("SOCKETS_PER_IP", 20, validate=at_least(1))
@@ -182,12 +222,15 @@ except (EnvError, ValueError, OSError) as error:
 ROOT_URLCONF = "chatproject.urls"
 ASGI_APPLICATION = "chatproject.asgi.application"
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "chat.accounts.apps.OperatorAdminConfig",  # django.contrib.admin with another log-in
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "corsheaders",
     "ninja",  # serves the scripts of the API page, so that it loads none from other hosts
     "inference",
@@ -206,6 +249,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -243,8 +287,39 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 
+# django-axes counts failed log-ins, per address and per user, in a cache that all processes share.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first, so that a locked attempt hashes no password
+    "django.contrib.auth.backends.ModelBackend",
+]
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "chat:login",
+        "OPTIONS": {
+            "serializer": "chat.accounts.throttle.CountSerializer",
+            "socket_timeout": 2,
+            "socket_connect_timeout": 2,
+            "protocol": 2,
+            **REDIS_TLS[REDIS_URL],
+        },
+    }
+}
+AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"
+AXES_LOCKOUT_PARAMETERS = ["ip_address", "username"]
+AXES_FAILURE_LIMIT = ADMIN_LOGIN_ATTEMPTS
+AXES_COOLOFF_TIME = timedelta(seconds=ADMIN_LOGIN_LOCKOUT_S)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "chat.accounts.throttle.client_address"
+AXES_USERNAME_CALLABLE = "chat.accounts.throttle.counted_user"
+AXES_ENABLE_ADMIN = False  # its tables are empty
+AXES_VERBOSE = False
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # chat.accounts.operator_site does what its middleware would
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
+OTP_TOTP_ISSUER = "Chat administration"
+
 # In production, the site is behind a proxy that terminates TLS.
-CSRF_TRUSTED_ORIGINS = [origin for origin in CORS_ALLOWED_ORIGINS if "://" in origin]
 SECURE_REFERRER_POLICY = "same-origin"  # forms need the Origin that "no-referrer" hides
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = in_production
 if in_production:
@@ -355,6 +430,8 @@ LOGGING = {
         **{name: {"handlers": [], "propagate": True} for name in ("django", "uvicorn")},
         "uvicorn.access": {"handlers": [], "propagate": False},
         "django.request": {"filters": ["no_probes"]},
+        # chat.accounts.audit logs log-ins, with the facts that django-axes hides.
+        "axes": {"level": "ERROR"},
         # They log every task, and the sweep is one every second.
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},

@@ -28,13 +28,13 @@ class _Report:
     estimated_time_s: float | None
 
 
-def failure_in(event: object) -> ModelError | None:
+def error_in_event(event: object) -> ModelError | None:
     """Return the error that an event contains under `error`, or None."""
     report = _parse_report(event)
     return _classify(report, report.status, None) if report else None
 
 
-def failure_of_status(status: int, event: object, retry_after_s: float | None = None) -> ModelError:
+def error_of_status(status: int, event: object, retry_after_s: float | None = None) -> ModelError:
     """Return the error for a status other than 200; `event` is the JSON body, or None."""
     report = _parse_report(event) or _Report("", None, None)
     return _classify(report, status, retry_after_s)

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from inference.cancellable_http import Call
 from inference.dialect import Chunk, Dialect, FinishReason, ModelRequest, Usage
-from inference.error_responses import failure_in, failure_of_status, parse_retry_after
+from inference.error_responses import error_in_event, error_of_status, parse_retry_after
 from inference.event_stream import DONE, JsonEvents, parse_json
 from inference.model_errors import ModelBadReply, ModelError
 from inference.reply_text import ReplyText
@@ -97,11 +97,14 @@ class Generation(Iterator[str]):
                 yield piece
             if not events.is_stream:
                 self.finish_reason = self.finish_reason or "stop"
-            if self.finish_reason or self._text.is_stopped:
+            if self.finish_reason or self._text.is_stopped or self._text.is_cut:
                 break
         if rest := self._text.end():
             is_empty, self.has_more = False, True
             yield rest
+        if self._text.is_cut:
+            self.finish_reason = "length"
+            return
         if is_empty or not (self.finish_reason or self._text.is_stopped):
             raise ModelBadReply
         self._finish(response, chunks)
@@ -110,8 +113,8 @@ class Generation(Iterator[str]):
         self._call.check()
         if event == DONE:
             return Chunk(finish_reason="stop")
-        if failure := failure_in(event):
-            raise failure
+        if error := error_in_event(event):
+            raise error
         return self._dialect.parse_event(event)
 
     def _take(self, chunk: Chunk) -> str:
@@ -148,4 +151,4 @@ def _failure(response: ModelResponse) -> ModelError:
     event: object = None
     with contextlib.suppress(ModelBadReply):
         event = parse_json(bytes(body))
-    return failure_of_status(response.status, event, parse_retry_after(response.retry_after))
+    return error_of_status(response.status, event, parse_retry_after(response.retry_after))

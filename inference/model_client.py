@@ -11,7 +11,9 @@ from inference.openai import Chat, Completions
 from inference.prompt import Turn
 from inference.transport import Transport
 
-__all__ = ["Generation", "ModelClient", "ModelSettings", "Turn", "Usage", "build_client"]
+__all__ = ["Api", "Generation", "ModelClient", "ModelSettings", "Turn", "Usage", "build_client"]
+
+Api = Literal["huggingface", "completions", "chat"]
 
 MIN_PROMPT_TOKENS: Final = 32
 MAX_RESPONSE_BYTES: Final = 1_000_000
@@ -27,7 +29,7 @@ class ModelSettings:
     and for each next one. Raises ValueError if the limits leave no space for a prompt.
     """
 
-    api: Literal["huggingface", "completions", "chat"]
+    api: Api
     url: str
     name: str
     token: str | None = field(repr=False)

@@ -6,23 +6,23 @@ usually at the end.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
+
+from inference.turn_markers import escape_markers, escape_special_tokens
 
 HUMAN: Final = "Human:"
 BOT: Final = "Bot:"
 
 # A word with the space before it, or any other single character.
 _PIECE: Final = re.compile(r" ?[A-Za-z][a-z]{0,15}|.", re.DOTALL)
-_COLON: Final = re.compile("[:\uff1a\ufe55\ufe13\ua789\u2236]")
 _ROLE_TOKENS: Final = 8
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One message of the conversation, without a tag; `source` is its author."""
+    """One message of the conversation, without a label; `source` is its author."""
 
     source: Literal["human", "bot"]
     text: str
@@ -39,20 +39,20 @@ class ChatMessage:
 def build_prompt(turns: Sequence[Turn], budget_tokens: int) -> str:
     """Return the turns as lines `Human: …` and `Bot: …`, oldest first, ending in `Bot:`.
 
-    `turns` ends with the message to reply to. Tags within a text are escaped, so that no text can
-    start another turn.
+    `turns` ends with the message to reply to. Labels and special tokens within a text are escaped,
+    so that no text can start another turn.
     """
-    escaped = [replace(turn, text=_escape_tags(turn.text)) for turn in turns]
-    kept = _keep_newest(escaped, budget_tokens - estimate_tokens(BOT), _tag_tokens)
-    # Truncation may have moved a tag to the start of the text.
-    lines = [f"{_tag(turn)} {_escape_tags(turn.text)}" for turn in kept]
+    kept = _keep_newest(turns, budget_tokens - estimate_tokens(BOT), _label_tokens, escape_markers)
+    lines = [f"{_label(turn)} {turn.text}" for turn in kept]
     return "\n".join([*lines, BOT])
 
 
 def build_messages(turns: Sequence[Turn], budget_tokens: int) -> list[ChatMessage]:
-    """Return the turns with roles that alternate and start with the user, for chat templates."""
-    escaped = [replace(turn, text=_escape_control_tokens(turn.text.strip())) for turn in turns]
-    kept = _keep_newest(escaped, budget_tokens, lambda turn: _ROLE_TOKENS)
+    """Return the turns with roles that alternate and start with the user, for chat templates.
+
+    Only special tokens are escaped: a chat template does not read labels.
+    """
+    kept = _keep_newest(turns, budget_tokens, lambda turn: _ROLE_TOKENS, escape_special_tokens)
     messages: list[ChatMessage] = []
     for turn in kept:
         if turn.source == "bot" and not messages:
@@ -85,24 +85,39 @@ def _piece_tokens(piece: str) -> int:
 
 
 def _keep_newest(
-    turns: Sequence[Turn], budget_tokens: int, overhead_tokens: Callable[[Turn], int]
+    turns: Sequence[Turn],
+    budget_tokens: int,
+    overhead_tokens: Callable[[Turn], int],
+    escape: Callable[[str], str],
 ) -> list[Turn]:
+    """Return the newest turns that fit, escaped; truncate the last one if it alone does not."""
     kept: list[Turn] = []
     left = budget_tokens
     for turn in reversed(turns):
         available = left - overhead_tokens(turn)
-        tokens = estimate_tokens(turn.text)
+        text = escape(turn.text.strip())
+        tokens = estimate_tokens(text)
         if tokens > available:
             if not kept:
-                kept.append(replace(turn, text=_truncate_start(turn.text, available)))
+                kept.append(replace(turn, text=_truncate_start(text, available, escape)))
             break
-        kept.append(turn)
+        kept.append(replace(turn, text=text))
         left = available - tokens
     return kept[::-1]
 
 
-def _truncate_start(text: str, budget_tokens: int) -> str:
+def _truncate_start(text: str, budget_tokens: int, escape: Callable[[str], str]) -> str:
     """Return the longest suffix of `text` that fits the budget and starts with a whole word."""
+    suffix_tokens = budget_tokens
+    # Truncation may move a label to the start of the text, and escaping it takes another token.
+    while True:
+        rest = escape(_suffix(text, suffix_tokens))
+        if not rest or estimate_tokens(rest) <= budget_tokens:
+            return rest
+        suffix_tokens -= 1
+
+
+def _suffix(text: str, budget_tokens: int) -> str:
     left = budget_tokens
     start = len(text)
     for piece in reversed(_PIECE.findall(text)):
@@ -113,37 +128,10 @@ def _truncate_start(text: str, budget_tokens: int) -> str:
     return text[start:].lstrip()
 
 
-def _tag(turn: Turn) -> str:
+def _label(turn: Turn) -> str:
     return HUMAN if turn.source == "human" else BOT
 
 
-def _tag_tokens(turn: Turn) -> int:
-    """Return the tokens of the tag, the space after it and the line end."""
-    return estimate_tokens(_tag(turn)) + 2
-
-
-def _escape_tags(text: str) -> str:
-    """Escape tags: a line that starts with one loses its colon, and the tag gets parentheses."""
-    lines = _escape_control_tokens(text.strip()).splitlines()
-    return "\n".join(_escape_tag(line) for line in lines)
-
-
-def _escape_tag(line: str) -> str:
-    colon = _COLON.search(line)
-    if colon is None:
-        return line
-    head = line[: colon.start()]
-    if _normalise(head) not in ("human", "bot"):
-        return line
-    return f"({head.strip()}){line[colon.end() :]}"
-
-
-def _normalise(text: str) -> str:
-    """Normalise text for comparison: no spaces, zero-width or combining characters, no case."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(c for c in folded if unicodedata.category(c)[0] not in "CMZ")
-
-
-def _escape_control_tokens(text: str) -> str:
-    """Escape `<|im_start|>` and similar, which a server may parse as a control token."""
-    return text.replace("<|", "< |")
+def _label_tokens(turn: Turn) -> int:
+    """Return the tokens of the label, the space after it and the line end."""
+    return estimate_tokens(_label(turn)) + 2

@@ -6,6 +6,8 @@ continues with the human's. Some servers send the prompt first, even if `return_
 
 from typing import Final
 
+# A reply and the message it answers must fit into one frame, whatever the model sends.
+MAX_BYTES: Final = 48 * 1024
 _CONTROLS: Final = {code: None for code in (*range(32), 127) if chr(code) not in "\t\n\r"}
 
 
@@ -13,7 +15,8 @@ class ReplyText:
     """Takes generated text in pieces and returns the text of the reply as early as possible.
 
     The reply ends where `stop` starts, and is stripped of white space. Returned text can always be
-    encoded as UTF-8 and contains no control characters except tabs and line ends.
+    encoded as UTF-8 and contains no control characters except tabs and line ends. It is cut after
+    MAX_BYTES in UTF-8; then `is_cut` is true.
     """
 
     def __init__(self, prompt: str = "", stop: str = "Human:") -> None:
@@ -23,11 +26,12 @@ class ReplyText:
         # is leading white space, so it is not returned.
         self._held = "" if prompt else "\n"
         self._has_text = False
-        self.is_stopped = False
+        self._bytes_left = MAX_BYTES
+        self.is_stopped = self.is_cut = False
 
     def feed(self, text: str) -> str:
         """Take the next generated text; return the text that now certainly belongs to the reply."""
-        if self.is_stopped:
+        if self.is_stopped or self.is_cut:
             return ""
         self._held += text
         if self._may_be_echo():
@@ -69,7 +73,16 @@ class ReplyText:
         if not self._has_text:
             released = released.lstrip()
             self._has_text = bool(released)
-        return _encodable(released)
+        return self._cut(_encodable(released))
+
+    def _cut(self, text: str) -> str:
+        encoded = text.encode()
+        if len(encoded) > self._bytes_left:
+            self.is_cut, self._held = True, ""
+            encoded = encoded[: self._bytes_left]
+            text = encoded.decode(errors="ignore")
+        self._bytes_left -= len(encoded)
+        return text
 
 
 def _is_high_surrogate(character: str) -> bool:

@@ -156,6 +156,8 @@ class Client:
         frame = json.loads(text)
         if self.view.apply(frame):
             await self.send("session.sync", after=self.view.last_seq)
+        if frame["type"] in {"session.ready", "session.messages"} and self.view.has_earlier:
+            await self.send("session.history", before=self.view.first_seq)
         self.frames.append(frame)
         await self._notify()
 

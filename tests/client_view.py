@@ -25,12 +25,17 @@ class ClientView:
     resets: int = 0
     # A test may set it higher, to pretend to be ahead of the document.
     last_seq: int = 0
+    # The first message that this client has, and whether the session has others before it.
+    first_seq: int = 1
+    has_earlier: bool = False
 
     def apply(self, frame: Frame) -> bool:
         """Apply a frame; return whether it leaves a gap."""
         match frame["type"]:
             case "session.ready":
                 return self._reset_to(frame)
+            case "session.messages":
+                self._prepend(frame)
             case "message.accepted":
                 return self._append(frame["message"])
             case "reply.completed" | "reply.failed":
@@ -69,20 +74,34 @@ class ClientView:
     def _reset_to(self, ready: Frame) -> bool:
         if not ready["recovered"]:
             self.resets += 1
+        if ready["has_earlier"] or not ready["recovered"]:
             self.messages.clear()
+            self.first_seq = min((message["seq"] for message in ready["messages"]), default=1)
+            self.has_earlier = ready["has_earlier"]
         self.queued.clear()
         for message in ready["messages"]:
             self._store(message)
         self.last_seq = max(self.messages, default=0)
         self.partial_reply = dict(ready["reply"]) if ready["reply"] else None
-        if sorted(self.messages) != list(range(1, self.last_seq + 1)):
+        if sorted(self.messages) != list(range(self.first_seq, self.last_seq + 1)):
             return self._gap(f"session.ready leaves a gap: {sorted(self.messages)}")
         return False
+
+    def _prepend(self, page: Frame) -> None:
+        seqs = [message["seq"] for message in page["messages"]]
+        if page["before"] != self.first_seq:
+            return
+        first = min(seqs, default=self.first_seq)
+        if seqs != list(range(first, self.first_seq)) or page["has_earlier"] != (first > 1):
+            self.violations.append(f"session.messages before {self.first_seq} has {seqs}")
+        for message in page["messages"]:
+            self._store(message)
+        self.first_seq, self.has_earlier = first, page["has_earlier"]
 
     def _append(self, message: Frame) -> bool:
         seq = message["seq"]
         if seq <= self.last_seq:
-            if self.messages[seq]["id"] != message["id"]:
+            if seq >= self.first_seq and self.messages[seq]["id"] != message["id"]:
                 self.violations.append(f"two messages have the seq {seq}")
             return False
         if seq > self.last_seq + 1:

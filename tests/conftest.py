@@ -13,17 +13,12 @@ import pytest
 from django.conf import settings
 
 from tests.model_stub import Behaviour, ModelStub
-from tests.processes import Stack, last_lines
+from tests.processes import HIGH_LIMITS, Stack, last_lines
 
 NewStack = Callable[..., Stack]
 STACKS = pytest.StashKey[list[Stack]]()
 
 # All tests share one address. Tests of the limits set their own values.
-HIGH_LIMITS = {
-    "MESSAGES_PER_MINUTE": "100000",
-    "TOKENS_PER_MINUTE_PER_IP": "100000",
-    "SOCKETS_PER_IP": "1000",
-}
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,20 @@ ROOT = Path(__file__).parent.parent
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 30
 POLL_S = 0.01
+# All clients of a test share one address, and send without pauses.
+HIGH_LIMITS = {
+    "MESSAGES_PER_MINUTE": "100000",
+    "MESSAGES_PER_MINUTE_PER_IP": "1000000",
+    "BYTES_PER_MINUTE_PER_IP": "1000000000",
+    "MAX_SESSION_MESSAGES": "1000000",
+    "MAX_SESSION_BYTES": "1000000000",
+    "READS_PER_MINUTE": "100000",
+    "READS_PER_MINUTE_PER_IP": "1000000",
+    "UNKNOWN_TOKENS_PER_MINUTE_PER_IP": "100000",
+    "TOKENS_PER_MINUTE_PER_IP": "100000",
+    "SOCKETS_PER_IP": "10000",
+}
+
 WEB_SERVERS = {
     "daphne": procfile_commands(ROOT / "Procfile")["web"],
     "uvicorn": procfile_commands(ROOT / "Procfile.production")["web"],

@@ -28,13 +28,15 @@ from chat.protocol import (
     ReplyStop,
     ServerFrame,
     SessionExtend,
+    SessionHistory,
+    SessionMessages,
     SessionReady,
     SessionSync,
 )
 from chat.websocket.codecs import PlainReply
 from chat.websocket.handshake import COOKIE
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 EXAMPLES = Path(__file__).parent / "frame_examples.json"
 FrameType = type[Frame]
 
@@ -45,6 +47,7 @@ RESPONSES: dict[FrameType, tuple[FrameType, ...]] = {
     ReplyStop: (ReplyCompleted, ReplyFailed, Error),
     ReplyRegenerate: (ReplyQueued, ReplyStarted, Error),
     SessionSync: (SessionReady, Error),
+    SessionHistory: (SessionMessages, Error),
     SessionExtend: (SessionReady, Error),
 }
 

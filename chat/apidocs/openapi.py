@@ -9,6 +9,7 @@ from ninja.operation import Operation
 from ninja.security import APIKeyQuery, HttpBearer
 
 from chat.errors import RateLimited, SessionUnknown, StoreFull, StoreUnavailable
+from chat.schemas import parse_uuid
 
 OpenApi = dict[str, Any]
 
@@ -71,7 +72,7 @@ STORE_FULL = response(
     },
 )
 RATE_LIMITED = response(
-    "Too many sessions were created from this address within a minute.",
+    "Too many requests from this address, or about this session, within a minute.",
     {"detail": RateLimited(24).detail},
     headers={
         "Retry-After": {
@@ -81,7 +82,7 @@ RATE_LIMITED = response(
     },
 )
 INVALID_NAME = response(
-    "The name is missing, blank, or too long.",
+    "The name is missing, blank, or too long, or has control or text direction characters.",
     {"detail": {"loc": "name", "msg": "Enter a valid name"}},
 )
 NAME_BODY: OpenApi = {
@@ -130,7 +131,7 @@ class BearerToken(HttpBearer):
 def parse_token(text: str) -> UUID:
     """Return the token in `text`; raises SessionUnknown if it is malformed."""
     try:
-        return UUID(text)
+        return parse_uuid(text)
     except ValueError as error:
         raise SessionUnknown from error
 

@@ -6,6 +6,7 @@
 
 send() resends a message until the server accepts it; the message's id prevents a duplicate.
 frames() yields each message once and in order, and no part of a reply twice, across reconnects.
+If the first `session.ready` has `has_earlier`, request older messages with `session.history`.
 """
 
 import asyncio
@@ -42,6 +43,7 @@ class ChatClient:
         self._outbox: dict[str, str] = {}  # id → text of messages not accepted yet, in order
         self._received: asyncio.Queue[Frame | Exception] = asyncio.Queue()  # for frames()
         self._seq, self._reply, self._chars = 0, "", 0  # the last message and reply text in it
+        self._ready: Frame | None = None  # `session.ready`, while messages before it are missing
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
@@ -97,6 +99,8 @@ class ChatClient:
         if frame["type"] == "session.ready":
             self._socket, self._wait_s = socket, FIRST_WAIT_S
             await self._resync(frame)
+        elif self._ready:
+            await self._add_earlier(frame)
         elif "message" in frame:
             await self._receive_message(frame)
         elif frame["type"] in {"reply.started", "reply.delta"}:
@@ -112,6 +116,12 @@ class ChatClient:
         """Turn the messages of `session.ready` into the frames that were missed."""
         if not ready["recovered"]:
             self._seq, self._reply = 0, ""
+        first = ready["messages"][0]["seq"] if ready["messages"] else self._seq + 1
+        self._ready = ready if ready["has_earlier"] and 0 < self._seq < first - 1 else None
+        if self._ready:
+            await self.transmit("session.history", before=first)
+            return
+        self._seq = max(self._seq, first - 1)
         self._received.put_nowait({**ready, "messages": [], "reply": None})
         for message in ready["messages"]:
             kind = "reply.failed" if "error" in message else "reply.completed"
@@ -121,6 +131,17 @@ class ChatClient:
             await self._receive_text({**reply, "type": "reply.started", "text": ""})
             await self._receive_text({**reply, "type": "reply.delta", "offset": 0})
         await self._send_first()
+
+    async def _add_earlier(self, frame: Frame) -> None:
+        """Add a page to `session.ready`; drop other frames, and sync when nothing is missing."""
+        if self._ready and frame["type"] == "session.messages":
+            messages, has_earlier = (
+                frame["messages"] + self._ready["messages"],
+                frame["has_earlier"],
+            )
+            await self._resync({**self._ready, "messages": messages, "has_earlier": has_earlier})
+            if not self._ready:
+                await self.transmit("session.sync", after=self._seq)
 
     async def _receive_message(self, frame: Frame) -> None:
         message = frame["message"]

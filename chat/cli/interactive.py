@@ -116,6 +116,8 @@ class InteractiveChat:
         if not self._greeted:
             self._note(f"Hi {printable(ready['name'])}, what would you like to talk about?")
             self._note(HELP)
+            if ready["has_earlier"]:
+                self._note("Only the latest messages of this conversation are shown.")
         elif self._disconnected:
             self._note("Reconnected.")
         else:

@@ -8,7 +8,8 @@ import threading
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TextIO
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Also characters that reverse the text after them, which could imitate a prompt or a reply.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 READ_BYTES = 65_536
 
 
@@ -51,5 +52,5 @@ async def until_one_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
 
 
 def printable(text: str) -> str:
-    """Return text without control characters, which could manipulate the terminal."""
+    """Return text without control and direction characters, which could manipulate the terminal."""
     return CONTROL.sub("", text)

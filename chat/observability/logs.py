@@ -12,16 +12,37 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 _session: ContextVar[str | None] = ContextVar("session", default=None)
 _message: ContextVar[str | None] = ContextVar("message", default=None)
 
-# Libraries log queries with tokens and addresses with passwords.
+# Libraries log queries and paths with tokens, and addresses with passwords. A token is a UUID, so
+# no text may contain one. Ids of sessions are 32 digits without hyphens, and stay; the bits that
+# mark a random UUID tell the two apart.
+_DIGIT = "[0-9a-f]"
 _SECRETS = (
-    (re.compile(r"(token[=.:]\s*)[\w%.-]+", re.IGNORECASE), r"\1***"),
+    (re.compile(rf"{_DIGIT}{{8}}(?:-{_DIGIT}{{4}}){{3}}-{_DIGIT}{{12}}", re.IGNORECASE), "***"),
+    (
+        re.compile(
+            rf"(?<!{_DIGIT})(?={_DIGIT}+-)(?:{_DIGIT}-{{0,4}}){{31}}{_DIGIT}(?!{_DIGIT})",
+            re.IGNORECASE,
+        ),
+        "***",
+    ),
+    (
+        re.compile(
+            rf"(?<!{_DIGIT}){_DIGIT}{{12}}4{_DIGIT}{{3}}[89ab]{_DIGIT}{{15}}(?!{_DIGIT})",
+            re.IGNORECASE,
+        ),
+        "***",
+    ),
+    (re.compile(r"(token[=.:]\s*)[\w%.{}-]+", re.IGNORECASE), r"\1***"),
     (re.compile(r"(bearer\s+)[^\s'\"]+", re.IGNORECASE), r"\1***"),
-    (re.compile(r"(\w+://)[^\s/@]*:[^\s@]*@"), r"\1***@"),
+    (re.compile(r"://[^\s/@]{0,200}:[^\s@]{0,500}@"), "://***@"),
 )
+_WORD = re.compile(r"\S+")
+MAX_QUOTINGS = 5
 
 
 @contextmanager
@@ -64,15 +85,15 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "process": record.process,
-            "text": record.getMessage(),
+            "text": redact(record.getMessage()),
+            # The only ids that stay: those of the log context.
             "session": getattr(record, "session", None),
             "message": getattr(record, "message_id", None),
-            **getattr(record, "facts", {}),
+            **{name: _redact_fact(fact) for name, fact in getattr(record, "facts", {}).items()},
         }
         if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
-        line = json.dumps({name: value for name, value in fields.items() if value is not None})
-        return redact(line)
+            fields["exception"] = redact(self.formatException(record.exc_info))
+        return json.dumps({name: value for name, value in fields.items() if value is not None})
 
 
 class TextFormatter(logging.Formatter):
@@ -95,7 +116,34 @@ class TextFormatter(logging.Formatter):
 
 
 def redact(text: str) -> str:
-    """Replace tokens and passwords, as they appear in addresses and headers, with `***`."""
+    """Replace tokens and passwords, as they appear in addresses, paths and headers, with `***`.
+
+    A word that contains a secret only once it is unquoted is logged unquoted.
+    """
+    return _redact_plain(_WORD.sub(_redact_quoted, text) if "%" in text else text)
+
+
+def _redact_plain(text: str) -> str:
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _redact_quoted(word: re.Match[str]) -> str:
+    quoted = word[0]
+    if "%" not in quoted:
+        return quoted
+    for _ in range(MAX_QUOTINGS):
+        unquoted = unquote(quoted)
+        if unquoted == quoted:
+            break
+        quoted = unquoted
+    redacted = _redact_plain(quoted)
+    if redacted == quoted:
+        return word[0]
+    # A line of the log must not be able to imitate others.
+    return "".join(each if each.isprintable() else "?" for each in redacted)
+
+
+def _redact_fact(fact: object) -> object:
+    return redact(fact) if isinstance(fact, str) else fact

@@ -1,7 +1,7 @@
-"""Conditions on sessions, each stated once: as a clause for the search module and as a match.
+"""Conditions on sessions, each as a clause for the search module and as a predicate.
 
-A server with the search module gets `Query.clause()`. Without it, `matches` gets the same fields of
-one session after the other.
+A server with the search module runs `Query.clause()`. Without the module, `matches` is called with
+the same fields of each session.
 
 Nothing typed by a person reaches the query language as it is. Of a search only words remain
 (letters, digits, underscores), which have no meaning there; tags are escaped.
@@ -29,8 +29,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "length": ("$.messages[-1].seq", "NUMERIC", "SORTABLE"),
     "last_failure": ("$.messages[-1].error.code", "TAG"),
     "failure": ("$.messages[*].error.code", "TAG"),
-    "said": ("$.messages[*].timestamp", "NUMERIC"),
-    "took": ("$.messages[*].timings.total_ms", "NUMERIC"),
+    "message_time": ("$.messages[*].timestamp", "NUMERIC"),
+    "reply_ms": ("$.messages[*].timings.total_ms", "NUMERIC"),
     "msg": (f"$.messages[-{SEARCHED_MESSAGES}:].msg", "TEXT", "NOSTEM"),
 }
 ORDERS = ("started", "last", "length", "name")
@@ -165,7 +165,7 @@ def one_of_ids(ids: Iterable[str]) -> OneOf:
 
 
 def in_state(state: State, busy: Sequence[BusySession]) -> tuple[Condition, ...]:
-    """Return the conditions for a state; `busy` are all sessions with something to answer."""
+    """Return the conditions for a state; `busy` are all sessions with unanswered messages."""
     if state in (State.WAITING, State.IN_PROGRESS):
         is_in_progress = state is State.IN_PROGRESS
         return (one_of_ids(each.session for each in busy if each.in_progress is is_in_progress),)

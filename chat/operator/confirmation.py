@@ -23,6 +23,7 @@ from chat.operator.export import as_json, as_markdown
 from chat.operator.session_search import SessionSearch
 from chat.schemas import Session as Transcript
 from chat.store import sessions
+from chat.store.sessions import ALL_MESSAGES
 
 MAX_ROWS_SHOWN = 20
 EXPORT_PERMISSIONS = ("chat.export_session", "chat.view_transcript")
@@ -153,6 +154,6 @@ def _sessions(count: int) -> str:
 
 def _transcript(session: str) -> Transcript | None:
     try:
-        return store().run(sessions.load(session))
+        return store().run(sessions.load(session, page=ALL_MESSAGES))
     except SessionUnknown:
         return None

@@ -150,7 +150,7 @@ def _model_tile(minutes: Minutes) -> Tile:
     called_at = _last(minutes, "at:replied", "at:failed:m")
     loading_s = minutes.now.timestamp() - loading_at
     if loading_at >= called_at and loading_s < LOADING_S:
-        return Tile("Model", "loading", f"last asked {loading_s:.0f} s ago")
+        return Tile("Model", "loading", f"last called {loading_s:.0f} s ago")
     if not called_at:
         return Tile("Model", "-", "not called in the last hour")
     last_call = f"last call {datetime.fromtimestamp(called_at, UTC):%H:%M:%S}"

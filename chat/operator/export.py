@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from chat.schemas import Session, StoredMessage, format_timestamp
+from chat.schemas import Session, StoredMessage, format_timestamp, show_invisible
 
 
 def as_json(sessions: Iterable[Session]) -> str:
@@ -29,7 +29,7 @@ def _session(session: Session) -> dict[str, Any]:
 
 
 def _section(session: Session) -> Iterable[str]:
-    yield f"# {_one_line(session.name)}"
+    yield f"# {show_invisible(_one_line(session.name))}"
     yield ""
     yield f"Session `{session.id}`, started {_moment(session.session_start)}."
     yield ""

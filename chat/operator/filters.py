@@ -78,7 +78,7 @@ class SlowFilter(Filter):
     labels = {str(seconds): f"{seconds} s or more" for seconds in (5, 15, 30, 60)}
 
     def narrow(self, rows: Results, choice: str) -> Results:
-        return rows.narrow(Between("took", start=int(choice) * 1000))
+        return rows.narrow(Between("reply_ms", start=int(choice) * 1000))
 
 
 class AgeFilter(Filter):
@@ -138,7 +138,7 @@ class AroundFilter(SimpleListFilter):
             return queryset
         start = _milliseconds(time - AROUND)
         end = _milliseconds(time + AROUND + timedelta(minutes=1))
-        return cast(Results, queryset).narrow(Between("said", start, end))
+        return cast(Results, queryset).narrow(Between("message_time", start, end))
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Yield the context of the filter's own template."""

@@ -9,8 +9,8 @@ from chat.schemas import Session, StoredMessage
 from chat.store import inspection, sessions
 from chat.store.client import Store
 from chat.store.inspection import Inspection, Queued, Summary
+from chat.store.sessions import END
 
-MESSAGES_PER_PAGE = 200
 MIN_STREAMING_MS = 100  # a rate over a shorter time says nothing about the model
 
 
@@ -57,14 +57,12 @@ def load_page(store: Store, session: str, before: int | None = None) -> SessionP
     summary = store.run(inspection.summary(session))
     if summary is None:
         return None
-    end = min(before - 1, summary.messages) if before else summary.messages
-    start = max(end - MESSAGES_PER_PAGE, 0)
     try:
-        loaded = store.run(sessions.load(session, start))
+        loaded = store.run(sessions.load(session, before=before or END))
         inspected = store.run(inspection.inspect(session))
     except SessionUnknown:
         return None
-    messages = [message for message in loaded.messages if before is None or message.seq < before]
+    messages = loaded.messages
     finished_ms = [message.timings.total_ms for message in messages if message.timings]
     waited_ms = [queued.waited_s * 1000 for queued in inspected.queue]
     longest_ms = max([*finished_ms, *waited_ms], default=1)
@@ -74,7 +72,7 @@ def load_page(store: Store, session: str, before: int | None = None) -> SessionP
         inspection=inspected,
         entries=tuple(_entry(message, loaded, longest_ms) for message in messages),
         pending=tuple(_pending_replies(loaded, inspected, longest_ms)),
-        earlier=start + 1 if start else None,
+        earlier=messages[0].seq if loaded.is_truncated else None,
     )
 
 

@@ -47,7 +47,7 @@ class SessionSearch:
 
     @cached_property
     def busy(self) -> Sequence[BusySession]:
-        """The sessions with something to answer."""
+        """The sessions with unanswered messages."""
         return self._store.run(busy_sessions())
 
     def notice(self) -> str | None:

@@ -21,6 +21,7 @@ from chat.errors import (
     MessageInvalid,
     RateLimited,
     SessionBusy,
+    SessionFull,
     SessionUnknown,
     StoreFull,
     TooManySockets,
@@ -116,6 +117,8 @@ def raise_for_error(reply: Reply) -> None:
     match reply.status:
         case "unknown":
             raise SessionUnknown
+        case "session_full":
+            raise SessionFull
         case "busy":
             raise SessionBusy
         case "limited":

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from chat.schemas import show_invisible
 from chat.store.command import Arguments, Command, Reply, named
 from chat.store.keys import cluster_keys, session_key, session_keys
 from chat.store.timing import SOCKET_TIMEOUT_MS, instant, to_ms
@@ -94,7 +95,8 @@ def summary(session: str) -> Command[Summary | None]:
         last = head["$.messages[-1].timestamp"]
         return Summary(
             id=session,
-            name=head["$.name"][0],
+            # Old names may contain what new ones may not.
+            name=show_invisible(head["$.name"][0]),
             started=instant(head["$.session_start"][0]),
             last=instant(last[0]) if last else None,
             messages=reply["messages"],

@@ -2,7 +2,8 @@
 
 chat:{ID}:document         RedisJSON: id, name, session_start, messages
 chat:{ID}:ids              hash: "human:<id>", "bot:<id>" → seq;
-                           "answer:<human id>", "last" → id of a reply
+                           "answer:<human id>", "last" → id of a reply;
+                           "bytes" → of all messages, as they are stored
 chat:{ID}:mailbox          list: ids of the messages to answer, oldest first
 chat:{ID}:work             hash: of the reply in progress: reply, pieces, taken, retry_at, holder;
                            of each waiting message: due:, attempts:, replaces:, stop:<id>
@@ -10,7 +11,9 @@ chat:{ID}:partial          string: the partial reply
 chat:{ID}:lease            string: the lease holder's random value, with its own expiry
 chat:{ID}:rate             string: when the next message is due at the allowed rate (GCRA)
 chat:{ID}:sockets          sorted set: open sockets by last heartbeat
-chat:address:{HASH}:rate   string: the same as for a session, for new sessions of an address
+chat:address:{HASH}:rate   string: the same for new sessions of an address
+chat:address:{HASH}:messages  string: the same for messages of an address
+chat:address:{HASH}:bytes  string: the same for the bytes of these messages
 chat:address:{HASH}:sockets  sorted set: open sockets of an address by last heartbeat
 chat:due                   sorted set: sessions with unanswered messages, by when to sweep them
 chat:waiting               sorted set: those without a worker, by the time since which they wait
@@ -24,16 +27,17 @@ chat:deletions             sorted set: when texts were or will be deleted that R
 chat:rewrite               hash: of the last rewrite of these files: started, run, claim, outcome
 chat:write-check           string: written to check that Redis accepts writes
 chat:health-probe:{NONCE}  string: a worker has run the health probe with this nonce
-chat:sessions:1            search index over the documents
+chat:sessions:2            search index over the documents
 """
 
 from hashlib import sha256
+from ipaddress import IPv4Address, ip_address, ip_network
 
 # Name in the scripts → key. `chat.store.command` declares these names as Lua locals.
 Keys = dict[str, str]
 
 DOCUMENT_PREFIX = "chat:{"
-SEARCH_INDEX = "chat:sessions:1"  # Use a new name if its fields change.
+SEARCH_INDEX = "chat:sessions:2"  # Use a new name if its fields change.
 
 _SESSION = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets")
 _SHARED = {
@@ -67,6 +71,14 @@ def creation_keys(session: str, address: str) -> Keys:
     return session_keys(session) | {"rate": _address_key(address, "rate")}
 
 
+def message_keys(session: str, address: str) -> Keys:
+    """Return a session's keys and the rates of an address."""
+    return session_keys(session) | {
+        "address_messages": _address_key(address, "messages"),
+        "address_bytes": _address_key(address, "bytes"),
+    }
+
+
 def socket_keys(session: str, address: str) -> Keys:
     """Return a session's keys, the sockets of an address and all sockets."""
     return session_keys(session) | {
@@ -90,4 +102,20 @@ def session_of(document_key: str) -> str:
 
 
 def _address_key(address: str, name: str) -> str:
-    return f"chat:address:{sha256(address.encode()).hexdigest()[:16]}:{name}"
+    return f"chat:address:{sha256(network_of(address).encode()).hexdigest()[:16]}:{name}"
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one address: an IPv4 address, or an IPv6 network of 64 bits.
+
+    A subscriber with IPv6 usually has at least one such network and every address in it.
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv4Address):
+        return address
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ip_network(f"{parsed}/64", strict=False))

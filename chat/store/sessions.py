@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID, uuid4
 
 from chat.schemas import PartialReply, QueueState, Session, StoredMessage, stored_messages
 from chat.store.command import Arguments, Command, Reply, no_value
-from chat.store.keys import creation_keys, session_keys, socket_keys
+from chat.store.keys import creation_keys, message_keys, session_keys, socket_keys
 from chat.store.memory import REFUSE_SESSIONS_PERCENT
 from chat.store.timing import GRACE_MS, SOCKET_TIMEOUT_MS, instant, to_ms
 
@@ -18,6 +19,10 @@ class Limits:
     ttl_s: float
     pending: int
     messages_per_minute: int
+    messages_per_minute_per_ip: int
+    bytes_per_minute_per_ip: int
+    session_messages: int
+    session_bytes: int
     tokens_per_minute_per_ip: int
     sockets_per_session: int
     sockets_per_ip: int
@@ -39,6 +44,33 @@ class Stopped:
     message: StoredMessage
     new: bool
     pending: int
+
+
+class PageEnd(StrEnum):
+    """Which end of a range of messages a page contains."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Limits of a page of messages. It contains at least one message, unless `messages` is 0.
+
+    `bytes` counts messages as they are stored, with times as numbers. With 60 KiB, no page that is
+    sent to clients has more than 64.
+    """
+
+    messages: int = 200
+    bytes: int = 60 * 1024
+    end: PageEnd = PageEnd.NEWEST
+
+
+NEWEST_PAGE = Page()
+OLDEST_PAGE = Page(end=PageEnd.OLDEST)
+NO_MESSAGES = Page(messages=0)
+END = 2**31  # more messages or bytes than a session can have
+ALL_MESSAGES = Page(END, END)
 
 
 def create(session: str, name: str, *, address: str, limits: Limits) -> Command[Session]:
@@ -69,9 +101,18 @@ def create(session: str, name: str, *, address: str, limits: Limits) -> Command[
 
 
 def accept(
-    session: str, message: UUID, text: str, *, limits: Limits, trace: str | None = None
+    session: str,
+    message: UUID,
+    text: str,
+    *,
+    address: str,
+    limits: Limits,
+    trace: str | None = None,
 ) -> Command[Accepted]:
-    """Store a human's message once; raises SessionUnknown, SessionBusy or RateLimited."""
+    """Store a human's message once.
+
+    Raises SessionUnknown, SessionFull, SessionBusy or RateLimited.
+    """
 
     def parse(reply: Reply) -> Accepted:
         stored = StoredMessage.model_validate_json(reply["message"])
@@ -80,14 +121,22 @@ def accept(
     body = {"id": str(message), "source": "human", "msg": text, "reply_to": None}
     body |= {"trace": trace} if trace else {}
     arguments = _message_arguments(session, message, limits) | {"body": json.dumps(body)}
-    return Command("accept", session_keys(session), arguments, parse)
+    return Command("accept", message_keys(session, address), arguments, parse)
 
 
-def load(session: str, after: int = 0, *, known: UUID | None = None) -> Command[Session]:
-    """Load a session at one moment, with its messages after `after`; raises SessionUnknown.
+def load(
+    session: str,
+    after: int = 0,
+    *,
+    before: int = END,
+    known: UUID | None = None,
+    page: Page = NEWEST_PAGE,
+) -> Command[Session]:
+    """Load a session at one moment, with a page of its messages; raises SessionUnknown.
 
+    The page is one of the messages with a seq between `after` and `before`, both excluded.
     `known` is the id that the caller has for the message `after`. If the document has another one
-    there, or fewer messages, the whole history is returned and `recovered` is false.
+    there, or fewer messages, `after` counts as 0 and `recovered` is false.
     """
 
     def parse(reply: Reply) -> Session:
@@ -105,6 +154,7 @@ def load(session: str, after: int = 0, *, known: UUID | None = None) -> Command[
             expires_at=instant(reply["expires_ms"]),
             remaining_s=reply["remaining_ms"] / 1000,
             messages=tuple(stored_messages.validate_json(reply["messages"])),
+            is_truncated=bool(reply["is_truncated"]),
             last_seq=reply["last_seq"],
             recovered=bool(reply["recovered"]),
             pending=pending,
@@ -113,7 +163,15 @@ def load(session: str, after: int = 0, *, known: UUID | None = None) -> Command[
             queue=_queue_state(reply),
         )
 
-    arguments: Arguments = {"session": session, "after": after, "known": str(known or "")}
+    arguments: Arguments = {
+        "session": session,
+        "after": min(after, END),
+        "before": min(before, END),
+        "known": str(known or ""),
+        "page_messages": page.messages,
+        "page_bytes": page.bytes,
+        "page_end": page.end,
+    }
     return Command("load", session_keys(session), arguments, parse)
 
 
@@ -151,13 +209,14 @@ def stop(session: str, message: UUID, *, ttl_s: float) -> Command[Stopped | None
     return Command("stop", session_keys(session), arguments, parse)
 
 
-def regenerate(session: str, message: UUID, *, limits: Limits) -> Command[None]:
+def regenerate(session: str, message: UUID, *, address: str, limits: Limits) -> Command[None]:
     """Request another reply in place of the last one, or of a failed one.
 
-    Raises SessionUnknown, SessionBusy, RateLimited, and MessageInvalid if there is no such reply.
+    Raises SessionUnknown, SessionFull, SessionBusy, RateLimited, and MessageInvalid if there is no
+    such reply.
     """
     arguments = _message_arguments(session, message, limits)
-    return Command("regenerate", session_keys(session), arguments, no_value)
+    return Command("regenerate", message_keys(session, address), arguments, no_value)
 
 
 def _message_arguments(session: str, message: UUID, limits: Limits) -> Arguments:
@@ -166,7 +225,11 @@ def _message_arguments(session: str, message: UUID, limits: Limits) -> Arguments
         "message": str(message),
         "ttl_ms": to_ms(limits.ttl_s),
         "max_pending": limits.pending,
+        "max_messages": limits.session_messages,
+        "max_bytes": limits.session_bytes,
         "per_minute": limits.messages_per_minute,
+        "per_minute_per_ip": limits.messages_per_minute_per_ip,
+        "bytes_per_minute_per_ip": limits.bytes_per_minute_per_ip,
         "grace_ms": GRACE_MS,
     }
 

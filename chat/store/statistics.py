@@ -3,7 +3,7 @@
 The scripts that store an outcome also count it, so each outcome counts once even if a process dies,
 and counting needs no further round trip. A minute is a hash:
 
-    begun, accepted, swept       number of created sessions, messages, sweeps
+    created, accepted, swept     number of created sessions, accepted messages, sweeps
     replied, failed:<code>       outcomes
     first:<n>, total:<n>         replies by the time to their first text and to their end (`bucket`)
     sockets, waiting             open sockets, sessions with unanswered messages, at the last sweep

@@ -16,13 +16,17 @@ from chat.protocol import (
     ReplyRegenerate,
     ReplyStop,
     SessionExtend,
+    SessionHistory,
+    SessionMessages,
     SessionSync,
     check_message,
     reply_frame,
 )
 from chat.store import sessions
 from chat.store.client import AsyncStore
+from chat.store.keys import network_of
 from chat.store.sessions import Limits
+from chat.websocket.rate_limit import ReadLimits
 
 logger = logging.getLogger(__name__)
 
@@ -31,15 +35,15 @@ logger = logging.getLogger(__name__)
 class Effects:
     """What follows after a frame was handled, in this order.
 
-    `enqueue`: publish the session's task. `frame`: send this to the client, with `repeat` even if
-    it was sent before. `load_after`: send the messages after this seq. `resync`: send what was
+    `enqueue`: publish the session's task. `load_after`: send the messages after this seq. `frame`:
+    send this to the client, with `repeat` even if it was sent before. `resync`: send what was
     missed. `event`: publish this to all sockets of the session.
     """
 
     enqueue: bool = False
+    load_after: int | None = None
     frame: Frame | None = None
     repeat: bool = False
-    load_after: int | None = None
     resync: bool = False
     event: Event | None = None
 
@@ -47,10 +51,19 @@ class Effects:
 class FrameHandlers:
     """Handles the frames of one client in its session."""
 
-    def __init__(self, store: AsyncStore, limits: Limits, session: str) -> None:
+    def __init__(
+        self,
+        store: AsyncStore,
+        limits: Limits,
+        read_limits: ReadLimits,
+        session: str,
+        address: str,
+    ) -> None:
         self._store = store
         self._limits = limits
+        self._read_limits = read_limits
         self._session = session
+        self._address = address
 
     async def handle(self, frame: ClientFrame) -> Effects:
         """Handle a frame; raises a ChatError, and then nothing was changed."""
@@ -62,15 +75,35 @@ class FrameHandlers:
             case ReplyRegenerate():
                 return await self._reply_regenerate(frame)
             case SessionSync():
+                self._count_read()
                 return Effects(load_after=frame.after)
+            case SessionHistory():
+                self._count_read()
+                return Effects(frame=await self._earlier_messages(frame.before))
             case SessionExtend():
                 await self._store.run(sessions.extend(self._session, settings.SESSION_TTL_S))
                 return Effects(event=CHANGED)
 
+    def _count_read(self) -> None:
+        self._read_limits.spend(self._session, network_of(self._address))
+
+    async def _earlier_messages(self, before: int) -> SessionMessages:
+        page = await self._store.run(sessions.load(self._session, before=before))
+        return SessionMessages(
+            before=before,
+            messages=tuple(message.for_client() for message in page.messages),
+            has_earlier=page.is_truncated,
+        )
+
     async def _message_send(self, frame: MessageSend) -> Effects:
         check_message(frame.msg, settings.MAX_MESSAGE_CHARS)
         command = sessions.accept(
-            self._session, frame.id, frame.msg, limits=self._limits, trace=tracing.current()
+            self._session,
+            frame.id,
+            frame.msg,
+            address=self._address,
+            limits=self._limits,
+            trace=tracing.current(),
         )
         accepted = await self._store.run(command)
         answer = MessageAccepted(message=accepted.message.public())
@@ -94,6 +127,8 @@ class FrameHandlers:
         return Effects(enqueue=stopped.pending > 0, frame=reply, event=event)
 
     async def _reply_regenerate(self, frame: ReplyRegenerate) -> Effects:
-        command = sessions.regenerate(self._session, frame.reply_to, limits=self._limits)
+        command = sessions.regenerate(
+            self._session, frame.reply_to, address=self._address, limits=self._limits
+        )
         await self._store.run(command)
         return Effects(enqueue=True, resync=True, event=QUEUED)

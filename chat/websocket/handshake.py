@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
-from uuid import UUID
 
 from chat.protocol import SUBPROTOCOL
-from chat.schemas import session_id
+from chat.schemas import parse_uuid, session_id
 from chat.websocket.codecs import ChatV1Codec, Codec, PlainCodec
 
 COOKIE = "chat_token"
@@ -43,7 +42,7 @@ def parse_handshake(scope: Mapping[str, Any]) -> Handshake:
 
 def _session(token: str) -> str | None:
     try:
-        return session_id(str(UUID(token)))
+        return session_id(str(parse_uuid(token)))
     except ValueError:
         return None
 

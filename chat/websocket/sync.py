@@ -6,7 +6,6 @@ frames as if no event had been lost.
 """
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from chat.events.published_frame import PublishedFrame
 from chat.observability import metrics
@@ -18,31 +17,23 @@ from chat.protocol import (
     SessionLimits,
     SessionReady,
 )
-from chat.schemas import Session
+from chat.schemas import Session, StoredMessage
 from chat.store import sessions
 from chat.store.client import AsyncStore
+from chat.store.paging import session_pages
+from chat.store.sessions import NEWEST_PAGE, Page
 from chat.websocket.codecs import Codec, OutgoingFrame
 from chat.websocket.cursor import Cursor, Decision
 from chat.websocket.queue_position import queue_positions
 from chat.websocket.timers import SessionTimers, Timer
 
 Frames = Sequence[OutgoingFrame]
+LAST_MESSAGE = Page(messages=1)
 
 
-async def load_since(
-    store: AsyncStore, session: str, after: int, known: UUID | None = None
-) -> Session:
-    """Load a session with the messages after `after`.
-
-    If one of them replaced an older reply and was itself replaced, all messages are loaded: clients
-    receive it without the id of the reply that it had replaced, and one that has that reply would
-    keep showing it.
-    """
-    found = await store.run(sessions.load(session, after, known=known))
-    ids = {message.id for message in found.messages}
-    if any(one.replaced_by and one.replaces and one.replaces not in ids for one in found.messages):
-        return await store.run(sessions.load(session))
-    return found
+def first_page(codec: Codec) -> Page:
+    """Return what to load for a new connection; a plain client is sent none of it."""
+    return NEWEST_PAGE if codec.carries("session.ready") else LAST_MESSAGE
 
 
 class SocketSync:
@@ -105,11 +96,16 @@ class SocketSync:
         self._timers.record_progress(self._cursor)
         return [*frames, *_waiting(session)]
 
-    async def load(self, after: int | None = None) -> Frames:
-        """Return the session with the messages after `after`, or after those already sent."""
-        since = self._cursor.last_seq if after is None else after
-        session = await load_since(self._store, self._session, since)
+    async def load(self, after: int) -> Frames:
+        """Return the session with its newest messages after `after`."""
+        session = await self._store.run(sessions.load(self._session, after))
         return [*self._reset(session), *_waiting(session)]
+
+    async def on_change(self) -> Frames:
+        """Return the session, because more than its messages has changed."""
+        if self._codec.carries("session.ready"):
+            return await self.load(self._cursor.last_seq)
+        return await self.resync()
 
     def end(self) -> Frames:
         """Return the last frame: the session is over."""
@@ -124,15 +120,29 @@ class SocketSync:
         self._timers.resync_soon()
 
     async def _catch_up(self) -> tuple[Session, Frames]:
-        cursor = self._cursor
-        session = await load_since(
-            self._store, self._session, cursor.last_seq, known=cursor.last_id
-        )
-        frames = cursor.catch_up(session)
+        session = await self._load_missed()
+        frames = None if session.is_truncated else self._cursor.catch_up(session)
         if frames is None:
             return session, self._reset(session)
         self._timers.update_expiry(session)
         return session, frames
+
+    async def _load_missed(self) -> Session:
+        """Load the messages after the last one sent: their newest page, or all of them.
+
+        A client that cannot request earlier messages must be sent all.
+        """
+        after, known = self._cursor.last_seq, self._cursor.last_id
+        if self._codec.carries("session.ready"):
+            return await self._store.run(sessions.load(self._session, after, known=known))
+        messages: list[StoredMessage] = []
+        recovered = True
+        async for page in session_pages(self._store, self._session, after, known):
+            if not page.recovered:
+                messages, recovered = [], False
+            messages += page.messages
+        found = {"messages": tuple(messages), "recovered": recovered}
+        return page.model_copy(update=found)
 
     def _reset(self, session: Session) -> Sequence[ServerFrame]:
         self._cursor = Cursor(session)
@@ -146,6 +156,7 @@ class SocketSync:
             session_start=session.session_start,
             expires_at=session.expires_at,
             messages=tuple(message.for_client() for message in session.messages),
+            has_earlier=session.is_truncated,
             reply=session.partial_reply,
             recovered=session.recovered,
             limits=self._limits,

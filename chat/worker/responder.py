@@ -117,13 +117,15 @@ class Responder:
         return writer.write(self._turns(taken))
 
     def _turns(self, taken: TakenMessage) -> tuple[Turn, ...]:
-        """Return the history window; load the whole session if many replies were left out."""
+        """Return the history window; load earlier messages if many replies were left out."""
         size = self._settings.history_messages
-        turns = history_window(taken.history, taken.message, size)
-        if len(turns) == size or taken.history[0].seq == 1:
-            return turns
-        session = self._store.run(sessions.load(taken.session))
-        return history_window(session.messages, taken.message, size)
+        messages = taken.history
+        while True:
+            turns = history_window(messages, taken.message, size)
+            if len(turns) == size or messages[0].seq == 1:
+                return turns
+            earlier = self._store.run(sessions.load(taken.session, before=messages[0].seq))
+            messages = (*earlier.messages, *messages)
 
     def _commit(self, taken: TakenMessage, outcome: Outcome) -> bool:
         return self._store_reply(taken, self._new_reply(taken, outcome), outcome.unpublished)

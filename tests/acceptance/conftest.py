@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.client import Client, create_session
-from tests.conftest import HIGH_LIMITS, STACKS
+from tests.conftest import STACKS
 from tests.model_stub import ModelStub
-from tests.processes import Stack
+from tests.processes import HIGH_LIMITS, Stack
 
 Tabs = Callable[..., Awaitable[list[Client]]]
 

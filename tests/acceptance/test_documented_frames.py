@@ -86,6 +86,8 @@ def fail_reply(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> No
 def sync_and_extend_session(recorded: dict[str, Any], socket: Socket) -> None:
     send(recorded, socket, type="session.sync", after=2)
     assert socket.wait_for_frame("session.ready")["messages"][0]["seq"] == 3
+    send(recorded, socket, type="session.history", before=3)
+    recorded["session.messages"] = socket.wait_for_frame("session.messages")
     send(recorded, socket, type="session.extend")
     assert socket.wait_for_frame("session.ready")["recovered"]
     recorded["session.expiring"] = socket.wait_for_frame("session.expiring")

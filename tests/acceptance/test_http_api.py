@@ -60,6 +60,28 @@ def test_an_invalid_name_is_rejected(stack: Stack, request_: dict[str, Any]) -> 
     assert (response.status_code, response.json()) == (400, INVALID_NAME)
 
 
+@pytest.mark.parametrize(
+    "name", ["A\x00da", "A\nda", "A\x1b[31mda", "\u202eadA", "A\u2066da", "A\u200fda", "A\u2028"]
+)
+@pytest.mark.parametrize("kind", ["params", "data", "json"])
+def test_a_name_with_invisible_characters_is_rejected(stack: Stack, kind: str, name: str) -> None:
+    response = post(stack, **{kind: {"name": f"x{name}x"}})
+    assert response.status_code == 400
+    assert response.json()["detail"] == {
+        "loc": "name",
+        "msg": "Enter a name without control or text direction characters",
+    }
+    page = requests.post(stack.url, data={"name": f"x{name}x"}, timeout=10)
+    assert page.status_code in {400, 403}
+
+
+@pytest.mark.parametrize(
+    "name", ["Zoë", "محمد", "שרה", "👩\u200d💻", "\u0645\u06cc\u200c\u062e", "O'Neil"]
+)
+def test_names_of_every_script_are_accepted(stack: Stack, name: str) -> None:
+    assert post(stack, json={"name": name}).json()["name"] == name
+
+
 @pytest.mark.parametrize("token", ["", "x", UNKNOWN, "0" * 5_000])
 def test_an_unknown_session_is_rejected(stack: Stack, token: str) -> None:
     for method in ("GET", "DELETE"):

@@ -42,6 +42,7 @@ def ready(
     *,
     reply: Frame | None = None,
     recovered: bool = True,
+    has_earlier: bool = False,
     expires_at: str = "2030-01-01T01:00:00Z",
 ) -> Frame:
     return {
@@ -52,7 +53,17 @@ def ready(
         "messages": messages,
         "reply": reply,
         "recovered": recovered,
+        "has_earlier": has_earlier,
         "limits": LIMITS,
+    }
+
+
+def earlier(before: int, messages: list[Frame], *, has_earlier: bool = False) -> Frame:
+    return {
+        "type": "session.messages",
+        "before": before,
+        "messages": messages,
+        "has_earlier": has_earlier,
     }
 
 

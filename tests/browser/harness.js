@@ -1,6 +1,8 @@
 // A small server and a network that loses, repeats and cuts frames, for the page's own client and reducer.
 // `play(steps)` runs one scenario and returns, for each moment compared, what the tab and a new tab show.
 
+const PAGE_MESSAGES = 3;
+
 /** The stored document and the frames sent about it. */
 class Server {
   messages = [];
@@ -13,13 +15,21 @@ class Server {
 
   ready(after) {
     const recovered = after <= this.messages.length;
-    const messages = this.messages.slice(recovered ? after : 0).map((message) =>
-      message.replaced_by ? { id: message.id, seq: message.seq, replaced_by: message.replaced_by } : { ...message });
+    const page = this.page(recovered ? after : 0, this.messages.length);
     const reply = this.partial && { reply_to: this.mailbox[0].id, id: this.partial.id, text: this.partial.text };
     return {
       type: "session.ready", name: "Ada", session_start: "2030-01-01T00:00:00Z", expires_at: "2030-01-01T01:00:00Z",
-      messages, reply, recovered, limits: { history_messages: 4, max_message_chars: 2000, session_ttl_s: 3600 },
+      ...page, reply, recovered, limits: { history_messages: 4, max_message_chars: 2000, session_ttl_s: 3600 },
     };
+  }
+
+  history(before) { return { type: "session.messages", before, ...this.page(0, before - 1) }; }
+
+  page(after, last) {
+    const start = Math.max(after, last - PAGE_MESSAGES);
+    const messages = this.messages.slice(start, last).map(({ id, seq, replaced_by, replaces, ...message }) =>
+      replaced_by ? { id, seq, replaced_by, replaces } : { id, seq, replaces, ...message });
+    return { messages, has_earlier: start > after };
   }
 
   store(message) {
@@ -30,6 +40,7 @@ class Server {
 
   receive(frame) {
     if (frame.type === "session.sync") this.emit(this.ready(frame.after));
+    if (frame.type === "session.history") this.emit(this.history(frame.before));
     if (frame.type !== "message.send") return;
     let message = this.messages.find(({ id }) => id === frame.id);
     if (!message) {
@@ -114,7 +125,8 @@ export async function play(steps) {
   const cut = () => { const lost = socket; socket = null; server.wire = []; lost?.onclose?.({ code: 1006 }); };
   const reconnect = () => { if (!socket) client.open(); };
   // Responses to this client's own frames are lost only with the connection.
-  const events = () => server.wire.filter(({ type }) => !["session.ready", "message.accepted"].includes(type));
+  const responses = ["session.ready", "session.messages", "message.accepted"];
+  const events = () => server.wire.filter(({ type }) => !responses.includes(type));
   const does = {
     say(text) {
       const id = `human-${sent.length + 1}`;
@@ -129,6 +141,7 @@ export async function play(steps) {
     fail: () => server.end(true),
     regenerate: () => server.regenerate(),
     sync: () => client.sync(),
+    scrollUp: () => client.loadEarlier(),
     /** Lose an event. */
     lose(at) {
       const event = events()[at % events().length];
@@ -151,7 +164,12 @@ export async function play(steps) {
   const moments = [];
   const compare = () => {
     deliver(Infinity);
-    const fresh = [{ type: "local.connection", connection: { phase: "open" } }, server.ready(0)].reduce(reduce, EMPTY);
+    let fresh = [{ type: "local.connection", connection: { phase: "open" } }, server.ready(0)].reduce(reduce, EMPTY);
+    while (fresh.hasEarlier) fresh = reduce(fresh, server.history(fresh.firstSeq));
+    for (let left = server.messages.length; left && state.hasEarlier; left -= 1) {
+      client.loadEarlier();
+      deliver(Infinity);
+    }
     moments.push({ seen: seen(state), fresh: seen(fresh) });
   };
 

@@ -32,11 +32,11 @@ CONVERSATION = """({ url, token, texts }) => new Promise(async (done) => {
 })"""
 
 
-def test_published_client_is_the_pages_own_file_of_at_most_150_lines() -> None:
+def test_published_client_is_the_pages_own_short_file() -> None:
     published = Path(ROOT, "docs", "clients", "chat_client.js")
     assert published.resolve() == Path(ROOT, "chat", "static", "chat", "client.js")
     text = published.read_text()
-    assert len(text.splitlines()) <= 150
+    assert len(text.splitlines()) <= 200
     assert "document." not in text
 
 

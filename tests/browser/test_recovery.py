@@ -8,9 +8,9 @@ from playwright.sync_api import expect
 
 from chat.schemas import session_id
 from tests.browser.visitor import NewVisitor, Visitor
-from tests.conftest import HIGH_LIMITS, NewStack
+from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub
-from tests.processes import Stack
+from tests.processes import HIGH_LIMITS, Stack
 
 SLOW = Behaviour(text="one two three four five six", piece_delay_s=0.4)
 COUNT_UNSENT = (

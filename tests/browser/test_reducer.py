@@ -12,6 +12,7 @@ from tests.browser.frames import (
     bot,
     completed,
     delta,
+    earlier,
     failed,
     human,
     queued,
@@ -185,6 +186,25 @@ TABLE = {
         ],
         [("waiting", None)],
     ),
+    "an earlier page is shown before the others": (
+        [
+            ready([human(3, "two"), bot(4, 3, "2")], has_earlier=True),
+            earlier(3, [human(1, "one"), bot(2, 1, "1")]),
+        ],
+        [("done", "1"), ("done", "2")],
+    ),
+    "a page that ends elsewhere is dropped": (
+        [ready([human(3, "two")], has_earlier=True), earlier(2, [human(1, "one")])],
+        [("accepted", None)],
+    ),
+    "more new messages than a page replace the history": (
+        [ready([human(1, "one")]), ready([human(9, "nine")], has_earlier=True)],
+        [("accepted", None)],
+    ),
+    "a repeated message of an earlier page waits for its page": (
+        [ready([human(9, "nine")], has_earlier=True), accepted(1, "one")],
+        [("accepted", None)],
+    ),
     "an unknown frame changes nothing": ([ONE, {"type": "later.invention"}], [("accepted", None)]),
 }
 
@@ -209,7 +229,7 @@ def test_messages_out_of_context_are_marked(modules: Page) -> None:
 
 
 FREQUENT = ["start"] * 4 + ["complete"] * 3 + ["regenerate"] * 2 + ["reconnect"] * 2
-RARE = ["fail", "cut", "sync"]
+RARE = ["fail", "cut", "sync", "scrollUp"]
 STEPS = st.one_of(
     st.tuples(st.just("say"), st.text(min_size=1, max_size=4)),
     st.tuples(st.just("write"), st.text("ab€😀", min_size=1, max_size=5)),

@@ -15,6 +15,10 @@ LIMITS = Limits(
     ttl_s=600,
     pending=3,
     messages_per_minute=1_000,
+    messages_per_minute_per_ip=10_000,
+    bytes_per_minute_per_ip=100_000_000,
+    session_messages=5_000,
+    session_bytes=4_000_000,
     tokens_per_minute_per_ip=1_000,
     sockets_per_session=2,
     sockets_per_ip=3,
@@ -42,7 +46,7 @@ def create_session(store: Store, name: str = "Ada", token: str | None = None) ->
 
 
 def send_message(store: Store, session: str, text: str = "hello") -> StoredMessage:
-    return store.run(sessions.accept(session, uuid4(), text, limits=LIMITS)).message
+    return store.run(sessions.accept(session, uuid4(), text, address="test", limits=LIMITS)).message
 
 
 def take_message(store: Store, session: str, lease: str = "lease-a") -> TakenMessage:

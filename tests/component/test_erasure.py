@@ -50,7 +50,7 @@ def begin_conversation(store: Store, ttl_s: float = 600) -> str:
     limits = replace(LIMITS, ttl_s=ttl_s)
     session = session_id(str(uuid4()))
     store.run(sessions.create(session, NAME, address=session, limits=limits))
-    store.run(sessions.accept(session, uuid4(), TEXT, limits=limits))
+    store.run(sessions.accept(session, uuid4(), TEXT, address=session, limits=limits))
     return session
 
 

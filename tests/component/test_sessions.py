@@ -10,6 +10,7 @@ import pytest
 from chat.errors import (
     RateLimited,
     SessionBusy,
+    SessionFull,
     SessionUnknown,
     TooManySockets,
 )
@@ -17,6 +18,8 @@ from chat.schemas import session_id
 from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.command import Command
+from chat.store.keys import creation_keys
+from chat.store.sessions import END, Limits, Page, PageEnd
 from tests.component.conftest import (
     LIMITS,
     create_session,
@@ -57,8 +60,8 @@ def test_any_text_is_stored_verbatim(store: Store, session: str, text: str) -> N
 
 def test_a_repeated_id_is_the_same_message(store: Store, session: str) -> None:
     message = uuid4()
-    first = store.run(sessions.accept(session, message, "first", limits=LIMITS))
-    again = store.run(sessions.accept(session, message, "other", limits=LIMITS))
+    first = store.run(sessions.accept(session, message, "first", address="test", limits=LIMITS))
+    again = store.run(sessions.accept(session, message, "other", address="test", limits=LIMITS))
 
     assert first.new
     assert not again.new
@@ -73,18 +76,21 @@ def test_a_resent_message_is_returned_even_if_the_mailbox_is_full(
     send_message(store, session)
     send_message(store, session)
 
-    assert store.run(sessions.accept(session, first.id, "", limits=LIMITS)).message == first
+    assert (
+        store.run(sessions.accept(session, first.id, "", address="test", limits=LIMITS)).message
+        == first
+    )
     with pytest.raises(SessionBusy):
         send_message(store, session)
 
 
 def test_a_rejected_message_changes_nothing(store: Store, session: str) -> None:
     slow = replace(LIMITS, messages_per_minute=1)
-    store.run(sessions.accept(session, uuid4(), "a", limits=slow))
+    store.run(sessions.accept(session, uuid4(), "a", address="test", limits=slow))
     before = store.run(sessions.load(session))
 
     with pytest.raises(RateLimited) as rejected:
-        store.run(sessions.accept(session, uuid4(), "b", limits=slow))
+        store.run(sessions.accept(session, uuid4(), "b", address="test", limits=slow))
 
     assert 1 <= rejected.value.retry_after_s <= 60
     after = store.run(sessions.load(session))
@@ -96,10 +102,10 @@ def test_a_rejected_message_changes_nothing(store: Store, session: str) -> None:
 def test_commands_on_an_unknown_session_raise(store: Store) -> None:
     new = new_reply(uuid4())
     commands: tuple[Command[Any], ...] = (
-        sessions.accept(UNKNOWN, uuid4(), "a", limits=LIMITS),
+        sessions.accept(UNKNOWN, uuid4(), "a", address="test", limits=LIMITS),
         sessions.load(UNKNOWN),
         sessions.stop(UNKNOWN, uuid4(), ttl_s=60),
-        sessions.regenerate(UNKNOWN, uuid4(), limits=LIMITS),
+        sessions.regenerate(UNKNOWN, uuid4(), address="test", limits=LIMITS),
         sessions.extend(UNKNOWN, 60),
         leases.commit(UNKNOWN, "lease-a", new, ttl_s=60),
     )
@@ -137,7 +143,7 @@ def test_all_keys_of_a_session_expire_together(store: Store, session: str) -> No
 
 def test_every_message_and_reply_restarts_the_time_to_live(store: Store, session: str) -> None:
     short = replace(LIMITS, ttl_s=30)
-    store.run(sessions.accept(session, uuid4(), "a", limits=short))
+    store.run(sessions.accept(session, uuid4(), "a", address="test", limits=short))
     assert store.run(sessions.load(session)).remaining_s == pytest.approx(30, abs=5)
 
     store_reply(store, session)
@@ -152,6 +158,29 @@ def test_a_client_ahead_of_the_document_gets_the_whole_history(store: Store, ses
     assert not ahead.recovered
     assert len(ahead.messages) == 1
     assert store.run(sessions.load(session, after=1)).recovered
+
+
+def test_a_page_is_limited_in_messages_and_bytes_but_has_at_least_one(
+    store: Store, session: str
+) -> None:
+    texts = ["a" * 3000, *("short" for _ in range(5))]
+    for text in texts:
+        send_message(store, session, text)
+        store_reply(store, session)
+
+    def seqs(after: int = 0, before: int = END, **limits: Any) -> tuple[list[int], bool]:
+        page = store.run(sessions.load(session, after, before=before, page=Page(**limits)))
+        return [message.seq for message in page.messages], page.is_truncated
+
+    assert seqs() == (list(range(1, 13)), False)
+    assert seqs(messages=4) == ([9, 10, 11, 12], True)
+    assert seqs(messages=4, end=PageEnd.OLDEST) == ([1, 2, 3, 4], True)
+    assert seqs(after=8, messages=4) == ([9, 10, 11, 12], False)
+    assert seqs(before=3, messages=4) == ([1, 2], False)
+    assert seqs(before=3, bytes=100) == ([2], True)
+    assert seqs(before=2, bytes=100) == ([1], False), "a message above the limit is still sent"
+    assert seqs(before=10**30, messages=1) == ([12], True)
+    assert seqs(messages=0) == ([], True)
 
 
 def test_sockets_are_limited_by_session_and_address(store: Store, session: str) -> None:
@@ -204,3 +233,81 @@ def test_tokens_are_not_stored_in_redis(store: Store) -> None:
     dump = [str(key) for key in store.redis.scan_iter("*")]
     dump.append(json.dumps(store.redis.json().get(f"chat:{{{session}}}:document")))
     assert token not in " ".join(dump)
+
+
+def test_an_address_may_send_so_many_messages_in_all_its_sessions(store: Store) -> None:
+    limits = replace(LIMITS, messages_per_minute_per_ip=2)
+    address = f"address of {uuid4()}"
+
+    def send() -> None:
+        session = create_session(store)
+        store.run(sessions.accept(session, uuid4(), "a", address=address, limits=limits))
+
+    send()
+    send()
+    with pytest.raises(RateLimited) as refused:
+        send()
+    assert refused.value.retry_after_s == 30
+
+
+def test_an_address_may_send_so_many_bytes_and_a_refused_message_counts_nowhere(
+    store: Store,
+) -> None:
+    limits = replace(LIMITS, messages_per_minute=2, bytes_per_minute_per_ip=10_000)
+    address = f"address of {uuid4()}"
+    session, other = create_session(store), create_session(store)
+
+    def send(session: str, chars: int) -> None:
+        text = "a" * chars
+        store.run(sessions.accept(session, uuid4(), text, address=address, limits=limits))
+
+    send(session, 9_000)
+    for _ in range(5):
+        with pytest.raises(RateLimited):
+            send(other, 9_000)
+    send(other, 10)
+
+
+def test_a_full_session_takes_no_message_but_gets_the_reply_to_the_last_one(store: Store) -> None:
+    for limits in (replace(LIMITS, session_messages=3), replace(LIMITS, session_bytes=1_000)):
+        session = create_session(store)
+
+        def send(text: str, session: str = session, limits: Limits = limits) -> None:
+            store.run(sessions.accept(session, uuid4(), text, address="a", limits=limits))
+
+        send("a" * 400)
+        store_reply(store, session)
+        send("c" * 100)
+        reply = store_reply(store, session)
+        with pytest.raises(SessionFull):
+            send("d")
+        with pytest.raises(SessionFull):
+            store.run(
+                sessions.regenerate(session, reply.reply_to, address="a", limits=limits)  # type: ignore[arg-type]
+            )
+
+
+@pytest.mark.parametrize(
+    ("address", "other", "same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+    ],
+)
+def test_an_ipv6_network_counts_as_one_address(
+    store: Store, address: str, other: str, *, same: bool
+) -> None:
+    limits = replace(LIMITS, tokens_per_minute_per_ip=1)
+    store.redis.delete(*(creation_keys("", each)["rate"] for each in (address, other)))
+
+    def create(address: str) -> None:
+        store.run(sessions.create(uuid4().hex, "Ada", address=address, limits=limits))
+
+    create(address)
+    if same:
+        with pytest.raises(RateLimited):
+            create(other)
+    else:
+        create(other)

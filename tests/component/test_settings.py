@@ -5,6 +5,7 @@ import re
 import runpy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -13,27 +14,27 @@ ROOT = Path(__file__).parents[2]
 VARIABLES = re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
 PRODUCTION = {
     "APP_ENV": "production",
-    "SECRET_KEY": "x" * 50,
+    "SECRET_KEY": "0123456789abcdef" * 2,
     "ALLOWED_HOSTS": "chat.example",
     "CORS_ALLOWED_ORIGINS": "https://chat.example",
 }
 
 
-LoadSettings = Callable[[dict[str, str]], None]
+LoadSettings = Callable[[dict[str, str]], dict[str, Any]]
 
 
 @pytest.fixture
 def load_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadSettings:
     """Return a function that runs the settings module with these variables only."""
 
-    def load(environment: dict[str, str]) -> None:
+    def load(environment: dict[str, str]) -> dict[str, Any]:
         for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")  # restored afterwards
         base = {"ENV_FILE": os.devnull, "DATA_DIR": str(tmp_path)}
         for name, value in (base | environment).items():
             monkeypatch.setenv(name, value)
-        runpy.run_path(str(ROOT / "chatproject" / "settings.py"))
+        return runpy.run_path(str(ROOT / "chatproject" / "settings.py"))
 
     return load
 
@@ -79,6 +80,21 @@ def test_valid_settings_are_accepted(
         ({"SESSION_TTL_S": "0"}, '"SESSION_TTL_S" is not valid: Must be greater than or equal'),
         ({"APP_ENV": "production"}, '"SECRET_KEY" not set'),
         (PRODUCTION | {"SECRET_KEY": ""}, '"SECRET_KEY" is not valid: Must be set in production.'),
+        (PRODUCTION | {"SECRET_KEY": "0123456789"}, '"SECRET_KEY" is not valid: Must be random'),
+        (PRODUCTION | {"SECRET_KEY": "x" * 64}, '"SECRET_KEY" is not valid: Must be random'),
+        (
+            PRODUCTION | {"SECRET_KEY": "django-insecure-0123456789abcdef0123456789"},
+            '"SECRET_KEY" is not valid: Must be random',
+        ),
+        (PRODUCTION | {"DEBUG": "true"}, '"DEBUG" is not valid: Must be off in production'),
+        (
+            PRODUCTION | {"CSRF_TRUSTED_ORIGINS": "http://a.example"},
+            '"CSRF_TRUSTED_ORIGINS" is not valid: Must list https:// origins in production.',
+        ),
+        ({"CSRF_TRUSTED_ORIGINS": "a.example"}, '"CSRF_TRUSTED_ORIGINS" is not valid: Must list'),
+        ({"ADMIN_LOGIN_ATTEMPTS": "0"}, '"ADMIN_LOGIN_ATTEMPTS" is not valid: Must be greater'),
+        ({"ADMIN_LOGIN_LOCKOUT_S": "0"}, '"ADMIN_LOGIN_LOCKOUT_S" is not valid: Must be greater'),
+        ({"ADMIN_REQUIRE_OTP": "perhaps"}, '"ADMIN_REQUIRE_OTP" is not valid: Not a valid boolean'),
         (PRODUCTION | {"ALLOWED_HOSTS": ""}, '"ALLOWED_HOSTS" is not valid: Must be set in'),
         (PRODUCTION | {"ALLOWED_HOSTS": "*"}, '"ALLOWED_HOSTS" is not valid: Must name the hosts'),
         (
@@ -94,3 +110,18 @@ def test_an_invalid_setting_is_named(
         load_settings(environment)
     assert str(caught.value).startswith("Environment variable ")
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "expected"),
+    [
+        ("", ["https://chat.example"]),
+        ("https://a.example,https://b.example", ["https://a.example", "https://b.example"]),
+    ],
+)
+def test_forms_are_accepted_from_a_list_of_their_own(
+    load_settings: LoadSettings, trusted: str, expected: list[str]
+) -> None:
+    loaded = load_settings(PRODUCTION | {"CSRF_TRUSTED_ORIGINS": trusted})
+    assert loaded["CSRF_TRUSTED_ORIGINS"] == expected
+    assert loaded["CORS_ALLOWED_ORIGINS"] == ["https://chat.example"]

@@ -73,7 +73,7 @@ def test_a_regenerated_reply_that_was_stopped_before_it_started_keeps_the_old_on
 ) -> None:
     message = send_message(store, session)
     old = store_reply(store, session)
-    store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+    store.run(sessions.regenerate(session, message.id, address="test", limits=LIMITS))
     stopped = store.run(sessions.stop(session, message.id, ttl_s=60))
 
     assert stopped is not None
@@ -94,7 +94,7 @@ def test_only_a_whole_reply_replaces_a_good_one(
 ) -> None:
     message = send_message(store, session)
     old = store_reply(store, session, "good")
-    store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+    store.run(sessions.regenerate(session, message.id, address="test", limits=LIMITS))
     taken = take_message(store, session)
     new = new_reply(message.id, text, replaces=taken.replaces, **fields)
     committed = store.run(leases.commit(session, taken.lease, new, ttl_s=600)).message
@@ -103,7 +103,7 @@ def test_only_a_whole_reply_replaces_a_good_one(
 
     stored = store.run(sessions.load(session)).messages
     assert [one.msg for one in stored if not one.replaced_by] == ["hello", "good"]
-    store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+    store.run(sessions.regenerate(session, message.id, address="test", limits=LIMITS))
     assert store_reply(store, session, "better").replaces == old.id
 
 
@@ -113,7 +113,7 @@ def test_a_failed_reply_is_replaced_by_another_failed_one(store: Store, session:
         taken = take_message(store, session)
         new = new_reply(message.id, "", replaces=taken.replaces, **FAILED)
         last = store.run(leases.commit(session, taken.lease, new, ttl_s=600)).message
-        store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+        store.run(sessions.regenerate(session, message.id, address="test", limits=LIMITS))
     first = store.run(sessions.load(session)).messages[1]
     assert (first.replaced_by, last.replaces, last.replaced_by) == (last.id, first.id, None)
 
@@ -133,7 +133,7 @@ def test_the_last_reply_is_replaced_by_a_new_one(store: Store, session: str) -> 
     message = send_message(store, session)
     old = store_reply(store, session, "old")
     for _ in range(2):
-        store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+        store.run(sessions.regenerate(session, message.id, address="test", limits=LIMITS))
     assert store.run(sessions.load(session)).pending == (message.id,)
 
     new = store_reply(store, session, "new")
@@ -160,8 +160,8 @@ def test_only_the_last_reply_or_a_failed_one_can_be_regenerated(store: Store, se
     store_reply(store, session)
 
     with pytest.raises(MessageInvalid, match="last reply"):
-        store.run(sessions.regenerate(session, first.id, limits=LIMITS))
+        store.run(sessions.regenerate(session, first.id, address="test", limits=LIMITS))
     with pytest.raises(MessageInvalid, match="no such message"):
-        store.run(sessions.regenerate(session, uuid4(), limits=LIMITS))
-    store.run(sessions.regenerate(session, failed.id, limits=LIMITS))
+        store.run(sessions.regenerate(session, uuid4(), address="test", limits=LIMITS))
+    store.run(sessions.regenerate(session, failed.id, address="test", limits=LIMITS))
     assert take_message(store, session).replaces == new.id

@@ -12,7 +12,9 @@ async def test_the_async_store_runs_the_same_commands(redis_url: str, session: s
     store = AsyncStore(redis_url, connections=4)
     try:
         await store.redis.script_flush()
-        accepted = await store.run(sessions.accept(session, uuid4(), "hi", limits=LIMITS))
+        accepted = await store.run(
+            sessions.accept(session, uuid4(), "hi", address="test", limits=LIMITS)
+        )
         loaded = await store.run(sessions.load(session))
     finally:
         await store.redis.aclose()

@@ -1,7 +1,7 @@
-"""`make conformance`: every Autobahn case against both servers, as tables; some ten minutes.
+"""`make conformance`: run every Autobahn case against both servers and print tables.
 
-SERVERS (arguments): daphne, uvicorn; both where none is given. The exit status is 1 where a case
-of the protocol's rules fails that is not known.
+It takes about ten minutes. Arguments: daphne, uvicorn or both; without arguments, both. The exit
+status is 1 if a case of the protocol's rules fails that is not in KNOWN_FAILURES.
 """
 
 import sys
@@ -21,9 +21,9 @@ from tests.conformance.servers import (
 from tests.processes import WEB_SERVERS, Stack, wait_for
 
 TIMEOUT_S = 1200
-BEYOND_THE_RULES = {9, 12, 13}
-RULES = [f"{number}.*" for number in GROUPS if number not in BEYOND_THE_RULES]
-HEAVY = [f"{number}.*" for number in sorted(BEYOND_THE_RULES)]
+PERFORMANCE_GROUPS = {9, 12, 13}
+RULES = [f"{number}.*" for number in GROUPS if number not in PERFORMANCE_GROUPS]
+HEAVY = [f"{number}.*" for number in sorted(PERFORMANCE_GROUPS)]
 
 
 def group(case: str) -> int:
@@ -31,13 +31,13 @@ def group(case: str) -> int:
 
 
 def run(server: str) -> dict[str, str]:
-    """Return the verdicts of all cases."""
+    """Return the result of every case."""
     with Stack(Path(tempfile.mkdtemp()), {}) as stack:
         stack.start_redis()
         web = start(stack, server, ECHO)
         wait_for(lambda: is_serving(web), f"{server} to serve")
         url = f"ws://127.0.0.1:{web.port}/chat"
-        # One heavy case at a time: beside others it would last until the server's ping times out.
+        # One heavy case at a time: several at once run into the server's ping timeout.
         return results(url, RULES, TIMEOUT_S) | results(url, HEAVY, TIMEOUT_S, at_a_time=1)
 
 
@@ -55,7 +55,7 @@ def show(server: str, found: dict[str, str]) -> None:
 
 
 def unknown_failures(server: str, found: dict[str, str]) -> set[str]:
-    rules = {case for case in failures(found) if group(case) not in BEYOND_THE_RULES}
+    rules = {case for case in failures(found) if group(case) not in PERFORMANCE_GROUPS}
     return rules - KNOWN_FAILURES[server]
 
 

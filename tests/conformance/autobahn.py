@@ -1,7 +1,7 @@
-"""Drive Autobahn's cases against a WebSocket: `python -m tests.conformance.autobahn URL N CASE…`.
+"""Run Autobahn's cases against a WebSocket: `python -m tests.conformance.autobahn URL N CASE…`.
 
-A process of its own, because the driver's native threads may abort the interpreter they live in
-when it ends. N cases run at a time. Prints one JSON object, case number → verdict.
+It runs in a process of its own, because the native threads of the client may abort the interpreter
+at exit. N cases run at a time. Prints one JSON object, case number → result.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from kosoku import FailureError, run_fuzzingclient
 
 
 async def results(url: str, at_a_time: int, cases: Sequence[str]) -> dict[str, str]:
-    """Return what each case found: OK, NON-STRICT, INFORMATIONAL, UNIMPLEMENTED, FAILED or ERROR.
+    """Return each case's result: OK, NON-STRICT, INFORMATIONAL, UNIMPLEMENTED, FAILED or ERROR.
 
     `cases` are numbers or patterns such as `7.*`. A case whose messages are right but whose close
     is not counts as FAILED.
@@ -33,6 +33,6 @@ async def results(url: str, at_a_time: int, cases: Sequence[str]) -> dict[str, s
 
 if __name__ == "__main__":
     found = asyncio.run(results(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
-    print(json.dumps(found))  # noqa: T201 its output is for a program
+    print(json.dumps(found))  # noqa: T201 the caller parses it
     sys.stdout.flush()
     os._exit(0)

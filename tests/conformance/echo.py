@@ -1,6 +1,6 @@
-"""The application with one change: its socket sends back what it gets, as Autobahn's cases want it.
+"""The application with an echoing WebSocket, which Autobahn's cases require.
 
-The Origin check, the routing and the consumer's own dispatch stay as they are.
+The Origin check, the routing and the consumer's `dispatch` are the project's.
 """
 
 import os
@@ -21,7 +21,7 @@ from chat.websocket.origins import SameOriginValidator  # noqa: E402
 
 
 class EchoConsumer(ChatConsumer):
-    """The chat's consumer without the chat."""
+    """Sends every frame back."""
 
     async def connect(self) -> None:
         await self.accept()

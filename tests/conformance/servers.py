@@ -1,4 +1,4 @@
-"""Both servers the project runs on, with the chat's route and with a route that echoes."""
+"""Start both web servers with the chat's application or with the echoing one."""
 
 import json
 import subprocess
@@ -25,8 +25,8 @@ GROUPS = {
     12: "compression",
     13: "compression with options",
 }
-# daphne cannot send an empty frame or empty text, which these cases want back; the chat sends none.
-# uvicorn answers a close inside a fragmented message with another close code.
+# daphne cannot send the empty frames that these cases expect; the chat sends none.
+# uvicorn answers a close frame inside a fragmented message with another close code.
 KNOWN_FAILURES = {"daphne": {"1.1.1", "1.2.1", "6.1.1", "6.1.2"}, "uvicorn": {"7.1.5"}}
 
 
@@ -46,7 +46,7 @@ def is_serving(web: Process) -> bool:
 
 
 def results(url: str, cases: Sequence[str], timeout_s: float, at_a_time: int = 4) -> dict[str, str]:
-    """Return case → verdict; `cases` are numbers or patterns."""
+    """Return case → result; `cases` are numbers or patterns."""
     run = subprocess.run(
         [sys.executable, "-m", "tests.conformance.autobahn", url, str(at_a_time), *cases],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The real processes, broken on purpose, and the count of what is lost.
+"""Break the real processes on purpose and count what is lost.
 
 `make faults` runs every row of `catalogue.py` and prints the report; `test_faults.py` runs a short
 selection of them.

@@ -1,6 +1,6 @@
-"""The client of the fault suite: it reconnects after every cut and loses nothing.
+"""The client of the fault suite: it reconnects after every cut.
 
-It reconnects with `after` and sends what was not accepted again, under the same id.
+It reconnects with `after` and sends messages that were not accepted again, with the same id.
 """
 
 import asyncio
@@ -101,7 +101,7 @@ class ResilientClient(Client):
                     ping_timeout=10,
                 )
             if self._reading:
-                # Unlike gather, wait leaves the reading alone when this task is cancelled.
+                # Unlike gather, wait does not cancel the reading when this task is cancelled.
                 await asyncio.wait([self._reading])
                 self._reading = None
                 self.closes.append(self.closed_with or 1006)
@@ -123,7 +123,7 @@ class ResilientClient(Client):
                 await self._try(sent)
 
     def _compare_with_sent(self) -> None:
-        """Update what was sent from what the session is known to hold."""
+        """Update which messages are accepted and answered from the view of the session."""
         now = time.monotonic()
         for sent in self.sent:
             if not self.view.has(sent.id):
@@ -139,7 +139,7 @@ class ResilientClient(Client):
         return [sent for sent in self.sent if sent.accepted_at is None]
 
     async def _resend(self) -> None:
-        """Send again what was refused or never confirmed."""
+        """Send messages again that were refused or never confirmed."""
         while True:
             await asyncio.sleep(RESEND_AFTER_S / 4)
             now = time.monotonic()

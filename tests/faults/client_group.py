@@ -66,13 +66,13 @@ class ClientGroup:
                 conversation.cancel()
 
     async def in_mid_reply(self, share: float = 0.25) -> None:
-        """Wait until a share of all sessions has a reply half written."""
+        """Wait until this share of all sessions has a partial reply."""
         async with asyncio.timeout(SETTLE_S):
             while sum(bool(one.view.text) for one in self.clients) < share * len(self.clients):
                 await asyncio.sleep(0.01)
 
     async def answered(self, sent: Iterable[Sent], within_s: float = SETTLE_S) -> None:
-        """Wait until these are answered."""
+        """Wait until these messages are answered."""
         async with asyncio.timeout(within_s):
             await asyncio.gather(*(one.answered.wait() for one in sent))
 
@@ -93,7 +93,7 @@ class ClientGroup:
         ]
 
     def recovery_s(self, fault_started_at: float, fault_ended_at: float | None = None) -> float:
-        """Return how long after the mending the last message open at the break was answered."""
+        """Return the time after the fault until all messages open at its start are answered."""
         since = fault_started_at if fault_ended_at is None else fault_ended_at
         ends = [sent.answered_at or time.monotonic() for sent in self.open_at(fault_started_at)]
         return max(0.0, max(ends, default=since) - since)

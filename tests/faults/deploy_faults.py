@@ -13,7 +13,7 @@ FEW_WORDS = "and on"
 
 @fault(
     19,
-    "200 sessions talk while a worker and the web process are replaced in turn",
+    "rolling deploy: a worker and the web process replaced in turn under 200 sessions",
     times=10,
     order="alone",
 )

@@ -1,9 +1,9 @@
-"""The site's settings with points where a worker dies, for the tests only.
+"""The site's settings with fault points, for the tests only. A file in DATA_DIR enables each.
 
-A worker that comes to a point whose file is in DATA_DIR takes the file away and kills itself there:
-`die-before-commit`, `die-during-commit` (sent, the answer never read), `die-after-commit`.
-With the file `clock` there at the start, its number of seconds is added to Python's clock.
-Every fifth task is lost on its way to the broker while the file `lose-tasks` is there.
+`die-before-commit`, `die-during-commit` (sent, but the reply is not read) and `die-after-commit`:
+the first worker that reaches the point deletes the file and kills itself.
+`clock`: if it exists at the start, the number of seconds in it is added to Python's clock.
+`lose-tasks`: every fifth task is not sent to the broker.
 """
 
 import itertools
@@ -82,5 +82,5 @@ def lose_tasks(put: Callable[..., Any]) -> Callable[..., Any]:
 
 if CLOCK.exists():
     setattr(time, "time", wrong_time)  # noqa: B010
-setattr(Store, "run", with_fault_points(Store.run))  # noqa: B010 what a type checker rightly refuses
+setattr(Store, "run", with_fault_points(Store.run))  # noqa: B010 mypy rejects the assignment
 setattr(transport.Channel, "_put", lose_tasks(transport.Channel._put))  # noqa: B010

@@ -19,7 +19,7 @@ BLOCK = b"x" * 4096
 
 @fault(17, "clock of web and workers jumps by an hour, both ways", times=3, environment=POINTS)
 async def clock_jumps(trial: Trial) -> None:
-    """Only the clock of Redis stays right, and only that one is used."""
+    """Redis' clock stays right. Nothing depends on the others."""
     clock = trial.site.data / "clock"
     clock.write_text("0")
     await trial.site.restart()
@@ -56,7 +56,7 @@ async def database_locked(trial: Trial) -> None:
 
 @fault(18, "disk full under DATA_DIR", disk_bytes=DISK_BYTES)
 async def disk_full(trial: Trial) -> None:
-    """What cannot be written is refused, what was written can be read, and it heals by itself."""
+    """Writes are refused, histories can be read, and the site recovers without a restart."""
     site = trial.site
     async with trial.group() as group:
         filler = site.data / "filler"
@@ -78,7 +78,7 @@ async def disk_full(trial: Trial) -> None:
 
 
 async def _until_refused(site: Site) -> None:
-    """The last block of the file takes some writes more."""
+    """Send requests until one fails: Redis fills the last block of its file first."""
     async with asyncio.timeout(60):
         while (await site.in_thread(site.request, "POST", "/token", params={"name": "Ada"})).ok:
             pass
@@ -96,7 +96,7 @@ def fill(path: Path) -> None:
 
 @asynccontextmanager
 async def small_disk(folder: Path, size_bytes: int) -> AsyncIterator[None]:
-    """Make a folder a disk of its own, of this size; raises CannotRun."""
+    """Mount a file system of this size on a folder; raises CannotRunHere."""
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(folder)]
     if (await asyncio.to_thread(subprocess.run, mount, capture_output=True)).returncode:
         raise CannotRunHere("mounting a small disk needs root")

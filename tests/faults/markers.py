@@ -1,4 +1,4 @@
-"""Marked messages: each text says whose it is, so that a wrong reply is recognised."""
+"""Messages with a marker of their session, so that another session's text is recognised."""
 
 import re
 import secrets
@@ -9,7 +9,7 @@ WORDS = "and some more words to write down one by one"
 
 
 def new_marker() -> str:
-    """Return a mark no other session has."""
+    """Return a marker that no other session has."""
     return f"m{secrets.token_hex(6)}"
 
 
@@ -24,5 +24,5 @@ def echo(text: str) -> str:
 
 
 def markers_in(text: str) -> Iterator[str]:
-    """Yield every mark that a text carries."""
+    """Yield every marker in a text."""
     return (found.group() for found in MARKER.finditer(text))

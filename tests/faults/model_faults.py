@@ -21,13 +21,13 @@ LINK_LOCAL = "http://169.254.169.254/latest/meta-data/"
 
 # How the model's server behaves, and the error code that clients receive.
 BAD_MODELS: dict[str, tuple[Behaviour, str]] = {
-    "answers 500": (failing(500), "model.unavailable"),
+    "responds with 500": (failing(500), "model.unavailable"),
     "is loading": (loading(1), "model.loading"),
     "is overloaded (429)": (overloaded(1), "model.overloaded"),
     "hangs": (Behaviour(hang_after=0), "model.timeout"),
     "resets in mid-stream": (Behaviour(reset_after=3), "model.unavailable"),
     "truncates": (Behaviour(truncate=True), "model.bad_reply"),
-    "says nothing": (Behaviour(text="", finish_reason="stop"), "model.bad_reply"),
+    "sends an empty reply": (Behaviour(text="", finish_reason="stop"), "model.bad_reply"),
     "sends 100 MB": (Behaviour(filler_bytes=100_000_000), "model.bad_reply"),
     "sends garbage": (Behaviour(raw="<html>no model here</html>"), "model.bad_reply"),
     "sends a byte a second": (Behaviour(byte_delay_s=1.0), "reply.deadline"),
@@ -40,7 +40,7 @@ BAD_MODELS: dict[str, tuple[Behaviour, str]] = {
 
 @fault(16, "the model fails, in eleven ways", times=len(BAD_MODELS), environment=IMPATIENT)
 async def bad_model(trial: Trial) -> None:
-    """In every case each session gets the right code in time, and its next message works."""
+    """Each session gets the right code in time, and its next message is answered."""
     model, wrong = trial.site.model, []
     async with trial.group() as group:
         for name, (behaviour, code) in BAD_MODELS.items():

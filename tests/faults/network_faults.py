@@ -1,4 +1,4 @@
-"""Faults of the way between client and web process: rows 13 to 15."""
+"""Faults of the network between client and web process: rows 13 to 15."""
 
 import asyncio
 import itertools
@@ -25,7 +25,7 @@ MANY_WORDS = " ".join(f"w{number}" for number in range(EVENTS))
 EVENT_EACH = Behaviour(piece_delay_s=0.04, times=None)
 LONG_WORDS = "x" * 1900
 MAX_GROWTH_BYTES = 64 * 1024 * 1024
-CUT_OFF_WITHIN_S = 60.0
+ABORT_WITHIN_S = 60.0
 PATIENT = {"MODEL_TIMEOUT_S": "240", "REPLY_DEADLINE_S": "240"}
 STRICT = {"MESSAGES_PER_MINUTE": "600"}
 SYNCS = 2000
@@ -110,7 +110,7 @@ async def client_that_never_reads_and_one_that_floods(trial: Trial) -> None:
     async with trial.group() as group, group.conversing(pause_s=0.5):
         before, most = web.memory_info().rss, 0
         bad = [asyncio.create_task(one(trial.site)) for one in (_never_read, _flood)]
-        async with asyncio.timeout(CUT_OFF_WITHIN_S):
+        async with asyncio.timeout(ABORT_WITHIN_S):
             while not all(one.done() for one in bad):
                 most = max(most, web.memory_info().rss - before)
                 await asyncio.sleep(0.1)
@@ -167,7 +167,7 @@ async def idle(trial: Trial) -> None:
             await group.answered(long, within_s=2 * LONG_REPLY_S)
             reconnects = sum(client.types["session.ready"] for client in group.clients) - connects
             assert proxy.cuts == 0, "idle connections were cut"
-            assert reconnects == len(group.clients), "somebody had to come back"
+            assert reconnects == len(group.clients), "a client reconnected"
     assert trial.counts.failed == 0
 
 
@@ -200,12 +200,12 @@ async def _flood(site: Site) -> None:
         with suppress(ConnectionClosed, OSError):
             for _ in range(FLOOD_FRAMES):
                 await socket.send('{"type": "session.sync", "after": 0}')
-            raise AssertionError(f"{FLOOD_FRAMES} frames were taken")
+            raise AssertionError(f"{FLOOD_FRAMES} frames were accepted")
 
 
 @asynccontextmanager
 async def _raw(site: Site) -> AsyncIterator[ClientConnection]:
-    """A socket without a client's good manners."""
+    """A socket without the automatic behaviour of a client."""
     _, token = await site.new_session()
     url = f"{site.stack.ws_url}?token={token}"
     async with connect(

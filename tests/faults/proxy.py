@@ -17,7 +17,7 @@ class Cutter(Protocol):
 
 
 class Proxy:
-    """Passes bytes between clients and one of several servers."""
+    """Forwards bytes between clients and one of several servers."""
 
     def __init__(self, servers: Callable[[], Address]) -> None:
         self.servers = servers
@@ -39,29 +39,29 @@ class Proxy:
         await self.refuse()
 
     async def listen(self) -> None:
-        """Take connections (again)."""
+        """Accept connections (again)."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def refuse(self) -> None:
-        """Take no connection and cut those there are."""
+        """Refuse new connections and cut the open ones."""
         if self._server is not None:
             self._server.close()
         self.cut_all()
 
     def pause(self, *, to_server: bool = True, to_client: bool = True) -> None:
-        """Pass nothing on in these directions, but keep every connection open."""
+        """Forward nothing in these directions, but keep every connection open."""
         for direction, paused in {True: to_server, False: to_client}.items():
             if paused:
                 self._flows[direction].clear()
 
     def flow(self) -> None:
-        """Pass everything on (again)."""
+        """Forward everything (again)."""
         for flow in self._flows.values():
             flow.set()
 
     def cut_all(self) -> None:
-        """Cut every connection, without a goodbye."""
+        """Abort every connection."""
         for writer in list(self._writers):
             writer.transport.abort()
 
@@ -107,7 +107,7 @@ class Proxy:
             writer.write_eof()
 
     async def _read(self, reader: asyncio.StreamReader, to_server: bool) -> bytes:
-        """A connection idle for too long is cut, as proxies do."""
+        """Read; cut a connection that is idle for too long, as proxies do."""
         await self._flows[to_server].wait()
         try:
             async with asyncio.timeout(self.idle_limit_s):

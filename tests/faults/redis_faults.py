@@ -28,7 +28,7 @@ RESET_WITHIN_S = 60.0
 
 
 class Pinger:
-    """Measures how long the web process' event loop leaves a ping without its pong."""
+    """Measures how long the web process' event loop takes to answer a ping."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -54,14 +54,14 @@ class Pinger:
             await asyncio.sleep(PING_EACH_S)
 
     def assert_prompt(self, slowness: float) -> None:
-        """A call that blocks the loop shows as seconds; a busy machine as some milliseconds."""
+        """Fail for seconds, as of a call that blocks the loop, not for a busy machine."""
         ordered = sorted(self.pongs_s)
         typical = ordered[len(ordered) // 2]
         assert typical < TYPICAL_PONG_S * slowness, f"a pong takes {typical:.3f} s"
         assert ordered[-1] < SLOWEST_PONG_S * slowness, f"the slowest pong took {ordered[-1]:.3f} s"
 
 
-@fault(7, "Redis frozen for 8 s while everybody sends")
+@fault(7, "Redis paused for 8 s while every session sends")
 async def redis_frozen(trial: Trial) -> None:
     site = trial.site
     async with trial.group() as group, group.conversing():
@@ -209,7 +209,7 @@ async def _talk_without_broker(trial: Trial, group: ClientGroup) -> None:
 
 @asynccontextmanager
 async def _broker_proxy(site: Site) -> AsyncIterator[Proxy]:
-    """Let what Celery uses go through a proxy; the store and the layer stay as they are."""
+    """Connect Celery through a proxy; the store and the channel layer connect directly."""
     store = urlsplit(site.stack.redis_url)
     async with Proxy(lambda: ("127.0.0.1", store.port or 0)) as proxy:
         await site.restart(

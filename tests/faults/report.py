@@ -1,10 +1,13 @@
-"""The report's table."""
+"""The report: a table with one row per fault, and a summary line."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from tests.faults.verification import Counts
 
+Result = Literal["held", "failed", "skipped"]
 HEAD = (
     "#",
     "fault",
@@ -22,7 +25,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the report; `trouble` says what did not hold, `lack` why it was not run."""
+    """One row of the report. `failure` says what did not hold, `skip_reason` why it was not run."""
 
     number: int
     fault: str
@@ -33,12 +36,28 @@ class Line:
     skip_reason: str = ""
 
     @property
-    def holds(self) -> bool:
-        return not self.failure and not any(self.counts.violations.values())
+    def result(self) -> Result:
+        if self.skip_reason:
+            return "skipped"
+        failed = self.failure or any(self.counts.violations.values())
+        return "failed" if failed else "held"
+
+
+def summary(lines: Sequence[Line]) -> str:
+    """Return the last line of the report: how many rows held, failed and were skipped."""
+    counts = Counter(line.result for line in lines)
+    results = ", ".join(f"{counts[result]} {result}" for result in get_args(Result))
+    return f"{len(lines)} rows: {results}"
+
+
+def exit_status(lines: Sequence[Line], *, allow_skipped: bool = False) -> int:
+    """Return 0 if every row held, else 1. A skipped row counts as held only if that is allowed."""
+    accepted = {"held", "skipped"} if allow_skipped else {"held"}
+    return 0 if lines and all(line.result in accepted for line in lines) else 1
 
 
 def table(lines: Sequence[Line]) -> str:
-    """Return the table in Markdown, and below it what did not hold."""
+    """Return the table in Markdown and below it the failures, the skipped rows and the summary."""
     rows = [HEAD, tuple("---" for _ in HEAD), *(_cells(line) for line in lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     drawn = [
@@ -47,7 +66,7 @@ def table(lines: Sequence[Line]) -> str:
     ]
     failures = [f"{line.number}: {line.failure}" for line in lines if line.failure]
     skips = [f"{line.number}: not run: {line.skip_reason}" for line in lines if line.skip_reason]
-    return "\n".join([*drawn, *failures, *skips]) + "\n"
+    return "\n".join([*drawn, "", *failures, *skips, summary(lines)]) + "\n"
 
 
 def _cells(line: Line) -> tuple[str, ...]:

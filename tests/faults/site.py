@@ -1,4 +1,4 @@
-"""A whole site to break: web, two workers, beat, Redis, and a scripted model."""
+"""A whole site: web, two workers, beat, Redis, and a scripted model."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -14,16 +14,12 @@ from celery import Celery
 from chat.schemas import session_id
 from tests.faults.markers import new_marker
 from tests.model_stub import Behaviour, ModelStub
-from tests.processes import Process, Stack
+from tests.processes import HIGH_LIMITS, Process, Stack
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# All clients share one address and send without pauses.
-SETTINGS = {
-    "MESSAGES_PER_MINUTE": "60000",
-    "TOKENS_PER_MINUTE_PER_IP": "60000",
-    "SOCKETS_PER_IP": "10000",
+SETTINGS = HIGH_LIMITS | {
     "WORKER_CONCURRENCY": "32",
     "MODEL_TIMEOUT_S": "5",
     "REPLY_DEADLINE_S": "60",
@@ -33,9 +29,10 @@ HTTP_TIMEOUT_S = 15
 
 
 class Site:
-    """The processes and the model. What blocks runs in threads of the site's own.
+    """The processes and the model. Blocking calls run in threads of the site.
 
-    Those threads live as long as the site: the kernel ends a child with the thread that made it.
+    The threads live as long as the site, because the kernel ends a process with the thread that
+    started it (PR_SET_PDEATHSIG).
     """
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
@@ -48,17 +45,17 @@ class Site:
         self._http = requests.Session()
 
     async def in_thread(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do what blocks, while the clients go on."""
+        """Run a blocking call in a thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: act(*args, **kwargs))
 
     async def start(self) -> None:
-        """Start it all; two workers."""
+        """Start all processes, with two workers."""
         await self.in_thread(self.stack.start)
         await self.in_thread(self.stack.start_worker)
 
     async def close(self) -> None:
-        """End it all."""
+        """Stop all processes and the model."""
         await self.in_thread(self.stack.close)
         self.model.__exit__()
         self._threads.shutdown()
@@ -90,24 +87,24 @@ class Site:
         return app
 
     async def new_session(self) -> tuple[str, str]:
-        """Begin a session; return its mark and its token."""
+        """Create a session; return its marker and its token."""
         marker = new_marker()
-        answer = await self.in_thread(self.request, "POST", "/token", params={"name": marker})
-        answer.raise_for_status()
-        return marker, str(answer.json()["token"])
+        response = await self.in_thread(self.request, "POST", "/token", params={"name": marker})
+        response.raise_for_status()
+        return marker, str(response.json()["token"])
 
     async def history(self, token: str) -> list[dict[str, Any]]:
-        """Return a session's messages as the document has them."""
-        answer = await self.in_thread(
+        """Return the messages in a session's document."""
+        response = await self.in_thread(
             self.request, "GET", "/refresh_token", params={"token": token}
         )
-        answer.raise_for_status()
-        return list(answer.json()["messages"])
+        response.raise_for_status()
+        return list(response.json()["messages"])
 
     async def readiness(self) -> tuple[int, dict[str, str]]:
-        """Return what /readyz says: the status and each check."""
-        answer = await self.in_thread(self.request, "GET", "/readyz")
-        return answer.status_code, answer.json()["checks"]
+        """Return the status of /readyz and the result of each check."""
+        response = await self.in_thread(self.request, "GET", "/readyz")
+        return response.status_code, response.json()["checks"]
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send an HTTP request to the newest web process."""
@@ -120,13 +117,13 @@ class Site:
         return self._http.request(method, url, timeout=HTTP_TIMEOUT_S, **options)
 
     async def until_ready(self, within_s: float = 30) -> None:
-        """Wait until /readyz says that all is well."""
+        """Wait until /readyz returns 200."""
         async with asyncio.timeout(within_s):
             while (await self.readiness())[0] != 200:
                 await asyncio.sleep(0.1)
 
     async def restart(self, **environment: str) -> None:
-        """Start everything but Redis again, with another environment."""
+        """Restart every process but Redis with another environment."""
         for process in [*self.stack.running("beat"), *self.workers, self.web]:
             await self.in_thread(process.stop)
         starts = (self.stack.start_web, self.stack.start_worker, self.stack.start_worker)
@@ -134,26 +131,26 @@ class Site:
             await self.in_thread(start, **environment)
 
     async def restore(self) -> None:
-        """Bring two workers back, and a model that behaves."""
+        """Restore two workers and a model without faults."""
         while len(self.workers) < 2:
             await self.in_thread(self.stack.start_worker)
         self.model.script()
         self.model.always(WRITES_SLOWLY)
 
     def append_only_file(self) -> Path:
-        """Return the file into which Redis writes what happens now."""
+        """Return the append-only file that Redis currently writes."""
         folder = self.data / "redis" / "appendonlydir"
         return max(folder.glob("*.incr.aof"), key=lambda path: path.stat().st_mtime)
 
     @staticmethod
     def document_id(token: str) -> str:
-        """Return the name under which a session is stored."""
+        """Return the id of a session's document."""
         return session_id(token)
 
 
 @asynccontextmanager
 async def running_site(folder: Path, **environment: str) -> AsyncIterator[Site]:
-    """Run a site for as long as the block."""
+    """Run a site while the block runs."""
     folder.mkdir(parents=True, exist_ok=True)
     site = Site(folder, environment)
     try:

@@ -12,17 +12,17 @@ from tests.faults.trial import Run, Trial
 SESSIONS = 20
 SELECTION: dict[str, tuple[Run, int]] = {
     "a_worker_dies_during_the_commit": (worker_faults.worker_dies_during_commit, 1),
-    "a_worker_is_told_to_end": (worker_faults.worker_ends, 1),
+    "a_worker_is_stopped": (worker_faults.worker_ends, 1),
     "tasks_are_delivered_three_times": (worker_faults.task_delivered_twice, 40),
     "redis_is_killed": (redis_faults.redis_killed, 1),
-    "the_web_process_is_told_to_end": (web_faults.web_ends, 1),
+    "the_web_process_is_stopped": (web_faults.web_ends, 1),
     "connections_are_cut": (network_faults.connection_cut, 36),
 }
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site with two workers that the tests of this file break one after the other."""
+    """A site with two workers. The tests of this file share it."""
     site = Site(tmp_path_factory.mktemp("site"), worker_faults.POINTS)
     try:
         asyncio.run(site.start())

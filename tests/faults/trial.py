@@ -1,4 +1,4 @@
-"""One row of the report while it runs: the site, the crowd, what was broken when."""
+"""One row of the report while it runs: its site and clients, and the times of its faults."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,10 +14,10 @@ IDLE_MACHINE_S = 1.0
 
 
 class Trial:
-    """What a fault's function works with, and what it found.
+    """What a fault's function uses, and its results.
 
-    `slowness` is how much longer than on an idle machine everybody's first answer took: what must
-    not take long may take so much longer.
+    `slowness` is the duration of the first exchange relative to an idle machine. Time limits are
+    multiplied by it.
     """
 
     def __init__(self, site: Site, sessions: int, times: int) -> None:
@@ -47,11 +47,11 @@ class Trial:
         self.fault_started_at, self._fault_ended_at = time.monotonic(), None
 
     def fault_ended(self) -> None:
-        """Note that the fault is over now: from here on recovery is measured."""
+        """Note that the fault ends now; recovery is measured from here."""
         self._fault_ended_at = time.monotonic()
 
     async def recovered(self, group: ClientGroup) -> None:
-        """Wait until all that was open when it broke is answered, and note how long that took."""
+        """Wait until all messages open at the start of the fault are answered; record the time."""
         await group.answered(group.open_at(self.fault_started_at))
         self.recoveries_s.append(group.recovery_s(self.fault_started_at, self._fault_ended_at))
 
@@ -62,7 +62,7 @@ class Trial:
 
 
 class CannotRunHere(Exception):
-    """This machine lacks what a row needs; the message says what."""
+    """This machine lacks something that the row needs; the message names it."""
 
 
 Order = Literal["early", "any", "alone"]
@@ -71,7 +71,7 @@ Run = Callable[[Trial], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Fault:
-    """A row of the report: what it does how often in the long run, in the environment it needs."""
+    """A row of the report: its function, how often it breaks something, and its environment."""
 
     number: int
     title: str

@@ -35,7 +35,7 @@ class Counts:
 
 
 async def verify(group: ClientGroup) -> Counts:
-    """Judge every client by the document of its session."""
+    """Compare every client with the document of its session."""
     counts = Counts(misdelivered=prompts_with_several_markers(group.site.model.requests))
     for client in group.clients:
         counts += verify_session(client, await group.site.history(client.token))
@@ -43,7 +43,7 @@ async def verify(group: ClientGroup) -> Counts:
 
 
 def verify_session(client: ResilientClient, document: list[dict[str, Any]]) -> Counts:
-    """Judge one client by its document, as /refresh_token gives it."""
+    """Compare one client with its document, as /refresh_token returns it."""
     humans = [m["id"] for m in document if m["source"] == "human"]
     replies = [m for m in document if m["source"] == "bot"]
     outcomes = Counter(reply["reply_to"] for reply in replies)
@@ -61,13 +61,13 @@ def verify_session(client: ResilientClient, document: list[dict[str, Any]]) -> C
 
 
 def prompts_with_several_markers(requests: Iterable[RecordedRequest]) -> int:
-    """Count the prompts that hold messages of more than one session."""
+    """Count the prompts that contain messages of more than one session."""
     prompts = (str(request.payload) for request in requests)
     return sum(len(set(markers_in(prompt))) > 1 for prompt in prompts)
 
 
 def _lost(client: ResilientClient, humans: list[str], outcomes: Counter[str]) -> int:
-    """A message stays in the document, has an outcome, and its sender received both."""
+    """Count messages without a place in the document or an outcome that their sender received."""
     kept = [
         sent
         for sent in client.sent

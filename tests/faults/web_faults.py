@@ -10,7 +10,7 @@ async def web_killed(trial: Trial) -> None:
     await _replace_web(trial, signal.SIGKILL)
 
 
-@fault(12, "web process told to end under load (SIGTERM)", times=2)
+@fault(12, "web process stopped under load (SIGTERM)", times=2)
 async def web_ends(trial: Trial) -> None:
     closes = await _replace_web(trial, signal.SIGTERM)
     assert closes.count(1012) > 0.9 * len(closes), closes

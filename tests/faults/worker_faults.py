@@ -14,7 +14,7 @@ from tests.model_stub import Behaviour
 LEASE_S = 2.5
 ANSWERED_WITHIN_S = 5.0
 ACCEPTED_WITHIN_S = 1.0
-GONE_WITHIN_S = 10.0
+EXIT_WITHIN_S = 10.0
 OUTAGE_S = 60.0
 LONG_REPLIES = Behaviour(piece_delay_s=0.3, times=None)
 POINTS = {"DJANGO_SETTINGS_MODULE": "tests.faults.fault_points"}
@@ -70,9 +70,9 @@ async def no_workers(trial: Trial) -> None:
     assert trial.counts.failed == 0
 
 
-@fault(3, "worker told to end in mid-reply (SIGTERM)", times=2)
+@fault(3, "worker stopped in mid-reply (SIGTERM)", times=2)
 async def worker_ends(trial: Trial) -> None:
-    site, ends_s = trial.site, []
+    site, exit_s = trial.site, []
     site.model.always(LONG_REPLIES)
     async with trial.group() as group, group.conversing():
         for _ in range(trial.times):
@@ -80,10 +80,10 @@ async def worker_ends(trial: Trial) -> None:
             await group.in_mid_reply()
             trial.fault_started()
             status = await site.in_thread(site.workers[0].kill, signal.SIGTERM)
-            ends_s.append(time.monotonic() - trial.fault_started_at)
+            exit_s.append(time.monotonic() - trial.fault_started_at)
             await trial.recovered(group)
-            assert status == 0, f"ended with {status}"
-    assert max(ends_s) < GONE_WITHIN_S * trial.slowness, ends_s
+            assert status == 0, f"exit status {status}"
+    assert max(exit_s) < EXIT_WITHIN_S * trial.slowness, exit_s
     assert trial.counts.failed == 0
 
 
@@ -103,7 +103,7 @@ async def task_delivered_twice(trial: Trial) -> None:
     assert prompts == trial.counts.accepted, f"{prompts} prompts for {trial.counts.accepted}"
 
 
-@fault(5, "worker frozen past its leases, then let go", times=2)
+@fault(5, "worker paused until its leases expire, then resumed", times=2)
 async def worker_frozen(trial: Trial) -> None:
     async with trial.group() as group, group.conversing():
         for _ in range(trial.times):

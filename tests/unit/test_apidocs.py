@@ -39,8 +39,8 @@ def test_openapi_names_every_route_and_response() -> None:
     assert described == {
         ("get", "/test"): {"200"},
         ("post", "/token"): {"200", "400", "429", "503"},
-        ("get", "/refresh_token"): {"200", "400", "503"},
-        ("delete", "/token"): {"204", "400", "503"},
+        ("get", "/refresh_token"): {"200", "400", "429", "503"},
+        ("delete", "/token"): {"204", "400", "429", "503"},
         ("get", "/healthz"): {"200"},
         ("get", "/readyz"): {"200", "503"},
         ("get", "/metrics"): {"200"},

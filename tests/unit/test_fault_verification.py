@@ -53,7 +53,8 @@ def test_each_violation_in_a_history_is_counted(name: str) -> None:
 
 
 def ready(*messages: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "session.ready", "recovered": True, "messages": messages, "reply": None}
+    fields = {"recovered": True, "has_earlier": False, "reply": None}
+    return {"type": "session.ready", "messages": messages, **fields}
 
 
 def test_a_reply_that_completes_twice_is_a_duplicate() -> None:

@@ -24,7 +24,10 @@ def scope(offered: tuple[str, ...] = (), query: str = "", cookie: str = "") -> d
     ("handshake", "session"),
     [
         (scope(query=f"token={TOKEN}"), SESSION),
-        (scope(query=f"token={TOKEN.upper()}"), SESSION),
+        (scope(query=f"token={TOKEN.upper()}"), None),
+        (scope(query=f"token=%7B{TOKEN}%7D"), None),
+        (scope(query=f"token=urn:uuid:{TOKEN}"), None),
+        (scope(query=f"token={TOKEN.replace('-', '')}"), None),
         (scope(query="token="), None),
         (scope(query="token=not-a-uuid"), None),
         (scope(query="token=%ff"), None),

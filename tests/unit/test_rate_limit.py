@@ -1,11 +1,19 @@
 """The rate limit of a socket's frames allows bursts and detects floods."""
 
 import contextlib
+import time
 
 import pytest
 
 from chat.errors import RateLimited
-from chat.websocket.rate_limit import MAX_REFUSED, MIN_FRAMES_PER_MINUTE, FrameRateLimit
+from chat.websocket import rate_limit
+from chat.websocket.rate_limit import (
+    MAX_REFUSED,
+    MIN_FRAMES_PER_MINUTE,
+    FrameRateLimit,
+    ReadLimits,
+    WindowLimit,
+)
 
 
 async def test_a_burst_is_allowed_and_further_frames_are_rejected() -> None:
@@ -44,3 +52,46 @@ async def test_a_higher_message_rate_allows_more_frames() -> None:
     limit = FrameRateLimit(messages_per_minute=1000)
     for _ in range(2000):
         limit.spend()
+
+
+def test_a_window_ends_with_its_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 59.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    limit = WindowLimit(per_minute=1)
+    limit.check("a")
+    limit.count("a")
+    limit.check("b")
+    with pytest.raises(RateLimited) as refused:
+        limit.check("a")
+    assert refused.value.retry_after_s == 1
+    now = 60.0
+    limit.check("a")
+
+
+def test_a_window_counts_a_bounded_number_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "MAX_KEYS", 1)
+    limit = WindowLimit(per_minute=1)
+    limit.count("a")
+    limit.count("b")
+    limit.check("b")
+    with pytest.raises(RateLimited):
+        limit.check("a")
+
+
+def test_loads_are_limited_by_session_and_by_address() -> None:
+    limits = ReadLimits(per_session=1, per_address=2, unknown_per_address=1)
+    limits.spend("one", "192.0.2.1")
+    with pytest.raises(RateLimited):
+        limits.spend("one", "192.0.2.2")
+    limits.spend("two", "192.0.2.1")
+    with pytest.raises(RateLimited):
+        limits.spend("three", "192.0.2.1")
+    limits.spend("three", "192.0.2.2")
+
+
+def test_unknown_tokens_block_their_address() -> None:
+    limits = ReadLimits(per_session=9, per_address=9, unknown_per_address=1)
+    limits.count_unknown("192.0.2.1")
+    with pytest.raises(RateLimited):
+        limits.spend("any", "192.0.2.1")
+    limits.spend("any", "192.0.2.2")

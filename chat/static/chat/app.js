@@ -40,6 +40,7 @@ let isMarkdownReady = false;
 let isSidebarOpen = false;
 let isRenderRequested = false;
 let unread = 0;
+let firstRendered = "";
 /** The number of turns rendered, counted from the end. Older ones follow while the browser is idle. */
 let renderedTurns = FIRST_TURNS;
 
@@ -80,6 +81,7 @@ export const actions = {
   reconnect: () => shown?.open(),
   extend: () => shown?.extend(),
   dismiss: () => shown?.dismiss(),
+  loadEarlier: () => { if (state().hasEarlier) shown?.loadEarlier(); },
   async restart() {
     const old = shown && storage.session(shown.token);
     if (!old) return show(null);
@@ -210,9 +212,19 @@ function renderNow() {
   const list = turns(state());
   const session = shown && storage.session(shown.token);
   const first = Math.max(0, list.length - renderedTurns);
-  renderPage({ state: state(), session, turns: list, first, isMarkdownReady, isAtEnd: autoScroll.isAtEnd, isSidebarOpen, unread, expiresAt: expiresAt() }, actions);
+  const view = { state: state(), session, turns: list, first, isMarkdownReady, isAtEnd: autoScroll.isAtEnd, isSidebarOpen, unread, expiresAt: expiresAt() };
+  const firstTurn = list[first]?.id ?? "";
+  if (firstTurn === firstRendered) renderPage(view, actions);
+  else autoScroll.addAbove(() => renderPage(view, actions));
+  firstRendered = firstTurn;
   autoScroll.follow();
   if (first > 0) whenIdle(() => { renderedTurns += MORE_TURNS; requestRender(); });
+  else if (autoScroll.isNearStart || answersEarlier()) actions.loadEarlier();
+}
+
+/** Whether a reply is in progress to a message that is not loaded. */
+function answersEarlier() {
+  return [...state().partialReplies.keys()].some((id) => !state().messages.has(id));
 }
 
 /** @type {(action: () => void) => void} */

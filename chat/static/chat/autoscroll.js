@@ -1,15 +1,17 @@
-// Keeps the transcript scrolled to its end while the reader is at the end.
+// Keeps the transcript scrolled to its end while the reader is at the end, else to what the reader sees.
 
 const NEAR_PX = 48;
 
 export class AutoScroll {
   isAtEnd = true;
+  /** Whether less than a screen is left above. */
+  isNearStart = true;
   #top = 0;
 
   /**
    * @param {HTMLElement} scroller
    * @param {HTMLElement} content
-   * @param {() => void} onChange called when isAtEnd changes
+   * @param {() => void} onChange called when isAtEnd changes, and when the reader comes near the start
    */
   constructor(scroller, content, onChange) {
     this.scroller = scroller;
@@ -26,6 +28,14 @@ export class AutoScroll {
     this.#update();
   }
 
+  /** Make a change that adds content above, without moving what the reader sees. @param {() => void} change */
+  addAbove(change) {
+    const { scroller } = this;
+    const below = scroller.scrollHeight - scroller.scrollTop;
+    change();
+    if (!this.isAtEnd) scroller.scrollTop = scroller.scrollHeight - below;
+  }
+
   /** Scroll to the end and stay there. */
   jump() {
     this.#set(true);
@@ -39,6 +49,9 @@ export class AutoScroll {
     const isScrolledUp = scrollTop < this.#top;
     this.#top = scrollTop;
     if (isNear || isScrolledUp) this.#set(isNear);
+    const wasNearStart = this.isNearStart;
+    this.isNearStart = scrollTop < clientHeight;
+    if (this.isNearStart && !wasNearStart) this.onChange();
   }
 
   #set(/** @type {boolean} */ isAtEnd) {

@@ -15,7 +15,7 @@ const RESPONSE_TIMEOUT_MS = 10_000;
 const RESEND_MS = 3000;
 const POLICY_VIOLATION = 1008; // the session expired or does not exist
 /** Error codes after which sending the same message again is pointless. */
-export const PERMANENT_ERRORS = ["message.empty", "message.too_long", "message.invalid"];
+export const PERMANENT_ERRORS = ["message.empty", "message.too_long", "message.invalid", "session.full"];
 
 /** A random UUID. crypto.randomUUID is missing on pages served without TLS. */
 export function uuid() {
@@ -31,9 +31,9 @@ export class ChatClient {
   /** @type {Map<string, string>} id → text of messages not accepted yet */ #outbox = new Map();
   /** @type {Set<number>} seq of messages received beyond a gap */ #beyondGap = new Set();
   /** @type {{id: string, length: number} | null} the reply being streamed */ #reply = null;
-  #lastSeq = 0; // every message up to this one has been received
+  #firstSeq = 1; #lastSeq = 0; // every message from #firstSeq to #lastSeq has been received
   #unknownReply = ""; // id of a reply whose start was missed and for which a resync was requested
-  #ready = false; #syncing = false; #attempt = 0; #retryTimer = 0; #responseTimer = 0;
+  #ready = false; #syncing = false; #loadingEarlier = false; #attempt = 0; #retryTimer = 0; #responseTimer = 0;
 
   /**
    * @param {{url: string, token?: string, pending?: {id: string, msg: string}[],
@@ -83,6 +83,13 @@ export class ChatClient {
     this.#transmit({ type: "session.sync", after: this.#lastSeq });
   }
 
+  /** Ask for the messages before those received. onFrame gets session.messages. */
+  loadEarlier() {
+    if (!this.#ready || this.#loadingEarlier || this.#firstSeq === 1) return;
+    this.#loadingEarlier = true;
+    this.#transmit({ type: "session.history", before: this.#firstSeq });
+  }
+
   #transmit(/** @type {Frame} */ frame) {
     if (this.#socket?.readyState !== 1) return;
     this.#socket.send(JSON.stringify(frame));
@@ -97,15 +104,21 @@ export class ChatClient {
   #receive(/** @type {Frame} */ frame) {
     clearTimeout(this.#responseTimer);
     if (frame.type === "session.ready") this.#resume(frame);
+    else if (frame.type === "session.messages") this.#addEarlier(frame);
     else if (frame.message) this.#addMessage(frame.message);
     else if (frame.type === "reply.started") this.#reply = { id: frame.id, length: 0 };
     else if (frame.type === "reply.delta") this.#checkOffset(frame);
     else if (frame.type === "error" && this.#outbox.has(frame.ref)) this.#handleRejection(frame);
+    else if (frame.type === "error") this.#retryRequest();
     this.onFrame(frame);
   }
 
-  #resume(/** @type {Frame} */ { messages, reply, recovered }) {
-    if (!recovered) { this.#lastSeq = 0; this.#beyondGap.clear(); }
+  #resume(/** @type {Frame} */ { messages, reply, recovered, has_earlier }) {
+    if (!recovered || has_earlier) {
+      this.#firstSeq = messages[0]?.seq ?? 1;
+      this.#lastSeq = this.#firstSeq - 1;
+      this.#beyondGap.clear();
+    }
     this.#syncing = true; // a gap inside these messages must not request another resync
     for (const message of messages) this.#addMessage(message);
     this.#syncing = false;
@@ -114,6 +127,11 @@ export class ChatClient {
     this.#attempt = 0;
     this.onConnection({ phase: "open" });
     for (const [id, msg] of this.#outbox) this.#transmit({ type: "message.send", id, msg });
+  }
+
+  #addEarlier(/** @type {Frame} */ { before, messages }) {
+    this.#loadingEarlier = false;
+    if (before === this.#firstSeq) this.#firstSeq = messages[0]?.seq ?? 1;
   }
 
   #addMessage(/** @type {{id: string, seq: number}} */ { id, seq }) {
@@ -130,6 +148,15 @@ export class ChatClient {
     else if (known || id !== this.#unknownReply) { this.#unknownReply = id; this.sync(); }
   }
 
+  /** A request other than a message failed, perhaps session.sync. */
+  #retryRequest() {
+    this.#loadingEarlier = false;
+    if (!this.#syncing) return;
+    this.#syncing = false;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = Number(setTimeout(() => this.sync(), RESEND_MS));
+  }
+
   #handleRejection(/** @type {Frame} */ { ref, code }) {
     clearTimeout(this.#retryTimer);
     if (PERMANENT_ERRORS.includes(code)) this.#outbox.delete(ref);
@@ -140,7 +167,7 @@ export class ChatClient {
     const socket = this.#socket;
     this.#socket = null;
     if (socket) { socket.onmessage = socket.onclose = null; socket.close(); }
-    this.#ready = this.#syncing = false;
+    this.#ready = this.#syncing = this.#loadingEarlier = false;
     for (const timer of [this.#responseTimer, this.#retryTimer]) clearTimeout(timer);
     if (permanently) return this.onConnection({ phase: "closed" });
     const delay = Math.min(RETRY_MS.first * 2 ** this.#attempt++, RETRY_MS.longest) * (0.5 + Math.random() / 2);

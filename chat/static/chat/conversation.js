@@ -31,6 +31,7 @@ export class Conversation {
   open() { this.client.open(); }
   close() { this.client.close(); }
   sync() { this.client.sync(); }
+  loadEarlier() { this.client.loadEarlier(); }
   extend() { this.client.extend(); }
   dismiss() { this.dispatch({ type: "local.dismissed" }); }
 

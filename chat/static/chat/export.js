@@ -6,11 +6,11 @@ import { turns } from "./turns.js";
 
 /** @typedef {{source: string, msg: string, timestamp: string, error?: {code: string, detail: string}}} ExportedMessage */
 
-/** Download a conversation. Its messages come from the state if it is open, else from the server.
+/** Download a conversation. Its messages come from the state if it has all of them, else from the server.
  * @type {(session: import("./storage.js").StoredSession, format: "markdown" | "json",
  *   state: import("./state.js").State | null) => Promise<void>} */
 export async function exportConversation(session, format, state) {
-  const messages = state ? visibleMessages(turns(state)) : await fetchMessages(session.token);
+  const messages = state && !state.hasEarlier ? visibleMessages(turns(state)) : await fetchMessages(session.token);
   const name = title(session);
   if (format === "json") download(`${name}.json`, "application/json", toJson(name, messages));
   else download(`${name}.md`, "text/markdown", toMarkdown(name, messages));

@@ -1,5 +1,7 @@
 // The page's HTTP requests. A token travels in a header, never in a URL.
 
+import { errorMessage } from "./i18n.js";
+
 const resolve = (/** @type {string} */ path) => new URL(path, document.baseURI);
 
 /** @type {(method: string, path: string, headers: Record<string, string>, body?: string) => Promise<Response>} */
@@ -22,7 +24,7 @@ export async function createSession(name) {
   if (response.status === 429) throw new Error(gettext("Too many new conversations. Wait a minute and try again."));
   if (response.status === 400) throw new Error(gettext("Enter a valid name."));
   const { code } = await response.json().catch(() => ({}));
-  if (code === "store.full") throw new Error(gettext("The server has no room for new conversations right now. Try again later."));
+  if (code === "store.full") throw new Error(errorMessage({ code, detail: "" }));
   throw new Error(gettext("The server can't start a conversation right now. Try again shortly."));
 }
 

@@ -20,9 +20,12 @@ export const EXPIRY_WARNING_MS = 5 * 60_000;
 /** @type {(state: import("./state.js").State, expiresAt: number, actions: NoticeActions) => unknown} */
 export function noticesTemplate(state, expiresAt, actions) {
   return html`
-    ${state.ended ? endedTemplate(state.ended, actions) : [connectionTemplate(state, actions), expiryTemplate(state, expiresAt, actions)]}
+    ${state.ended || isFull(state) ? endedTemplate(state.ended || "session.full", actions) : [connectionTemplate(state, actions), expiryTemplate(state, expiresAt, actions)]}
     ${state.notice ? errorTemplate(state.notice, actions) : nothing}`;
 }
+
+/** @type {(state: import("./state.js").State) => boolean} */
+const isFull = ({ outbox }) => outbox.some(({ error }) => error?.code === "session.full");
 
 /** @type {(ended: string, actions: NoticeActions) => unknown} */
 function endedTemplate(ended, actions) {

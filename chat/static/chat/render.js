@@ -40,8 +40,10 @@ export function renderPage(view, actions) {
   render(sidebarTemplate(sessions, session?.token ?? null, actions), element("sidebar"));
   render(barTemplate(name, view.isSidebarOpen, sessions.length > 0, actions), element("bar"));
   if (view.isMarkdownReady || !view.turns.some((turn) => turn.reply)) {
-    const isNew = state.session && !view.turns.length && !state.ended;
-    render(isNew ? greetingTemplate(state.session) : transcriptTemplate(view.turns, view.first, actions), element("turns"));
+    const isNew = state.session && !view.turns.length && !state.ended && !state.hasEarlier;
+    const earlier = state.hasEarlier && view.first === 0 && !state.ended ? earlierTemplate(actions) : nothing;
+    const transcript = transcriptTemplate(view.turns, view.first, actions);
+    render(isNew ? greetingTemplate(state.session) : html`${earlier}${transcript}`, element("turns"));
   }
   render(noticesTemplate(state, view.expiresAt, actions), element("notices"));
   render(view.isAtEnd ? nothing : jumpTemplate(actions), element("jump"));
@@ -57,6 +59,12 @@ function windowTitle(name, unread) {
 /** @type {(session: import("./state.js").Session | null) => unknown} */
 function greetingTemplate(session) {
   return html`<p class="greeting" dir="auto">${format(gettext("Hi %(name)s, what would you like to talk about?"), { name: session?.name })}</p>`;
+}
+
+/** Earlier messages load when one scrolls; this button is for keyboards and after an error.
+ * @type {(actions: Actions) => unknown} */
+function earlierTemplate(actions) {
+  return html`<p class="earlier"><button type="button" class="button small" @click=${actions.loadEarlier}>${gettext("Load earlier messages")}</button></p>`;
 }
 
 /** @type {(actions: Actions) => unknown} */

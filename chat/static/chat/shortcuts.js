@@ -6,7 +6,7 @@ const ALT = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌥" : "Alt";
 export const SHORTCUTS = () => [
   { keys: ["Enter"], description: gettext("Send the message") },
   { keys: ["Shift", "Enter"], description: gettext("Insert a new line") },
-  { keys: ["Esc"], description: gettext("Stop the reply, or close what is open") },
+  { keys: ["Esc"], description: gettext("Stop the reply or close the dialog") },
   { keys: ["/"], description: gettext("Go to the message box") },
   { keys: [ALT, "↑"], description: gettext("Edit and resend your last message") },
   { keys: [ALT, "↓"], description: gettext("Jump to the latest message") },

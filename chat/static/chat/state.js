@@ -8,7 +8,7 @@ import { PERMANENT_ERRORS } from "./client.js";
 
 /** @typedef {{code: string, detail: string, retryable?: boolean}} ErrorInfo */
 /**
- * @typedef {object} Message as the server sends it; a replaced one has only id, seq and replaced_by
+ * @typedef {object} Message as the server sends it; a replaced one has only id, seq, replaced_by and replaces
  * @property {string} id
  * @property {number} seq
  * @property {"human"|"bot"} [source]
@@ -39,7 +39,9 @@ import { PERMANENT_ERRORS } from "./client.js";
  * @property {Session|null} session
  * @property {string} ended the code that ended the session, or "" while it is active
  * @property {import("./client.js").Connection} connection
- * @property {ReadonlyMap<string, Message>} messages by id
+ * @property {ReadonlyMap<string, Message>} messages by id, from firstSeq on
+ * @property {number} firstSeq
+ * @property {boolean} hasEarlier the session has messages before firstSeq
  * @property {ReadonlyMap<string, PartialReply>} partialReplies by the id of the human message
  * @property {readonly OutboxMessage[]} outbox
  * @property {ErrorInfo|null} notice an error that belongs to no message
@@ -52,6 +54,8 @@ export const EMPTY = Object.freeze({
   ended: "",
   connection: { phase: /** @type {const} */ ("connecting") },
   messages: new Map(),
+  firstSeq: 1,
+  hasEarlier: false,
   partialReplies: new Map(),
   outbox: [],
   notice: null,
@@ -59,15 +63,26 @@ export const EMPTY = Object.freeze({
 
 /** @type {Record<string, (state: State, event: Event) => State>} */
 const REDUCERS = {
-  "session.ready": (state, { name, session_start, expires_at, limits, messages, reply, recovered }) => ({
+  "session.ready": (state, { name, session_start, expires_at, limits, messages, reply, recovered, has_earlier }) => ({
     ...state,
     session: { name, session_start, expires_at, limits },
     ended: "",
     notice: null,
-    messages: addMessages(recovered ? state.messages : new Map(), messages),
+    ...(recovered && !has_earlier
+      ? { messages: addMessages(state, messages) }
+      : { messages: byId(messages), firstSeq: messages[0]?.seq ?? 1, hasEarlier: has_earlier }),
     partialReplies: resumePartials(state, messages, reply),
     outbox: withoutIds(state.outbox, messages),
   }),
+  "session.messages": (state, { before, messages, has_earlier }) =>
+    before === state.firstSeq
+      ? {
+        ...state,
+        messages: new Map([...byId(messages), ...state.messages]),
+        firstSeq: messages[0]?.seq ?? 1,
+        hasEarlier: has_earlier,
+      }
+      : state,
   "session.expiring": (state, { expires_at }) =>
     state.session ? { ...state, session: { ...state.session, expires_at } } : state,
   "session.expired": (state) => ({ ...state, ended: "session.expired", partialReplies: new Map() }),
@@ -75,7 +90,7 @@ const REDUCERS = {
   "message.accepted": (state, { message }) => ({
     ...state,
     session: extendBy(state.session, message),
-    messages: addMessages(state.messages, [message]),
+    messages: addMessages(state, [message]),
     outbox: withoutIds(state.outbox, [message]),
   }),
 
@@ -168,11 +183,14 @@ const withoutRequests = (partials) => notStopping([...partials].filter(([, { pha
 /** @type {(entries: [string, PartialReply][]) => ReadonlyMap<string, PartialReply>} */
 const notStopping = (entries) => new Map(entries.map(([replyTo, reply]) => [replyTo, { ...reply, stopping: false }]));
 
-/** @type {(known: ReadonlyMap<string, Message>, added: Message[]) => ReadonlyMap<string, Message>} */
-function addMessages(known, added) {
+/** @type {(messages: Message[]) => Map<string, Message>} */
+const byId = (messages) => new Map(messages.map((message) => [message.id, message]));
+
+/** @type {(state: State, added: Message[]) => ReadonlyMap<string, Message>} */
+function addMessages({ messages: known, firstSeq }, added) {
   const messages = new Map(known);
   for (const message of added) {
-    if (!messages.get(message.id)?.replaced_by) messages.set(message.id, message);
+    if (message.seq >= firstSeq && !messages.get(message.id)?.replaced_by) messages.set(message.id, message);
   }
   return messages;
 }
@@ -186,7 +204,7 @@ function commit(state, message) {
   partialReplies.delete(replyTo);
   // A failed attempt to replace a reply: the old one stays.
   const notice = (message.replaced_by && message.error) || state.notice;
-  return { ...state, notice, session: extendBy(state.session, message), messages: addMessages(state.messages, [message]), partialReplies };
+  return { ...state, notice, session: extendBy(state.session, message), messages: addMessages(state, [message]), partialReplies };
 }
 
 /** Every message restarts the session's time to live.

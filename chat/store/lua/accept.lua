@@ -9,7 +9,10 @@ if known then
   return {'ok', 'message', message_at(known), 'new', false, 'sockets', open_sockets}
 end
 local now = now_ms()
-local refused = check_pending(arg.max_pending) or check_rate(arg.per_minute, now)
+local refused = check_space() or check_pending(arg.max_pending) or check_rates(now,
+  {rate, arg.per_minute, 1},
+  {address_messages, arg.per_minute_per_ip, 1},
+  {address_bytes, arg.bytes_per_minute_per_ip, #arg.body})
 if refused then
   return refused
 end

@@ -5,11 +5,11 @@ if used and limit > 0 and used * 100 > limit * arg.full_percent then
   return {'full_store'}
 end
 local now = now_ms()
-local refused = check_rate(arg.per_minute, now)
+local refused = check_rates(now, {rate, arg.per_minute, 1})
 if refused then
   return refused
 end
 redis.call('JSON.SET', document, '$', with_members(arg.body, 'session_start', now))
 expire_at(now + arg.ttl_ms)
-count_figure('begun', now)
+count_figure('created', now)
 return {'ok', 'created_ms', now, 'expires_ms', now + arg.ttl_ms}

@@ -1,5 +1,6 @@
 #!lua flags=no-writes
--- Load a session at one moment, with the messages after `after`, whose id is `known` or ''.
+-- Load a session at one moment, with a page of its messages after `after`, whose id is `known` or '', and
+-- before `before`.
 if not session_exists() then
   return {'unknown'}
 end
@@ -11,6 +12,26 @@ local function is_known(id)
   return tonumber(seq or 0) == after
 end
 local recovered = after <= length and (arg.known == '' or is_known(arg.known))
+local first, last = (recovered and after or 0) + 1, math.min(tonumber(arg.before) - 1, length)
+
+-- The newest or oldest messages of the range, up to both limits of a page, but at least one. Returns them
+-- as JSON, and whether the range has more.
+local function page()
+  local messages, bytes = {}, 0
+  local most, most_bytes = tonumber(arg.page_messages), tonumber(arg.page_bytes)
+  local is_newest = arg.page_end == 'newest'
+  for index = 0, last - first do
+    local message = #messages < most and message_at(is_newest and last - index or first + index)
+    bytes = bytes + (message and #message or 0)
+    if not message or #messages > 0 and bytes > most_bytes then
+      return messages, true
+    end
+    table.insert(messages, is_newest and 1 or #messages + 1, message)
+  end
+  return messages, false
+end
+
+local messages, is_truncated = page()
 local pending = redis.call('LRANGE', mailbox, 0, -1)
 local is_held = pending[1] and redis.call('EXISTS', lease) == 1
 local reply = is_held and redis.call('HGET', work, 'reply')
@@ -22,7 +43,8 @@ local retry_at = is_held and redis.call('HGET', work, 'retry_at') or now
 return {
   'ok',
   'head', redis.call('JSON.GET', document, '$.name', '$.session_start'),
-  'messages', messages_after(recovered and after or 0),
+  'messages', '[' .. table.concat(messages, ',') .. ']',
+  'is_truncated', is_truncated,
   'expires_ms', redis.call('PEXPIRETIME', document),
   'remaining_ms', redis.call('PTTL', document),
   'last_seq', length,

@@ -57,9 +57,8 @@ local function message_at(seq)
 end
 
 -- Insert members with whole numbers at the start of a JSON object that has at least one member.
--- This is text, and the only place where JSON is put together so: decoding and encoding the object
--- with cjson would turn empty arrays into objects, lose digits of numbers and change escapes, but the
--- document must hold exactly what the server wrote.
+-- It edits the text: decoding and encoding the object with cjson would turn empty arrays into objects,
+-- lose digits of numbers and change escapes, but the document must contain exactly what the server wrote.
 local function with_members(body, ...)
   local members = {}
   for i = 1, select('#', ...), 2 do
@@ -74,24 +73,40 @@ local function append(body, now)
   local seq = message_count() + 1
   local message = with_members(body, 'seq', seq, 'timestamp', now)
   redis.call('JSON.ARRAPPEND', document, '$.messages', message)
+  redis.call('HINCRBY', ids, 'bytes', #message)
   return seq, message
 end
 
--- Generic cell rate algorithm: a burst of `limit`, then one every `60 s / limit`. Counts one request,
--- or returns an error reply. https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
-local function check_rate(limit, now)
-  local interval = 60000 / limit
-  local arrival = math.max(tonumber(redis.call('GET', rate) or 0), now)
-  local wait = arrival + interval - 60000 - now
-  if wait > 0.5 then
-    return {'limited', 'retry_after_ms', math.ceil(wait)}
+-- Generic cell rate algorithm: a burst of `limit`, then one every `60 s / limit`. Each rate is {key, limit,
+-- cost}. Counts the request in all of them, or in none and returns an error reply.
+-- https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
+local function check_rates(now, ...)
+  local longest_wait, arrivals = 0, {}
+  for index, each in ipairs({...}) do
+    local key, limit, cost = unpack(each)
+    local arrival = math.max(tonumber(redis.call('GET', key) or 0), now) + cost * 60000 / limit
+    longest_wait = math.max(longest_wait, arrival - 60000 - now)
+    arrivals[index] = {key, arrival}
   end
-  redis.call('SET', rate, whole(arrival + interval), 'PX', 60000 + math.ceil(interval))
+  if longest_wait > 0.5 then
+    return {'limited', 'retry_after_ms', math.ceil(longest_wait)}
+  end
+  for _, each in ipairs(arrivals) do
+    local key, arrival = unpack(each)
+    redis.call('SET', key, whole(arrival), 'PX', math.max(math.ceil(arrival - now), 1))
+  end
 end
 
 local function check_pending(limit)
   if redis.call('LLEN', mailbox) >= tonumber(limit) then
     return {'busy'}
+  end
+end
+
+local function check_space()
+  local bytes = tonumber(redis.call('HGET', ids, 'bytes') or 0)
+  if message_count() >= tonumber(arg.max_messages) or bytes >= tonumber(arg.max_bytes) then
+    return {'session_full'}
   end
 end
 
@@ -108,16 +123,16 @@ local function record_time(figure, now)
   redis.call('HSET', minute_key(now), 'at:' .. figure, whole(now))
 end
 
--- Whether a worker holds the lease. One that expired while Redis or the worker stood still is still
--- its own, unless another worker has taken the session since.
+-- Whether a worker holds the lease. A lease that expired while Redis or the worker was
+-- paused still counts, unless another worker has taken the session since.
 local function holds_lease(value)
   local holder = redis.call('GET', lease) or redis.call('HGET', work, 'holder')
   return holder == value
 end
 
--- The session waits for a worker from now on. The sweep looks at it at `look_at`.
-local function wait_for_worker(session, now, look_at)
-  redis.call('ZADD', due, whole(look_at), session)
+-- The session waits for a worker from now on. If none takes it, the sweep enqueues it after `due_at`.
+local function wait_for_worker(session, now, due_at)
+  redis.call('ZADD', due, whole(due_at), session)
   redis.call('ZADD', waiting, 'NX', whole(now), session)
 end
 
@@ -137,7 +152,7 @@ local function enqueue(session, message, replaces, now, grace_ms)
   end
 end
 
--- The pace of recent replies is kept for ten minutes after the last one.
+-- The mean duration of recent replies, for queue estimates. Kept for ten minutes after the last one.
 local function record_pace(name, value)
   redis.call('HSET', pace, name, whole(value))
   redis.call('PEXPIRE', pace, 600000)

@@ -16,7 +16,9 @@ if not stored.error and redis.call('HGET', ids, 'last') ~= reply then
   return {'not_last'}
 end
 local now = now_ms()
-local refused = check_pending(arg.max_pending) or check_rate(arg.per_minute, now)
+local refused = check_space() or check_pending(arg.max_pending) or check_rates(now,
+  {rate, arg.per_minute, 1},
+  {address_messages, arg.per_minute_per_ip, 1})
 if refused then
   return refused
 end

@@ -1,6 +1,6 @@
 #!lua
--- Make a session's next reply due now. If nothing waits and the last reply failed, request another in
--- its place.
+-- Make a session's next reply due now. If nothing waits and the last reply failed, request
+-- another one in place of it.
 if not session_exists() then
   return {'unknown'}
 end

@@ -7,10 +7,9 @@ from functools import partial
 import pytest
 
 from tests.client import create_session
-from tests.conftest import HIGH_LIMITS
 from tests.model_stub import ModelStub
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Process, Stack, is_serving, wait_for
+from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack, is_serving, wait_for
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,7 @@ class Target:
     """A web process under attack."""
 
     web: Process
+    redis_url: str
 
     @property
     def url(self) -> str:
@@ -33,20 +33,26 @@ class Target:
 
 
 @pytest.fixture(scope="package")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Target]]:
+def attacked_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with ModelStub() as model:
         environment = HIGH_LIMITS | {
             "MODEL_URL": model.endpoint("huggingface"),
             "MESSAGES_PER_MINUTE": "20",
+            "ADMIN_LOGIN_ATTEMPTS": "5",
         }
         with Stack(tmp_path_factory.mktemp("attacks"), environment) as stack:
             stack.start()
-            targets = {}
-            for name, command in WEB_SERVERS.items():
-                web = stack.run("web", command, {"PORT": str(free_port())})
-                targets[name] = Target(web)
-                wait_for(partial(is_serving, f"{targets[name].url}/healthz"), f"{name} to serve")
-            yield targets
+            yield stack
+
+
+@pytest.fixture(scope="package")
+def servers(attacked_stack: Stack) -> dict[str, Target]:
+    targets = {}
+    for name, command in WEB_SERVERS.items():
+        web = attacked_stack.run("web", command, {"PORT": str(free_port())})
+        targets[name] = Target(web, attacked_stack.redis_url)
+        wait_for(partial(is_serving, f"{targets[name].url}/healthz"), f"{name} to serve")
+    return targets
 
 
 @pytest.fixture(params=list(WEB_SERVERS))

@@ -11,10 +11,9 @@ from websockets.sync.client import connect
 
 from tests.acceptance.service.collector import Collector
 from tests.acceptance.service.production import HOST, Deployment
-from tests.conftest import HIGH_LIMITS
 from tests.model_stub import ModelStub
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Process, Stack, is_serving, wait_for
+from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack, is_serving, wait_for
 
 MODEL_TOKEN = f"hf_{uuid4().hex}"
 

@@ -12,10 +12,9 @@ from uuid import uuid4
 import requests
 
 from chat.cli.processes import procfile_commands
-from tests.conftest import HIGH_LIMITS
 from tests.model_stub import ModelStub
 from tests.ports import free_port
-from tests.processes import ROOT, Process, Stack
+from tests.processes import HIGH_LIMITS, ROOT, Process, Stack
 
 HOST = "chat.example"
 ORIGIN = f"https://{HOST}"

@@ -112,6 +112,22 @@ def test_a_socket_from_another_origin_is_rejected(deployment: Deployment) -> Non
     assert rejected.value.response.status_code == 403
 
 
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", f"{HOST}.evil.example", f"a@{HOST}"])
+def test_a_socket_to_another_host_is_rejected(deployment: Deployment, host: str) -> None:
+    """DNS rebinding: a page of the host itself may connect, so the host must be the site's."""
+    token = post_token(deployment, unused_address()).json()["token"]
+    for port in (deployment.port, deployment.webs[0].port):
+        with pytest.raises(InvalidStatus) as rejected:
+            connect(
+                f"ws://127.0.0.1/chat?token={token}",
+                sock=create_connection(("127.0.0.1", port)),
+                subprotocols=CHAT_V1,
+                origin=Origin(f"http://{host}"),
+                additional_headers={"Host": host},
+            )
+        assert rejected.value.response.status_code in {400, 403}
+
+
 def test_the_page_and_its_files_are_served(deployment: Deployment) -> None:
     page = requests.get(deployment.url, headers=HTTPS, timeout=10)
     assert page.status_code == 200

@@ -28,17 +28,17 @@ def tile(store: Store, name: str) -> Tile:
 
 
 def test_each_outcome_is_counted_once(store: Store) -> None:
-    before = {each: event_count(store, each) for each in ("begun", "accepted", "replied")}
+    before = {each: event_count(store, each) for each in ("created", "accepted", "replied")}
     session = create_session(store)
     message = send_message(store, session)
-    store.run(sessions.accept(session, message.id, "again", limits=LIMITS))
+    store.run(sessions.accept(session, message.id, "again", address="test", limits=LIMITS))
     taken = take_message(store, session)
     for _ in range(2):
         store.run(
             leases.commit(session, taken.lease, new_reply(message.id, id=taken.reply), ttl_s=9)
         )
     assert {each: event_count(store, each) - count for each, count in before.items()} == {
-        "begun": 1,
+        "created": 1,
         "accepted": 1,
         "replied": 1,
     }

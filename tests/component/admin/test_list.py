@@ -25,6 +25,15 @@ from tests.component.conftest import LIMITS, create_session, send_message
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("index")]
 
 
+def test_an_old_name_cannot_reorder_a_page(operator: Client, store: Store) -> None:
+    """New names with such characters are rejected; the document of an old one may have them."""
+    session = create_session(store, f"Ada\u202e{unique_word()}\x1b[2J")
+    for html in (get_html(operator, q=session), get_html(operator, f"{session}/change/")):
+        assert "Ada\\u202e" in html
+        assert "\u202e" not in html
+        assert "\x1b" not in html
+
+
 def list_ids(client: Client, **query: str) -> list[str]:
     """Return the ids of the rows shown, in order."""
     response = client.get(LIST, query)

@@ -95,7 +95,7 @@ def test_a_message_to_regenerate_is_next_in_the_queue(store: Store) -> None:
     session = create_session(store)
     old = add_reply(store, session, failure=ErrorCode.MODEL_TIMEOUT)
     assert old.reply_to is not None
-    store.run(sessions.regenerate(session, old.reply_to, limits=LIMITS))
+    store.run(sessions.regenerate(session, old.reply_to, address="test", limits=LIMITS))
     page = load(store, session)
     assert page.summary.state is State.WAITING
     assert [reply.state for reply in page.pending] == ["next in the queue"]
@@ -146,20 +146,17 @@ def test_a_deleted_session_redirects_to_the_list(store: Store, operator: Client)
     assert operator.get(f"{LIST}*/change/", follow=True).status_code == 200
 
 
-def test_long_transcripts_are_paginated(
-    store: Store, operator: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("chat.operator.session_page.MESSAGES_PER_PAGE", 4)
+def test_long_transcripts_are_paginated(store: Store, operator: Client) -> None:
     session = create_session(store)
-    for number in range(5):
-        add_reply(store, session, f"word{number}")
+    for number in range(102):
+        add_reply(store, session, f"word{number}.")
 
     page = load(store, session)
-    assert [entry.message.seq for entry in page.entries] == [7, 8, 9, 10]
-    assert page.earlier == 7
-    earlier = load(store, session, before=7)
-    assert [entry.message.seq for entry in earlier.entries] == [3, 4, 5, 6]
-    assert "word4" not in get_session_html(operator, session, before="7")
+    assert [entry.message.seq for entry in page.entries] == list(range(5, 205))
+    assert page.earlier == 5
+    earlier = load(store, session, before=5)
+    assert [entry.message.seq for entry in earlier.entries] == [1, 2, 3, 4]
+    assert "word2." not in get_session_html(operator, session, before="5")
     assert get_session_html(operator, session, before="nonsense")
 
 

@@ -79,9 +79,9 @@ def search(store: Store, index: SearchIndex, query: Query) -> list[str]:
         (OneOf("failure", ERROR_CODES, negated=True), "empty idle slow waiting in_progress"),
         (OneOf("failure", frozenset({"model.timeout"})), "failed"),
         (OneOf("last_failure", ERROR_CODES), "failed"),
-        (Between("took", start=15_000), "slow"),
-        (Between("took", end=1_000), "idle failed recovered"),
-        (Between("took", 1_000, 2_000), ""),
+        (Between("reply_ms", start=15_000), "slow"),
+        (Between("reply_ms", end=1_000), "idle failed recovered"),
+        (Between("reply_ms", 1_000, 2_000), ""),
         (Between("last"), "idle failed recovered slow waiting in_progress"),
         (one_of_ids(["not an id"]), ""),
     ],
@@ -174,7 +174,7 @@ def test_only_the_last_messages_of_a_session_are_searched(store: Store, index: S
     session = create_session(store)
     limits = replace(LIMITS, pending=1_000)
     for text in (early, *["more"] * (SEARCHED_MESSAGES - 1), late):
-        store.run(sessions.accept(session, uuid4(), text, limits=limits))
+        store.run(sessions.accept(session, uuid4(), text, address="test", limits=limits))
     only = one_of_ids([session])
     assert search(store, index, Query((only, Words("msg", late)))) == [session]
     assert search(store, index, Query((only, Words("msg", early)))) == []

@@ -14,7 +14,12 @@ from chat.cli.pipe import PipedChat
 
 EXPIRES_AT = "2026-01-01T12:00:00.000Z"
 LOCAL = f"{datetime(2026, 1, 1, 12, tzinfo=UTC).astimezone():%H:%M}"
-READY: Frame = {"type": "session.ready", "name": "Ada", "expires_at": EXPIRES_AT}
+READY: Frame = {
+    "type": "session.ready",
+    "name": "Ada",
+    "expires_at": EXPIRES_AT,
+    "has_earlier": False,
+}
 GREETING = f"Hi Ada, what would you like to talk about?\n{HELP}\n"
 PAUSE: Frame = {"type": "pause"}
 AFTER_TYPING: Frame = {"type": "after typing"}
@@ -160,7 +165,7 @@ async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, Fake
             id="error",
         ),
         pytest.param(
-            (accepted("\x1b]0;owned\x07 red"), completed("\u009b31m")),
+            (accepted("\x1b]0;owned\x07 \u202ered"), completed("\u009b31m\u2066")),
             "> ]0;owned red\nbot: 31m\n> \n",
             id="control characters",
         ),

@@ -4,24 +4,27 @@ from uuid import uuid4
 
 import pytest
 
-from chat.errors import MessageEmpty, MessageInvalid, MessageTooLong, SessionBusy
+from chat.errors import MessageEmpty, MessageInvalid, MessageTooLong, RateLimited, SessionBusy
 from chat.events.delivery import CHANGED, QUEUED
 from chat.protocol import (
     MessageSend,
     ReplyRegenerate,
     ReplyStop,
     SessionExtend,
+    SessionHistory,
+    SessionMessages,
     SessionSync,
 )
 from chat.store import sessions
 from chat.store.client import AsyncStore, Store
 from chat.websocket.handlers import Effects, FrameHandlers
+from chat.websocket.rate_limit import ReadLimits
 from tests.component.conftest import LIMITS, send_message, store_reply, take_message
 
 
 @pytest.fixture
 def handlers(async_store: AsyncStore, session: str) -> FrameHandlers:
-    return FrameHandlers(async_store, LIMITS, session)
+    return FrameHandlers(async_store, LIMITS, ReadLimits(5, 9, 9), session, "192.0.2.1")
 
 
 async def test_a_message_is_stored_enqueued_and_confirmed(
@@ -113,3 +116,31 @@ async def test_a_sync_only_loads(handlers: FrameHandlers) -> None:
 
 async def test_extending_changes_the_session_for_every_tab(handlers: FrameHandlers) -> None:
     assert await handlers.handle(SessionExtend()) == Effects(event=CHANGED)
+
+
+async def test_earlier_messages_are_requested_in_pages(
+    handlers: FrameHandlers, store: Store, session: str
+) -> None:
+    for _ in range(101):
+        send_message(store, session)
+        store_reply(store, session)
+
+    page = (await handlers.handle(SessionHistory(before=202))).frame
+    assert isinstance(page, SessionMessages)
+    assert [message.seq for message in page.messages] == list(range(2, 202))
+    assert (page.before, page.has_earlier) == (202, True)
+    last = (await handlers.handle(SessionHistory(before=2))).frame
+    assert isinstance(last, SessionMessages)
+    assert ([message.seq for message in last.messages], last.has_earlier) == ([1], False)
+    empty = (await handlers.handle(SessionHistory(before=1))).frame
+    assert isinstance(empty, SessionMessages)
+    assert (empty.messages, empty.has_earlier) == ((), False)
+
+
+async def test_loads_are_limited(handlers: FrameHandlers) -> None:
+    for _ in range(5):
+        assert (await handlers.handle(SessionSync(after=0))).load_after == 0
+    with pytest.raises(RateLimited):
+        await handlers.handle(SessionSync(after=0))
+    with pytest.raises(RateLimited):
+        await handlers.handle(SessionHistory(before=1))

@@ -6,13 +6,20 @@ import pytest
 
 from chat.errors import SessionUnknown
 from chat.events.published_frame import PublishedFrame
-from chat.protocol import MessageAccepted, ReplyCompleted, ReplyDelta, ReplyStarted
+from chat.protocol import (
+    MessageAccepted,
+    ReplyCompleted,
+    ReplyDelta,
+    ReplyStarted,
+    SessionReady,
+)
 from chat.store import leases, sessions
 from chat.store.client import AsyncStore, Store
-from chat.websocket.codecs import PlainCodec
+from chat.websocket.codecs import ChatV1Codec, PlainCodec
+from chat.websocket.sync import SocketSync
 from chat.websocket.timers import Timer
-from tests.component.conftest import send_message, store_reply, take_message
-from tests.component.websocket.conftest import open_sync, types
+from tests.component.conftest import LIMITS, send_message, store_reply, take_message
+from tests.component.websocket.conftest import CLIENT_LIMITS, open_sync, types
 
 
 def accepted(store: Store, session: str, text: str = "hello") -> PublishedFrame:
@@ -115,3 +122,59 @@ async def test_an_expiry_warning_is_not_sent_after_the_session_was_extended(
     sync = await open_sync(async_store, session)
     store.run(sessions.extend(session, 600))
     assert types(list(await sync.on_timer(Timer.EXPIRY_WARNING))) == []
+
+
+def exchange(store: Store, session: str, count: int) -> None:
+    for number in range(count):
+        send_message(store, session)
+        store_reply(store, session, f"reply {number}")
+
+
+async def test_a_long_session_opens_with_its_newest_messages(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    exchange(store, session, 101)
+    loaded = await async_store.run(sessions.load(session))
+    ready = SocketSync(async_store, loaded, ChatV1Codec(), CLIENT_LIMITS).open(loaded)[0]
+    assert isinstance(ready, SessionReady)
+    assert [message.seq for message in ready.messages] == list(range(3, 203))
+    assert ready.has_earlier
+
+
+async def test_a_client_that_missed_more_than_a_page_gets_the_newest_one(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    sync = await open_sync(async_store, session)
+    exchange(store, session, 101)
+    frames = await sync.resync()
+    assert types(frames) == ["session.ready"]
+    assert isinstance(frames[0], SessionReady)
+    assert (frames[0].has_earlier, frames[0].recovered) == (True, True)
+    assert await sync.resync() == [], "it has been brought up to date"
+
+
+async def test_a_plain_client_gets_every_reply_that_it_missed(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    sync = await open_sync(async_store, session, PlainCodec())
+    exchange(store, session, 101)
+    frames = await sync.resync()
+    replies = [frame for frame in frames if isinstance(frame, ReplyCompleted)]
+    assert [reply.message.msg for reply in replies] == [f"reply {n}" for n in range(101)]
+    assert await sync.resync() == []
+
+
+async def test_a_reply_replaced_twice_names_the_one_that_it_replaced(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    human = send_message(store, session)
+    replies = [store_reply(store, session)]
+    sync = await open_sync(async_store, session)
+    for _ in range(2):
+        store.run(sessions.regenerate(session, human.id, address="test", limits=LIMITS))
+        replies.append(store_reply(store, session))
+    ready = (await sync.resync())[0]
+    assert isinstance(ready, SessionReady)
+    replaced, current = ready.messages
+    assert (replaced.id, replaced.replaces) == (replies[1].id, replies[0].id)
+    assert (current.id, current.replaces) == (replies[2].id, replies[1].id)

@@ -97,7 +97,7 @@ def test_the_whole_session_is_loaded_if_the_last_replies_were_replaced(
     message = send_message(worker.store, session, "one")
     store_reply(worker.store, session, "first")
     for number in range(8):
-        worker.store.run(sessions.regenerate(session, message.id, limits=LIMITS))
+        worker.store.run(sessions.regenerate(session, message.id, address="test", limits=LIMITS))
         store_reply(worker.store, session, f"first {number}")
     send_message(worker.store, session, "two")
     model = ScriptedModel(["last"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from inference.error_responses import failure_in, failure_of_status, parse_retry_after
+from inference.error_responses import error_in_event, error_of_status, parse_retry_after
 from inference.model_errors import ModelLoading
 
 LOADING = {"error": "Model X is currently loading", "estimated_time": 20.0}
@@ -36,7 +36,7 @@ LOADING = {"error": "Model X is currently loading", "estimated_time": 20.0}
     ],
 )
 def test_a_status_and_a_body_map_to_a_code(status: int, document: Any, code: str) -> None:
-    assert failure_of_status(status, document).code == code
+    assert error_of_status(status, document).code == code
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_status_and_a_body_map_to_a_code(status: int, document: Any, code: str
     ],
 )
 def test_an_error_event_maps_to_a_code(document: Any, code: str) -> None:
-    failure = failure_in(document)
+    failure = error_in_event(document)
     assert failure is not None
     assert failure.code == code
 
@@ -65,7 +65,7 @@ def test_an_error_event_maps_to_a_code(document: Any, code: str) -> None:
     "document", [{}, {"error": None}, {"error": ""}, [], [[]], "error", 3, None]
 )
 def test_a_document_without_an_error_is_no_failure(document: Any) -> None:
-    assert failure_in(document) is None
+    assert error_in_event(document) is None
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_document_without_an_error_is_no_failure(document: Any) -> None:
 def test_an_estimate_that_is_not_a_duration_is_ignored(
     estimate: Any, estimated_s: float | None
 ) -> None:
-    failure = failure_of_status(503, {"error": "currently loading", "estimated_time": estimate})
+    failure = error_of_status(503, {"error": "currently loading", "estimated_time": estimate})
     assert isinstance(failure, ModelLoading)
     assert failure.estimated_time_s == estimated_s
 
@@ -99,5 +99,5 @@ def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | No
 
 
 def test_retry_after_is_set_on_the_error() -> None:
-    assert failure_of_status(429, None, 7.0).retry_after_s == 7.0
-    assert failure_of_status(503, None, 7.0).retry_after_s == 7.0
+    assert error_of_status(429, None, 7.0).retry_after_s == 7.0
+    assert error_of_status(503, None, 7.0).retry_after_s == 7.0

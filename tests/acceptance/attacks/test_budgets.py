@@ -1,0 +1,96 @@
+"""What one visitor and one address may cost, with the limits that a new site has."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+from websockets.sync.client import ClientConnection
+
+from tests.acceptance.attacks.conftest import Target
+from tests.acceptance.attacks.test_websocket_floods import TIMEOUT_S, open_socket
+from tests.model_stub import ModelStub
+from tests.ports import free_port
+from tests.processes import WEB_SERVERS, Stack, is_serving, wait_for
+
+READS_PER_MINUTE = 60
+
+
+@pytest.fixture(scope="module")
+def default_targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Target]]:
+    """Both web servers with default limits, but for conversations that are soon full."""
+    with ModelStub() as model:
+        environment = {
+            "MODEL_URL": model.endpoint("huggingface"),
+            "MAX_SESSION_MESSAGES": "4",
+            "TOKENS_PER_MINUTE_PER_IP": "1000",
+        }
+        with Stack(tmp_path_factory.mktemp("budgets"), environment) as stack:
+            stack.start()
+            targets = {}
+            for name, command in WEB_SERVERS.items():
+                web = stack.run("web", command, {"PORT": str(free_port())})
+                targets[name] = Target(web, stack.redis_url)
+                wait_for(partial(is_serving, f"{targets[name].url}/healthz"), f"{name} to serve")
+            yield targets
+
+
+@pytest.fixture(params=list(WEB_SERVERS))
+def site(default_targets: dict[str, Target], request: pytest.FixtureRequest) -> Target:
+    return default_targets[request.param]
+
+
+def receive(client: ClientConnection, *types: str) -> dict[str, Any]:
+    while (frame := json.loads(client.recv(TIMEOUT_S)))["type"] not in types:
+        pass
+    return dict(frame)
+
+
+def test_reading_the_history_again_and_again_is_refused(site: Target) -> None:
+    url = f"{site.url}/refresh_token?token={site.create_session()}"
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: requests.get(url, timeout=TIMEOUT_S), range(80)))
+    statuses = [response.status_code for response in found]
+    assert set(statuses) == {200, 429}
+    # A window may end in the middle.
+    assert READS_PER_MINUTE <= statuses.count(200) <= 80
+    refused = next(response for response in found if response.status_code == 429)
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+
+
+def test_a_socket_that_loops_over_its_history_is_refused_and_stays_open(site: Target) -> None:
+    with open_socket(site, site.create_session()) as client:
+        received = []
+        for _ in range(READS_PER_MINUTE + 20):
+            client.send(json.dumps({"type": "session.sync", "after": 0}))
+            received.append(receive(client, "session.ready", "error"))
+        codes = [frame["code"] for frame in received if frame["type"] == "error"]
+        assert set(codes) == {"rate.limited"}
+        client.send(json.dumps({"type": "message.send", "id": str(uuid4()), "msg": "hello"}))
+        assert receive(client, "message.accepted")
+
+
+def test_a_full_conversation_says_so_and_another_one_works(site: Target) -> None:
+    with open_socket(site, site.create_session()) as client:
+        for _ in range(2):
+            client.send(json.dumps({"type": "message.send", "id": str(uuid4()), "msg": "hello"}))
+            assert receive(client, "reply.completed", "reply.failed")
+        client.send(json.dumps({"type": "message.send", "id": str(uuid4()), "msg": "hello"}))
+        error = receive(client, "error")
+    assert error["code"] == "session.full"
+    with open_socket(site, site.create_session()) as client:
+        assert receive(client, "session.ready")
+
+
+def test_unknown_tokens_are_refused_without_asking_redis(site: Target) -> None:
+    statuses = [
+        requests.get(f"{site.url}/refresh_token?token={uuid4()}", timeout=TIMEOUT_S).status_code
+        for _ in range(140)
+    ]
+    assert set(statuses) == {400, 429}
+    with open_socket(site, str(uuid4())) as client:
+        assert receive(client, "error")["code"] == "rate.limited"
