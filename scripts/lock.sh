@@ -15,4 +15,5 @@ lock() {
 upgrade=${1:-}
 lock requirements requirements.txt requirements-tracing.txt
 lock requirements-embedded --no-deps requirements-embedded.txt
+lock requirements-node requirements-node.txt
 lock requirements-dev --constraint requirements.lock requirements.txt requirements-dev.txt

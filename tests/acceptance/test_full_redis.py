@@ -22,8 +22,12 @@ def site(new_stack: NewStack) -> Stack:
 
 
 def set_used_share(site: Stack, share: float) -> None:
-    """Set `maxmemory` so that this share of it is used."""
+    """Set `maxmemory` so that this share of it is used.
+
+    The memory of connections varies by some hundred kilobytes, so that the rest must be larger.
+    """
     with redis.Redis.from_url(site.redis_url, protocol=2) as client:
+        client.setrange("ballast", 50_000_000, "x")
         used: Any = client.info("memory")
         client.config_set("maxmemory", round(used["used_memory"] / share))
 

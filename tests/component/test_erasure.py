@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from chat.schemas import session_id
-from chat.store import erasure, sessions
+from chat.store import cluster, erasure, sessions
 from chat.store.client import Store
 from chat.store.erasure import Outcome
 from tests.component.conftest import LIMITS
@@ -63,6 +63,17 @@ def rewrites(store: Store) -> int:
     return int(store.redis.info("persistence")["aof_rewrites"])
 
 
+def wait_for_expiries(store: Store) -> None:
+    """Wait until every recorded deletion is in the past by Redis' clock."""
+
+    def is_past() -> bool:
+        seconds, microseconds = store.redis.time()
+        now_ms = seconds * 1000 + microseconds // 1000
+        return int(store.redis.zcount("chat:deletions", now_ms, "+inf")) == 0
+
+    wait_for(is_past, "the sessions to expire", 5)
+
+
 def wait_until_erased(store: Store, site: Stack) -> None:
     """Call the task as beat does, until the last rewrite is complete."""
 
@@ -89,7 +100,7 @@ def test_the_texts_of_a_deleted_session_leave_all_files(site: Stack, store: Stor
 def test_the_texts_of_an_expired_session_leave_all_files(site: Stack, store: Store) -> None:
     session = begin_conversation(store, ttl_s=0.3)
     assert store.run(erasure.load()).oldest_deletion_s is None, "it has not expired yet"
-    wait_for(lambda: store.run(erasure.load()).oldest_deletion_s is not None, "the expiry", 5)
+    wait_for_expiries(store)
     assert not store.redis.exists(f"chat:{{{session}}}:document")
     assert files_with(site, TEXT)
 
@@ -106,7 +117,7 @@ def test_the_texts_of_expired_sessions_leave_also_if_redis_has_not_noticed_them(
         pipeline.execute()
     for _ in range(20):
         begin_conversation(store, ttl_s=0.2)
-    wait_for(lambda: store.run(erasure.load()).oldest_deletion_s is not None, "the expiry", 5)
+    wait_for_expiries(store)
 
     wait_until_erased(store, site)
 
@@ -126,6 +137,16 @@ def test_nothing_is_rewritten_while_nothing_is_deleted(store: Store) -> None:
     before = rewrites(store)
     erase(store)
     assert rewrites(store) == before
+
+
+def test_deletions_do_not_pile_up_without_rewrites(store: Store) -> None:
+    for number in range(1, 50):
+        store.redis.zadd("chat:deletions", {str(number): number})
+    begin_conversation(store)
+    store.run(cluster.sweep(1))
+    due = store.redis.zrange("chat:deletions", 0, -1)
+    assert due[:2] == ["1", "49"]
+    assert len(due) == 3, "the expiry of the conversation is kept"
 
 
 def test_rewrites_keep_their_interval(store: Store) -> None:

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent.parent
 REQUIREMENTS = {
     "requirements.lock": ("requirements.txt", "requirements-tracing.txt"),
     "requirements-embedded.lock": ("requirements-embedded.txt",),
+    "requirements-node.lock": ("requirements-node.txt",),
     "requirements-dev.lock": (
         "requirements.txt",
         "requirements-tracing.txt",
@@ -48,8 +49,9 @@ def test_every_locked_package_has_hashes_and_no_address(lock: str) -> None:
 
 
 def test_only_the_locks_are_installed() -> None:
-    installed = (ROOT / "scripts" / "install.sh").read_text()
-    assert "--require-hashes" in installed
-    assert set(re.findall(r"-r (\S+)", installed)) == set(REQUIREMENTS)
+    scripts = [(ROOT / "scripts" / name).read_text() for name in ("install.sh", "node_modules.sh")]
+    assert all("--require-hashes" in script for script in scripts)
+    installed = {file for script in scripts for file in re.findall(r"-r (\S+)", script)}
+    assert installed == set(REQUIREMENTS)
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert re.search(r"pip install .*--require-hashes .*-r requirements\.lock$", dockerfile, re.M)

@@ -8,6 +8,12 @@ for _, session in ipairs(found) do
   wait_for_worker(session, now, now + arg.again_ms)
 end
 redis.call('ZREMRANGEBYSCORE', all_sockets, '-inf', whole(now - arg.socket_timeout_ms))
+-- Of the deletions before now, the first says since when Redis' files contain deleted texts, and the
+-- last whether a rewrite was too early. Without rewrites, the others would pile up.
+local deleted = redis.call('ZCOUNT', deletions, '-inf', whole(now))
+if deleted > 2 then
+  redis.call('ZREMRANGEBYRANK', deletions, 1, deleted - 2)
+end
 count_figure('swept', now)
 redis.call('HSET', minute_key(now),
   'sockets', redis.call('ZCARD', all_sockets), 'waiting', redis.call('ZCARD', due))
