@@ -4,7 +4,7 @@ A client without an Origin header is not a browser, so no other site's page cont
 """
 
 from typing import Any
-from urllib.parse import ParseResult, urlparse
+from urllib.parse import urlparse
 
 from channels.security.websocket import OriginValidator
 
@@ -18,14 +18,17 @@ class SameOriginValidator(OriginValidator):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         headers = dict(scope["headers"])
-        if b"origin" not in headers or _is_same(headers[b"origin"], headers.get(b"host", b"")):
+        origin, host = headers.get(b"origin"), headers.get(b"host", b"")
+        if origin is None or self._is_allowed(origin.decode("latin-1"), host.decode("latin-1")):
             return await self._application(scope, receive, send)
-        return await super().__call__(scope, receive, send)
+        # Channels' WebsocketDenier would first subscribe to the channel layer.
+        await receive()
+        return await send({"type": "websocket.close"})
 
-    def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
-        # Channels would accept a missing origin; a malformed one arrives here as None, too.
-        return parsed_origin is not None and self.validate_origin(parsed_origin)
-
-
-def _is_same(origin: bytes, host: bytes) -> bool:
-    return urlparse(origin.decode("latin-1")).netloc.lower() == host.decode("latin-1").lower()
+    def _is_allowed(self, origin: str, host: str) -> bool:
+        try:
+            parsed = urlparse(origin)
+            is_same = bool(parsed.netloc) and parsed.netloc.lower() == host.lower()
+            return is_same or self.validate_origin(parsed)
+        except ValueError:  # such as "http://[", or a port that is no number
+            return False
