@@ -1,4 +1,4 @@
-"""Two patches of daphne, applied if it is the server of this process.
+"""Three patches of daphne, applied if it is the server of this process.
 
 Close codes: autobahn lets applications close with 1000 and 3000 to 4999 only, and daphne drops the
 reason (https://github.com/django/daphne/issues/374). The API closes with 1008 and a reason, as on
@@ -7,6 +7,9 @@ other ASGI servers.
 Shutdown: daphne cancels the application of every connection. `Server.kill_all_applications` (4.2.3)
 raises KeyError at the first connection that has none, such as the HTTP request of a WebSocket's
 handshake, which stays listed for about a second; then no application is cancelled at all.
+
+Forms: Twisted parses multipart bodies, although daphne never uses the result, and answers an
+invalid one with an empty 400 that the application never sees.
 """
 
 import asyncio
@@ -21,6 +24,7 @@ def apply() -> None:
     if "daphne.server" in sys.modules:
         _allow_standard_close_codes()
         _cancel_every_application()
+        _leave_forms_to_django()
 
 
 def _allow_standard_close_codes() -> None:
@@ -51,3 +55,9 @@ def _cancel_every_application() -> None:
         return kill_all_applications(self)
 
     Server.kill_all_applications = kill_running_applications
+
+
+def _leave_forms_to_django() -> None:
+    from twisted.web import http
+
+    http._getMultiPartArgs = lambda content, ctype: {}
