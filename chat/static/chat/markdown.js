@@ -6,6 +6,8 @@ import { codeBlock, appendCode, highlightCode } from "./code_block.js";
 
 /** Each turn has a heading of level 2. Headings in replies start at 3 and skip no level (WCAG heading order). */
 const TURN_HEADING = 2;
+/** Levels of tokens, of which a list has two. The renderer and the browser recurse into each. */
+const MAX_DEPTH = 100;
 let previousLevel = TURN_HEADING;
 const ALLOWED = {
   ALLOWED_TAGS: [
@@ -51,10 +53,12 @@ export class Blocks {
   constructor(host) { this.host = host; }
 
   /** Render the text. Until it is final, its last block may still change and is not highlighted.
+   * Throws RangeError if it is nested too deeply.
    * @param {string} text
    * @param {boolean} isFinal */
   update(text, isFinal) {
     const tokens = marked.lexer(text).filter((token) => token.type !== "space");
+    if (isDeeperThan(MAX_DEPTH, tokens)) throw new RangeError("The text is nested too deeply");
     const isOpen = (/** @type {number} */ index) => !isFinal && index === tokens.length - 1;
     let same = 0;
     while (this.#isSame(same, tokens[same], isOpen(same))) same += 1;
@@ -107,6 +111,11 @@ function extendParagraph({ nodes, inline }, tokens) {
     paragraph.append(fragment);
   }
   return true;
+}
+
+/** @type {(depth: number, tokens: Token[]) => boolean} */
+function isDeeperThan(depth, tokens) {
+  return tokens.some((token) => depth === 0 || isDeeperThan(depth - 1, "items" in token ? token.items : "tokens" in token ? token.tokens ?? [] : []));
 }
 
 /** @type {(token: Token) => ChildNode[]} */
