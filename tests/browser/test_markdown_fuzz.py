@@ -167,6 +167,7 @@ LONG_CHARS = 4000
 RENDER = """async ([prefixes, text]) => {
   const host = document.querySelector("reply-text");
   const start = performance.now();
+  window.violations = [];
   host.content = { text: "", isFinal: false };
   for (const prefix of prefixes) host.content = { text: prefix, isFinal: false };
   host.content = { text, isFinal: true };

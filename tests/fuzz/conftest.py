@@ -35,10 +35,13 @@ class Server:
         assert is_serving(f"{self.url}/healthz"), "it does not respond"
         output = self.web.output().splitlines()
         lines, self._lines_checked = output[self._lines_checked :], len(output)
-        errors = [
-            number for number, line in enumerate(lines) if any(each in line for each in SERIOUS)
-        ]
-        assert not errors, "\n".join(lines[errors[0] :][:60])
+        check_log(lines)
+
+
+def check_log(lines: list[str]) -> None:
+    """Fail with the first serious line and those after it."""
+    serious = [number for number, line in enumerate(lines) if any(each in line for each in SERIOUS)]
+    assert not serious, "\n".join(lines[serious[0] :][:60])
 
 
 @pytest.fixture(scope="package")
@@ -52,6 +55,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
                 running[name] = Server(stack.run("web", command, {"PORT": str(free_port())}))
                 wait_for(partial(is_serving, f"{running[name].url}/healthz"), f"{name} to serve")
             yield running
+            for process in stack.processes:
+                check_log(process.output().splitlines())
 
 
 @pytest.fixture(params=list(WEB_SERVERS))

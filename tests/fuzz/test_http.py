@@ -1,4 +1,4 @@
-"""Random HTTP requests to both web servers: what /openapi.json allows, and what nobody allows."""
+"""Random HTTP requests to both web servers: what /openapi.json describes, and anything else."""
 
 import os
 import subprocess
