@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 
 from chat.errors import ChatError
 from chat.events.published_frame import InvalidEvent, PublishedFrame, frames_event, frames_of
-from chat.protocol import Error, InvalidFrame, check_message, check_size, parse_frame
+from chat.protocol import (
+    Error,
+    InvalidFrame,
+    ReplyDelta,
+    check_message,
+    check_size,
+    parse_frame,
+    server_frames,
+)
 from chat.websocket.codecs import ChatV1Codec, PlainCodec
 from chat.websocket.handshake import parse_handshake
 from chat.websocket.origins import SameOriginValidator
@@ -69,11 +77,16 @@ def test_an_event_of_the_channel_layer_is_parsed_or_invalid(event: Any) -> None:
         frames_of(event if isinstance(event, dict) else {"frames": event, "positions": event})
 
 
-@given(st.lists(strategies.frame_texts, max_size=3))
-def test_a_published_frame_arrives_as_it_was_sent(texts: list[str]) -> None:
-    errors = [Error(code=InvalidFrame("").code, detail="…", ref=None) for _ in texts]
-    published = [PublishedFrame.of(error) for error in errors]
-    assert frames_of(frames_event(errors, None)) == published
+deltas = st.builds(
+    ReplyDelta, reply_to=st.uuids(), id=st.uuids(), offset=st.integers(0, 10**6), text=st.text()
+)
+
+
+@given(st.lists(deltas, max_size=3))
+def test_a_published_frame_arrives_as_it_was_sent(sent: list[ReplyDelta]) -> None:
+    received = frames_of(frames_event(sent, None))
+    assert received == [PublishedFrame.of(delta) for delta in sent]
+    assert [server_frames.validate_json(frame.json) for frame in received] == sent
 
 
 subprotocols = st.lists(
