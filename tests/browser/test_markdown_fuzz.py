@@ -1,5 +1,6 @@
 """Random Markdown in the real page: nothing runs, loads or leaves the place of its reply."""
 
+import html
 import os
 from typing import Any
 
@@ -20,6 +21,8 @@ REAL_PAGE = settings(
 )
 
 PAYLOADS = (
+    *("<script>a</", "<pre><b", "<pre>&lt;img src=x onerror=hit()&gt;", "<style>a<!--"),
+    *("<kbd><img/src=x/onerror=hit()//", "<code><svg/onload=hit()//"),
     *(
         "<script>hit()</script>",
         "<img src=x onerror=hit()>",
@@ -179,7 +182,8 @@ RENDER = """async ([prefixes, text]) => {
   const scrolls = ".table-scroll *, figure.code pre *";
   const outside = [...host.querySelectorAll("*")].filter((element) => {
     if (element.matches(scrolls)) return false;
-    const { left, right, top, bottom } = element.getBoundingClientRect();
+    const { left, right, top, bottom, width, height } = element.getBoundingClientRect();
+    if (!width || !height) return false;
     return left < box.left - 1 || right > box.right + 1 ||
       top < box.top - 1 || bottom > box.bottom + 1;
   });
@@ -237,6 +241,10 @@ class Page:
         self._page.on("request", lambda request: self.requests.append(request.url))
         self._page.evaluate(PREPARE)
 
+    def text(self) -> str:
+        """Return the text of the reply as it is shown."""
+        return self._page.locator("reply-text").inner_text()
+
     def check(self, text: str, prefixes: list[str]) -> None:
         """Render a text and check what became of it."""
         self.requests.clear()
@@ -288,3 +296,12 @@ def test_a_text_too_deep_for_the_renderer_stays_plain(page: Page) -> None:
 def test_known_payloads_are_text_or_harmless_links(page: Page) -> None:
     for payload in PAYLOADS:
         page.check(payload, [payload[:size] for size in range(0, len(payload), 3)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<script>a</", "<pre><b", "x <pre>&lt;img&gt;", "y <kbd><img/src=x/onerror=hit()//", "<b>a"],
+)
+def test_html_is_shown_as_it_was_written(page: Page, text: str) -> None:
+    page.check(f"Look: {text}", [f"Look: {text[:5]}"])
+    assert page.text() == f"Look: {html.unescape(text)}"

@@ -1,6 +1,6 @@
 // Markdown to DOM, block by block: while a reply streams in, only its changed end is rendered again.
 
-import { Marked, Parser } from "../vendor/marked/marked.js";
+import { Marked, Parser, Tokenizer } from "../vendor/marked/marked.js";
 import DOMPurify from "../vendor/dompurify/purify.js";
 import { codeBlock, appendCode, highlightCode } from "./code_block.js";
 
@@ -24,6 +24,14 @@ const escaped = (/** @type {string} */ text) => text.replace(/[&<>"]/g, (sign) =
 const marked = new Marked({
   gfm: true,
   breaks: true,
+  tokenizer: {
+    /** Marked leaves what follows <script> or <pre> unescaped, because it is raw in HTML. Here the tags are text. */
+    tag(src) {
+      const token = Tokenizer.prototype.tag.call(this, src);
+      this.lexer.state.inRawBlock = false;
+      return token;
+    },
+  },
   renderer: {
     html: ({ text }) => escaped(text),
     image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`,
@@ -99,8 +107,8 @@ export class Blocks {
 /** Render again only what follows the last unchanged inline token.
  * @type {(block: Block, tokens: Token[]) => boolean} */
 function extendParagraph({ nodes, inline }, tokens) {
-  const paragraph = /** @type {Element} */ (nodes[0]);
-  if (paragraph.nodeName !== "P") return false;
+  const paragraph = /** @type {Element | undefined} */ (nodes[0]);
+  if (paragraph?.nodeName !== "P") return false;
   if (!inline.length) paragraph.replaceChildren();
   let same = 0;
   while (inline[same] && inline[same].raw === tokens[same]?.raw) same += 1;
