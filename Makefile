@@ -4,7 +4,7 @@
 RUN = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run chromium servers test check format lock sbom docs bench faults conformance
+.PHONY: help install install-dev run chromium servers test check format lock sbom docs bench faults fuzz conformance
 
 help:
 	@echo "make run          start the chat at http://127.0.0.1:$${PORT:-3500} (Ctrl-C stops it)"
@@ -16,6 +16,7 @@ help:
 	@echo "make docs         build the documentation as a website in site/"
 	@echo "make bench        measure speed"
 	@echo "make faults       break processes and networks on both web servers, count lost messages"
+	@echo "make fuzz         send random input to everything that parses it (ARGS=3600: for an hour)"
 	@echo "make conformance  run all Autobahn WebSocket cases on both web servers (10 minutes)"
 
 install:
@@ -69,6 +70,9 @@ faults: install-dev servers
 	@for server in $${TEST_WEB_SERVER:-daphne uvicorn}; do \
 	    TEST_WEB_SERVER=$$server $(RUN) -m tests.faults $(ARGS) || status=1; \
 	done; exit $${status:-0}
+
+fuzz: install-dev chromium servers
+	@$(RUN) -m tests.fuzz $(ARGS)
 
 conformance: install-dev
 	@$(RUN) -m tests.conformance $(ARGS)

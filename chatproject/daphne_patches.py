@@ -10,6 +10,9 @@ handshake, which stays listed for about a second; then no application is cancell
 
 Requests: daphne collects a whole body, of any size and for any time, before its application runs.
 The limits of `request_checks` apply while it arrives.
+
+Forms: Twisted parses multipart bodies, although daphne never uses the result, and answers an
+invalid one with an empty 400 that the application never sees.
 """
 
 import asyncio
@@ -30,6 +33,7 @@ def apply() -> None:
         _close_when_asked()
         _limit_bodies()
         _limit_time_of_requests()
+        _leave_forms_to_django()
 
 
 def _allow_standard_close_codes() -> None:
@@ -157,3 +161,9 @@ def _limit_time_of_requests() -> None:
     channel.dataReceived = data_received_in_time
     channel.allContentReceived = all_content_received_in_time
     channel.connectionLost = connection_lost_in_time
+
+
+def _leave_forms_to_django() -> None:
+    from twisted.web import http
+
+    http._getMultiPartArgs = lambda content, ctype: {}

@@ -93,10 +93,10 @@ class JsonEvents:
         """Yield each event as soon as it is complete; raises ModelBadReply if it is not JSON."""
         start = b""
         for chunk in self._body:
-            start += chunk
-            if start.lstrip():
+            # Leading white space is dropped: collecting it byte by byte would take quadratic time.
+            if start := chunk.lstrip():
                 break
-        if start.lstrip()[:1] in (b"{", b"["):
+        if start[:1] in (b"{", b"["):
             self.is_stream = False
             self.has_more = True
             yield parse_json(start + b"".join(self._body))

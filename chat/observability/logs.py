@@ -62,11 +62,18 @@ def set_log_session(session: str) -> None:
 
 
 class LogContextFilter(logging.Filter):
-    """Adds the log context to a record, in the task or thread that logs it."""
+    """Adds the log context to a record, in the task or thread that logs it.
+
+    Django logs requests that it refuses, such as those with a wrong Host header, as errors with a
+    traceback. They are the client's errors, so they become warnings of one line.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the context and let every record pass."""
         record.session, record.message_id = _session.get(), _message.get()
+        if record.name.startswith("django.security.") and record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.exc_info = record.exc_text = None
         return True
 
 

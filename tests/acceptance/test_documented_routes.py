@@ -47,3 +47,11 @@ def test_an_error_response_matches_its_description(stack: Stack) -> None:
     assert request_as_documented(stack, "POST", "/token").status_code == 400
     assert request_as_documented(stack, "GET", "/refresh_token").status_code == 400
     assert request_as_documented(stack, "DELETE", "/token", params=UNKNOWN).status_code == 400
+
+
+@pytest.mark.parametrize("body", [b"--x--\r\n", b"--x\r\n", b"x"])
+def test_a_multipart_body_without_parts_is_a_request_without_a_name(
+    stack: Stack, body: bytes
+) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert request_as_documented(stack, "POST", "/token", data=body, headers=headers).ok is False

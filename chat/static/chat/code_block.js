@@ -58,7 +58,9 @@ export function highlightCode(node) {
 
 /** @type {(figure: HTMLElement) => Promise<void>} */
 async function highlight(figure) {
-  const name = LANGUAGES[/** @type {keyof typeof LANGUAGES} */ (figure.dataset.language?.toLowerCase())];
+  const language = figure.dataset.language?.toLowerCase() ?? "";
+  // Not "constructor" and other names that every object has.
+  const name = Object.hasOwn(LANGUAGES, language) && LANGUAGES[/** @type {keyof typeof LANGUAGES} */ (language)];
   const code = figure.querySelector("code");
   const text = code?.textContent ?? "";
   if (!name || !code || text.length > MAX_HIGHLIGHTED_CHARS) return;

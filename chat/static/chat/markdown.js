@@ -1,11 +1,13 @@
 // Markdown to DOM, block by block: while a reply streams in, only its changed end is rendered again.
 
-import { Marked, Parser } from "../vendor/marked/marked.js";
+import { Marked, Parser, Tokenizer } from "../vendor/marked/marked.js";
 import DOMPurify from "../vendor/dompurify/purify.js";
 import { codeBlock, appendCode, highlightCode } from "./code_block.js";
 
 /** Each turn has a heading of level 2. Headings in replies start at 3 and skip no level (WCAG heading order). */
 const TURN_HEADING = 2;
+/** Levels of tokens, of which a list has two. The renderer and the browser recurse into each. */
+const MAX_DEPTH = 100;
 let previousLevel = TURN_HEADING;
 const ALLOWED = {
   ALLOWED_TAGS: [
@@ -22,6 +24,14 @@ const escaped = (/** @type {string} */ text) => text.replace(/[&<>"]/g, (sign) =
 const marked = new Marked({
   gfm: true,
   breaks: true,
+  tokenizer: {
+    /** Marked leaves what follows <script> or <pre> unescaped, because it is raw in HTML. Here the tags are text. */
+    tag(src) {
+      const token = Tokenizer.prototype.tag.call(this, src);
+      this.lexer.state.inRawBlock = false;
+      return token;
+    },
+  },
   renderer: {
     html: ({ text }) => escaped(text),
     image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`,
@@ -51,10 +61,12 @@ export class Blocks {
   constructor(host) { this.host = host; }
 
   /** Render the text. Until it is final, its last block may still change and is not highlighted.
+   * Throws RangeError if it is nested too deeply.
    * @param {string} text
    * @param {boolean} isFinal */
   update(text, isFinal) {
     const tokens = marked.lexer(text).filter((token) => token.type !== "space");
+    if (isDeeperThan(MAX_DEPTH, tokens)) throw new RangeError("The text is nested too deeply");
     const isOpen = (/** @type {number} */ index) => !isFinal && index === tokens.length - 1;
     let same = 0;
     while (this.#isSame(same, tokens[same], isOpen(same))) same += 1;
@@ -95,8 +107,8 @@ export class Blocks {
 /** Render again only what follows the last unchanged inline token.
  * @type {(block: Block, tokens: Token[]) => boolean} */
 function extendParagraph({ nodes, inline }, tokens) {
-  const paragraph = /** @type {Element} */ (nodes[0]);
-  if (paragraph.nodeName !== "P") return false;
+  const paragraph = /** @type {Element | undefined} */ (nodes[0]);
+  if (paragraph?.nodeName !== "P") return false;
   if (!inline.length) paragraph.replaceChildren();
   let same = 0;
   while (inline[same] && inline[same].raw === tokens[same]?.raw) same += 1;
@@ -107,6 +119,11 @@ function extendParagraph({ nodes, inline }, tokens) {
     paragraph.append(fragment);
   }
   return true;
+}
+
+/** @type {(depth: number, tokens: Token[]) => boolean} */
+function isDeeperThan(depth, tokens) {
+  return tokens.some((token) => depth === 0 || isDeeperThan(depth - 1, "items" in token ? token.items : "tokens" in token ? token.tokens ?? [] : []));
 }
 
 /** @type {(token: Token) => ChildNode[]} */

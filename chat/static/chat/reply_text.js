@@ -13,6 +13,7 @@ class ReplyText extends HTMLElement {
   #text = "";
   #isFinal = false;
   #scheduled = false;
+  #isPlain = false;
   /** @type {import("./markdown.js").Blocks | null} */ #blocks = null;
 
   /** @param {{text: string, isFinal: boolean}} content */
@@ -20,17 +21,18 @@ class ReplyText extends HTMLElement {
     if (text === this.#text && isFinal === this.#isFinal) return;
     this.#text = text;
     this.#isFinal = isFinal;
+    if (isFinal) this.#isPlain = false; // the end of a text may change how its beginning is nested
     void this.#show();
   }
 
   get text() { return this.#text; }
 
   async #show() {
-    if (this.#blocks) return this.#blocks.update(this.#text, this.#isFinal);
-    if (markdown) return this.#render(markdown);
+    if (this.#blocks) return this.#update();
+    if (markdown && !this.#isPlain) return this.#render(markdown);
     this.textContent = this.#text;
     this.classList.add("plain");
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#isPlain) return;
     this.#scheduled = true;
     markdown = await loadMarkdown();
     if (markdown) this.#render(markdown);
@@ -41,7 +43,20 @@ class ReplyText extends HTMLElement {
     this.replaceChildren();
     this.classList.remove("plain");
     this.#blocks = new Blocks(this);
-    this.#blocks.update(this.#text, this.#isFinal);
+    this.#update();
+  }
+
+  /** A text that is nested too deeply for the renderer stays plain. */
+  #update() {
+    try {
+      this.#blocks?.update(this.#text, this.#isFinal);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#blocks = null;
+      this.#isPlain = true;
+      this.textContent = this.#text;
+      this.classList.add("plain");
+    }
   }
 }
 

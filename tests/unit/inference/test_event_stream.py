@@ -1,12 +1,14 @@
 """The decoder of server-sent events."""
 
 import itertools
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.event_stream import SseDecoder
+from inference.event_stream import JsonEvents, SseDecoder
 
 STREAM = (
     "\ufeffdata:no space\n\n"
@@ -62,3 +64,24 @@ def test_invalid_utf8_is_replaced(ending: bytes) -> None:
 
 def test_fields_with_data_as_a_prefix_are_ignored() -> None:
     assert decode([b"datax: 1\n\ndata : 2\n\n"]) == []
+
+
+class Body:
+    """A body in equal chunks."""
+
+    def __init__(self, chunk: bytes, count: int, end: bytes) -> None:
+        self._chunks = itertools.chain(itertools.repeat(chunk, count), [end])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def has_more(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("end", [b'{"text": 1}', b'data: {"text": 1}\n\n'])
+@pytest.mark.parametrize("chunk", [b" ", b"\n", b"\r"])
+def test_leading_white_space_takes_linear_time(chunk: bytes, end: bytes) -> None:
+    started = time.process_time()
+    assert list(JsonEvents(Body(chunk, 300_000, end))) == [{"text": 1}]
+    assert time.process_time() - started < 5
