@@ -289,6 +289,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
         return False
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(coroutine)
+        task = asyncio.create_task(_until_disconnected(coroutine))
         self.background.add(task)
         task.add_done_callback(self.background.discard)
+
+
+async def _until_disconnected(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine, until a send fails because the client has disconnected.
+
+    Servers raise a subclass of OSError then: https://asgi.readthedocs.io/en/latest/specs/www.html
+    """
+    with contextlib.suppress(OSError):
+        await coroutine

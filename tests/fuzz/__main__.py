@@ -15,6 +15,7 @@ import time
 from tests.fuzz.guided import ROOT, load_targets
 
 SECONDS = 600
+PROCESS_LOG = ROOT / "var" / "fuzz" / "processes.log"
 EXAMPLES_PER_ROUND = 200
 PROCESS_TESTS = (
     "tests/fuzz/test_http.py",
@@ -54,7 +55,8 @@ def fuzz_processes(seconds: float) -> bool:
         run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         rounds, held = rounds + 1, run.returncode == 0
         if not held:
-            show(f"seed {seed}\n{run.stdout[-10_000:]}")
+            PROCESS_LOG.write_text(run.stdout)
+            show(f"seed {seed}\n{run.stdout[-5_000:]}\n{PROCESS_LOG}")
     show(f"web servers and page: {'held' if held else 'FAILED'}, {rounds} rounds")
     return held
 

@@ -1,5 +1,6 @@
 """ChatConsumer in Channels' WebsocketCommunicator: handshake, frames, valid and invalid events."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -245,3 +246,16 @@ async def test_a_flooding_client_is_closed_and_ignored(
     while (output := await socket.receive_output(timeout=5))["type"] == "websocket.send":
         pass
     assert (output["type"], output["code"]) == ("websocket.close", 1008)
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, BrokenPipeError])
+async def test_a_send_after_the_client_disconnected_is_no_error(error: type[OSError]) -> None:
+    async def send() -> None:
+        raise error  # as servers do: uvicorn's ClientDisconnected is an OSError
+
+    consumer = ChatConsumer()
+    consumer.background = set()
+    consumer._start(send())
+    [task] = consumer.background
+    await asyncio.wait([task])
+    assert task.exception() is None
