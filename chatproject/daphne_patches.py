@@ -9,7 +9,7 @@ raises KeyError at the first connection that has none, such as the HTTP request 
 handshake, which stays listed for about a second; then no application is cancelled at all.
 
 Requests: daphne collects a whole body, of any size and for any time, before its application runs.
-The limits of `request_checks` apply while it arrives.
+The limits of `request_limits` apply while it arrives.
 
 Forms: Twisted parses multipart bodies, although daphne never uses the result, and answers an
 invalid one with an empty 400 that the application never sees.
@@ -19,7 +19,7 @@ import asyncio
 import sys
 from typing import Any
 
-from chatproject.request_checks import MAX_BODY_BYTES, REQUEST_TIMEOUT_S
+from chatproject.request_limits import MAX_BODY_BYTES, REQUEST_TIMEOUT_S
 
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 MAX_REASON_BYTES = 123

@@ -1,8 +1,8 @@
 """Checks of HTTP requests before Django sees them, and headers of every response.
 
-Requests are small: a name, a token, or a form of the admin. The whole body is read here, within
-limits of size and time, because Django would write a body of any size to disk. uvicorn passes a
-body on piece by piece. daphne collects it first, so `daphne_patches` applies the same limits there.
+The whole body is read here, within limits of size and time, because Django would write a body of
+any size to disk. uvicorn passes a body on piece by piece. daphne collects it first, so
+`daphne_patches` applies the same limits there.
 """
 
 import asyncio
@@ -14,12 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chat.observability import metrics
+from chatproject.request_limits import BODY_TIMEOUT_S, MAX_BODY_BYTES
 
-# nginx has the same limit: client_max_body_size.
-MAX_BODY_BYTES = 64 * 1024
-BODY_TIMEOUT_S = 10.0
-# From the first byte of a request until its last one; used by the servers' own protocols.
-REQUEST_TIMEOUT_S = 15.0
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # Set where a response does not set them itself.
 RESPONSE_HEADERS = (

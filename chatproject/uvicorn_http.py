@@ -10,7 +10,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from chatproject.request_checks import REQUEST_TIMEOUT_S
+from chatproject.request_limits import REQUEST_TIMEOUT_S
 
 INCOMPLETE = (h11.IDLE, h11.SEND_BODY)
 

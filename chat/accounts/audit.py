@@ -22,8 +22,11 @@ def connect_signals() -> None:
 
 
 def log_refusal(request: HttpRequest, reason: str) -> None:
-    """Log an attempt that was refused before the password was checked."""
-    facts = _facts(request, request.POST.get("username", "")) | {"reason": reason}
+    """Log an attempt that was refused before the password was checked.
+
+    Without the user: a flood of attempts ends here, and must not query the database.
+    """
+    facts = {"address": client_address(request), "reason": reason}
     logger.warning("Admin log-in refused", extra={"facts": facts})
 
 

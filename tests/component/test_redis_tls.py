@@ -14,6 +14,7 @@ import redis
 import trustme
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.conf import settings
+from django.core.cache.backends.redis import RedisCache
 
 from chat.errors import StoreUnavailable
 from chat.store import cluster
@@ -128,3 +129,17 @@ async def test_the_channel_layer_verifies_the_server(server: TlsServer, ca_file:
 
 def test_a_server_without_tls_needs_no_options() -> None:
     assert tls_options("redis://a:1", ca_file="ca", certificate_file="", key_file="") == {}
+
+
+def test_the_counts_of_log_ins_verify_the_server(server: TlsServer, ca_file: str) -> None:
+    config: Any = settings.CACHES["default"]
+    parameters = {"OPTIONS": config["OPTIONS"] | options(server, ca_file)}
+    cache = RedisCache(server.url, parameters)
+    if ca_file:
+        cache.set("probe", 7, timeout=5)
+        assert cache.get("probe") == 7
+    else:
+        with pytest.raises(redis.exceptions.ConnectionError, match=REFUSED):
+            cache.get("probe")
+    assert server.received == bool(ca_file)
+    cache._cache.get_client().connection_pool.disconnect()

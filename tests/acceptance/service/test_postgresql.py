@@ -65,11 +65,10 @@ def test_the_admins_first_user_can_log_in(new_stack: NewStack, database_url: str
 
     manage("migrate", "--noinput")
     manage("createsuperuser", "--noinput", "--username", "ada", "--email", "ada@chat.example")
-    code = (
-        "from django.contrib.auth.models import User as u; from django.db import connection as c;"
-    )
-    code += " print(c.vendor, u.objects.get().check_password('correct horse battery'))"
-    assert "postgresql True" in manage("shell", "-c", code)
+    code = "from django.contrib.auth.models import User; from django.db import connection as c;"
+    code += " u = User.objects.get(username='ada');"
+    code += " print(c.vendor, u.check_password('correct horse battery') and u)"
+    assert "postgresql ada" in manage("shell", "-c", code)
 
 
 def _responds(url: str) -> bool:
