@@ -26,9 +26,12 @@ REFUSED = "CERTIFICATE_VERIFY_FAILED"
 
 
 class TlsServer:
-    """Decrypts connections to the tests' Redis, and records whether a client sent anything."""
+    """Decrypts connections to the tests' Redis, and records whether a client sent anything.
 
-    def __init__(self, redis_url: str, folder: Path) -> None:
+    A client's certificate and key are in `certificate_file`.
+    """
+
+    def __init__(self, redis_url: str, folder: Path, *, requires_certificate: bool = False) -> None:
         parts = urlsplit(redis_url)
         self._redis = (parts.hostname, parts.port)
         self.port = free_port()
@@ -39,6 +42,13 @@ class TlsServer:
         authority.cert_pem.write_to_path(self.ca_file)
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         authority.issue_cert("127.0.0.1").configure_cert(self._context)
+        self.certificate_file = folder / "client.pem"
+        authority.issue_cert("client.example").private_key_and_cert_chain_pem.write_to_path(
+            self.certificate_file
+        )
+        if requires_certificate:
+            authority.configure_trust(self._context)
+            self._context.verify_mode = ssl.CERT_REQUIRED
         self._listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -143,3 +153,45 @@ def test_the_counts_of_log_ins_verify_the_server(server: TlsServer, ca_file: str
             cache.get("probe")
     assert server.received == bool(ca_file)
     cache._cache.get_client().connection_pool.disconnect()
+
+
+@pytest.fixture
+def strict_server(redis_url: str, tmp_path: Path) -> Iterator[TlsServer]:
+    server = TlsServer(redis_url, tmp_path, requires_certificate=True)
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("has_certificate", [True, False])
+async def test_a_client_certificate_is_presented_in_all_roles(
+    strict_server: TlsServer, *, has_certificate: bool
+) -> None:
+    file = str(strict_server.certificate_file) if has_certificate else ""
+    tls = tls_options(
+        strict_server.url,
+        ca_file=str(strict_server.ca_file),
+        certificate_file=file,
+        key_file=file,
+    )
+    config: Any = settings.CHANNEL_LAYERS["default"]["CONFIG"]
+    layer = RedisPubSubChannelLayer(
+        hosts=[config["hosts"][0] | {"address": strict_server.url} | tls]
+    )
+    store = Store(strict_server.url, 1, tls)
+    if has_certificate:
+        store.run(cluster.check_writable())
+        with kombu.Connection(strict_server.url, ssl=tls) as broker:
+            broker.ensure_connection(max_retries=1, timeout=5)
+        assert await layer.new_channel()
+        await layer.flush()
+    else:
+        with pytest.raises(StoreUnavailable):
+            store.run(cluster.check_writable())
+        with (
+            kombu.Connection(strict_server.url, ssl=tls) as broker,
+            pytest.raises(kombu.exceptions.OperationalError),
+        ):
+            broker.ensure_connection(max_retries=1, timeout=5)
+        with pytest.raises(redis.exceptions.ConnectionError):
+            await layer.new_channel()
+    store.redis.close()

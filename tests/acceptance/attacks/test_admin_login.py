@@ -89,7 +89,8 @@ def test_guesses_at_the_same_time_are_locked_out(
 def otp_target(attacked_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Target]:
     """A web process that asks for a second factor."""
     environment = {"PORT": str(free_port()), "ADMIN_REQUIRE_OTP": "true"}
-    target = Target(attacked_stack.run("web", WEB_SERVERS[request.param], environment))
+    web = attacked_stack.run("web", WEB_SERVERS[request.param], environment)
+    target = Target(web, attacked_stack.redis_url)
     wait_for(lambda: is_serving(f"{target.url}/healthz"), "the server to serve")
     yield target
     target.web.stop()
