@@ -21,25 +21,18 @@ _message: ContextVar[str | None] = ContextVar("message", default=None)
 # no text may contain one. Ids of sessions are 32 digits without hyphens, and stay; the bits that
 # mark a random UUID tell the two apart.
 _DIGIT = "[0-9a-f]"
-_SECRETS = (
-    (re.compile(rf"{_DIGIT}{{8}}(?:-{_DIGIT}{{4}}){{3}}-{_DIGIT}{{12}}", re.IGNORECASE), "***"),
-    (
-        re.compile(
-            rf"(?<!{_DIGIT})(?={_DIGIT}+-)(?:{_DIGIT}-{{0,4}}){{31}}{_DIGIT}(?!{_DIGIT})",
-            re.IGNORECASE,
-        ),
-        "***",
-    ),
-    (
-        re.compile(
-            rf"(?<!{_DIGIT}){_DIGIT}{{12}}4{_DIGIT}{{3}}[89ab]{_DIGIT}{{15}}(?!{_DIGIT})",
-            re.IGNORECASE,
-        ),
-        "***",
-    ),
-    (re.compile(r"(token[=.:]\s*)[\w%.{}-]+", re.IGNORECASE), r"\1***"),
-    (re.compile(r"(bearer\s+)[^\s'\"]+", re.IGNORECASE), r"\1***"),
-    (re.compile(r"://[^\s/@]{0,200}:[^\s@]{0,500}@"), "://***@"),
+_UUIDS = re.compile(
+    rf"{_DIGIT}{{8}}(?:-{_DIGIT}{{4}}){{3}}-{_DIGIT}{{12}}"
+    rf"|(?<!{_DIGIT})(?={_DIGIT}+-)(?:{_DIGIT}-{{0,4}}){{31}}{_DIGIT}(?!{_DIGIT})"
+    rf"|(?<!{_DIGIT}){_DIGIT}{{12}}4{_DIGIT}{{3}}[89ab]{_DIGIT}{{15}}(?!{_DIGIT})",
+    re.IGNORECASE,
+)
+# Most lines contain none of these, which is faster to see than that no pattern matches.
+_UUID_HINT = re.compile("[0-9a-fA-F-]{32}")
+_CREDENTIALS = (
+    ("token", re.compile(r"(token[=.:]\s*)[\w%.{}-]+", re.IGNORECASE), r"\1***"),
+    ("bearer", re.compile(r"(bearer\s+)[^\s'\"]+", re.IGNORECASE), r"\1***"),
+    ("://", re.compile(r"://[^\s/@]{0,200}:[^\s@]{0,500}@"), "://***@"),
 )
 _WORD = re.compile(r"\S+")
 MAX_QUOTINGS = 5
@@ -131,8 +124,12 @@ def redact(text: str) -> str:
 
 
 def _redact_plain(text: str) -> str:
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
+    if _UUID_HINT.search(text):
+        text = _UUIDS.sub("***", text)
+    lower = text.lower()
+    for hint, pattern, replacement in _CREDENTIALS:
+        if hint in lower:
+            text = pattern.sub(replacement, text)
     return text
 
 

@@ -16,8 +16,10 @@ from tests.faults.client_group import ClientGroup
 from tests.faults.proxy import Proxy
 from tests.faults.site import Site
 from tests.faults.trial import Trial, fault
+from tests.faults.worker_faults import LONG_REPLIES
 
 FROZEN_S = 8.0
+PAUSE_S = 3.0
 AWAY_S = 3.0
 BROKER_AWAY_S = 8.0
 PING_EACH_S = 0.05
@@ -78,6 +80,26 @@ async def redis_frozen(trial: Trial) -> None:
         await trial.recovered(group)
         await site.until_ready()
     assert trial.counts.failed == 0
+
+
+@fault(7, "Redis paused for 3 s, longer than a lease, in mid-reply", times=2)
+async def redis_paused_in_mid_reply(trial: Trial) -> None:
+    """A lease that expired and that nobody took stays its holder's: no reply starts again."""
+    site = trial.site
+    site.model.always(LONG_REPLIES)
+    async with trial.group() as group:
+        for _ in range(trial.times):
+            await asyncio.gather(*(client.send_next() for client in group.clients))
+            await group.in_mid_reply()
+            trial.fault_started()
+            redis = site.stack.running("redis")[0]
+            redis.send(signal.SIGSTOP)
+            await asyncio.sleep(PAUSE_S)
+            redis.send(signal.SIGCONT)
+            await group.settle()
+    assert trial.counts.failed == 0
+    restarted = len(site.model.requests) - trial.counts.accepted
+    assert restarted <= 0, f"{restarted} of {trial.counts.accepted} replies started again"
 
 
 @fault(8, "Redis killed and started again", times=3)
