@@ -12,6 +12,8 @@ from typing import Any
 from axes.handlers.proxy import AxesProxyHandler
 from django.http import HttpRequest
 
+from chat.store.keys import network_of
+
 # A hash takes most of a second of one core. Further attempts wait for it, and they hold a thread.
 HASHES_AT_ONCE = 1
 MAX_WAITING = 8
@@ -42,6 +44,11 @@ def client_address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR") or "local")
 
 
+def counted_network(request: HttpRequest) -> str:
+    """Return the address or IPv6 network under which failures are counted."""
+    return network_of(client_address(request))
+
+
 def counted_user(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
     """Return the user name under which failures are counted.
 
@@ -60,7 +67,8 @@ def is_locked(request: HttpRequest) -> bool:
 
 def unlock(*, user: str | None = None, address: str | None = None) -> None:
     """Forget the failures of a user or of an address."""
-    AxesProxyHandler.reset_attempts(username=f"user:{user}" if user else None, ip_address=address)
+    network = network_of(address) if address else None
+    AxesProxyHandler.reset_attempts(username=f"user:{user}" if user else None, ip_address=network)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from io import StringIO
+from random import randrange
 from typing import Any
 from uuid import uuid4
 
@@ -104,6 +105,13 @@ def test_a_header_does_not_choose_the_address(user: User, address: str) -> None:
         headers = {"X-Forwarded-For": f"203.0.113.{number}", "X-Real-IP": f"203.0.113.{number}"}
         Client().post(LOGIN, data, REMOTE_ADDR=address, headers=headers)
     assert attempt(user.username, PASSWORD, address).status_code == 429
+
+
+def test_an_ipv6_network_counts_as_one_address(user: User) -> None:
+    network = f"2001:db8:{randrange(1, 2**16):x}:1"
+    for number in range(1, ATTEMPTS + 1):
+        attempt(uuid4().hex, "wrong", f"{network}::{number:x}")
+    assert attempt(user.username, PASSWORD, f"{network}:ffff::1").status_code == 429
 
 
 def test_an_unknown_user_costs_one_hash_like_a_known_one(
