@@ -56,6 +56,7 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
 /** The blocks of one reply inside its element. */
 export class Blocks {
   /** @type {Block[]} */ #blocks = [];
+  #definitions = "{}";
 
   /** @param {HTMLElement} host */
   constructor(host) { this.host = host; }
@@ -65,12 +66,17 @@ export class Blocks {
    * @param {string} text
    * @param {boolean} isFinal */
   update(text, isFinal) {
-    const tokens = marked.lexer(text).filter((token) => token.type !== "space");
+    const all = marked.lexer(text);
+    const tokens = all.filter((token) => token.type !== "space");
     if (isDeeperThan(MAX_DEPTH, tokens)) throw new RangeError("The text is nested too deeply");
     const isOpen = (/** @type {number} */ index) => !isFinal && index === tokens.length - 1;
+    // The definition of a link, "[1]: https://…", may follow the block that uses it.
+    const definitions = JSON.stringify(all.links);
+    const isRedefined = definitions !== this.#definitions;
+    this.#definitions = definitions;
     let same = 0;
-    while (this.#isSame(same, tokens[same], isOpen(same))) same += 1;
-    if (same === tokens.length - 1 && this.#extend(same, tokens[same])) return;
+    while (!isRedefined && this.#isSame(same, tokens[same], isOpen(same))) same += 1;
+    if (!isRedefined && same === tokens.length - 1 && this.#extend(same, tokens[same])) return;
     for (const { nodes } of this.#blocks.splice(same)) nodes.forEach((node) => node.remove());
     tokens.slice(same).forEach((token, index) => this.#append(token, isOpen(same + index)));
   }
