@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from chat.api import MAX_NAME_CHARS, InvalidName, create_session
+from chat.api.names import MAX_NAME_CHARS, InvalidName
+from chat.api.session_routes import create_session
 from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
 from chat.schemas import parse_uuid, session_id

@@ -1,4 +1,4 @@
-"""What `/openapi.json` contains beyond the signatures in `chat/api.py`: examples and errors."""
+"""What `/openapi.json` contains beyond the signatures in `chat/api`: examples and errors."""
 
 from typing import Any
 from uuid import UUID
