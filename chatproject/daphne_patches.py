@@ -2,7 +2,7 @@
 
 Close codes: autobahn lets applications close with 1000 and 3000 to 4999 only, and daphne drops the
 reason (https://github.com/django/daphne/issues/374). The API closes with 1008 and a reason, as on
-other ASGI servers.
+other ASGI servers. After a disconnect, ASGI lets sends do nothing; autobahn raises RuntimeError.
 
 Shutdown: daphne cancels the application of every connection. `Server.kill_all_applications` (4.2.3)
 raises KeyError at the first connection that has none, such as the HTTP request of a WebSocket's
@@ -28,7 +28,7 @@ MAX_REASON_BYTES = 123
 def apply() -> None:
     """Patch daphne if it is the server of this process."""
     if "daphne.server" in sys.modules:
-        _allow_standard_close_codes()
+        _close_as_other_servers()
         _cancel_every_application()
         _close_when_asked()
         _limit_bodies()
@@ -36,7 +36,7 @@ def apply() -> None:
         _leave_forms_to_django()
 
 
-def _allow_standard_close_codes() -> None:
+def _close_as_other_servers() -> None:
     from daphne.ws_protocol import WebSocketProtocol  # type: ignore[import-untyped]
 
     handle_reply = WebSocketProtocol.handle_reply
@@ -45,7 +45,7 @@ def _allow_standard_close_codes() -> None:
         if message.get("type") == "websocket.close" and self.state != self.STATE_CONNECTING:
             reason = (message.get("reason") or "").encode()[:MAX_REASON_BYTES]
             self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason)
-        else:
+        elif message.get("type") != "websocket.send" or self.state == self.STATE_OPEN:
             handle_reply(self, message)
 
     WebSocketProtocol.handle_reply = handle_reply_or_close
