@@ -1,10 +1,10 @@
 # One image for web, worker, beat and management commands; compose.yaml sets the command of each.
-FROM python:3.13-slim AS packages
+FROM python:3.13-slim@sha256:9662417aace5ae7b8e2609cce472b72a8958e134ba372808abe9cc1a0c0125e6 AS packages
 COPY requirements.lock ./
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:9662417aace5ae7b8e2609cce472b72a8958e134ba372808abe9cc1a0c0125e6
 RUN useradd --system --uid 10001 --no-create-home chat
 COPY --from=packages /venv /venv
 WORKDIR /app

@@ -141,5 +141,13 @@ def test_redis_is_durable_and_never_evicts() -> None:
     assert "--appendonly yes" in command
     assert "--maxmemory-policy noeviction" in command
     assert "--save  --" in command, "snapshots would keep deleted texts"
-    assert SERVICES["redis"]["image"] == "redis:8"
+    assert SERVICES["redis"]["image"].startswith("redis:8.")
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]
+
+
+def test_images_of_others_are_named_by_digest() -> None:
+    images = [service["image"] for service in SERVICES.values() if "image" in service]
+    images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    others = [image for image in images if not image.startswith("chat:")]
+    assert len(others) == 6
+    assert all(re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image) for image in others), others
