@@ -4,11 +4,19 @@ from uuid import uuid4
 
 import pytest
 
+from chat.errors import ErrorCode
+from chat.schemas import Failure
 from chat.store import cluster, leases, sessions
 from chat.store.client import Store
 from chat.store.command import LeaseLost
 from chat.store.keys import session_key
-from tests.component.conftest import new_reply, send_message, store_reply, take_message
+from tests.component.conftest import (
+    LIMITS,
+    new_reply,
+    send_message,
+    store_reply,
+    take_message,
+)
 
 
 def test_only_one_worker_holds_a_session(store: Store, session: str) -> None:
@@ -125,3 +133,24 @@ def test_a_released_lease_is_not_held_again(store: Store, session: str) -> None:
     store.run(leases.release(session, taken.lease))
     with pytest.raises(LeaseLost):
         store.run(leases.renew(session, taken.lease))
+
+
+def test_the_history_has_later_replies_but_not_everything_after_the_message(
+    store: Store, session: str
+) -> None:
+    first, second = (send_message(store, session, text) for text in ("first", "second"))
+    failure = Failure(code=ErrorCode.MODEL_TIMEOUT, detail="late", retryable=True)
+    for message in (first, second):
+        taken = take_message(store, session)
+        new = new_reply(message.id, "", error=failure)
+        store.run(leases.commit(session, taken.lease, new, ttl_s=600))
+    for _ in range(20):
+        send_message(store, session)
+        store_reply(store, session)
+    for message in (first, second):
+        store.run(sessions.regenerate(session, message.id, address="test", limits=LIMITS))
+    store_reply(store, session, "to the first")
+
+    history = take_message(store, session).history
+
+    assert [message.msg for message in history] == ["first", "to the first", "second", ""]

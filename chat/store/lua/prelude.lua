@@ -46,10 +46,6 @@ local function message_count()
   return redis.call('JSON.ARRLEN', document, '$.messages')[1]
 end
 
-local function messages_after(seq)
-  return redis.call('JSON.GET', document, '$.messages[' .. whole(seq) .. ':]')
-end
-
 -- `seq` counts from 1 without gaps, so it gives the message's index without a search.
 local function message_at(seq)
   local found = redis.call('JSON.GET', document, '$.messages[' .. whole(seq - 1) .. ']')

@@ -1,6 +1,24 @@
 #!lua
 -- Take the lease on a session with unanswered messages, and load what the oldest one needs. The reply
 -- starts again, but if a stop was requested, what an earlier worker wrote is kept.
+
+-- The messages before this one and it, and the replies to them that were stored later. A session may have
+-- any number of other messages after it, if its reply is regenerated.
+local function history_of(seq)
+  local messages = {}
+  for at = math.max(seq - arg.history, 1), seq do
+    local message = message_at(at)
+    table.insert(messages, message)
+    local decoded = cjson.decode(message)
+    local reply = decoded.source == 'human' and redis.call('HGET', ids, 'answer:' .. decoded.id)
+    local reply_seq = reply and tonumber(redis.call('HGET', ids, 'bot:' .. reply))
+    if reply_seq and reply_seq > seq then
+      table.insert(messages, message_at(reply_seq))
+    end
+  end
+  return '[' .. table.concat(messages, ',') .. ']'
+end
+
 local head = session_exists() and redis.call('LINDEX', mailbox, 0)
 if not head then
   stop_waiting(arg.session)
@@ -33,7 +51,7 @@ local seq = tonumber(redis.call('HGET', ids, 'human:' .. head))
 return {
   'ok',
   'message', head,
-  'messages', messages_after(math.max(seq - 1 - arg.history, 0)),
+  'messages', history_of(seq),
   'waited_ms', now - redis.call('HGET', work, 'due:' .. head),
   'attempts', attempts,
   'replaces', redis.call('HGET', work, 'replaces:' .. head),
