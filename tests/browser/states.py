@@ -163,6 +163,18 @@ def rejected(visitor: ScriptedVisitor) -> None:
 
 
 @state
+def full(visitor: ScriptedVisitor) -> None:
+    visitor.start_with(MESSAGES)
+    visitor.send("One more thing")
+    visitor.expect_turn(2, "sending")
+    sent = visitor.server.received[-1]
+    visitor.server.send(
+        {"type": "error", "code": "session.full", "detail": "It is full.", "ref": sent["id"]}
+    )
+    expect(visitor.notices).to_contain_text("This conversation is full.")
+
+
+@state
 def too_long(visitor: ScriptedVisitor) -> None:
     visitor.start_with(MESSAGES)
     visitor.composer.fill("word " * 420)

@@ -193,6 +193,26 @@ def test_draft_moves_from_an_expired_session_to_a_new_one(
     visitor.expect_turn(0, "done", "You said: one more thing")
 
 
+def test_an_unsent_message_moves_from_a_full_session_to_a_new_one(
+    new_stack: NewStack, new_visitor: NewVisitor
+) -> None:
+    stack = new_stack(MAX_SESSION_MESSAGES="2")
+    stack.start()
+    visitor = new_visitor(site=stack.url).start()
+    visitor.send("hello")
+    visitor.expect_turn(0, "done")
+    visitor.send("one more thing")
+
+    notice = visitor.notices
+    expect(notice).to_contain_text("This conversation is full.")
+    notice.get_by_role("button", name="New conversation").click()
+
+    expect(visitor.page.locator(".turn")).to_have_count(0)
+    expect(visitor.composer).to_have_value("one more thing")
+    visitor.composer.press("Enter")
+    visitor.expect_turn(0, "done", "You said: one more thing")
+
+
 def test_session_about_to_expire_can_be_extended(
     strict_stack: Stack, new_visitor: NewVisitor, model_stub: ModelStub
 ) -> None:

@@ -57,7 +57,7 @@ function statusTemplate({ phase, partial, error, timestamp }) {
     case "waiting":
       return html`<span class="status">${error ? errorMessage(error) : gettext("Waiting for the connection")}</span>`;
     case "sending": return html`<span class="status delayed">${gettext("Sending…")}</span>`;
-    case "rejected": return html`<span class="error">${error && errorMessage(error)}</span>`;
+    case "rejected": return html`<span class="error">${rejection(error)}</span>`;
     case "accepted": return html`<span class="status delayed">${gettext("Sent")}</span>`;
     case "requested": return html`<span class="status delayed">${gettext("Requested again")}</span>`;
     case "queued": return html`<span class="status">${queuePosition(partial)}</span>`;
@@ -66,6 +66,10 @@ function statusTemplate({ phase, partial, error, timestamp }) {
     default: return timestamp ? timeTemplate(timestamp) : nothing;
   }
 }
+
+/** Why a message was rejected. A notice explains that a conversation is full.
+ * @type {(error: import("./state.js").ErrorInfo | undefined) => string | undefined} */
+const rejection = (error) => (error?.code === "session.full" ? gettext("Not sent") : error && errorMessage(error));
 
 /** @type {(partial: import("./state.js").PartialReply | null) => string} */
 function queuePosition(partial) {
