@@ -11,9 +11,11 @@ from pathlib import Path
 
 from tests.faults.site import Site
 from tests.faults.trial import CannotRunHere, Trial, fault
-from tests.faults.worker_faults import ANSWERED_WITHIN_S, POINTS
+from tests.faults.worker_faults import POINTS
 
 HOUR_S = 3600
+# libfaketime lets every time.sleep return at once, so these workers are slow.
+SHIFTED_WITHIN_S = 20.0
 DISK_BYTES = 32 * 1024 * 1024
 BLOCK = b"x" * 4096
 
@@ -54,7 +56,7 @@ async def clocks_apart(trial: Trial) -> None:
             assert (await site.readiness())[0] == 200
             await site.in_thread(partial(site.stack.start_worker, **clock))
     assert trial.counts.failed == 0
-    assert max(trial.recoveries_s) < ANSWERED_WITHIN_S * trial.slowness, trial.recoveries_s
+    assert max(trial.recoveries_s) < SHIFTED_WITHIN_S * trial.slowness, trial.recoveries_s
 
 
 def shifted_clock(seconds: int) -> dict[str, str]:
