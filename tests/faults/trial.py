@@ -16,17 +16,17 @@ IDLE_MACHINE_S = 1.0
 class Trial:
     """What a fault's function uses, and its results.
 
-    `slowness` is the duration of the first exchange relative to an idle machine. Time limits are
-    multiplied by it.
+    `slowness` is the duration of the first exchange relative to an idle machine, times `patience`.
+    Time limits are multiplied by it.
     """
 
-    def __init__(self, site: Site, sessions: int, times: int) -> None:
+    def __init__(self, site: Site, sessions: int, times: int, patience: float = 1.0) -> None:
         self.site = site
         self.sessions = sessions
         self.times = times
         self.counts = Counts()
         self.recoveries_s: list[float] = []
-        self.slowness = 1.0
+        self.slowness = self._patience = patience
         self.fault_started_at = 0.0
         self._fault_ended_at: float | None = None
 
@@ -37,7 +37,7 @@ class Trial:
         """Start a group of clients; verify what they experienced when the block ends."""
         self.site.model.clear_requests()
         async with ClientGroup(self.site, sessions or self.sessions, address) as group:
-            self.slowness = max(1.0, group.first_exchange_s / IDLE_MACHINE_S)
+            self.slowness = self._patience * max(1.0, group.first_exchange_s / IDLE_MACHINE_S)
             yield group
             await group.settle()
             self.counts += await verify(group)
