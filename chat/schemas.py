@@ -7,7 +7,7 @@ ISO 8601 in UTC. Pydantic reads both.
 import re
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -124,8 +124,47 @@ class Timings(FrozenModel):
     total_ms: int = Field(description="Until the reply was complete.")
 
 
-class Message(FrozenModel):
+class SparseModel(FrozenModel):
+    """A value whose empty fields are left out when it is sent, but for `always_sent`."""
+
+    always_sent: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in handler(self).items()
+            if value is not None or name in self.always_sent
+        }
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe the fields, because pydantic cannot see what the serializer returns."""
+        fields: Any = {key: value for key, value in core_schema.items() if key != "serialization"}
+        schema = handler.resolve_ref_schema(handler(fields))
+        if handler.mode == "serialization":
+            for name, field in schema["properties"].items():
+                if name in cls.always_sent:
+                    schema["required"].append(name)
+                else:
+                    _drop_null(field)
+        return schema
+
+
+def _drop_null(field: dict[str, Any]) -> None:
+    options = [option for option in field.get("anyOf", []) if option != {"type": "null"}]
+    if len(options) == 1:
+        del field["anyOf"]
+        field.pop("default", None)
+        field.update(options[0])
+
+
+class Message(SparseModel):
     """One message of a session. Fields without a value are left out."""
+
+    always_sent = frozenset({"reply_to"})
 
     id: UUID = Field(
         description="Chosen by the client for a human message, by the server for a reply."
@@ -154,39 +193,8 @@ class Message(FrozenModel):
         " the good one, which stays.",
     )
 
-    @model_serializer(mode="wrap")
-    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {
-            name: value
-            for name, value in handler(self).items()
-            if value is not None or name == "reply_to"
-        }
 
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Describe the fields, because pydantic cannot see what the serializer returns."""
-        fields: Any = {key: value for key, value in core_schema.items() if key != "serialization"}
-        schema = handler.resolve_ref_schema(handler(fields))
-        if handler.mode == "serialization":
-            for name, field in schema["properties"].items():
-                if name == "reply_to":
-                    schema["required"].append(name)
-                else:
-                    _drop_null(field)
-        return schema
-
-
-def _drop_null(field: dict[str, Any]) -> None:
-    options = [option for option in field.get("anyOf", []) if option != {"type": "null"}]
-    if len(options) == 1:
-        del field["anyOf"]
-        field.pop("default", None)
-        field.update(options[0])
-
-
-class Replaced(FrozenModel):
+class Replaced(SparseModel):
     """A reply that a newer one replaces; its text is no longer sent."""
 
     id: UUID
@@ -195,10 +203,6 @@ class Replaced(FrozenModel):
     replaces: UUID | None = Field(
         default=None, description="The reply that it had replaced itself."
     )
-
-    @model_serializer(mode="wrap")
-    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class Record(FrozenModel):

@@ -131,3 +131,13 @@ def test_the_guide_mentions_only_existing_frames_and_codes() -> None:
         re.findall(r"`((?:message|reply|session|model|rate|queue|store)\.[a-z_]+)`", GUIDE)
     )
     assert dotted - known == {"message.error"}
+
+
+def test_every_object_names_its_fields() -> None:
+    """A serializer of its own hides a type's fields from pydantic."""
+    objects = {
+        name: schema
+        for name, schema in ASYNCAPI["components"]["schemas"].items()
+        if schema.get("type") == "object"
+    }
+    assert [name for name, schema in objects.items() if "properties" not in schema] == []
