@@ -135,11 +135,9 @@ class ChatClient:
     async def _add_earlier(self, frame: Frame) -> None:
         """Add a page to `session.ready`; drop other frames, and sync when nothing is missing."""
         if self._ready and frame["type"] == "session.messages":
-            messages, has_earlier = (
-                frame["messages"] + self._ready["messages"],
-                frame["has_earlier"],
-            )
-            await self._resync({**self._ready, "messages": messages, "has_earlier": has_earlier})
+            messages = frame["messages"] + self._ready["messages"]
+            earlier = {"messages": messages, "has_earlier": frame["has_earlier"]}
+            await self._resync(self._ready | earlier)
             if not self._ready:
                 await self.transmit("session.sync", after=self._seq)
 

@@ -124,8 +124,10 @@ class Responder:
             turns = history_window(messages, taken.message, size)
             if len(turns) == size or messages[0].seq == 1:
                 return turns
-            earlier = self._store.run(sessions.load(taken.session, before=messages[0].seq))
-            messages = (*earlier.messages, *messages)
+            earlier = self._store.run(sessions.load(taken.session, before=messages[0].seq)).messages
+            if not earlier:  # Redis lost them since
+                return turns
+            messages = (*earlier, *messages)
 
     def _commit(self, taken: TakenMessage, outcome: Outcome) -> bool:
         return self._store_reply(taken, self._new_reply(taken, outcome), outcome.unpublished)
