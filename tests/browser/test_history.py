@@ -9,8 +9,9 @@ from playwright.sync_api import expect
 from chat.schemas import session_id
 from chat.store import leases, sessions
 from chat.store.client import Store
+from tests.browser.frames import accepted, human, ready
 from tests.browser.test_sidebar import open_options
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import NewVisitor, ScriptedVisitor, Visitor
 from tests.component.conftest import LIMITS, new_reply
 from tests.processes import Stack
 
@@ -71,3 +72,16 @@ def test_the_whole_conversation_is_exported(long_conversation: Visitor) -> None:
         open_options(long_conversation, "Ada").get_by_role("button", name="Export as JSON").click()
     exported: Any = download.value.path().read_text()
     assert exported.count('"source"') == 2 * EXCHANGES
+
+
+def test_a_refused_page_is_not_requested_again_at_once(new_visitor: NewVisitor) -> None:
+    visitor = new_visitor(kind=ScriptedVisitor)
+    assert isinstance(visitor, ScriptedVisitor)
+    visitor.start()
+    visitor.server.send(ready([human(9, "nine")], has_earlier=True))
+    visitor.page.wait_for_function("document.querySelector('.earlier')")
+    error = {"type": "error", "code": "rate.limited", "detail": "Later.", "ref": None}
+    for seq in range(10, 15):
+        visitor.server.send(error, accepted(seq, f"message {seq}"))
+        expect(visitor.page.locator(".turn").last).to_contain_text(f"message {seq}")
+    assert visitor.server.received_types() == ["session.history"]

@@ -121,7 +121,7 @@ export class ChatClient {
     }
     this.#syncing = true; // a gap inside these messages must not request another resync
     for (const message of messages) this.#addMessage(message);
-    this.#syncing = false;
+    this.#syncing = this.#loadingEarlier = false;
     this.#reply = reply && { id: reply.id, length: [...reply.text].length };
     this.#ready = true;
     this.#attempt = 0;
@@ -148,13 +148,15 @@ export class ChatClient {
     else if (known || id !== this.#unknownReply) { this.#unknownReply = id; this.sync(); }
   }
 
-  /** A request other than a message failed, perhaps session.sync. */
+  /** A request other than a message failed. Repeat session.sync, and allow loadEarlier() again, after a while. */
   #retryRequest() {
-    this.#loadingEarlier = false;
-    if (!this.#syncing) return;
+    const wasSyncing = this.#syncing;
     this.#syncing = false;
     clearTimeout(this.#retryTimer);
-    this.#retryTimer = Number(setTimeout(() => this.sync(), RESEND_MS));
+    this.#retryTimer = Number(setTimeout(() => {
+      this.#loadingEarlier = false;
+      if (wasSyncing) this.sync();
+    }, RESEND_MS));
   }
 
   #handleRejection(/** @type {Frame} */ { ref, code }) {
