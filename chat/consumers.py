@@ -13,6 +13,7 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
+from chat.addresses import network_of
 from chat.container import async_store, client_limits, limits, read_limits, task_publisher
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
 from chat.events.delivery import group_name, publish
@@ -22,7 +23,6 @@ from chat.observability.logs import log_context, set_log_session
 from chat.protocol import ClientFrame, Error, MessageSend, check_size
 from chat.schemas import Session
 from chat.store import sessions
-from chat.store.keys import network_of
 from chat.websocket.backpressure import ClientConnection, ClientNotReading
 from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.handshake import parse_handshake

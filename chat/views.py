@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from chat.addresses import client_address, client_network
 from chat.api.names import MAX_NAME_CHARS, InvalidName
 from chat.api.session_routes import create_session
 from chat.container import async_store, read_limits
@@ -21,7 +22,6 @@ from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
 from chat.schemas import parse_uuid, session_id
 from chat.store import sessions
 from chat.store.erasure import ERASURE_MARGIN_S
-from chat.store.keys import network_of
 from chat.store.sessions import NO_MESSAGES
 from chat.websocket.handshake import COOKIE
 
@@ -83,7 +83,7 @@ async def page(request: HttpRequest) -> HttpResponse:
 async def _start_session(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "")
     try:
-        token, __ = await create_session(name, request.META["REMOTE_ADDR"])
+        token, __ = await create_session(name, client_address(request))
     except InvalidName as invalid:
         error = _("Enter a valid name.")
         if invalid.is_invisible:
@@ -154,7 +154,7 @@ async def _session(token: str, request: HttpRequest) -> tuple[dict[str, str] | N
 
     The page's script gets the token from here: it cannot read the HttpOnly cookie.
     """
-    network = network_of(request.META["REMOTE_ADDR"])
+    network = client_network(request)
     try:
         read_limits().check_unknown(network)
         command = sessions.load(session_id(str(parse_uuid(token))), page=NO_MESSAGES)

@@ -311,7 +311,7 @@ AXES_LOCKOUT_PARAMETERS = ["ip_address", "username"]
 AXES_FAILURE_LIMIT = ADMIN_LOGIN_ATTEMPTS
 AXES_COOLOFF_TIME = timedelta(seconds=ADMIN_LOGIN_LOCKOUT_S)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_CLIENT_IP_CALLABLE = "chat.accounts.throttle.counted_network"
+AXES_CLIENT_IP_CALLABLE = "chat.addresses.client_network"
 AXES_USERNAME_CALLABLE = "chat.accounts.throttle.counted_user"
 AXES_ENABLE_ADMIN = False  # its tables are empty
 AXES_VERBOSE = False

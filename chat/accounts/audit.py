@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.http import HttpRequest
 
-from chat.accounts.throttle import client_address
+from chat.addresses import client_address
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any
 from axes.handlers.proxy import AxesProxyHandler
 from django.http import HttpRequest
 
-from chat.store.keys import network_of
+from chat.addresses import network_of
 
 # A hash takes most of a second of one core. Further attempts wait for it, and they hold a thread.
 HASHES_AT_ONCE = 1
@@ -37,16 +37,6 @@ class CountSerializer:
     def loads(self, stored: bytes) -> int:
         """Return a stored count."""
         return int(stored)
-
-
-def client_address(request: HttpRequest) -> str:
-    """Return the client's address as the server found it, like the limits of sessions do."""
-    return str(request.META.get("REMOTE_ADDR") or "local")
-
-
-def counted_network(request: HttpRequest) -> str:
-    """Return the address or IPv6 network under which failures are counted."""
-    return network_of(client_address(request))
 
 
 def counted_user(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:

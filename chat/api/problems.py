@@ -3,12 +3,12 @@
 from django.http import HttpRequest, HttpResponse
 from ninja.errors import AuthenticationError
 
+from chat.addresses import client_network
 from chat.api.names import INVALID_NAME_MSG, INVISIBLE_NAME_MSG, InvalidName
 from chat.container import read_limits
 from chat.errors import ChatError, ErrorCode, RateLimited, SessionUnknown, StoreFull
 from chat.observability import metrics
 from chat.schemas import FrozenModel
-from chat.store.keys import network_of
 
 
 class InvalidField(FrozenModel):
@@ -52,7 +52,7 @@ def handle_chat_error(request: HttpRequest, error: ChatError) -> HttpResponse:
     """Respond with the error's sentence: 429 if too frequent, 503 if temporary, else 400."""
     metrics.errors_sent.labels(error.code).inc()
     if isinstance(error, SessionUnknown):
-        read_limits().count_unknown(network_of(request.META["REMOTE_ADDR"]))
+        read_limits().count_unknown(client_network(request))
     if isinstance(error, RateLimited):
         response = _response(Problem(detail=error.detail), 429)
     elif error.permanent:

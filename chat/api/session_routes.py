@@ -12,6 +12,7 @@ from ninja import Router
 from ninja.params.functions import Query
 from pydantic import ValidationError
 
+from chat.addresses import client_address, client_network
 from chat.api.names import InvalidName, names
 from chat.api.problems import InvalidRequest, Problem, Unavailable
 from chat.apidocs.openapi import (
@@ -32,13 +33,13 @@ from chat.errors import ChatError, SessionUnknown
 from chat.events.delivery import CHANGED, publish
 from chat.schemas import History, HistoryMessage, Session, session_id
 from chat.store import sessions
-from chat.store.keys import network_of
 from chat.store.paging import session_pages
 
 logger = logging.getLogger(__name__)
 
 router = Router(tags=["sessions"])
 TOKEN = [QueryToken(), BearerToken()]
+TOKEN_ERRORS = {400: SESSION_UNKNOWN, 429: RATE_LIMITED, 503: STORE_UNAVAILABLE}
 
 
 @router.post(
@@ -60,8 +61,8 @@ async def create_token(
     name: str = Query("", description="The visitor's name; or send it as a form or as JSON."),
 ) -> History:
     """Create a session and return its token."""
-    address = request.META["REMOTE_ADDR"]
-    token, session = await create_session(name or _name_in_body(request), address)
+    wanted = name or _name_in_body(request)
+    token, session = await create_session(wanted, client_address(request))
     return History(token=token, name=session.name, session_start=session.session_start, messages=[])
 
 
@@ -73,9 +74,7 @@ async def create_token(
     openapi_extra=responses(
         {
             200: response("The session.", HISTORY),
-            400: SESSION_UNKNOWN,
-            429: RATE_LIMITED,
-            503: STORE_UNAVAILABLE,
+            **TOKEN_ERRORS,
         },
     ),
 )
@@ -83,7 +82,7 @@ async def refresh_token(request: HttpRequest) -> StreamingHttpResponse:
     """Return a session with all its messages."""
     token = token_of(request)
     session = session_id(str(token))
-    read_limits().spend(session, network_of(request.META["REMOTE_ADDR"]))
+    read_limits().spend(session, client_network(request))
     pages = session_pages(async_store(), session)
     parts = _history_json(token, await anext(pages), pages)
     return StreamingHttpResponse(parts, content_type="application/json; charset=utf-8")
@@ -97,16 +96,14 @@ async def refresh_token(request: HttpRequest) -> StreamingHttpResponse:
     openapi_extra=responses(
         {
             204: response("The session is deleted."),
-            400: SESSION_UNKNOWN,
-            429: RATE_LIMITED,
-            503: STORE_UNAVAILABLE,
+            **TOKEN_ERRORS,
         }
     ),
 )
 async def delete_token(request: HttpRequest) -> tuple[HTTPStatus, None]:
     """Delete a session and everything about it, and close its sockets."""
     session = session_id(str(token_of(request)))
-    read_limits().check_unknown(network_of(request.META["REMOTE_ADDR"]))
+    read_limits().check_unknown(client_network(request))
     if not await async_store().run(sessions.erase(session)):
         raise SessionUnknown
     await publish(session, CHANGED)

@@ -31,7 +31,8 @@ chat:sessions:2            search index over the documents
 """
 
 from hashlib import sha256
-from ipaddress import IPv4Address, ip_address, ip_network
+
+from chat.addresses import network_of
 
 # Name in the scripts → key. `chat.store.command` declares these names as Lua locals.
 Keys = dict[str, str]
@@ -103,19 +104,3 @@ def session_of(document_key: str) -> str:
 
 def _address_key(address: str, name: str) -> str:
     return f"chat:address:{sha256(network_of(address).encode()).hexdigest()[:16]}:{name}"
-
-
-def network_of(address: str) -> str:
-    """Return what counts as one address: an IPv4 address, or an IPv6 network of 64 bits.
-
-    A subscriber with IPv6 usually has at least one such network and every address in it.
-    """
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv4Address):
-        return address
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ip_network(f"{parsed}/64", strict=False))

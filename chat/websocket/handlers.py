@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from chat.addresses import network_of
 from chat.events.delivery import CHANGED, QUEUED, Event
 from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
@@ -24,7 +25,6 @@ from chat.protocol import (
 )
 from chat.store import sessions
 from chat.store.client import AsyncStore
-from chat.store.keys import network_of
 from chat.store.sessions import Limits
 from chat.websocket.rate_limit import ReadLimits
 

@@ -6,6 +6,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
+from chat.addresses import LOCAL
 from chat.protocol import SUBPROTOCOL
 from chat.schemas import parse_uuid, session_id
 from chat.websocket.codecs import ChatV1Codec, Codec, PlainCodec
@@ -35,7 +36,7 @@ def parse_handshake(scope: Mapping[str, Any]) -> Handshake:
     return Handshake(
         codec=ChatV1Codec() if is_v1 else PlainCodec(),
         session=_session(tokens[0]) if tokens else None,
-        address=(scope.get("client") or ["local"])[0],
+        address=(scope.get("client") or [LOCAL])[0],
         after=_seq(query.get("after", ["0"])[0]),
     )
 

@@ -24,7 +24,7 @@ SOURCES = {
 # It may import from that prefix and from lower layers, never from another prefix in its layer.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat", "inference"),
-    ("chat.errors",),
+    ("chat.addresses", "chat.errors"),
     ("chat.schemas",),
     ("chat.observability.liveness", "chat.observability.tracing_sdk"),
     (
