@@ -10,62 +10,33 @@ import socket
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvError, EnvValidationError, ValidationError, validate
+from environs import Env, EnvError, EnvValidationError, validate
 
 from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
 from chatproject.secret_files import create_private_folder, read_or_create_secret
+from chatproject.validators import (
+    are_origins,
+    at_least,
+    has_no_wildcard,
+    has_only_https,
+    is_host_and_port,
+    is_long_enough,
+    is_off,
+    is_port,
+    is_readable,
+    is_set,
+    is_size,
+    is_url,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # What this process writes (database, metrics, secrets) is for its own user only.
 os.umask(0o077)
 env = Env()
 env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
-
-is_port = validate.Range(1, 65535)
-is_url = validate.Regexp(r"(https?://.+)?$", error="Must be an http:// or https:// address.")
-is_host_and_port = validate.Regexp(r"(.*:\d+)?$", error="Must be host:port.")
-is_size = validate.Regexp(r"(?i)\d+([kmg]b?)?$", error="Must be a size, such as 512mb or 1gb.")
-is_set = validate.Length(min=1, error="Must be set in production.")
-
-
-def at_least(minimum: float) -> validate.Range:
-    return validate.Range(min=minimum)
-
-
-def is_readable(path: str) -> None:
-    if path and not os.access(path, os.R_OK):
-        raise ValidationError("Must name a readable file.")
-
-
-def is_long_enough(secret: str) -> None:
-    # What is shorter, or has few different characters, can be guessed.
-    if len(secret) < 32 or len(set(secret)) < 5 or secret.startswith("django-insecure-"):
-        raise ValidationError("Must be random and have 32 characters or more in production.")
-
-
-def is_off(value: bool) -> None:
-    if value:
-        raise ValidationError("Must be off in production: error pages show settings and code.")
-
-
-def has_no_wildcard(hosts: list[str]) -> None:
-    if "*" in hosts:
-        raise ValidationError("Must name the hosts in production.")
-
-
-def has_only_https(origins: list[str]) -> None:
-    if not all(urlsplit(origin).scheme == "https" for origin in origins):
-        raise ValidationError("Must list https:// origins in production.")
-
-
-def are_origins(origins: list[str]) -> None:
-    if not all("://" in origin for origin in origins):
-        raise ValidationError("Must list origins such as https://chat.example.")
-
 
 try:
     # General
@@ -384,7 +355,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "inte
 SWEEP_INTERVAL_S = 1
 SWEEP_QUEUE = "chat:sweep"
 ERASURE_QUEUE = "chat:erasure"
-CELERY_BEAT_SCHEDULER = "chat.worker.sweep_scheduler:SweepScheduler"
+CELERY_BEAT_SCHEDULER = "chat.worker.beat_scheduler:BeatScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "chat.tasks.sweep",

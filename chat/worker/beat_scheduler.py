@@ -10,7 +10,7 @@ from typing import Any
 from celery.beat import ScheduleEntry, Scheduler
 
 
-class SweepScheduler(Scheduler):
+class BeatScheduler(Scheduler):
     """Keeps the schedule in memory, because a task that runs too soon finds nothing to do."""
 
     def apply_async(

@@ -8,27 +8,27 @@ from celery.beat import ScheduleEntry
 from django.conf import settings
 
 from chat.store.client import Store
-from chat.worker.sweep_scheduler import SweepScheduler
+from chat.worker.beat_scheduler import BeatScheduler
 from chatproject.celery import app as project_app
 
 
 @pytest.fixture
-def scheduler(redis_url: str, store: Store) -> SweepScheduler:
+def scheduler(redis_url: str, store: Store) -> BeatScheduler:
     store.redis.delete(settings.SWEEP_QUEUE)
     app = Celery("beat", broker=redis_url)
     app.conf.beat_schedule = project_app.conf.beat_schedule
-    return SweepScheduler(app, lazy=True)
+    return BeatScheduler(app, lazy=True)
 
 
 @pytest.fixture
-def sweep(scheduler: SweepScheduler) -> ScheduleEntry:
+def sweep(scheduler: BeatScheduler) -> ScheduleEntry:
     scheduler.setup_schedule()
     entry: ScheduleEntry = scheduler.schedule["sweep"]
     return entry
 
 
 def test_a_sweep_is_published_only_after_the_last_one_was_taken(
-    scheduler: SweepScheduler, sweep: ScheduleEntry, store: Store
+    scheduler: BeatScheduler, sweep: ScheduleEntry, store: Store
 ) -> None:
     for _ in range(3):
         scheduler.apply_entry(sweep)
@@ -39,7 +39,7 @@ def test_a_sweep_is_published_only_after_the_last_one_was_taken(
 
 
 def test_a_waiting_sweep_does_not_hold_up_the_erasure(
-    scheduler: SweepScheduler, sweep: ScheduleEntry, store: Store
+    scheduler: BeatScheduler, sweep: ScheduleEntry, store: Store
 ) -> None:
     store.redis.delete(settings.ERASURE_QUEUE)
     erasure: ScheduleEntry = scheduler.schedule["erase_deleted_texts"]
@@ -50,7 +50,7 @@ def test_a_waiting_sweep_does_not_hold_up_the_erasure(
 
 
 def test_a_sweep_does_not_expire(
-    scheduler: SweepScheduler, sweep: ScheduleEntry, store: Store
+    scheduler: BeatScheduler, sweep: ScheduleEntry, store: Store
 ) -> None:
     scheduler.apply_entry(sweep)
     message = json.loads(str(store.redis.lpop(settings.SWEEP_QUEUE)))
