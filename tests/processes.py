@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -174,6 +174,17 @@ class Stack:
             environment = {"PORT": str(free_port())} | environment
         self._launch_web(environment)()
         return self.running("web")[-1]
+
+    def start_both_servers(self, **environment: str) -> dict[str, Process]:
+        """Start a web process of each server, on free ports; return them by the server's name."""
+        webs = {
+            name: self.run("web", command, {"PORT": str(free_port())} | environment)
+            for name, command in WEB_SERVERS.items()
+        }
+        for web in webs.values():
+            url = f"http://127.0.0.1:{web.port}/healthz"
+            web.wait_until(partial(is_serving, url), "to serve")
+        return webs
 
     def start_worker(self, **environment: str) -> Process:
         self._launch_worker(environment)()

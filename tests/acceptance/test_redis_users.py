@@ -139,6 +139,14 @@ def test_the_doctor_finds_nothing_to_change_about_redis(
     assert "Deleted texts leave Redis' files" in doctor.stdout
 
 
+def assert_refused(restricted: Restricted, user: str, command: str) -> None:
+    with (
+        redis.Redis.from_url(restricted.url(user), protocol=2) as client,
+        pytest.raises(NoPermissionError),
+    ):
+        client.execute_command(*command.split())
+
+
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize(
     "command",
@@ -155,11 +163,7 @@ def test_the_doctor_finds_nothing_to_change_about_redis(
 def test_no_user_may_run_dangerous_commands(
     restricted: Restricted, user: str, command: str
 ) -> None:
-    with (
-        redis.Redis.from_url(restricted.url(user), protocol=2) as client,
-        pytest.raises(NoPermissionError),
-    ):
-        client.execute_command(*command.split())
+    assert_refused(restricted, user, command)
 
 
 @pytest.mark.parametrize(
@@ -180,11 +184,7 @@ def test_no_user_may_run_dangerous_commands(
 def test_no_user_may_do_what_is_the_task_of_another(
     restricted: Restricted, user: str, command: str
 ) -> None:
-    with (
-        redis.Redis.from_url(restricted.url(user), protocol=2) as client,
-        pytest.raises(NoPermissionError),
-    ):
-        client.execute_command(*command.split())
+    assert_refused(restricted, user, command)
 
 
 def test_the_users_may_run_no_more_than_the_scripts_need() -> None:

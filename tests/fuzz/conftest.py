@@ -2,13 +2,11 @@
 
 import socket
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
 
 from tests.model_stub import ModelStub
-from tests.ports import free_port
-from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack, is_serving, wait_for
+from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack, is_serving
 
 TIMEOUT_S = 10
 SERIOUS = ("Traceback (most recent call last)", " ERROR ", " CRITICAL ", "Internal Server Error")
@@ -49,11 +47,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
         environment = HIGH_LIMITS | {"MODEL_URL": model.endpoint("huggingface")}
         with Stack(tmp_path_factory.mktemp("fuzz"), environment) as stack:
             stack.start()
-            running = {}
-            for name, command in WEB_SERVERS.items():
-                running[name] = Server(stack.run("web", command, {"PORT": str(free_port())}))
-                wait_for(partial(is_serving, f"{running[name].url}/healthz"), f"{name} to serve")
-            yield running
+            yield {name: Server(web) for name, web in stack.start_both_servers().items()}
             for process in stack.processes:
                 check_log(process.output().splitlines())
 

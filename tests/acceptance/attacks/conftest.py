@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import pytest
 
 from tests.client import create_session
 from tests.model_stub import ModelStub
-from tests.ports import free_port
-from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack, is_serving, wait_for
+from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,15 @@ def attacked_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             yield stack
 
 
+def start_targets(stack: Stack) -> dict[str, Target]:
+    """Start both web servers on a running site."""
+    webs = stack.start_both_servers()
+    return {name: Target(web, stack.redis_url) for name, web in webs.items()}
+
+
 @pytest.fixture(scope="package")
 def servers(attacked_stack: Stack) -> dict[str, Target]:
-    targets = {}
-    for name, command in WEB_SERVERS.items():
-        web = attacked_stack.run("web", command, {"PORT": str(free_port())})
-        targets[name] = Target(web, attacked_stack.redis_url)
-        wait_for(partial(is_serving, f"{targets[name].url}/healthz"), f"{name} to serve")
-    return targets
+    return start_targets(attacked_stack)
 
 
 @pytest.fixture(params=list(WEB_SERVERS))

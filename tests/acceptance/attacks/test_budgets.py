@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -11,11 +10,10 @@ import pytest
 import requests
 from websockets.sync.client import ClientConnection
 
-from tests.acceptance.attacks.conftest import Target
+from tests.acceptance.attacks.conftest import Target, start_targets
 from tests.acceptance.attacks.test_websocket_floods import TIMEOUT_S, open_socket
 from tests.model_stub import ModelStub
-from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Stack, is_serving, wait_for
+from tests.processes import WEB_SERVERS, Stack
 
 READS_PER_MINUTE = 60
 
@@ -31,12 +29,7 @@ def default_targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
         }
         with Stack(tmp_path_factory.mktemp("budgets"), environment) as stack:
             stack.start()
-            targets = {}
-            for name, command in WEB_SERVERS.items():
-                web = stack.run("web", command, {"PORT": str(free_port())})
-                targets[name] = Target(web, stack.redis_url)
-                wait_for(partial(is_serving, f"{targets[name].url}/healthz"), f"{name} to serve")
-            yield targets
+            yield start_targets(stack)
 
 
 @pytest.fixture(params=list(WEB_SERVERS))
