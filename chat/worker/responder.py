@@ -196,7 +196,8 @@ class Responder:
 def _log_facts(reply: NewReply) -> dict[str, object]:
     """Return what a log line contains of a reply: everything but its text."""
     return {
-        "reply": str(reply.id),
+        # Shortened: a whole UUID could be a token, so it would be redacted.
+        "reply": str(reply.id)[:8],
         "outcome": reply.error.code if reply.error else reply.finish_reason,
         "attempts": reply.record.attempts,
         **reply.timings.model_dump(exclude_none=True),

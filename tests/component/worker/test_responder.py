@@ -7,6 +7,7 @@ import pytest
 
 from chat.errors import ErrorCode
 from chat.events.delivery import Delivery
+from chat.observability.logs import TextFormatter
 from chat.protocol import ReplyCompleted
 from chat.schemas import Session
 from chat.store import leases, sessions
@@ -62,6 +63,18 @@ def test_a_reply_is_committed_before_it_is_published(worker: Worker, session: st
     assert (stored.msg, stored.reply_to, stored.finish_reason) == ("hi", message.id, "stop")
     assert committed == ["hi"]
     assert worker.delivery.types()[-1] == "reply.completed"
+
+
+def test_the_log_names_the_reply(
+    worker: Worker, session: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By a part of its id, because a whole UUID is redacted."""
+    caplog.set_level(logging.INFO)
+    send_message(worker.store, session)
+    worker.responder(ScriptedModel(["hi"])).answer_next(session)
+    reply = worker.load(session).messages[-1]
+    [stored] = [record for record in caplog.records if record.message == "Reply stored"]
+    assert f"reply={str(reply.id)[:8]} " in TextFormatter().format(stored)
 
 
 def test_another_waiting_message_is_reported(worker: Worker, session: str) -> None:
