@@ -172,6 +172,15 @@ def test_rate_limited_message_is_sent_later(
     assert sorted(message for message, _ in visitor.transcript()) == sorted(texts)
 
 
+def continue_in_a_new_session(visitor: Visitor, draft: str) -> None:
+    """Use the notice's button; the draft moves along, and can be sent."""
+    visitor.notices.get_by_role("button", name="New conversation").click()
+    expect(visitor.page.locator(".turn")).to_have_count(0)
+    expect(visitor.composer).to_have_value(draft)
+    visitor.composer.press("Enter")
+    visitor.expect_turn(0, "done", f"You said: {draft}")
+
+
 def test_draft_moves_from_an_expired_session_to_a_new_one(
     new_stack: NewStack, new_visitor: NewVisitor
 ) -> None:
@@ -182,15 +191,9 @@ def test_draft_moves_from_an_expired_session_to_a_new_one(
     visitor.expect_turn(0, "done")
     visitor.composer.fill("one more thing")
 
-    notice = visitor.notices
-    expect(notice).to_contain_text("This conversation has expired.")
+    expect(visitor.notices).to_contain_text("This conversation has expired.")
     assert visitor.transcript() == [["hello", "You said: hello"]]
-    notice.get_by_role("button", name="New conversation").click()
-
-    expect(visitor.page.locator(".turn")).to_have_count(0)
-    expect(visitor.composer).to_have_value("one more thing")
-    visitor.composer.press("Enter")
-    visitor.expect_turn(0, "done", "You said: one more thing")
+    continue_in_a_new_session(visitor, "one more thing")
 
 
 def test_an_unsent_message_moves_from_a_full_session_to_a_new_one(
@@ -203,14 +206,8 @@ def test_an_unsent_message_moves_from_a_full_session_to_a_new_one(
     visitor.expect_turn(0, "done")
     visitor.send("one more thing")
 
-    notice = visitor.notices
-    expect(notice).to_contain_text("This conversation is full.")
-    notice.get_by_role("button", name="New conversation").click()
-
-    expect(visitor.page.locator(".turn")).to_have_count(0)
-    expect(visitor.composer).to_have_value("one more thing")
-    visitor.composer.press("Enter")
-    visitor.expect_turn(0, "done", "You said: one more thing")
+    expect(visitor.notices).to_contain_text("This conversation is full.")
+    continue_in_a_new_session(visitor, "one more thing")
 
 
 def test_session_about_to_expire_can_be_extended(
