@@ -7,6 +7,7 @@ from what was sent and received.
 import json
 import os
 import re
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -43,10 +44,12 @@ def send(recorded: dict[str, Any], socket: Socket, **frame: Any) -> None:
 
 
 def exchange_messages(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
-    model.script(GREETING)
+    reasoning = ("<think>", "She greets me.", "</think>")
+    model.script(replace(GREETING, pieces=(*reasoning, *(GREETING.pieces or ()))))
     send(recorded, socket, type="message.send", id=FIRST, msg="Good morning!")
     recorded["message.accepted"] = socket.wait_for_frame("message.accepted")
     recorded["reply.started"] = socket.wait_for_frame("reply.started")
+    recorded["reply.thinking"] = socket.wait_for_frame("reply.thinking")
     recorded["reply.delta"] = socket.wait_for_frame("reply.delta")
     recorded["reply.completed"] = socket.wait_for_frame("reply.completed")
 

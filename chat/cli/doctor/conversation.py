@@ -32,6 +32,7 @@ ADVICE = {
     "model.overloaded": "Give the model server more capacity, or lower WORKER_CONCURRENCY.",
     "model.loading": "Wait until the model is loaded.",
     "model.bad_reply": "Check that MODEL_API matches the server at MODEL_URL.",
+    "model.no_answer": "Raise MAX_NEW_TOKENS: a model that reasons needs some for it.",
     "reply.internal": "See the worker's log.",
     "reply.deadline": "Add workers, raise WORKER_CONCURRENCY, or use a faster model.",
 }
