@@ -153,7 +153,11 @@ try:
         EMBEDDED_MODEL_KEY = read_or_create_secret(DATA_DIR / "model_key")
         HUGGINGFACE_INFERENCE_TOKEN = EMBEDDED_MODEL_KEY
     MODEL_CONTEXT_TOKENS = env.int("MODEL_CONTEXT_TOKENS", 2048, validate=at_least(64))
-    MAX_NEW_TOKENS = env.int("MAX_NEW_TOKENS", 200 if EMBEDDED_MODEL else 25, validate=at_least(1))
+    # Instruct models end their replies on their own; GPT-J would go on with another turn.
+    longest = 200 if EMBEDDED_MODEL else 512 if MODEL_API == "chat" else 25
+    MAX_NEW_TOKENS = env.int(
+        "MAX_NEW_TOKENS", min(longest, MODEL_CONTEXT_TOKENS // 2), validate=at_least(1)
+    )
     if MAX_NEW_TOKENS >= MODEL_CONTEXT_TOKENS:
         raise EnvError('Environment variable "MAX_NEW_TOKENS" must be below MODEL_CONTEXT_TOKENS')
     HISTORY_MESSAGES = env.int("HISTORY_MESSAGES", 4, validate=validate.Range(1, 200))

@@ -44,12 +44,10 @@ def send(recorded: dict[str, Any], socket: Socket, **frame: Any) -> None:
 
 
 def exchange_messages(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
-    reasoning = ("<think>", "She greets me.", "</think>")
-    model.script(replace(GREETING, pieces=(*reasoning, *(GREETING.pieces or ()))))
+    model.script(GREETING)
     send(recorded, socket, type="message.send", id=FIRST, msg="Good morning!")
     recorded["message.accepted"] = socket.wait_for_frame("message.accepted")
     recorded["reply.started"] = socket.wait_for_frame("reply.started")
-    recorded["reply.thinking"] = socket.wait_for_frame("reply.thinking")
     recorded["reply.delta"] = socket.wait_for_frame("reply.delta")
     recorded["reply.completed"] = socket.wait_for_frame("reply.completed")
 
@@ -72,9 +70,11 @@ def reconnect_and_stop(
 
 
 def regenerate_reply(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
-    model.script(loading(0.5), GREETING)
+    reasoning = ("<think>", "She greets me.", "</think>")
+    model.script(loading(0.5), replace(GREETING, pieces=(*reasoning, *(GREETING.pieces or ()))))
     send(recorded, socket, type="reply.regenerate", reply_to=THIRD)
     recorded["model.loading"] = socket.wait_for_frame("model.loading")
+    recorded["reply.thinking"] = socket.wait_for_frame("reply.thinking")
     assert socket.wait_for_reply(THIRD)["replaces"]
 
 
