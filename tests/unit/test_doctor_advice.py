@@ -45,7 +45,7 @@ def test_recommended_variables_are_settings() -> None:
 
 
 def test_recommended_values_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = found(r"\b([A-Z]+(?:_[A-Z]+)+=[\w.]*\w)")
+    values = found(r"\b([A-Z]+(?:_[A-Z]+)+=[^\s,]*[^\s,.])")
     assert values
     for each in values:
         name, _, value = each.partition("=")
