@@ -35,7 +35,8 @@ class ModelError(Exception):
 
     `code` is from the closed list of the protocol, `detail` a fixed sentence that is safe to
     show to users, `permanent` is true if a retry cannot succeed. `retry_after_s` is the server's
-    `Retry-After`, if it sent one.
+    `Retry-After`, if it sent one. `reason` is for the operator: why no connection was made, and
+    never a server's text.
     """
 
     code: ClassVar[str]
@@ -45,6 +46,7 @@ class ModelError(Exception):
     def __init__(self, *, retry_after_s: float | None = None) -> None:
         super().__init__()
         self.retry_after_s = retry_after_s
+        self.reason = ""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"
