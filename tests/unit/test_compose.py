@@ -115,6 +115,11 @@ def test_settings_without_a_value_of_compose_keep_their_defaults() -> None:
     }
 
 
+def test_the_parts_of_the_redis_url_reach_the_containers() -> None:
+    used = set(re.findall(r"\$\{(REDIS_\w+)", SERVICES["web"]["environment"]["REDIS_URL"]))
+    assert used == {"REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_USER", "REDIS_PASSWORD"}
+
+
 @pytest.mark.parametrize("name", APP_SERVICES)
 def test_containers_set_only_known_variables(name: str) -> None:
     environment = SERVICES[name]["environment"].keys()
