@@ -35,8 +35,7 @@ class ModelError(Exception):
 
     `code` is from the closed list of the protocol, `detail` a fixed sentence that is safe to
     show to users, `permanent` is true if a retry cannot succeed. `retry_after_s` is the server's
-    `Retry-After`, if it sent one. `reason` is for the operator: why no connection was made, and
-    never a server's text.
+    `Retry-After`, if it sent one.
     """
 
     code: ClassVar[str]

@@ -187,7 +187,7 @@ class Transport:
 
 
 def as_model_error(error: Exception) -> ModelError:
-    """Translate an exception of `requests` or urllib3."""
+    """Translate an exception of `requests` or urllib3; `reason` says why no connection was made."""
     translated = _translate(error)
     translated.reason = next(filter(None, map(_reason, islice(_causes(error), 10))), "")
     return translated

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Provide nginx, PostgreSQL, Prometheus and libfaketime for the tests: the system's, or else Debian's packages.
+# Provide the servers and programs that the tests run: the system's, or else Debian's packages.
 set -eu
 
 missing=""
