@@ -6,7 +6,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 import requests
@@ -50,9 +50,9 @@ class Endpoint:
     api: Api
     url: str
     name: str
-    token: str
+    token: str = field(repr=False)
     ca_file: str = ""
-    proxy: str = ""
+    proxy: str = field(default="", repr=False)
 
     def fetch_info(self) -> ServerInfo | None:
         """Return what the server says, or None if it has no such route.

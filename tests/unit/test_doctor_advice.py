@@ -13,7 +13,7 @@ from tests.settings import VARIABLES
 ROOT = Path(__file__).parent.parent.parent
 MODULES = sorted((ROOT / "chat" / "cli" / "doctor").glob("*.py"))
 # Of the libraries that the doctor uses itself.
-OTHERS = {"REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "MODEL_CA_FILE"}
+OTHERS = {"REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"}
 PRODUCTION = {
     "APP_ENV": "production",
     "SECRET_KEY": "0123456789abcdef" * 2,

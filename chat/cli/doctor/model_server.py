@@ -23,8 +23,8 @@ def check_model_server() -> Iterator[Finding]:
         url=settings.MODEL_URL,
         name=settings.MODEL_NAME,
         token=settings.HUGGINGFACE_INFERENCE_TOKEN,
-        ca_file=getattr(settings, "MODEL_CA_FILE", ""),
-        proxy=getattr(settings, "MODEL_PROXY", ""),
+        ca_file=settings.MODEL_CA_FILE,
+        proxy=settings.MODEL_PROXY,
     )
     try:
         info = endpoint.fetch_info()
