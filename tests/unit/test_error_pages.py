@@ -1,6 +1,7 @@
 """Pages for errors of the site, in the reader's language."""
 
 from django.test import Client, RequestFactory
+from django.utils import translation
 from django.views.defaults import server_error
 
 
@@ -15,7 +16,8 @@ def test_an_unknown_address_leads_back_to_the_chat() -> None:
 
 
 def test_an_error_of_the_server_has_a_page() -> None:
-    response = server_error(RequestFactory().get("/"))
+    with translation.override("en"):
+        response = server_error(RequestFactory().get("/"))
 
     assert response.status_code == 500
     assert b"<h1>Something went wrong</h1>" in response.content
