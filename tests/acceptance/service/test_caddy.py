@@ -3,7 +3,7 @@
 import json
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from socket import create_connection
 from typing import Any
@@ -56,7 +56,7 @@ class Caddy:
         address: str = "127.0.0.1",
         *,
         body: bytes | None = None,
-        **headers: str,
+        headers: Mapping[str, str] | None = None,
     ) -> urllib3.BaseHTTPResponse:
         """Send a request from a loopback address."""
         with urllib3.HTTPSConnectionPool(
@@ -69,7 +69,9 @@ class Caddy:
             retries=False,
             timeout=20,
         ) as pool:
-            return pool.request(method, path, body=body, headers={"Host": HOST} | headers)
+            return pool.request(
+                method, path, body=body, headers={"Host": HOST} | dict(headers or {})
+            )
 
     def open_socket(self, token: str) -> ClientConnection:
         return connect(
@@ -130,7 +132,7 @@ def test_a_client_cannot_choose_its_address(caddy: Caddy) -> None:
     address = unused_address()
     codes = [
         caddy.request(
-            "POST", "/token?name=Ada", address, **{"X-Forwarded-For": f"203.0.113.{number}"}
+            "POST", "/token?name=Ada", address, headers={"X-Forwarded-For": f"203.0.113.{number}"}
         ).status
         for number in range(7)
     ]
