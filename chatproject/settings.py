@@ -214,6 +214,7 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "chat.middleware.record_requests",
     "chat.middleware.no_store",
+    "chat.middleware.use_browser_timezone",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
