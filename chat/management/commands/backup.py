@@ -131,7 +131,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], *, advice: str) 
     program = command[0]
     if not shutil.which(program):
         raise CommandError(f"{program} is not installed (on Debian: apt install {advice}).")
-    done = subprocess.run(
+    done = subprocess.run(  # nosec B603: no shell, and its arguments are from the settings
         command, env=os.environ | environment, stdin=subprocess.DEVNULL, capture_output=True
     )
     if done.returncode:
