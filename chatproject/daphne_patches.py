@@ -11,6 +11,8 @@ handshake, which stays listed for about a second; then no application is cancell
 Requests: daphne collects a whole body, of any size and for any time, before its application runs.
 The limits of `request_limits` apply while it arrives.
 
+Connections: `accept_errors` refuses them while too many files are open.
+
 Forms: Twisted parses multipart bodies, although daphne never uses the result, and answers an
 invalid one with an empty 400 that the application never sees.
 """
@@ -19,6 +21,7 @@ import asyncio
 import sys
 from typing import Any
 
+from chatproject import accept_errors
 from chatproject.request_limits import MAX_BODY_BYTES, REQUEST_TIMEOUT_S
 
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -34,6 +37,7 @@ def apply() -> None:
         _limit_bodies()
         _limit_time_of_requests()
         _leave_forms_to_django()
+        accept_errors.pause_twisted()
 
 
 def _close_as_other_servers() -> None:
@@ -143,6 +147,8 @@ def _limit_time_of_requests() -> None:
     def connection_made_in_time(self: Any) -> None:
         connection_made(self)
         start(self)
+        if not accept_errors.admit(self.transport, self.transport.getHandle().fileno()):
+            self.transport.loseConnection()
 
     def data_received_in_time(self: Any, data: bytes) -> None:
         if not self._handlingRequest:

@@ -315,7 +315,7 @@ CONTENT_SECURITY_POLICY = {
 # timeout is longer than the layer blocks: with redis-py's default, idle sockets are closed.
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "chat.events.channel_layer.ChannelLayer",
         "CONFIG": {
             "hosts": [
                 {

@@ -39,12 +39,13 @@ async def publish(session: str, event: Event) -> None:
 
 
 async def _send(layer: BaseChannelLayer, session: str, event: Event) -> None:
-    """Send an event. A failure is logged, not raised: the document has what the event announced."""
+    """Send an event. A failure is not raised: the document has what the event announced."""
     try:
         await layer.group_send(group_name(session), event | {"session": session})
     except Exception as error:  # noqa: BLE001 layers raise what their servers raise
         metrics.events_undelivered.inc()
-        logger.warning("Event %s was not sent: %s", event["type"], type(error).__name__)
+        # The layer logs that its server is away; this is once per event.
+        logger.debug("Event %s was not sent: %s", event["type"], type(error).__name__)
 
 
 class _Connection:

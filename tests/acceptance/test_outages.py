@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
-from tests.acceptance.sockets import connect_chat_v1, connect_plain
+from tests.acceptance.sockets import Socket, connect_chat_v1, connect_plain
 from tests.client import create_session
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub
@@ -54,6 +56,30 @@ def test_a_message_stored_without_a_broker_is_answered_later(
         stack.start_worker(CELERY_BROKER_URL=broker.redis_url)
         stack.start_beat(CELERY_BROKER_URL=broker.redis_url)
         assert socket.wait_for_reply(message)["msg"] == "You said: hello"
+
+
+def test_sockets_are_served_without_the_channel_layer(new_stack: NewStack, tmp_path: Path) -> None:
+    data, port = str(tmp_path / "layer"), str(free_port())
+    with Stack(tmp_path, {"DATA_DIR": data, "EMBEDDED_REDIS_PORT": port}) as layer:
+        stack = new_stack(CHANNEL_REDIS_URL=layer.redis_url)
+        stack.start_redis()
+        stack.start_worker()
+        stack.start_beat()
+        webs = stack.start_both_servers()
+        for name, web in webs.items():
+            site = f"127.0.0.1:{web.port}"
+            url = f"ws://{site}/chat?token={create_session(f'http://{site}')}"
+            with connect(url, subprotocols=[Subprotocol("chat.v1")], proxy=None) as connection:
+                socket = Socket(connection)
+                assert socket.wait_for_frame("session.ready"), name
+                message = socket.send_message("hello")
+                assert socket.wait_for_reply(message)["msg"] == "You said: hello", name
+        layer.start_redis()
+        for web in webs.values():
+            web.wait_until(lambda web=web: "responds again" in web.output(), "to reconnect")  # type: ignore[misc]
+            assert web.output().count("The channel layer does not respond") == 1
+            assert "Traceback" not in web.output()
+            assert not [line for line in web.output().splitlines() if " ERROR " in line]
 
 
 def test_the_reply_of_a_killed_worker_is_generated_by_another(
