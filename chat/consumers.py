@@ -217,7 +217,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             except SessionUnknown:
                 await self._end()
             except ChatError as error:
-                logger.warning("A socket could not be synchronized: %s", error.code)
+                logger.debug("A socket could not be synchronized: %s", error.code)
                 self.sync.resync_soon()
 
     async def _run_timers(self) -> None:

@@ -23,7 +23,7 @@ from chat.observability.outage import Outage
 logger = logging.getLogger(__name__)
 
 # A process may have several connections; their outage is logged once.
-outage = Outage(logger, "The channel layer")
+outage = Outage(logger, "The channel layer does not respond", "The channel layer responds again")
 TIMEOUT_S = 2.0
 # Between attempts to connect. Sockets load what they miss, so they do not wait for these.
 PAUSES_S = (0.5, 1.0, 2.0, 5.0)

@@ -1,15 +1,18 @@
-"""Log lines about a server that stops responding: one when it does, and one when it responds."""
+"""Log lines about something that fails again and again: one at the start and one at the end."""
 
 import logging
+import threading
 import time
 
 
 class Outage:
-    """Whether one server responds, as far as this process knows."""
+    """Whether something works, as far as this process knows. Thread-safe."""
 
-    def __init__(self, logger: logging.Logger, server: str) -> None:
-        self._logger, self._server = logger, server
+    def __init__(self, logger: logging.Logger, starts: str, ends: str) -> None:
+        """`starts` and `ends` are the sentences to log; `starts` is followed by the reason."""
+        self._logger, self._starts, self._ends = logger, starts, ends
         self._since: float | None = None
+        self._lock = threading.Lock()
 
     @property
     def is_on(self) -> bool:
@@ -18,14 +21,18 @@ class Outage:
 
     def failed(self, error: BaseException) -> None:
         """Note that a use has failed."""
-        if self._since is None:
-            self._since = time.monotonic()
-            reason = f"{type(error).__name__}: {error}".rstrip(": ")
-            self._logger.warning("%s does not respond: %s", self._server, reason)
+        with self._lock:
+            if self._since is None:
+                self._since = time.monotonic()
+                reason = f"{type(error).__name__}: {error}".rstrip(": ")
+                self._logger.warning("%s: %s", self._starts, reason)
 
     def succeeded(self) -> None:
         """Note that a use has succeeded."""
-        if self._since is not None:
-            lasted_s = time.monotonic() - self._since
-            self._logger.warning("%s responds again, after %.0f s", self._server, lasted_s)
-            self._since = None
+        if self._since is None:
+            return
+        with self._lock:
+            if self._since is not None:
+                lasted_s = time.monotonic() - self._since
+                self._since = None
+                self._logger.warning("%s, after %.0f s", self._ends, lasted_s)

@@ -2,8 +2,10 @@
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.sync.client import connect
@@ -14,7 +16,7 @@ from tests.client import create_session
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub
 from tests.ports import free_port
-from tests.processes import Stack
+from tests.processes import Stack, wait_for
 
 
 def test_a_message_sent_without_redis_is_rejected_and_can_be_resent(new_stack: NewStack) -> None:
@@ -80,6 +82,35 @@ def test_sockets_are_served_without_the_channel_layer(new_stack: NewStack, tmp_p
             assert web.output().count("The channel layer does not respond") == 1
             assert "Traceback" not in web.output()
             assert not [line for line in web.output().splitlines() if " ERROR " in line]
+
+
+def test_a_worker_and_beat_that_redis_refuses_log_it_once_and_recover(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.start_redis()
+    with redis.Redis.from_url(stack.redis_url, protocol=2, decode_responses=True) as admin:
+        port = stack.environment["EMBEDDED_REDIS_PORT"]
+        denied = {"worker": "brpop", "beat": "llen"}
+        for user, command in denied.items():
+            rules = ("on", ">pw", "~*", "&*", "+@all", f"-{command}")
+            admin.execute_command("ACL", "SETUSER", user, *rules)
+        url = f"redis://{{}}:pw@127.0.0.1:{port}/0"
+        worker = stack.start_worker(CELERY_BROKER_URL=url.format("worker"))
+        beat = stack.start_beat(CELERY_BROKER_URL=url.format("beat"))
+
+        def refusals(command: str) -> int:
+            entries: Any = admin.acl_log()
+            return sum(int(entry["count"]) for entry in entries if entry["object"] == command)
+
+        for user, command in denied.items():
+            wait_for(lambda command=command: refusals(command) >= 3, "attempts")  # type: ignore[misc]
+            admin.execute_command("ACL", "SETUSER", user, "+@all")
+    for process in (worker, beat):
+        wait_for(lambda process=process: "works again" in process.output(), "the recovery")  # type: ignore[misc]
+        chat_lines = [line for line in process.output().splitlines() if " chat." in line]
+        assert len(chat_lines) == 2
+        assert "NoPermissionError" in chat_lines[0]
+        assert "Traceback" not in process.output()
+        assert len(process.output().splitlines()) < 20
 
 
 def test_the_reply_of_a_killed_worker_is_generated_by_another(
