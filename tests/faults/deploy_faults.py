@@ -92,7 +92,7 @@ async def requesting(site: Site, address: str) -> AsyncIterator[Requests]:
         await asyncio.gather(*requesters)
 
 
-@fault(20, "two web processes behind nginx restarted in turn", times=5, order="alone")
+@fault(20, "two web processes behind nginx restarted in turn", times=2, order="alone")
 async def rolling_restart_through_nginx(trial: Trial) -> None:
     """As `docker compose up -d --no-deps web` replaces one container after the other."""
     site = trial.site

@@ -151,3 +151,9 @@ def test_images_of_others_are_named_by_digest() -> None:
     others = [image for image in images if not image.startswith("chat:")]
     assert len(others) == 6
     assert all(re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image) for image in others), others
+
+
+def test_the_logs_of_every_container_are_limited() -> None:
+    for service in SERVICES.values():
+        assert service["logging"]["driver"] == "local"
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}
