@@ -109,6 +109,7 @@ async def rolling_restart_through_nginx(trial: Trial) -> None:
                         await site.in_thread(site.stack.start_web, PORT=str(web.port))
                         await trial.recovered(group)
             gaps_s = [gap_s for client in group.clients for gap_s in client.gaps_s]
+            trial.recoveries_s = gaps_s
             closes = [code for client in group.clients for code in client.closes]
     assert not sent.failures, f"{len(sent.failures)} of {sent.count}: {sent.failures[:10]}"
     assert max(gaps_s) < AWAY_WITHIN_S * trial.slowness, sorted(gaps_s)[-5:]
