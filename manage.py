@@ -11,7 +11,7 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from chatproject.version import VERSION
+    from chatproject import VERSION
 
     if sys.argv[1:] in (["version"], ["--version"]):
         # Django's own command prints only the second of these.

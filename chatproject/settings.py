@@ -14,6 +14,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 
+from chatproject import VERSION as VERSION
 from chatproject.environment import Environment
 from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
 from chatproject.secret_files import create_private_folder, read_or_create_secret
@@ -32,7 +33,6 @@ from chatproject.validators import (
     is_size,
     is_url,
 )
-from chatproject.version import VERSION as VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # What this process writes (database, metrics, secrets) is for its own user only.

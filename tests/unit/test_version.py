@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from chatproject.version import VERSION
+from chatproject import VERSION
 from tests.processes import ROOT
 
 
