@@ -14,6 +14,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 
+from chatproject import VERSION as VERSION
 from chatproject.environment import Environment
 from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
 from chatproject.secret_files import create_private_folder, read_or_create_secret
@@ -248,6 +249,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "chat" / "templates"],  # before the admin's own
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -335,7 +337,7 @@ CONTENT_SECURITY_POLICY = {
 # timeout is longer than the layer blocks: with redis-py's default, idle sockets are closed.
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "chat.events.channel_layer.ChannelLayer",
         "CONFIG": {
             "hosts": [
                 {
@@ -359,6 +361,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY + 4  # for tasks besides replies: worker/slots.py
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONSUMER = "chat.worker.broker_consumer:BrokerConsumer"
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # only those acknowledged late
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # workers survive a Redis that refuses writes
@@ -427,5 +432,7 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        # chat.worker.broker_consumer logs lost connections, once each.
+        "celery.worker.consumer": {"level": "ERROR"},
     },
 }

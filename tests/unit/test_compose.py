@@ -195,3 +195,9 @@ def test_images_of_others_are_named_by_digest() -> None:
     others.remove("${TGI_IMAGE:-text-generation-inference:3.3.7}")  # the operator names it
     assert len(others) == 7
     assert all(re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image) for image in others), others
+
+
+def test_the_logs_of_every_container_are_limited() -> None:
+    for service in SERVICES.values():
+        assert service["logging"]["driver"] == "local"
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}

@@ -26,7 +26,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat", "inference"),
     ("chat.addresses", "chat.errors"),
     ("chat.schemas",),
-    ("chat.observability.liveness", "chat.observability.tracing_sdk"),
+    (
+        "chat.observability.liveness",
+        "chat.observability.open_files",
+        "chat.observability.outage",
+        "chat.observability.tracing_sdk",
+    ),
     (
         "chat.protocol",
         "chat.observability.logs",
