@@ -15,6 +15,10 @@ ChatError
 """
 
 from enum import StrEnum
+from typing import Literal
+
+# Which limit was reached, where the code alone does not say it.
+LimitName = Literal["sockets"]
 
 
 class ErrorCode(StrEnum):
@@ -87,6 +91,7 @@ class ChatError(Exception):
     code: ErrorCode
     detail: str
     permanent = True
+    limit: LimitName | None = None
 
     def __init__(self, detail: str | None = None) -> None:
         if detail:
@@ -134,6 +139,7 @@ class TooManySockets(ChatError):
     code = ErrorCode.RATE_LIMITED
     detail = "Too many tabs are open. Close one, and this one will reconnect."
     permanent = False
+    limit = "sockets"
 
 
 class MessageInvalid(ChatError):

@@ -30,6 +30,8 @@ from chat.protocol import (
     SessionExtend,
     SessionHistory,
     SessionMessages,
+    SessionPing,
+    SessionPong,
     SessionReady,
     SessionSync,
 )
@@ -49,6 +51,7 @@ RESPONSES: dict[FrameType, tuple[FrameType, ...]] = {
     SessionSync: (SessionReady, Error),
     SessionHistory: (SessionMessages, Error),
     SessionExtend: (SessionReady, Error),
+    SessionPing: (SessionPong, Error),
 }
 
 DESCRIPTION = f"""\
