@@ -5,8 +5,11 @@
     try { return sessionStorage.getItem(key) ?? localStorage.getItem(key); } catch { return null; }
   };
   root.dataset.theme = load("chat.theme") ?? "auto";
-  if (load("chat.current")) root.dataset.view = "conversation";
+  const current = load("chat.current");
+  if (current) root.dataset.view = "conversation";
   try {
     if (Object.keys(localStorage).some((key) => key.startsWith("chat.session."))) root.dataset.sidebar = "closed";
+    const session = JSON.parse(localStorage.getItem(`chat.session.${current}`) ?? "null");
+    if (session && !session.lastWords && !session.ended) root.dataset.state = "empty";
   } catch { /* storage is disabled: there is no list */ }
 }

@@ -6,10 +6,14 @@
  * @property {string} token
  * @property {string} name
  * @property {string} [label] the title the visitor chose
+ * @property {string} [topic] the start of the first message
  * @property {string} [lastWords] the start of the last message
  * @property {number} at ms since the epoch, of the last message
  * @property {number} [expiresAt]
  * @property {boolean} [ended]
+ * @property {boolean} [awaiting] a reply is still to come
+ * @property {number} [lastSeq] of the last message
+ * @property {number} [seenSeq] of the last message that was on the screen
  */
 
 const SESSION = "chat.session.";
@@ -77,6 +81,17 @@ export const addPending = (token, id, msg, at) => shared.set(`${PENDING}${token}
 /** @type {(token: string, id: string) => void} */
 export const removePending = (token, id) => shared.set(`${PENDING}${token}.${id}`, null);
 
+/** Whether this browser stores anything for this site. */
+export function isAvailable() {
+  shared.set("chat.test", "1");
+  const isStored = shared.get("chat.test") === "1";
+  shared.set("chat.test", null);
+  return isStored;
+}
+
+/** The visitor's name, for new conversations. */
+export const name = () => shared.get("chat.name") ?? "";
+export const setName = (/** @type {string} */ value) => shared.set("chat.name", value || null);
 export const theme = () => shared.get("chat.theme") ?? "auto";
 export const setTheme = (/** @type {string} */ value) => shared.set("chat.theme", value === "auto" ? null : value);
 export const singleKeys = () => shared.get("chat.singleKeys") !== "off";
