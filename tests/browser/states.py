@@ -199,7 +199,9 @@ def expired(visitor: ScriptedVisitor) -> None:
 def kept(visitor: ScriptedVisitor) -> None:
     """Show the browser's copy of a session that the server no longer has."""
     visitor.start_with(MESSAGES)
+    visitor.wait_until_kept(len(MESSAGES))
     visitor.server.send({"type": "session.expired", "expires_at": NOW})
+    expect(visitor.page.locator(".notice")).to_be_visible()
     visitor.page.reload()
     expect(visitor.page.locator(".turn").last).to_be_visible()
 
@@ -218,11 +220,12 @@ def many_languages(visitor: ScriptedVisitor) -> None:
 @state
 def sidebar(visitor: ScriptedVisitor) -> None:
     visitor.start_with(MESSAGES)
-    for days, label in enumerate(("A walk in the woods", LONG_WORD, "مرحبا")):
+    visitor.wait_until_kept(len(MESSAGES))
+    for days, label in ((1, "A walk in the woods"), (40, LONG_WORD), (400, "مرحبا")):
         visitor.page.evaluate(
             """([token, label, days]) => localStorage.setItem(`chat.session.${token}`,
-                JSON.stringify({ token, name: "Ada", label, at: Date.now() - days * 40 * 864e5 - 9e7,
-                  ended: days === 1, lastSeq: 2, seenSeq: days ? 2 : 1,
+                JSON.stringify({ token, name: "Ada", label, at: Date.now() - days * 864e5,
+                  ended: days > 9 && days < 99, lastSeq: 2, seenSeq: days > 9 ? 2 : 1,
                   lastWords: "The start of the last message, which may be long" }))""",
             [str(uuid4()), label, days],
         )

@@ -11,8 +11,8 @@ from tests.browser.visitor import NewVisitor, ScriptedVisitor, Show, Visitor
 from tests.processes import Stack
 
 HAS_VISIBLE_FOCUS = """() => {
-  const { activeElement } = document; // the border of the message box includes its buttons
-  const style = getComputedStyle(activeElement.id === "message" ? activeElement.form : activeElement);
+  const focused = document.activeElement; // the border of the message box includes its buttons
+  const style = getComputedStyle(focused.id === "message" ? focused.form : focused);
   return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
 }"""
 HIDE = """(hidden) => {
@@ -158,7 +158,7 @@ def test_language_is_chosen_by_its_own_name(visitor: Visitor) -> None:
     visitor.dialog.get_by_role("button", name="Deutsch").click()
 
     expect(visitor.page.locator("html")).to_have_attribute("lang", "de")
-    expect(visitor.page.get_by_role("button", name="Neues Gespräch")).to_be_visible()
+    expect(visitor.page.get_by_role("button", name="Neues Gespräch", exact=True)).to_be_visible()
     expect(visitor.composer).to_have_value("half a thought")
     visitor.click("Einstellungen und Tastenkürzel")
     expect(visitor.dialog.get_by_role("button", name="English", exact=True)).to_be_visible()

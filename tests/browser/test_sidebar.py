@@ -8,6 +8,7 @@ from uuid import UUID
 import requests
 from playwright.sync_api import Browser, Locator, expect
 
+from tests.browser.test_archive import kept_messages
 from tests.browser.visitor import NewVisitor, Visitor
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import Stack
@@ -108,6 +109,7 @@ def test_search_finds_titles_and_texts(visitor: Visitor) -> None:
     visitor.send("Rivers")
     visitor.expect_turn(0, "done")
 
+    visitor.wait_until_kept(2)
     search = visitor.page.get_by_label("Search conversations")
     search.fill("said: uber BAUME")
     expect(entries(visitor)).to_have_count(1)
@@ -172,13 +174,16 @@ def test_deleted_conversation_is_gone_here_and_on_the_server(
     visitor.send("hello")
     visitor.expect_turn(0, "done")
     token = visitor.token()
+    visitor.wait_until_kept(2)
 
     dialog = open_options(visitor, "hello")
     dialog.locator("summary").click()
+    expect(dialog).to_contain_text("Deleted conversations leave the server's disk within")
     dialog.get_by_role("button", name="Delete permanently").click()
 
     expect(visitor.page.get_by_label("Your name")).to_be_visible()
     assert visitor.page.evaluate("JSON.stringify(localStorage)").count(token) == 0
+    assert kept_messages(visitor.page, token) == []
     response = requests.get(
         f"{stack.url}/refresh_token", headers={"Authorization": f"Bearer {token}"}, timeout=5
     )

@@ -94,8 +94,15 @@ export function rename({ token }, label) {
 }
 
 /** Delete a session on the server, then in this browser. @type {(session: StoredSession) => Promise<void>} */
-export async function remove({ token, ended }) {
-  if (!ended) await deleteSession(token);
+export async function remove({ token }) {
+  const stored = storage.session(token);
+  storage.unlistSession(token); // first, because other tabs store the end of a session that is listed
+  try {
+    if (!stored?.ended) await deleteSession(token);
+  } catch (error) {
+    if (stored) storage.saveSession(stored);
+    throw error;
+  }
   storage.removeSession(token);
   const archive = await import("./archive.js");
   await archive.remove(token).catch(() => {}); // the browser blocks storage: there is no copy

@@ -49,6 +49,9 @@ export const session = (token) => load(SESSION + token);
 /** @type {(session: StoredSession) => void} */
 export const saveSession = (session) => shared.set(SESSION + session.token, JSON.stringify(session));
 
+/** Remove a session from the list. @type {(token: string) => void} */
+export const unlistSession = (token) => shared.set(SESSION + token, null);
+
 /** Remove a session, its draft and its unsent messages. @type {(token: string) => void} */
 export function removeSession(token) {
   for (const key of shared.keys()) {
