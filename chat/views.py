@@ -41,6 +41,7 @@ LAZY_MODULES = {
     "dialogs.js",
     "export.js",
     "markdown.js",
+    "math.js",
 }
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()
