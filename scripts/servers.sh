@@ -1,11 +1,12 @@
 #!/bin/sh
-# Provide nginx, PostgreSQL and libfaketime for the tests: the system's, or else Debian's packages.
+# Provide the servers and programs that the tests run: the system's, or else Debian's packages.
 set -eu
 
 missing=""
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="nginx-light"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
     missing="$missing postgresql"
+command -v promtool >/dev/null || missing="$missing prometheus"
 ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
 [ -n "$missing" ] || exit 0
 

@@ -194,7 +194,10 @@ def test_only_the_settings_read_the_environment() -> None:
 
     readers = {module for module in modules_with(reads) if not names_the_settings(module)}
     # runall passes the whole environment on to its processes.
-    assert readers - {"chat.management.commands.runall"} <= {"chatproject.settings"}
+    assert readers - {"chat.management.commands.runall"} <= {
+        "chatproject.settings",
+        "chatproject.environment",
+    }
 
 
 def test_only_the_store_names_keys() -> None:
