@@ -170,6 +170,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if effects.enqueue:
             # Started now and awaited apart: the broker must not delay what the client is sent.
             self._start(self._report(task_publisher().enqueue_answer(self.session), ref))
+        if effects.answer:
+            await self._send_frames([effects.answer])
         if effects.load_after is not None:
             await self._send_frames(await self.sync.load(effects.load_after))
         try:
@@ -280,7 +282,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _send_error(self, error: ChatError, ref: str | None = None) -> None:
         metrics.errors_sent.labels(error.code).inc()
-        await self._send_frames([Error(code=error.code, detail=error.detail, ref=ref)])
+        frame = Error(code=error.code, detail=error.detail, ref=ref, limit=error.limit)
+        await self._send_frames([frame])
 
     def _is_ours(self, event: dict[str, Any]) -> bool:
         if event.get("session") == self.handshake.session:

@@ -19,6 +19,7 @@ from inference.model_client import Api, ModelSettings, build_client
 
 WEB_CONNECTIONS = 100
 SPARE_CONNECTIONS = 10
+PING_INTERVAL_S = 1.25
 
 
 @cache
@@ -76,6 +77,7 @@ def client_limits() -> SessionLimits:
         messages_per_minute=settings.MESSAGES_PER_MINUTE,
         history_messages=settings.HISTORY_MESSAGES,
         session_ttl_s=settings.SESSION_TTL_S,
+        ping_interval_s=PING_INTERVAL_S,
     )
 
 

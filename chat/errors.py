@@ -15,6 +15,10 @@ ChatError
 """
 
 from enum import StrEnum
+from typing import Literal
+
+# Which limit was reached, where the code alone does not say it.
+LimitName = Literal["sockets"]
 
 
 class ErrorCode(StrEnum):
@@ -84,6 +88,7 @@ class ChatError(Exception):
     code: ErrorCode
     detail: str
     permanent = True
+    limit: LimitName | None = None
 
     def __init__(self, detail: str | None = None) -> None:
         if detail:
@@ -131,6 +136,7 @@ class TooManySockets(ChatError):
     code = ErrorCode.RATE_LIMITED
     detail = "Too many tabs are open. Close one, and this one will reconnect."
     permanent = False
+    limit = "sockets"
 
 
 class MessageInvalid(ChatError):

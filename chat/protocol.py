@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from chat.errors import ErrorCode, MessageEmpty, MessageInvalid, MessageTooLong
+from chat.errors import ErrorCode, LimitName, MessageEmpty, MessageInvalid, MessageTooLong
 from chat.schemas import ClientUuid, FrozenModel, Message, PartialReply, Replaced, Timestamp
 
 SUBPROTOCOL = "chat.v1"
@@ -81,8 +81,23 @@ class SessionExtend(Frame):
     type: Literal["session.extend"] = "session.extend"
 
 
+class SessionPing(Frame):
+    """Ask whether the server still responds, for clients that cannot send WebSocket pings.
+
+    The server responds with `session.pong`, without looking at the session.
+    """
+
+    type: Literal["session.ping"] = "session.ping"
+
+
 ClientFrame = Annotated[
-    MessageSend | ReplyStop | ReplyRegenerate | SessionSync | SessionHistory | SessionExtend,
+    MessageSend
+    | ReplyStop
+    | ReplyRegenerate
+    | SessionSync
+    | SessionHistory
+    | SessionExtend
+    | SessionPing,
     Field(discriminator="type"),
 ]
 
@@ -95,6 +110,7 @@ class SessionLimits(FrozenModel):
     messages_per_minute: int
     history_messages: int = Field(description="How many messages are sent to the model.")
     session_ttl_s: float = Field(description="Counted from the last message.")
+    ping_interval_s: float = Field(description="How often a client may send `session.ping`.")
 
 
 class SessionReady(Frame):
@@ -150,6 +166,9 @@ class ReplyQueued(Frame):
         ge=0, description="Messages to be answered first, of this and of other sessions."
     )
     eta_s: float | None = Field(description="Estimated wait in seconds, or null if unknown.")
+    workers: int = Field(
+        ge=0, description="Running workers. With 0, the reply starts only once there is one."
+    )
 
 
 class ReplyStarted(Frame):
@@ -212,6 +231,12 @@ class SessionExpired(Frame):
     expires_at: Timestamp
 
 
+class SessionPong(Frame):
+    """The server responds: the answer to `session.ping`."""
+
+    type: Literal["session.pong"] = "session.pong"
+
+
 class Error(Frame):
     """A frame of the client was rejected, or its reply is delayed: see the error codes."""
 
@@ -220,6 +245,11 @@ class Error(Frame):
     detail: str = Field(description="A sentence for the user.")
     ref: str | None = Field(
         default=None, description="The `id` of the client's frame, if it had one."
+    )
+    limit: LimitName | None = Field(
+        default=None,
+        description="What there are too many of, with `rate.limited`: open sockets of the session"
+        " or of the address. Null if it is messages or requests.",
     )
 
 
@@ -235,6 +265,7 @@ ServerFrame = Annotated[
     | ModelLoading
     | SessionExpiring
     | SessionExpired
+    | SessionPong
     | Error,
     Field(discriminator="type"),
 ]

@@ -226,7 +226,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "chat.middleware.respond_to_probes",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "chatproject.static_files.StaticFilesMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "chat.middleware.record_requests",
     "chat.middleware.no_store",
@@ -262,13 +262,12 @@ LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 STATIC_URL = "static/"
 if not in_production:
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns if the folder is missing
-# collectstatic also writes a compressed copy of every file, which WhiteNoise serves.
+# collectstatic also compresses every file. With DEBUG, the files of the checkout are served.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "chatproject.static_files.ReadableStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "chatproject.static_files.VersionedStaticFilesStorage"},
 }
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o755  # of the folders of static files
-WHITENOISE_USE_FINDERS = not in_production
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")

@@ -17,7 +17,7 @@ from chat.store import cluster
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_INTERVAL_S = 2.0
+HEARTBEAT_INTERVAL_S = 1.0  # below WORKER_SILENCE_MS of chat/store/timing.py
 
 
 def connect_signals() -> None:

@@ -88,6 +88,8 @@ def sync_and_extend_session(recorded: dict[str, Any], socket: Socket) -> None:
     assert socket.wait_for_frame("session.ready")["messages"][0]["seq"] == 3
     send(recorded, socket, type="session.history", before=3)
     recorded["session.messages"] = socket.wait_for_frame("session.messages")
+    send(recorded, socket, type="session.ping")
+    recorded["session.pong"] = socket.wait_for_frame("session.pong")
     send(recorded, socket, type="session.extend")
     assert socket.wait_for_frame("session.ready")["recovered"]
     recorded["session.expiring"] = socket.wait_for_frame("session.expiring")

@@ -194,6 +194,22 @@ def offline(visitor: ScriptedVisitor) -> None:
 
 
 @state
+def too_many_tabs(visitor: ScriptedVisitor) -> None:
+    visitor.start_with(MESSAGES)
+    error = {"type": "error", "code": "rate.limited", "detail": "Too many tabs are open."}
+    visitor.server.send(error | {"ref": None, "limit": "sockets"})
+    visitor.network.cut()
+    expect(visitor.page.locator(".notice")).to_contain_text("Too many tabs")
+
+
+@state
+def no_worker(visitor: ScriptedVisitor) -> None:
+    visitor.start_with([*MESSAGES, human(5, "Anyone?", NOW)])
+    visitor.server.send(queued(5, 0) | {"workers": 0})
+    expect(visitor.turn(2)).to_contain_text("No worker is running.")
+
+
+@state
 def rejected(visitor: ScriptedVisitor) -> None:
     visitor.start_with(MESSAGES)
     visitor.send("Something odd")

@@ -55,6 +55,7 @@ FRAME_VALUES: list[Any] = [
     "reply.regenerate",
     "session.sync",
     "session.extend",
+    "session.ping",
     "message.accepted",
     ID,
     ID.upper(),

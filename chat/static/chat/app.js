@@ -5,7 +5,7 @@ import { copy } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { errorMessage } from "./i18n.js";
-import { EXPIRY_WARNING_MS } from "./notices.js";
+import { EXPIRY_WARNING_MS, NOTICE_AFTER_MS } from "./notices.js";
 import { remainingText, renderComposer, renderPage, stoppableTurn } from "./render.js";
 import { loadMarkdown } from "./reply_text.js";
 import * as sessions from "./sessions.js";
@@ -20,7 +20,7 @@ const FIRST_TURNS = 24;
 const MORE_TURNS = 6;
 const SEARCH_DELAY_MS = 150;
 /** Conversations whose replies are awaited while another one is shown. Each needs a connection. */
-const MAX_FOLLOWED = 5;
+const MAX_FOLLOWED = 3;
 /** On touch devices, focusing a field opens a keyboard that covers half of the page. */
 const hasKeyboard = matchMedia("(hover: hover)");
 /** On narrow screens the sidebar covers the page. */
@@ -42,7 +42,6 @@ const followed = new Map();
 /** @type {import("./sidebar.js").Search} */
 let search = { query: "", found: null };
 let searchTimer = 0;
-let isStarting = false;
 let isMarkdownReady = false;
 let isSidebarOpen = false;
 let isRenderRequested = false;
@@ -94,27 +93,16 @@ export const actions = {
   async restart() {
     const old = shown && storage.session(shown.token);
     if (!old) return show(null);
+    if (root.dataset.starting !== undefined) return;
     composer.saveNow();
-    try {
-      show(await sessions.restart(old));
-    } catch (error) {
-      shown?.dispatch({ type: "error", code: "", detail: error instanceof Error ? error.message : String(error) });
-    }
+    await startOnce(() => sessions.restart(old), (detail) => shown?.dispatch({ type: "error", code: "", detail }));
   },
   /** Start a conversation with the name the visitor gave once; ask for it if there is none. */
   async startNew() {
     const unused = sessions.unused();
     if (unused || !storage.name()) return show(unused?.token ?? null);
-    if (isStarting) return;
-    isStarting = true;
-    try {
-      show(await sessions.start(storage.name()));
-    } catch (error) {
-      show(null);
-      element("name-error").textContent = error instanceof Error ? error.message : String(error);
-    } finally {
-      isStarting = false;
-    }
+    if (root.dataset.starting !== undefined) return;
+    await startOnce(() => sessions.start(storage.name()), (error) => { show(null); element("name-error").textContent = error; });
   },
   search(/** @type {string} */ query) {
     search = { query, found: query.trim() ? search.found : null };
@@ -196,6 +184,19 @@ async function findConversations(query) {
   requestRender();
 }
 
+/** Start a session and show it; root.dataset.starting is set meanwhile.
+ * @type {(start: () => Promise<string>, onError: (message: string) => void) => Promise<void>} */
+async function startOnce(start, onError) {
+  root.dataset.starting = "";
+  try {
+    show(await start());
+  } catch (error) {
+    onError(error instanceof Error ? error.message : String(error));
+  } finally {
+    delete root.dataset.starting;
+  }
+}
+
 /** Show a session, or the name form. @param {string | null} token */
 function show(token) {
   composer.saveNow();
@@ -210,6 +211,7 @@ function show(token) {
     composer.text = storage.draft(token);
     autoScroll.jump();
     if (!followed.delete(token)) shown.open();
+    shown.watch(!document.hidden);
     track(shown);
   } else {
     element("name").value ||= storage.name();
@@ -265,6 +267,7 @@ function setAttributes(target, attributes) {
 function onChange(conversation, event) {
   const { state } = conversation;
   if (event.type !== "reply.delta" && event.type !== "local.opened") track(conversation);
+  if (event.type === "local.connection") setTimeout(requestRender, NOTICE_AFTER_MS);
   if (event.type === "reply.completed" || event.type === "reply.failed") announceReply(conversation, event.message);
   const isKnown = state.ended || (state.session && state.connection.phase === "open");
   if (followed.get(conversation.token) === conversation && isKnown && !isAwaiting(state)) {
@@ -299,16 +302,30 @@ function requestRender() {
   if (document.hidden) setTimeout(run); else requestAnimationFrame(run);
 }
 
+/** Rendering may remove the focused button, or its whole conversation: the focus then stays near it.
+ * @type {(action: () => void) => void} */
+function keepFocus(action) {
+  const focused = document.activeElement;
+  const sidebar = element("sidebar");
+  const wasInSidebar = sidebar.contains(focused);
+  action();
+  if (!focused || focused.isConnected) return;
+  const form = element(shown ? "composer" : "welcome");
+  const entry = sidebar.querySelector("[aria-current=true]") ?? sidebar.querySelector(".sidebar-new");
+  if (wasInSidebar && entry?.checkVisibility()) entry.focus();
+  else form.querySelector(hasKeyboard.matches ? ".field" : ".primary")?.focus();
+}
+
 function renderNow() {
   const list = turns(state());
   const session = shown && storage.session(shown.token);
   const first = Math.max(0, list.length - renderedTurns);
   const view = { state: state(), session, turns: list, first, isMarkdownReady, isAtEnd: autoScroll.isAtEnd, isSidebarOpen, search, unread, expiresAt: expiresAt() };
   const firstTurn = list[first]?.id ?? "";
-  if (firstTurn === firstRendered) renderPage(view, actions);
-  else autoScroll.addAbove(() => renderPage(view, actions));
+  const renderView = () => keepFocus(() => { renderPage(view, actions); renderButtons(); });
+  if (firstTurn === firstRendered) renderView();
+  else autoScroll.addAbove(renderView);
   firstRendered = firstTurn;
-  renderButtons();
   autoScroll.follow();
   if (first > 0) whenIdle(() => { renderedTurns += MORE_TURNS; requestRender(); });
   else if (autoScroll.isNearStart || answersEarlier()) actions.loadEarlier();
@@ -338,11 +355,7 @@ function expiresAt() {
 
 element("welcome").addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
-  try {
-    show(await sessions.start(element("name").value));
-  } catch (error) {
-    element("name-error").textContent = error instanceof Error ? error.message : String(error);
-  }
+  await startOnce(() => sessions.start(element("name").value), (error) => { element("name-error").textContent = error; });
 });
 element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => {
   const target = /** @type {HTMLElement} */ (event.target);
@@ -363,13 +376,18 @@ document.addEventListener("keydown", (event) => {
   commands[command]();
 });
 document.addEventListener("visibilitychange", () => {
+  shown?.watch(!document.hidden);
   if (document.hidden) return;
   unread = 0;
   if (shown) track(shown);
-  for (const conversation of connected()) conversation.sync();
+  for (const conversation of connected()) {
+    if (!conversation.state.ended) conversation.open();
+    conversation.sync();
+  }
   requestRender();
 });
 addEventListener("online", () => { for (const conversation of connected()) { conversation.open(); conversation.sync(); } });
+addEventListener("offline", () => shown?.watch(!document.hidden));
 addEventListener("storage", requestRender);
 isNarrow.addEventListener("change", () => setSidebarOpen(false));
 setInterval(() => { if (shown && expiresAt() - Date.now() < EXPIRY_WARNING_MS) requestRender(); }, 1000);

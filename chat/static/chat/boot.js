@@ -12,4 +12,14 @@
     const session = JSON.parse(localStorage.getItem(`chat.session.${current}`) ?? "null");
     if (session && !session.lastWords && !session.ended) root.dataset.state = "empty";
   } catch { /* storage is disabled: there is no list */ }
+  // On a slow network, a form that is sent several times starts one session. startOnce() in app.js removes the mark.
+  addEventListener("submit", (event) => {
+    if (/** @type {HTMLElement} */ (event.target).id !== "welcome") return;
+    if (root.dataset.starting !== undefined) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+    root.dataset.starting = "";
+  }, true);
+  addEventListener("pageshow", ({ persisted }) => { if (persisted) delete root.dataset.starting; });
 }

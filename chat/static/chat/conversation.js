@@ -37,6 +37,8 @@ export class Conversation {
 
   close() { this.client.close(); }
   sync() { this.client.sync(); }
+  /** @param {boolean} watched */
+  watch(watched) { this.client.watch(watched); }
   loadEarlier() { this.client.loadEarlier(); }
   extend() { this.client.extend(); }
   dismiss() { this.dispatch({ type: "local.dismissed" }); }
@@ -51,7 +53,7 @@ export class Conversation {
     this.onChange(this, event);
     if (event.type !== "local.archived") this.#keep(before);
     if (event.type === "session.ready" && event.has_earlier) void this.#archive(({ complete }) => complete(this.token));
-    const isUnreachable = !this.state.session && this.state.connection.phase === "waiting";
+    const isUnreachable = !this.state.session && ["waiting", "silent"].includes(this.state.connection.phase);
     if ((this.state.ended && !before.ended) || (isUnreachable && !before.messages.size)) void this.#showCopy();
   }
 

@@ -72,6 +72,7 @@ const rejection = (error) => (error?.code === "session.full" ? gettext("Not sent
 
 /** @type {(partial: import("./state.js").PartialReply | null) => string} */
 function queuePosition(partial) {
+  if (partial?.workers === 0) return gettext("No worker is running. The reply comes once one is back.");
   const ahead = partial?.ahead ?? 0;
   const position = ahead
     ? format(ngettext("%(ahead)s message ahead", "%(ahead)s messages ahead", ahead), { ahead })

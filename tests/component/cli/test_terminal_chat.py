@@ -150,6 +150,15 @@ async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, Fake
             id="queued after two",
         ),
         pytest.param(
+            (
+                accepted("hello"),
+                *({"type": "reply.queued", "reply_to": "m1", "ahead": 1, "workers": 0},) * 2,
+                {"type": "reply.queued", "reply_to": "m1", "ahead": 1, "workers": 1},
+            ),
+            "> hello\nNo worker is running. The reply comes once one is back.\n1 message ahead.\n",
+            id="queued without a worker",
+        ),
+        pytest.param(
             (accepted("hello"), {"type": "model.loading", "retry_in_s": 3.2}),
             "> hello\nThe model is loading. Retrying in 3 s.\n",
             id="loading",
