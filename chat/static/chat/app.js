@@ -75,6 +75,7 @@ export const actions = {
   stop() {
     const turn = stoppableTurn(turns(state()));
     if (turn) shown?.stop(turn.id);
+    if (hasKeyboard.matches && element("composer").contains(document.activeElement)) composer.focus();
   },
   regenerate: (/** @type {Turn} */ turn) => shown?.regenerate(turn.id),
   discard: (/** @type {Turn} */ turn) => shown?.discard(turn.id),
@@ -144,6 +145,7 @@ const sessionActions = {
     await sessions.remove(session);
     if (isShown) { shown = null; show(storage.sessions()[0]?.token ?? null); }
     requestRender();
+    requestAnimationFrame(focusList); // the button that opened the dialog is gone
   },
 };
 
@@ -300,6 +302,13 @@ function requestRender() {
   isRenderRequested = true;
   const run = () => { isRenderRequested = false; renderNow(); };
   if (document.hidden) setTimeout(run); else requestAnimationFrame(run);
+}
+
+/** Focus the list's current entry; if there is no list, the field to type in. */
+function focusList() {
+  const entry = element("sidebar").querySelector("[aria-current=true]") ?? element("sidebar").querySelector(".sidebar-new");
+  if (entry?.checkVisibility()) entry.focus();
+  else if (hasKeyboard.matches) element(shown ? "message" : "name").focus();
 }
 
 /** Rendering may remove the focused button, or its whole conversation: the focus then stays near it.
