@@ -9,10 +9,12 @@ from django.conf import settings
 
 from chat.events.delivery import Delivery
 from chat.events.task_publisher import TaskPublisher, enqueue_answer
+from chat.observability import open_files
 from chat.protocol import SessionLimits
 from chat.store.client import AsyncStore, Store
 from chat.store.sessions import Limits
 from chat.websocket.rate_limit import ReadLimits
+from chat.websocket.socket_limit import SocketLimit
 from chat.worker.responder import Responder, ResponderSettings
 from chat.worker.slots import Slots
 from inference.model_client import Api, ModelSettings, build_client
@@ -66,6 +68,12 @@ def read_limits() -> ReadLimits:
         per_address=settings.READS_PER_MINUTE_PER_IP,
         unknown_per_address=settings.UNKNOWN_TOKENS_PER_MINUTE_PER_IP,
     )
+
+
+@cache
+def socket_limit() -> SocketLimit:
+    """Return this process' limit of open sockets."""
+    return SocketLimit(open_files.socket_limit())
 
 
 @cache

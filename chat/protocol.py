@@ -179,6 +179,18 @@ class ReplyStarted(Frame):
     id: UUID = Field(description="The id of the reply.")
 
 
+class ReplyThinking(Frame):
+    """The model reasons before it replies. The reasoning itself is not sent.
+
+    Sent when it begins and about every second while it lasts; `reply.delta` follows. After text,
+    `reply.started` with another `id` precedes it: that text was reasoning, too.
+    """
+
+    type: Literal["reply.thinking"] = "reply.thinking"
+    reply_to: UUID = Field(description="The message it answers.")
+    id: UUID = Field(description="The id of the reply.")
+
+
 class ReplyDelta(Frame):
     """A piece of the reply's text."""
 
@@ -259,6 +271,7 @@ ServerFrame = Annotated[
     | MessageAccepted
     | ReplyQueued
     | ReplyStarted
+    | ReplyThinking
     | ReplyDelta
     | ReplyCompleted
     | ReplyFailed

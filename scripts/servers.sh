@@ -8,6 +8,9 @@ command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2
     missing="$missing postgresql"
 command -v promtool >/dev/null || missing="$missing prometheus"
 ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
+command -v redis-cli >/dev/null || missing="$missing redis-tools"
+command -v caddy >/dev/null || missing="$missing caddy"
+command -v systemd-analyze >/dev/null || missing="$missing systemd"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -26,6 +26,7 @@ class InteractiveChat:
         self._pending: dict[str, None] = {}  # messages without a reply, oldest first
         self._typed: set[str] = set()  # messages that the terminal shows already
         self._last_message = ""
+        self._thinking = ""  # the last reply before which the model reasoned
         self._reply, self._printed = "", ""  # the reply on the screen, and its text so far
         self._in_line = False  # the cursor is not at the start of a line
         self._greeted, self._disconnected, self._has_workers = False, False, True
@@ -133,6 +134,9 @@ class InteractiveChat:
                 self._show_queue(frame)
             case {"type": "model.loading", "retry_in_s": retry_in_s}:
                 self._note(f"The model is loading. Retrying in {retry_in_s:.0f} s.")
+            case {"type": "reply.thinking", "id": reply} if reply != self._thinking:
+                self._thinking = reply
+                self._write(self._paint("note", "(thinking) "))
             case {"type": "session.expiring", "expires_at": expires_at}:
                 time = local_time(expires_at)
                 self._note(f"This conversation expires at {time}. Type /extend to keep it open.")

@@ -7,6 +7,7 @@ from what was sent and received.
 import json
 import os
 import re
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -69,9 +70,11 @@ def reconnect_and_stop(
 
 
 def regenerate_reply(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
-    model.script(loading(0.5), GREETING)
+    reasoning = ("<think>", "She greets me.", "</think>")
+    model.script(loading(0.5), replace(GREETING, pieces=(*reasoning, *(GREETING.pieces or ()))))
     send(recorded, socket, type="reply.regenerate", reply_to=THIRD)
     recorded["model.loading"] = socket.wait_for_frame("model.loading")
+    recorded["reply.thinking"] = socket.wait_for_frame("reply.thinking")
     assert socket.wait_for_reply(THIRD)["replaces"]
 
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 from playwright.sync_api import expect
 
 from tests.browser.frames import bot, completed, delta, failed, human, queued, started
+from tests.browser.frames import thinking as reply_thinking
 from tests.browser.visitor import ScriptedVisitor, format_timestamp
 
 Frame = dict[str, Any]
@@ -157,6 +158,13 @@ def waiting_for_the_first_word(visitor: ScriptedVisitor) -> None:
     visitor.start_with([human(1, "What now?", NOW)])
     visitor.server.send(started(1))
     expect(visitor.page.locator(".typing")).to_be_visible()
+
+
+@state
+def thinking(visitor: ScriptedVisitor) -> None:
+    visitor.start_with([human(1, "What now?", NOW)])
+    visitor.server.send(started(1), reply_thinking(1))
+    expect(visitor.page.get_by_text("Thinking…")).to_be_visible()
 
 
 @state

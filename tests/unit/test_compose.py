@@ -17,6 +17,7 @@ from tests.settings import VARIABLES
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+GPU = {"model": "gpu", "model-tgi": "gpu-tgi"}
 APP_SERVICES = ("web", "worker", "beat", "migrate")
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 NOT_PASSED_ON = {
@@ -35,7 +36,10 @@ SECRET_FILES = {
     *("DATABASE_URL_FILE", "HUGGINGFACE_INFERENCE_TOKEN_FILE", "MODEL_PROXY_FILE"),
 }
 # Variables of nginx, PostgreSQL and compose itself.
-OTHER_VARIABLES = {"CHAT_TRUSTED_PROXIES", "CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"}
+OTHER_VARIABLES = {
+    *("CHAT_TRUSTED_PROXIES", "CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT", "TGI_IMAGE"),
+    *("SITE_ADDRESS", "CADDY_OPTIONS"),
+}
 
 
 def procfile_command(name: str) -> list[str]:
@@ -70,7 +74,9 @@ def test_the_image_runs_the_web_server_by_default() -> None:
 
 def test_the_image_does_not_run_as_root_and_copies_only_listed_files() -> None:
     assert DOCKERFILE.count("\nFROM ") >= 1
-    assert re.search(r"^USER (?!root)\w+$", DOCKERFILE, re.MULTILINE)
+    (user,) = re.findall(r"^USER (\d+:\d+)$", DOCKERFILE, re.MULTILINE)
+    assert user == "10001:10001"
+    assert "--uid 10001 --gid 10001" in DOCKERFILE
     assert "HEALTHCHECK" in DOCKERFILE
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     copied = re.findall(r"^COPY (?:--chmod=\d+ )?(?!--)(.*) \S+$", DOCKERFILE, re.MULTILINE)
@@ -83,12 +89,16 @@ def test_the_image_does_not_run_as_root_and_copies_only_listed_files() -> None:
 def test_no_container_has_capabilities_or_a_writable_file_system(name: str) -> None:
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
+    # Caddy's program is marked to need this capability.
+    assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "caddy" else [])
     assert service["read_only"] is True
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert any(mount.partition(":")[0] == "/tmp" for mount in service["tmpfs"])  # noqa: S108
 
 
-@pytest.mark.parametrize(("name", "user"), [("redis", "redis"), ("postgres", "postgres")])
+@pytest.mark.parametrize(
+    ("name", "user"), [("redis", "redis"), ("postgres", "postgres"), ("caddy", "10002:10002")]
+)
 def test_servers_whose_images_start_as_root_do_not(name: str, user: str) -> None:
     assert SERVICES[name]["user"] == user
 
@@ -132,14 +142,18 @@ def test_compose_reads_only_known_variables() -> None:
     assert used - VARIABLES == OTHER_VARIABLES
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "redis", "postgres", "model"])
+@pytest.mark.parametrize("name", ["web", "worker", "redis", "postgres", *GPU])
 def test_each_server_has_a_health_check(name: str) -> None:
     own = SERVICES[name].get("healthcheck", {})
     assert "test" in own or (name == "web" and "/healthz" in DOCKERFILE)
 
 
-def test_only_the_proxy_is_reachable_from_the_network() -> None:
-    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
+def test_only_the_proxies_are_reachable_from_the_network() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx", "caddy"]
+    assert SERVICES["caddy"]["profiles"] == ["tls"]
+    caddyfile = (ROOT / "deploy" / "Caddyfile").read_text()
+    inside = [port.partition(":")[2] for port in SERVICES["caddy"]["ports"]]
+    assert inside == re.findall(r"https?_port (\d+)", caddyfile)
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     for name in ("web", "beat", "redis", "postgres"):
         assert SERVICES[name]["networks"] == ["inside"]
@@ -154,9 +168,36 @@ def test_redis_is_durable_and_never_evicts() -> None:
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]
 
 
+@pytest.mark.parametrize(("name", "profile"), GPU.items())
+def test_models_run_only_in_their_profile_and_in_half_precision(name: str, profile: str) -> None:
+    service = SERVICES[name]
+    assert service["profiles"] == [profile]
+    words = service["command"]
+    assert words[words.index("--revision") + 1] == words[words.index("--dtype") + 1] == "float16"
+    assert [each["capabilities"] for each in devices(service)] == [["gpu"]]
+
+
+def devices(service: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(service["deploy"]["resources"]["reservations"]["devices"])
+
+
+def test_every_model_has_the_address_of_the_default_settings() -> None:
+    assert "http://model:8000/" in SERVICES["worker"]["environment"]["MODEL_URL"]
+    assert SERVICES["model-tgi"]["networks"]["inside"] == {"aliases": ["model"]}
+    words = SERVICES["model-tgi"]["command"]
+    assert words[words.index("--port") + 1] == "8000"
+
+
 def test_images_of_others_are_named_by_digest() -> None:
     images = [service["image"] for service in SERVICES.values() if "image" in service]
     images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     others = [image for image in images if not image.startswith("chat:")]
-    assert len(others) == 6
+    others.remove("${TGI_IMAGE:-text-generation-inference:3.3.7}")  # the operator names it
+    assert len(others) == 7
     assert all(re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image) for image in others), others
+
+
+def test_the_logs_of_every_container_are_limited() -> None:
+    for service in SERVICES.values():
+        assert service["logging"]["driver"] == "local"
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}

@@ -31,6 +31,7 @@ import { PERMANENT_ERRORS } from "./client.js";
  * @property {number} [workers] that are running
  * @property {number} [retryAt] ms since the epoch
  * @property {boolean} [stopping]
+ * @property {boolean} [thinking] the model reasons, so there is no text yet
  */
 /** @typedef {{id: string, msg: string, error?: ErrorInfo}} OutboxMessage a message that is not accepted yet */
 /** @typedef {{max_message_chars: number, history_messages: number, session_ttl_s: number}} Limits */
@@ -107,7 +108,11 @@ const REDUCERS = {
   "reply.started": (state, { reply_to, id }) =>
     state.messages.has(id) || state.partialReplies.get(reply_to)?.id === id
       ? state
-      : updatePartial(state, reply_to, { phase: "streaming", id, text: "", length: 0 }),
+      : updatePartial(state, reply_to, { phase: "streaming", id, text: "", length: 0, thinking: false }),
+  "reply.thinking": (state, { reply_to, id }) => {
+    const reply = state.partialReplies.get(reply_to);
+    return reply?.id === id && !reply?.text ? updatePartial(state, reply_to, { thinking: true }) : state;
+  },
   "reply.delta": (state, { reply_to, id, offset, text }) => {
     const reply = state.partialReplies.get(reply_to);
     if (!reply || reply.id !== id || offset > reply.length) return state;

@@ -105,7 +105,8 @@ function replyTemplate(turn, actions) {
   return html`<div class="bot" aria-busy=${isFinal ? "false" : "true"}>
     <h2 class="visually-hidden">${gettext("Reply")}</h2>
     <reply-text .content=${{ text, isFinal }}></reply-text>
-    ${partial && !text ? html`<span class="typing" aria-hidden="true"><i></i><i></i><i></i></span>` : nothing}
+    ${partial && !text ? html`${partial.thinking ? html`<span class="status">${gettext("Thinking…")}</span>` : nothing}
+      <span class="typing" aria-hidden="true"><i></i><i></i><i></i></span>` : nothing}
     ${partial ? nothing : errorTemplate(turn, actions)}
     ${reply && !partial ? replyFooterTemplate(turn, reply, actions) : nothing}
   </div>`;
