@@ -39,8 +39,16 @@ TRUSTED_TYPES = {
 
 STATIC = Path(__file__).parent / "static"
 # Preloaded, so that the browser need not discover each import from the module before it. Markdown
-# rendering loads later: it is needed only once there is a reply.
-LAZY_MODULES = {"boot.js", "markdown.js", "code_block.js", "math.js"}
+# rendering, the copies kept by the browser and dialogs load when they are needed.
+LAZY_MODULES = {
+    "archive.js",
+    "boot.js",
+    "code_block.js",
+    "dialogs.js",
+    "export.js",
+    "markdown.js",
+    "math.js",
+}
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()
     for folder in ("chat", "vendor/lit-html")
@@ -55,29 +63,29 @@ COMPRESSION = GZipMiddleware(lambda request: HttpResponse())
 # By the length of the unit, in seconds.
 RETENTION_SENTENCES = {
     86_400: ngettext_lazy(
-        "Conversations are deleted one day after the last message.",
-        "Conversations are deleted %(count)s days after the last message.",
+        "The server deletes a conversation one day after its last message.",
+        "The server deletes a conversation %(count)s days after its last message.",
         "count",
     ),
     3600: ngettext_lazy(
-        "Conversations are deleted one hour after the last message.",
-        "Conversations are deleted %(count)s hours after the last message.",
+        "The server deletes a conversation one hour after its last message.",
+        "The server deletes a conversation %(count)s hours after its last message.",
         "count",
     ),
     60: ngettext_lazy(
-        "Conversations are deleted one minute after the last message.",
-        "Conversations are deleted %(count)s minutes after the last message.",
+        "The server deletes a conversation one minute after its last message.",
+        "The server deletes a conversation %(count)s minutes after its last message.",
         "count",
     ),
     1: ngettext_lazy(
-        "Conversations are deleted one second after the last message.",
-        "Conversations are deleted %(count)s seconds after the last message.",
+        "The server deletes a conversation one second after its last message.",
+        "The server deletes a conversation %(count)s seconds after its last message.",
         "count",
     ),
 }
 ERASURE_SENTENCE = ngettext_lazy(
-    "Deleted ones leave the server's disk within one minute.",
-    "Deleted ones leave the server's disk within %(count)s minutes.",
+    "Deleted conversations leave the server's disk within one minute.",
+    "Deleted conversations leave the server's disk within %(count)s minutes.",
     "count",
 )
 
@@ -165,6 +173,7 @@ async def _page(
         "bootstrap": {
             "now": datetime.now(UTC).isoformat(),
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
+            "erasure": erasure_sentence(settings.AOF_REWRITE_INTERVAL_S),
             "session": session,
         },
     }

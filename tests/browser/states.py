@@ -259,9 +259,20 @@ def expiring(visitor: ScriptedVisitor) -> None:
 @state
 def expired(visitor: ScriptedVisitor) -> None:
     visitor.start_with(MESSAGES)
-    visitor.server.send({"type": "session.expired", "expires_at": NOW})
     visitor.composer.fill("One more thing")
+    visitor.server.send({"type": "session.expired", "expires_at": NOW})
     expect(visitor.page.locator(".notice")).to_be_visible()
+
+
+@state
+def kept(visitor: ScriptedVisitor) -> None:
+    """Show the browser's copy of a session that the server no longer has."""
+    visitor.start_with(MESSAGES)
+    visitor.wait_until_kept(len(MESSAGES))
+    visitor.server.send({"type": "session.expired", "expires_at": NOW})
+    expect(visitor.page.locator(".notice")).to_be_visible()
+    visitor.page.reload()
+    expect(visitor.page.locator(".turn").last).to_be_visible()
 
 
 @state
@@ -278,18 +289,27 @@ def many_languages(visitor: ScriptedVisitor) -> None:
 @state
 def sidebar(visitor: ScriptedVisitor) -> None:
     visitor.start_with(MESSAGES)
-    for label in ("A walk in the woods", LONG_WORD, "مرحبا"):
+    visitor.wait_until_kept(len(MESSAGES))
+    for days, label in ((1, "A walk in the woods"), (40, LONG_WORD), (400, "مرحبا")):
         visitor.page.evaluate(
-            """([token, label, ended]) => localStorage.setItem(`chat.session.${token}`,
-                JSON.stringify({ token, name: "Ada", label, at: Date.now() - 9e7, ended,
+            """([token, label, days]) => localStorage.setItem(`chat.session.${token}`,
+                JSON.stringify({ token, name: "Ada", label, at: Date.now() - days * 864e5,
+                  ended: days > 9 && days < 99, lastSeq: 2, seenSeq: days > 9 ? 2 : 1,
                   lastWords: "The start of the last message, which may be long" }))""",
-            [str(uuid4()), label, label == LONG_WORD],
+            [str(uuid4()), label, days],
         )
     visitor.page.reload()
     expect(visitor.page.locator(".turn").last).to_be_visible()
     if visitor.page.locator("#open-sidebar").is_visible():
         visitor.page.locator("#open-sidebar").click()
     expect(visitor.page.locator(".sidebar-entry")).to_have_count(4)
+
+
+@state
+def search(visitor: ScriptedVisitor) -> None:
+    sidebar(visitor)
+    visitor.page.locator(".sidebar-search").fill("WRAP")
+    expect(visitor.page.locator(".sidebar-entry mark")).to_have_text("wrap")
 
 
 @state

@@ -74,12 +74,17 @@ def test_the_whole_conversation_is_exported(long_conversation: Visitor) -> None:
     assert exported.count('"source"') == 2 * EXCHANGES
 
 
+def test_the_whole_conversation_is_kept(long_conversation: Visitor) -> None:
+    expect(long_conversation.page.locator(".turn")).to_have_count(100)
+    long_conversation.wait_until_kept(2 * EXCHANGES)
+
+
 def test_a_refused_page_is_not_requested_again_at_once(new_visitor: NewVisitor) -> None:
     visitor = new_visitor(kind=ScriptedVisitor)
     assert isinstance(visitor, ScriptedVisitor)
     visitor.start()
     visitor.server.send(ready([human(9, "nine")], has_earlier=True))
-    visitor.page.wait_for_function("document.querySelector('.earlier')")
+    expect(visitor.page.locator(".earlier")).to_be_attached()
     error = {"type": "error", "code": "rate.limited", "detail": "Later.", "ref": None}
     for seq in range(10, 15):
         visitor.server.send(error, accepted(seq, f"message {seq}"))

@@ -211,11 +211,15 @@ def test_focus_is_in_the_message_box_after_a_stop(visitor: Visitor, model_stub: 
 
 def test_focus_stays_in_the_list_after_a_deletion(visitor: Visitor) -> None:
     page = visitor.page
+    visitor.send("hello")
+    visitor.expect_turn(0, "done")
     visitor.click("New conversation")
-    visitor.enter_name("Grace")
     expect(page.locator(".sidebar-entry")).to_have_count(2)
 
-    for name, left, focused in (("Ada", 1, "sidebar-open"), ("Grace", 0, "name")):
+    for name, left, focused in (
+        ("hello", 1, "sidebar-open"),
+        ("New conversation", 0, "name"),
+    ):
         visitor.click(f"Options for {name}")
         visitor.dialog.locator("summary").click()
         visitor.dialog.get_by_role("button", name="Delete permanently").click()

@@ -13,6 +13,16 @@ from tests.browser.frames import ready
 Frame = dict[str, Any]
 
 
+WAIT_UNTIL_KEPT = """async ([token, count]) => {
+  const { load } = await import("/static/chat/archive.js");
+  for (let attempt = 0; attempt < 400; attempt += 1) {
+    if ((await load(token)).length === count) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`The browser keeps ${(await load(token)).length} messages, not ${count}`);
+}"""
+
+
 class Network:
     """The connection between the page and the site's WebSocket, which a test can cut."""
 
@@ -52,6 +62,7 @@ class ScriptedServer(Network):
         self.messages: list[Frame] = []
         self.expires_in_s: float = 3600
         page.route("**/token", self._create_session)
+        page.route("**/refresh_token", lambda route: route.fulfill(json={"messages": []}))
 
     def send(self, *frames: Frame) -> None:
         for frame in frames:
@@ -132,6 +143,10 @@ class Visitor:
         if text is not None:
             expect(turn.locator("reply-text")).to_contain_text(text)
         return turn
+
+    def wait_until_kept(self, count: int) -> None:
+        """Wait until the browser's copy of the conversation has this many messages."""
+        self.page.evaluate(WAIT_UNTIL_KEPT, [self.token(), count])
 
     def transcript(self) -> list[list[str]]:
         """Return each message and its reply, in the order shown."""

@@ -23,7 +23,7 @@ def test_retention_is_stated_in_the_largest_exact_unit(ttl_s: float, expected: s
     with override("en"):
         sentence = retention_sentence(ttl_s)
 
-    assert sentence == f"Conversations are deleted {expected} after the last message."
+    assert sentence == f"The server deletes a conversation {expected} after its last message."
 
 
 def test_retention_is_stated_in_german() -> None:
@@ -31,16 +31,16 @@ def test_retention_is_stated_in_german() -> None:
         sentences = [retention_sentence(ttl_s) for ttl_s in (3600, 7200)]
 
     assert sentences == [
-        "Gespräche werden eine Stunde nach der letzten Nachricht gelöscht.",
-        "Gespräche werden 2 Stunden nach der letzten Nachricht gelöscht.",
+        "Der Server löscht ein Gespräch eine Stunde nach der letzten Nachricht.",
+        "Der Server löscht ein Gespräch 2 Stunden nach der letzten Nachricht.",
     ]
 
 
 @pytest.mark.parametrize(
     ("interval_s", "expected"),
     [
-        (600, "Deleted ones leave the server's disk within 15 minutes."),
-        (0.5, "Deleted ones leave the server's disk within 6 minutes."),
+        (600, "Deleted conversations leave the server's disk within 15 minutes."),
+        (0.5, "Deleted conversations leave the server's disk within 6 minutes."),
         (0, ""),
     ],
 )

@@ -4,11 +4,9 @@ import { AutoScroll } from "./autoscroll.js";
 import { copy } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
-import { openSessionDialog, openSettings } from "./dialogs.js";
-import { exportConversation } from "./export.js";
 import { errorMessage } from "./i18n.js";
 import { EXPIRY_WARNING_MS, NOTICE_AFTER_MS } from "./notices.js";
-import { renderPage, renderRemaining, stoppableTurn } from "./render.js";
+import { remainingText, renderComposer, renderPage, stoppableTurn } from "./render.js";
 import { loadMarkdown } from "./reply_text.js";
 import * as sessions from "./sessions.js";
 import { commandOf } from "./shortcuts.js";
@@ -20,6 +18,9 @@ import { turns } from "./turns.js";
 
 const FIRST_TURNS = 24;
 const MORE_TURNS = 6;
+const SEARCH_DELAY_MS = 150;
+/** Conversations whose replies are awaited while another one is shown. Each needs a connection. */
+const MAX_FOLLOWED = 3;
 /** On touch devices, focusing a field opens a keyboard that covers half of the page. */
 const hasKeyboard = matchMedia("(hover: hover)");
 /** On narrow screens the sidebar covers the page. */
@@ -36,6 +37,11 @@ const maxChars = bootstrap.max_message_chars;
 
 /** @type {Conversation | null} */
 let shown = null;
+/** @type {Map<string, Conversation>} */
+const followed = new Map();
+/** @type {import("./sidebar.js").Search} */
+let search = { query: "", found: null };
+let searchTimer = 0;
 let isMarkdownReady = false;
 let isSidebarOpen = false;
 let isRenderRequested = false;
@@ -48,13 +54,15 @@ element("bar").replaceChildren();
 const autoScroll = new AutoScroll(element("transcript"), element("turns"), requestRender);
 const composer = new Composer(element("composer"), {
   send(text) {
+    if (!fits(text)) announce(remainingText(maxChars - [...text].length));
     if (!shown || shown.state.ended || !fits(text)) return false;
     shown.send(text);
     autoScroll.jump();
     return true;
   },
   save: (text) => { if (shown) storage.setDraft(shown.token, text); },
-  changed: (text) => renderRemaining(text, maxChars),
+  changed: () => renderButtons(),
+  sent: () => turns(state()).map(({ msg }) => msg),
 });
 
 const fits = (/** @type {string} */ text) => [...text].length <= maxChars;
@@ -67,6 +75,7 @@ export const actions = {
   stop() {
     const turn = stoppableTurn(turns(state()));
     if (turn) shown?.stop(turn.id);
+    if (hasKeyboard.matches && element("composer").contains(document.activeElement)) composer.focus();
   },
   regenerate: (/** @type {Turn} */ turn) => shown?.regenerate(turn.id),
   discard: (/** @type {Turn} */ turn) => shown?.discard(turn.id),
@@ -89,28 +98,54 @@ export const actions = {
     composer.saveNow();
     await startOnce(() => sessions.restart(old), (detail) => shown?.dispatch({ type: "error", code: "", detail }));
   },
-  startNew: () => show(null),
+  /** Start a conversation with the name the visitor gave once; ask for it if there is none. */
+  async startNew() {
+    const unused = sessions.unused();
+    if (unused || !storage.name()) return show(unused?.token ?? null);
+    if (root.dataset.starting !== undefined) return;
+    await startOnce(() => sessions.start(storage.name()), (error) => { show(null); element("name-error").textContent = error; });
+  },
+  search(/** @type {string} */ query) {
+    search = { query, found: query.trim() ? search.found : null };
+    clearTimeout(searchTimer);
+    if (query.trim()) searchTimer = window.setTimeout(() => void findConversations(query), SEARCH_DELAY_MS);
+    requestRender();
+  },
   toggle: () => setSidebarOpen(!isSidebarOpen),
   close: () => setSidebarOpen(false),
-  openOptions: (/** @type {import("./storage.js").StoredSession} */ session) => openSessionDialog(session, sessionActions),
-  settings: () => openSettings({
+  openOptions: (/** @type {import("./storage.js").StoredSession} */ session) =>
+    openDialog(({ openSessionDialog }) => openSessionDialog(session, sessionActions)),
+  options() {
+    const session = shown && storage.session(shown.token);
+    if (session) actions.openOptions(session);
+  },
+  settings: () => openDialog(({ openSettings }) => openSettings({
+    name: storage.name(),
+    setName: storage.setName,
     theme: storage.theme(),
     singleKeys: storage.singleKeys(),
     setTheme(theme) { storage.setTheme(theme); root.dataset.theme = theme; },
     setSingleKeys: storage.setSingleKeys,
-  }),
+  })),
 };
 
 /** @type {import("./dialogs.js").SessionActions} */
 const sessionActions = {
   rename(session, label) { sessions.rename(session, label); requestRender(); },
-  export: (session, format) => exportConversation(session, format, session.token === shown?.token ? state() : null),
+  erasure: bootstrap.erasure,
+  async export(session, format) {
+    const { exportConversation } = await import("./export.js");
+    await exportConversation(session, format, session.token === shown?.token ? state() : null);
+  },
   async remove(session) {
     const isShown = session.token === shown?.token;
     if (isShown) shown?.close();
+    followed.get(session.token)?.close();
+    followed.delete(session.token);
     await sessions.remove(session);
     if (isShown) { shown = null; show(storage.sessions()[0]?.token ?? null); }
     requestRender();
+    requestAnimationFrame(focusList); // the button that opened the dialog is gone
   },
 };
 
@@ -131,6 +166,26 @@ const commands = {
   settings: actions.settings,
 };
 
+/** Dialogs load when they are first opened. @param {(dialogs: typeof import("./dialogs.js")) => void} open */
+async function openDialog(open) {
+  try {
+    open(await import("./dialogs.js"));
+  } catch (error) {
+    const detail = gettext("The server can't be reached. Check your connection and try again.");
+    shown?.dispatch({ type: "error", code: "", detail });
+  }
+}
+
+/** @param {string} query */
+async function findConversations(query) {
+  const titled = storage.sessions().map((session) => ({ token: session.token, title: sessions.title(session) }));
+  const archive = await import("./archive.js");
+  const found = await archive.search(query, titled, () => search.query === query);
+  if (search.query !== query) return;
+  search = { query, found };
+  requestRender();
+}
+
 /** Start a session and show it; root.dataset.starting is set meanwhile.
  * @type {(start: () => Promise<string>, onError: (message: string) => void) => Promise<void>} */
 async function startOnce(start, onError) {
@@ -147,21 +202,40 @@ async function startOnce(start, onError) {
 /** Show a session, or the name form. @param {string | null} token */
 function show(token) {
   composer.saveNow();
-  shown?.close();
+  if (shown) leave(shown);
   shown = null;
   renderedTurns = FIRST_TURNS;
   setSidebarOpen(false);
   storage.setCurrent(token);
   root.dataset.view = token ? "conversation" : "welcome";
   if (token) {
-    shown = new Conversation(token, onChange);
+    shown = followed.get(token) ?? new Conversation(token, onChange);
     composer.text = storage.draft(token);
     autoScroll.jump();
-    shown.open();
+    if (!followed.delete(token)) shown.open();
     shown.watch(!document.hidden);
+    track(shown);
+  } else {
+    element("name").value ||= storage.name();
   }
   requestRender();
-  if (hasKeyboard.matches) (token ? composer : element("name")).focus();
+  // An ended conversation has no message box: the focus stays in the list.
+  if (hasKeyboard.matches && !shown?.state.ended) (token ? composer : element("name")).focus();
+}
+
+/** Stop showing a conversation. It stays connected until its replies have arrived. @param {Conversation} conversation */
+function leave(conversation) {
+  if (isAwaiting(conversation.state) && followed.size < MAX_FOLLOWED) followed.set(conversation.token, conversation);
+  else conversation.close();
+}
+
+/** @type {(state: import("./state.js").State) => boolean} */
+const isAwaiting = (state) => !state.ended && turns(state).some(({ phase }) => !["done", "failed", "rejected"].includes(phase));
+
+/** Update what the list shows of a conversation. @param {Conversation} conversation */
+function track(conversation) {
+  const isSeen = conversation === shown && !document.hidden;
+  sessions.update(conversation.token, conversation.state, { skewMs, isSeen, isAwaiting: isAwaiting(conversation.state) });
 }
 
 /** @param {boolean} open */
@@ -191,18 +265,26 @@ function setAttributes(target, attributes) {
   }
 }
 
-/** @type {(state: import("./state.js").State, event: import("./state.js").Event) => void} */
-function onChange(state, event) {
-  if (shown && event.type !== "reply.delta") sessions.update(shown.token, state, skewMs);
+/** @type {(conversation: Conversation, event: import("./state.js").Event) => void} */
+function onChange(conversation, event) {
+  const { state } = conversation;
+  if (event.type !== "reply.delta" && event.type !== "local.opened") track(conversation);
   if (event.type === "local.connection") setTimeout(requestRender, NOTICE_AFTER_MS);
-  if (event.type === "reply.completed" || event.type === "reply.failed") announceReply(event.message);
+  if (event.type === "reply.completed" || event.type === "reply.failed") announceReply(conversation, event.message);
+  const isKnown = state.ended || (state.session && state.connection.phase === "open");
+  if (followed.get(conversation.token) === conversation && isKnown && !isAwaiting(state)) {
+    followed.delete(conversation.token);
+    conversation.close();
+  }
   requestRender();
 }
 
 /** Announce a finished reply to screen readers, and count it in the title of a hidden tab.
- * @type {(message: import("./state.js").Message) => void} */
-function announceReply(message) {
-  announce(message.error ? errorMessage(message.error) : (message.msg ?? ""));
+ * @type {(conversation: Conversation, message: import("./state.js").Message) => void} */
+function announceReply({ token }, message) {
+  const session = storage.session(token);
+  if (token !== shown?.token) announce(`${gettext("New reply")}: ${session ? sessions.title(session) : ""}`);
+  else announce(message.error ? errorMessage(message.error) : (message.msg ?? ""));
   if (document.hidden) unread += 1;
 }
 
@@ -213,11 +295,20 @@ function announce(text) {
   element("announcer").replaceChildren(line);
 }
 
+const connected = () => [...(shown ? [shown] : []), ...followed.values()];
+
 function requestRender() {
   if (isRenderRequested) return;
   isRenderRequested = true;
   const run = () => { isRenderRequested = false; renderNow(); };
   if (document.hidden) setTimeout(run); else requestAnimationFrame(run);
+}
+
+/** Focus the list's current entry; if there is no list, the field to type in. */
+function focusList() {
+  const entry = element("sidebar").querySelector("[aria-current=true]") ?? element("sidebar").querySelector(".sidebar-new");
+  if (entry?.checkVisibility()) entry.focus();
+  else if (hasKeyboard.matches) element(shown ? "message" : "name").focus();
 }
 
 /** Rendering may remove the focused button, or its whole conversation: the focus then stays near it.
@@ -238,15 +329,20 @@ function renderNow() {
   const list = turns(state());
   const session = shown && storage.session(shown.token);
   const first = Math.max(0, list.length - renderedTurns);
-  const view = { state: state(), session, turns: list, first, isMarkdownReady, isAtEnd: autoScroll.isAtEnd, isSidebarOpen, unread, expiresAt: expiresAt() };
+  const view = { state: state(), session, turns: list, first, isMarkdownReady, isAtEnd: autoScroll.isAtEnd, isSidebarOpen, search, unread, expiresAt: expiresAt() };
   const firstTurn = list[first]?.id ?? "";
-  const renderView = () => keepFocus(() => renderPage(view, actions));
+  const renderView = () => keepFocus(() => { renderPage(view, actions); renderButtons(); });
   if (firstTurn === firstRendered) renderView();
   else autoScroll.addAbove(renderView);
   firstRendered = firstTurn;
   autoScroll.follow();
   if (first > 0) whenIdle(() => { renderedTurns += MORE_TURNS; requestRender(); });
   else if (autoScroll.isNearStart || answersEarlier()) actions.loadEarlier();
+}
+
+function renderButtons() {
+  const canStop = !state().ended && Boolean(stoppableTurn(turns(state())));
+  renderComposer({ text: composer.text, max: maxChars, canStop, hasEnded: Boolean(state().ended) }, actions);
 }
 
 /** Whether a reply is in progress to a message that is not loaded. */
@@ -271,7 +367,10 @@ element("welcome").addEventListener("submit", async (/** @type {SubmitEvent} */ 
   await startOnce(() => sessions.start(element("name").value), (error) => { element("name-error").textContent = error; });
 });
 element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => {
-  const button = /** @type {HTMLElement} */ (event.target).closest("[data-copy-code]");
+  const target = /** @type {HTMLElement} */ (event.target);
+  const wrap = target.closest("[data-wrap-code]");
+  if (wrap) wrap.ariaPressed = String(wrap.closest("figure")?.classList.toggle("wrapped"));
+  const button = target.closest("[data-copy-code]");
   const code = button?.closest("figure")?.querySelector("code")?.textContent;
   if (code) void actions.copy(code, /** @type {HTMLElement} */ (button));
 });
@@ -289,11 +388,14 @@ document.addEventListener("visibilitychange", () => {
   shown?.watch(!document.hidden);
   if (document.hidden) return;
   unread = 0;
-  if (!state().ended) shown?.open();
-  shown?.sync();
+  if (shown) track(shown);
+  for (const conversation of connected()) {
+    if (!conversation.state.ended) conversation.open();
+    conversation.sync();
+  }
   requestRender();
 });
-addEventListener("online", () => { shown?.open(); shown?.sync(); });
+addEventListener("online", () => { for (const conversation of connected()) { conversation.open(); conversation.sync(); } });
 addEventListener("offline", () => shown?.watch(!document.hidden));
 addEventListener("storage", requestRender);
 isNarrow.addEventListener("change", () => setSidebarOpen(false));
@@ -304,5 +406,12 @@ if (bootstrap.session && !storage.session(bootstrap.session.token)) {
   sessions.add(bootstrap.session);
   storage.setCurrent(bootstrap.session.token);
 }
+if (!storage.isAvailable()) {
+  element("copies").textContent = gettext("This browser stores nothing for this site: a conversation is lost when you leave or reload the page.");
+}
 const current = storage.current();
 show(current && storage.session(current) ? current : null);
+for (const session of storage.sessions().filter((it) => it.awaiting && it.token !== shown?.token && !sessions.hasEnded(it)).slice(0, MAX_FOLLOWED)) {
+  followed.set(session.token, new Conversation(session.token, onChange));
+  followed.get(session.token)?.open();
+}

@@ -5,9 +5,12 @@
     try { return sessionStorage.getItem(key) ?? localStorage.getItem(key); } catch { return null; }
   };
   root.dataset.theme = load("chat.theme") ?? "auto";
-  if (load("chat.current")) root.dataset.view = "conversation";
+  const current = load("chat.current");
+  if (current) root.dataset.view = "conversation";
   try {
     if (Object.keys(localStorage).some((key) => key.startsWith("chat.session."))) root.dataset.sidebar = "closed";
+    const session = JSON.parse(localStorage.getItem(`chat.session.${current}`) ?? "null");
+    if (session && !session.lastWords && !session.ended) root.dataset.state = "empty";
   } catch { /* storage is disabled: there is no list */ }
   // On a slow network, a form that is sent several times starts one session. startOnce() in app.js removes the mark.
   addEventListener("submit", (event) => {

@@ -24,12 +24,9 @@ export function codeBlock(text, lang = "") {
   const caption = document.createElement("figcaption");
   const name = document.createElement("span");
   name.textContent = figure.dataset.language || gettext("code");
-  const copy = document.createElement("button");
-  copy.type = "button";
-  copy.className = "link-button";
-  copy.dataset.copyCode = "";
-  copy.textContent = gettext("Copy");
-  caption.append(name, copy);
+  const wrap = codeButton(gettext("Wrap lines"), "wrapCode");
+  wrap.ariaPressed = "false";
+  caption.append(name, wrap, codeButton(gettext("Copy"), "copyCode"));
   const pre = document.createElement("pre");
   pre.tabIndex = 0;
   pre.dir = "ltr";
@@ -40,6 +37,16 @@ export function codeBlock(text, lang = "") {
   pre.append(code);
   figure.append(caption, pre);
   return figure;
+}
+
+/** @type {(label: string, purpose: string) => HTMLButtonElement} */
+function codeButton(label, purpose) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "code-button";
+  button.dataset[purpose] = "";
+  button.textContent = label;
+  return button;
 }
 
 /** Append the new end of a streamed code block. Return false if it is another block.

@@ -1,4 +1,5 @@
-// One session in this tab: its state, its connection, and its unsent messages in the browser's storage.
+// One session in this tab: its state, its connection, and what the browser stores of it: unsent messages, and a copy
+// of the others.
 
 import { ChatClient, uuid } from "./client.js";
 import { socketUrl } from "./http.js";
@@ -12,7 +13,7 @@ export class Conversation {
 
   /**
    * @param {string} token
-   * @param {(state: State, event: import("./state.js").Event) => void} onChange
+   * @param {(conversation: Conversation, event: import("./state.js").Event) => void} onChange
    */
   constructor(token, onChange) {
     this.token = token;
@@ -28,7 +29,12 @@ export class Conversation {
     this.dispatch({ type: "local.opened", outbox });
   }
 
-  open() { this.client.open(); }
+  /** Connect; a session that has ended is shown from this browser's copy. */
+  open() {
+    if (storage.session(this.token)?.ended) this.dispatch({ type: "session.expired" });
+    else this.client.open();
+  }
+
   close() { this.client.close(); }
   sync() { this.client.sync(); }
   /** @param {boolean} watched */
@@ -44,7 +50,35 @@ export class Conversation {
     if (this.state === before) return;
     const unsent = new Set(this.state.outbox.map(({ id }) => id));
     for (const { id } of before.outbox) if (!unsent.has(id)) storage.removePending(this.token, id);
-    this.onChange(this.state, event);
+    this.onChange(this, event);
+    if (event.type !== "local.archived") this.#keep(before);
+    if (event.type === "session.ready" && event.has_earlier) void this.#archive(({ complete }) => complete(this.token));
+    const isUnreachable = !this.state.session && ["waiting", "silent"].includes(this.state.connection.phase);
+    if ((this.state.ended && !before.ended) || (isUnreachable && !before.messages.size)) void this.#showCopy();
+  }
+
+  /** Copy new messages into the browser's storage. @param {State} before */
+  #keep({ messages }) {
+    const added = [...this.state.messages.values()].filter((message) => messages.get(message.id) !== message);
+    if (added.length) void this.#archive(({ save }) => save(this.token, added));
+  }
+
+  async #showCopy() {
+    const messages = await this.#archive(({ load }) => load(this.token));
+    this.dispatch({ type: "local.archived", messages: messages ?? [], lastSeq: storage.session(this.token)?.lastSeq });
+  }
+
+  /** Without storage, or if it is full, the copy has gaps, which the page says when the copy is all that is left.
+   * @template T
+   * @param {(archive: typeof import("./archive.js")) => Promise<T>} action */
+  async #archive(action) {
+    try {
+      const archive = await import("./archive.js");
+      // A session that was deleted meanwhile must not come back.
+      return storage.session(this.token) ? await action(archive) : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** @param {string} msg */

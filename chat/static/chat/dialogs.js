@@ -1,9 +1,9 @@
 // The dialogs: options of a session, and settings with the list of shortcuts.
 
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { html, render } from "../vendor/lit-html/lit-html.js";
 import { ICONS } from "./icons.js";
 import { SHORTCUTS } from "./shortcuts.js";
-import { hasEnded, title } from "./sessions.js";
+import { title } from "./sessions.js";
 
 /** @typedef {import("./storage.js").StoredSession} StoredSession */
 /**
@@ -11,11 +11,14 @@ import { hasEnded, title } from "./sessions.js";
  * @property {(session: StoredSession, label: string) => void} rename
  * @property {(session: StoredSession, format: "markdown" | "json") => Promise<void>} export
  * @property {(session: StoredSession) => Promise<void>} remove
+ * @property {string} erasure when what the server deleted has left its disk
  */
 /**
  * @typedef {object} Settings
+ * @property {string} name
  * @property {string} theme
  * @property {boolean} singleKeys
+ * @property {(name: string) => void} setName
  * @property {(theme: string) => void} setTheme
  * @property {(on: boolean) => void} setSingleKeys
  */
@@ -62,14 +65,15 @@ export function openSessionDialog(session, actions) {
         <input id="label" name="label" class="field" maxlength="100" dir="auto" autocomplete="off" .value=${title(session)}>
         <button class="button">${gettext("Rename")}</button>
       </form>
-      ${hasEnded(session) ? nothing : html`
-        <div class="dialog-row">
-          <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "markdown"))}>${gettext("Export as Markdown")}</button>
-          <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "json"))}>${gettext("Export as JSON")}</button>
-        </div>`}
+      <div class="dialog-row">
+        <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "markdown"))}>${gettext("Export as Markdown")}</button>
+        <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "json"))}>${gettext("Export as JSON")}</button>
+      </div>
       <details class="delete">
         <summary>${gettext("Delete…")}</summary>
-        <p>${gettext("This permanently deletes it here and on the server. The server's files follow later.")}</p>
+        <p>${session.ended
+          ? gettext("The server has deleted it already. This permanently deletes the copy in this browser.")
+          : `${gettext("This permanently deletes it now, on the server and in this browser.")} ${actions.erasure}`}</p>
         <button type="button" class="button danger" @click=${runAndClose(() => actions.remove(session))}>${gettext("Delete permanently")}</button>
       </details>
       <p class="error" role="alert"></p>`;
@@ -81,7 +85,13 @@ export function openSettings(settings) {
   const themes = [["auto", gettext("System")], ["light", gettext("Light")], ["dark", gettext("Dark")]];
   const csrf = /** @type {HTMLInputElement | null} */ (document.querySelector("[name=csrfmiddlewaretoken]"));
   const languages = document.getElementById("languages");
+  const nameField = /** @type {HTMLInputElement | null} */ (document.getElementById("name"));
   open(gettext("Settings and shortcuts"), () => html`
+    <div class="setting"><label for="own-name">${gettext("Your name")}</label>
+      <input id="own-name" class="field" maxlength=${nameField?.maxLength ?? ""} dir="auto" autocomplete="nickname"
+        aria-describedby="own-name-hint" .value=${settings.name}
+        @change=${(/** @type {Event} */ event) => settings.setName(/** @type {HTMLInputElement} */ (event.target).value.trim())}>
+      <p id="own-name-hint" class="hint">${gettext("New conversations start with this name.")}</p></div>
     <fieldset class="choices"><legend>${gettext("Theme")}</legend>
       ${themes.map(([value, label]) => html`<label><input type="radio" name="theme" value=${value}
         ?checked=${settings.theme === value} @change=${() => settings.setTheme(value)}>${label}</label>`)}

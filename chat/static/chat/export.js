@@ -1,19 +1,38 @@
 // Exports a conversation as a file.
 
+import { load } from "./archive.js";
 import { fetchMessages } from "./http.js";
 import { title } from "./sessions.js";
+import { EMPTY, reduce } from "./state.js";
 import { turns } from "./turns.js";
 
 /** @typedef {{source: string, msg: string, timestamp: string, error?: {code: string, detail: string}}} ExportedMessage */
 
-/** Download a conversation. Its messages come from the state if it has all of them, else from the server.
+/** Download a conversation. Its messages come from the state if it has all of them, else from the server, else from the
+ * copy in this browser.
  * @type {(session: import("./storage.js").StoredSession, format: "markdown" | "json",
  *   state: import("./state.js").State | null) => Promise<void>} */
 export async function exportConversation(session, format, state) {
-  const messages = state && !state.hasEarlier ? visibleMessages(turns(state)) : await fetchMessages(session.token);
+  const messages = state && !state.hasEarlier ? visibleMessages(turns(state)) : await storedMessages(session);
   const name = title(session);
   if (format === "json") download(`${name}.json`, "application/json", toJson(name, messages));
   else download(`${name}.md`, "text/markdown", toMarkdown(name, messages));
+}
+
+/** @type {(session: import("./storage.js").StoredSession) => Promise<ExportedMessage[]>} */
+async function storedMessages(session) {
+  const copy = async () => {
+    const messages = await load(session.token);
+    return visibleMessages(turns(reduce(EMPTY, { type: "local.archived", messages })));
+  };
+  if (session.ended) return copy();
+  try {
+    return await fetchMessages(session.token);
+  } catch (error) {
+    const messages = await copy();
+    if (messages.length) return messages;
+    throw error;
+  }
 }
 
 /** @type {(turns: import("./turns.js").Turn[]) => ExportedMessage[]} */

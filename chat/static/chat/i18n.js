@@ -3,6 +3,9 @@
 const locale = document.documentElement.lang;
 const timeFormat = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
 const dateFormat = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+const monthFormat = new Intl.DateTimeFormat(locale, { month: "long" });
+const monthYearFormat = new Intl.DateTimeFormat(locale, { month: "long", year: "numeric" });
+const relativeFormat = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
 const fullFormat = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
 
 /** Fill in placeholders like %(name)s. @type {(text: string, values: object) => string} */
@@ -12,6 +15,16 @@ export const format = (text, values) => interpolate(text, values, true);
 export function formatTime(timestamp) {
   const date = new Date(timestamp);
   return (date.toDateString() === new Date().toDateString() ? timeFormat : dateFormat).format(date);
+}
+
+/** The heading of a day in the list: today, yesterday, a week, a month. @type {(timestamp: number) => string} */
+export function dayGroup(timestamp) {
+  const [date, now] = [new Date(timestamp), new Date()];
+  const days = Math.max(0, Math.round((now.setHours(0, 0, 0, 0) - new Date(timestamp).setHours(0, 0, 0, 0)) / 86_400_000));
+  if (days > 7) return (date.getFullYear() === now.getFullYear() ? monthFormat : monthYearFormat).format(date);
+  if (days > 1) return gettext("Previous 7 days");
+  const name = relativeFormat.format(-days, "day");
+  return name[0].toLocaleUpperCase(locale) + name.slice(1);
 }
 
 /** Date and time. @type {(timestamp: string | number) => string} */

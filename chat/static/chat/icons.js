@@ -10,6 +10,7 @@ export const ICONS = {
   send: icon(svg`<path d="M12 19V5M6 11l6-6 6 6"/>`),
   stop: icon(svg`<rect x="6" y="6" width="12" height="12" rx="2" fill="currentColor"/>`),
   copy: icon(svg`<rect x="9" y="9" width="11" height="11" rx="2"/><path d="M5 15V6a2 2 0 0 1 2-2h8"/>`),
+  check: svg`<svg class="icon check" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="M5 13l4 4L19 7"/></svg>`,
   regenerate: icon(svg`<path d="M20 11a8 8 0 1 0-2.3 6.3M20 5v6h-6"/>`),
   edit: icon(svg`<path d="M4 20l1-5L16 4l4 4L9 19z"/>`),
   down: icon(svg`<path d="M12 5v14M6 13l6 6 6-6"/>`),

@@ -14,22 +14,28 @@ export const EXPIRY_WARNING_MS = 5 * 60_000;
  * @property {() => void} reconnect
  * @property {() => void} extend
  * @property {() => void} restart
+ * @property {() => void} options export and delete
  * @property {() => void} dismiss
  */
 
 /** @type {(state: import("./state.js").State, expiresAt: number, actions: NoticeActions) => unknown} */
 export function noticesTemplate(state, expiresAt, actions) {
   return html`
-    ${state.ended || isFull(state) ? endedTemplate(state.ended || "session.full", actions) : [connectionTemplate(state, actions), expiryTemplate(state, expiresAt, actions)]}
+    ${state.ended || isFull(state) ? endedTemplate(state, actions) : [connectionTemplate(state, actions), expiryTemplate(state, expiresAt, actions)]}
     ${state.notice ? errorTemplate(state.notice, actions) : nothing}`;
 }
 
 /** @type {(state: import("./state.js").State) => boolean} */
 const isFull = ({ outbox }) => outbox.some(({ error }) => error?.code === "session.full");
 
-/** @type {(ended: string, actions: NoticeActions) => unknown} */
-function endedTemplate(ended, actions) {
-  return html`<p class="notice"><span>${errorMessage({ code: ended, detail: "" })}</span>
+/** @type {(state: import("./state.js").State, actions: NoticeActions) => unknown} */
+function endedTemplate({ ended, messages, isCopyPartial }, actions) {
+  const copy = isCopyPartial
+    ? gettext("This browser could not keep all of it.")
+    : gettext("You can read it here until you delete it.");
+  return html`<p class="notice"><span>${errorMessage({ code: ended || "session.full", detail: "" })}
+      ${ended && (messages.size || isCopyPartial) ? copy : nothing}</span>
+    ${ended && messages.size ? html`<button type="button" class="button small" @click=${actions.options}>${gettext("Export…")}</button>` : nothing}
     <button type="button" class="button small" @click=${actions.restart}>${gettext("New conversation")}</button></p>`;
 }
 

@@ -19,6 +19,7 @@ import { transcriptTemplate } from "./transcript.js";
  * @property {boolean} isMarkdownReady
  * @property {boolean} isAtEnd
  * @property {boolean} isSidebarOpen
+ * @property {import("./sidebar.js").Search} search
  * @property {number} unread
  * @property {number} expiresAt ms since the epoch
  */
@@ -36,18 +37,25 @@ export function renderPage(view, actions) {
   const name = session ? title(session) : gettext("Chat");
   const sessions = storage.sessions();
   document.title = windowTitle(name, view.unread);
-  document.documentElement.dataset.sidebar = sessions.length ? (view.isSidebarOpen ? "open" : "closed") : "none";
-  render(sidebarTemplate(sessions, session?.token ?? null, actions), element("sidebar"));
+  const { dataset } = document.documentElement;
+  dataset.sidebar = sessions.length ? (view.isSidebarOpen ? "open" : "closed") : "none";
+  dataset.state = state.ended ? "ended" : isEmpty(view) ? "empty" : "";
+  render(sidebarTemplate(sessions, session?.token ?? null, view.search, actions), element("sidebar"));
   render(barTemplate(name, view.isSidebarOpen, sessions.length > 0, actions), element("bar"));
   if (view.isMarkdownReady || !view.turns.some((turn) => turn.reply)) {
-    const isNew = state.session && !view.turns.length && !state.ended && !state.hasEarlier;
     const earlier = state.hasEarlier && view.first === 0 && !state.ended ? earlierTemplate(actions) : nothing;
     const transcript = transcriptTemplate(view.turns, view.first, actions);
-    render(isNew ? greetingTemplate(state.session) : html`${earlier}${transcript}`, element("turns"));
+    const greeting = isEmpty(view) ? greetingTemplate(state.session?.name ?? session?.name) : nothing;
+    render(html`${greeting}${earlier}${transcript}`, element("turns"));
   }
   render(noticesTemplate(state, view.expiresAt, actions), element("notices"));
   render(view.isAtEnd ? nothing : jumpTemplate(actions), element("jump"));
-  render(buttonsTemplate(view.turns, actions), element("composer-buttons"));
+}
+
+/** A session without messages; before the server answers, by what the browser stores of it. @type {(view: View) => boolean} */
+function isEmpty({ state, session, turns }) {
+  if (turns.length || state.ended || state.hasEarlier) return false;
+  return Boolean(state.session || (session && !session.lastWords));
 }
 
 /** @type {(name: string, unread: number) => string} */
@@ -56,9 +64,9 @@ function windowTitle(name, unread) {
   return unread ? `(${unread}) ${gettext("New reply")} · ${page}` : page;
 }
 
-/** @type {(session: import("./state.js").Session | null) => unknown} */
-function greetingTemplate(session) {
-  return html`<p class="greeting" dir="auto">${format(gettext("Hi %(name)s, what would you like to talk about?"), { name: session?.name })}</p>`;
+/** @type {(name: string | undefined) => unknown} */
+function greetingTemplate(name) {
+  return html`<p class="greeting" dir="auto">${format(gettext("Hi %(name)s, what would you like to talk about?"), { name })}</p>`;
 }
 
 /** Earlier messages load when one scrolls; this button is for keyboards and after an error.
@@ -77,18 +85,8 @@ export function stoppableTurn(turns) {
   return turns.find(({ phase, partial }) => phase === "accepted" || (partial && !partial.stopping));
 }
 
-/** @type {(turns: Turn[], actions: Actions) => unknown} */
-function buttonsTemplate(turns, actions) {
-  const stop = gettext("Stop the reply");
-  return html`
-    ${stoppableTurn(turns)
-      ? html`<button type="button" class="round-button" aria-label=${stop} title=${stop} @click=${actions.stop}>${ICONS.stop}</button>`
-      : nothing}
-    <button class="round-button primary" aria-label=${gettext("Send")} title=${gettext("Send")}>${ICONS.send}</button>`;
-}
-
 /** @type {(left: number) => string} */
-function remainingText(left) {
+export function remainingText(left) {
   const count = Math.abs(left);
   const sentence = left < 0
     ? ngettext("%(count)s character too many", "%(count)s characters too many", count)
@@ -96,10 +94,27 @@ function remainingText(left) {
   return format(sentence, { count });
 }
 
-/** Show how many characters are left once the limit is near. @type {(text: string, max: number) => void} */
-export function renderRemaining(text, max) {
-  const length = [...text].length;
+/**
+ * The buttons of the message box, and how many characters are left once the limit is near. While a reply is in
+ * progress, the button of an empty box stops it; that of a text sends it, and another one stops the reply.
+ * @param {{text: string, max: number, canStop: boolean, hasEnded: boolean}} composer
+ * @param {Actions} actions
+ */
+export function renderComposer({ text, max, canStop, hasEnded }, actions) {
+  const left = max - [...text].length;
   const hint = element("composer-hint");
-  hint.classList.toggle("error", length > max);
-  hint.textContent = length < max * SHOW_REMAINING_FROM ? "" : remainingText(max - length);
+  hint.classList.toggle("error", left < 0);
+  hint.textContent = left > max * (1 - SHOW_REMAINING_FROM) ? "" : remainingText(left);
+  const isBlank = !text.trim();
+  const [stop, send] = [gettext("Stop the reply"), gettext("Send")];
+  const isStop = isBlank && canStop;
+  const reason = isBlank ? gettext("Type a message first") : left < 0 ? remainingText(left) : hasEnded ? gettext("Ended") : "";
+  // One button for both, so that it keeps the focus.
+  render(html`
+    ${canStop && !isStop
+      ? html`<button type="button" class="round-button" aria-label=${stop} title=${stop} @click=${actions.stop}>${ICONS.stop}</button>`
+      : nothing}
+    <button type=${isStop ? "button" : "submit"} class="round-button primary" aria-label=${isStop ? stop : send}
+      aria-disabled=${!isStop && reason ? "true" : "false"} title=${isStop ? stop : reason || send}
+      @click=${isStop ? actions.stop : nothing}>${isStop ? ICONS.stop : ICONS.send}</button>`, element("composer-buttons"));
 }

@@ -47,6 +47,7 @@ import { PERMANENT_ERRORS } from "./client.js";
  * @property {ReadonlyMap<string, PartialReply>} partialReplies by the id of the human message
  * @property {readonly OutboxMessage[]} outbox
  * @property {ErrorInfo|null} notice an error that belongs to no message
+ * @property {boolean} isCopyPartial the server no longer has the messages, and this browser has only some of them
  */
 /** @typedef {{type: string, [field: string]: any}} Event */
 
@@ -61,6 +62,7 @@ export const EMPTY = Object.freeze({
   partialReplies: new Map(),
   outbox: [],
   notice: null,
+  isCopyPartial: false,
 });
 
 /** @type {Record<string, (state: State, event: Event) => State>} */
@@ -134,6 +136,14 @@ const REDUCERS = {
   },
 
   "local.opened": (_, { outbox }) => ({ ...EMPTY, outbox }),
+  // The copy in this browser is shown if the server cannot be reached or no longer has the conversation.
+  "local.archived": (state, { messages, lastSeq }) => {
+    if (state.session && !state.ended) return state;
+    const all = new Map([...byId(messages), ...state.messages]);
+    const seqs = [...all.values()].map(({ seq }) => seq);
+    const isWhole = !lastSeq || (seqs.includes(1) && Math.max(...seqs) >= lastSeq);
+    return { ...state, messages: all, firstSeq: 1, hasEarlier: false, isCopyPartial: Boolean(state.ended) && !isWhole };
+  },
   "local.connection": (state, { connection }) => ({
     ...state,
     connection,

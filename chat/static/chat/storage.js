@@ -6,10 +6,14 @@
  * @property {string} token
  * @property {string} name
  * @property {string} [label] the title the visitor chose
+ * @property {string} [topic] the start of the first message
  * @property {string} [lastWords] the start of the last message
  * @property {number} at ms since the epoch, of the last message
  * @property {number} [expiresAt]
  * @property {boolean} [ended]
+ * @property {boolean} [awaiting] a reply is still to come
+ * @property {number} [lastSeq] of the last message
+ * @property {number} [seenSeq] of the last message that was on the screen
  */
 
 const SESSION = "chat.session.";
@@ -45,6 +49,9 @@ export const session = (token) => load(SESSION + token);
 /** @type {(session: StoredSession) => void} */
 export const saveSession = (session) => shared.set(SESSION + session.token, JSON.stringify(session));
 
+/** Remove a session from the list. @type {(token: string) => void} */
+export const unlistSession = (token) => shared.set(SESSION + token, null);
+
 /** Remove a session, its draft and its unsent messages. @type {(token: string) => void} */
 export function removeSession(token) {
   for (const key of shared.keys()) {
@@ -77,6 +84,17 @@ export const addPending = (token, id, msg, at) => shared.set(`${PENDING}${token}
 /** @type {(token: string, id: string) => void} */
 export const removePending = (token, id) => shared.set(`${PENDING}${token}.${id}`, null);
 
+/** Whether this browser stores anything for this site. */
+export function isAvailable() {
+  shared.set("chat.test", "1");
+  const isStored = shared.get("chat.test") === "1";
+  shared.set("chat.test", null);
+  return isStored;
+}
+
+/** The visitor's name, for new conversations. */
+export const name = () => shared.get("chat.name") ?? "";
+export const setName = (/** @type {string} */ value) => shared.set("chat.name", value || null);
 export const theme = () => shared.get("chat.theme") ?? "auto";
 export const setTheme = (/** @type {string} */ value) => shared.set("chat.theme", value === "auto" ? null : value);
 export const singleKeys = () => shared.get("chat.singleKeys") !== "off";

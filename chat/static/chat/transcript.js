@@ -138,7 +138,7 @@ function replyFooterTemplate(turn, reply, actions) {
 
 /** @type {(text: string, actions: TurnActions) => unknown} */
 function copyButton(text, actions) {
-  return button(ICONS.copy, gettext("Copy"), (event) => actions.copy(text, /** @type {HTMLElement} */ (event.currentTarget)));
+  return button([ICONS.copy, ICONS.check], gettext("Copy"), (event) => actions.copy(text, /** @type {HTMLElement} */ (event.currentTarget)));
 }
 
 /** @type {(icon: unknown, label: string, onClick: (event: Event) => void) => unknown} */
