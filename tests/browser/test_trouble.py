@@ -10,7 +10,7 @@ from tests.browser.frames import LIMITS, accepted, queued, ready
 from tests.browser.states import LONG_WORD
 from tests.browser.visitor import NewVisitor, Show, Visitor
 from tests.model_stub import Behaviour, ModelStub
-from tests.processes import HIGH_LIMITS, Stack
+from tests.processes import HIGH_LIMITS, Stack, wait_for
 
 NOTICE_WITHIN_MS = 3000
 NO_WORKER_WITHIN_MS = 5000
@@ -73,7 +73,7 @@ def test_lost_network_is_shown_until_it_is_back(chromium: Browser, stack: Stack)
     context.close()
 
 
-def test_only_a_visible_tab_pings_and_only_a_server_that_allows_it(show: Show) -> None:
+def test_only_a_tab_in_use_pings_and_only_a_server_that_allows_it(show: Show) -> None:
     visitor = show("empty")
     page = visitor.page
     page.clock.install()
@@ -88,6 +88,17 @@ def test_only_a_visible_tab_pings_and_only_a_server_that_allows_it(show: Show) -
     visitor.server.send(ready([]) | {"limits": limits})
     page.wait_for_function("() => true")
     assert pings() == 1, "one until it is answered"
+
+    def is_quiet() -> bool:
+        visitor.server.send({"type": "session.pong"})
+        return pings() == 0
+
+    page.clock.run_for(31_000)
+    wait_for(is_quiet, "an unused tab to stop")
+    page.mouse.move(5, 5)
+    assert pings() == 1
+
+    visitor.server.send({"type": "session.pong"})
     page.evaluate(
         """() => {
             Object.defineProperty(document, "hidden", { get: () => true });

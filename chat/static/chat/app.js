@@ -19,6 +19,8 @@ import { turns } from "./turns.js";
 const FIRST_TURNS = 24;
 const MORE_TURNS = 6;
 const SEARCH_DELAY_MS = 150;
+/** So long after the last input, somebody is taken to look at the page. */
+const ATTENTION_MS = 30_000;
 /** Conversations whose replies are awaited while another one is shown. Each needs a connection. */
 const MAX_FOLLOWED = 3;
 /** On touch devices, focusing a field opens a keyboard that covers half of the page. */
@@ -47,8 +49,13 @@ let isSidebarOpen = false;
 let isRenderRequested = false;
 let unread = 0;
 let firstRendered = "";
+let isWatched = false;
+let inputAt = performance.now();
 /** The number of turns rendered, counted from the end. Older ones follow while the browser is idle. */
 let renderedTurns = FIRST_TURNS;
+
+/** The phases of turns in which somebody waits for the server. */
+const UNFINISHED = new Set(["waiting", "sending", "accepted", "requested", "queued", "loading", "streaming"]);
 
 element("bar").replaceChildren();
 const autoScroll = new AutoScroll(element("transcript"), element("turns"), requestRender);
@@ -213,7 +220,7 @@ function show(token) {
     composer.text = storage.draft(token);
     autoScroll.jump();
     if (!followed.delete(token)) shown.open();
-    shown.watch(!document.hidden);
+    watch(true);
     track(shown);
   } else {
     element("name").value ||= storage.name();
@@ -236,6 +243,16 @@ const isAwaiting = (state) => !state.ended && turns(state).some(({ phase }) => !
 function track(conversation) {
   const isSeen = conversation === shown && !document.hidden;
   sessions.update(conversation.token, conversation.state, { skewMs, isSeen, isAwaiting: isAwaiting(conversation.state) });
+}
+
+/** Ask the server whether it responds while somebody looks or waits for a reply. An idle tab costs it nothing.
+ * @param {boolean} [isNew] ask at once, and take it that somebody looks */
+function watch(isNew = false) {
+  if (isNew) inputAt = performance.now();
+  const isAttended = performance.now() - inputAt < ATTENTION_MS || turns(state()).some(({ phase }) => UNFINISHED.has(phase));
+  const wasWatched = isWatched;
+  isWatched = !document.hidden && isAttended;
+  if (isNew || isWatched !== wasWatched) shown?.watch(isWatched);
 }
 
 /** @param {boolean} open */
@@ -385,7 +402,7 @@ document.addEventListener("keydown", (event) => {
   commands[command]();
 });
 document.addEventListener("visibilitychange", () => {
-  shown?.watch(!document.hidden);
+  watch(true);
   if (document.hidden) return;
   unread = 0;
   if (shown) track(shown);
@@ -396,10 +413,16 @@ document.addEventListener("visibilitychange", () => {
   requestRender();
 });
 addEventListener("online", () => { for (const conversation of connected()) { conversation.open(); conversation.sync(); } });
-addEventListener("offline", () => shown?.watch(!document.hidden));
+addEventListener("offline", () => watch(true));
+for (const type of ["keydown", "pointerdown", "pointermove", "wheel"]) {
+  addEventListener(type, () => { inputAt = performance.now(); if (!isWatched) watch(); }, { capture: true, passive: true });
+}
 addEventListener("storage", requestRender);
 isNarrow.addEventListener("change", () => setSidebarOpen(false));
-setInterval(() => { if (shown && expiresAt() - Date.now() < EXPIRY_WARNING_MS) requestRender(); }, 1000);
+setInterval(() => {
+  watch();
+  if (shown && expiresAt() - Date.now() < EXPIRY_WARNING_MS) requestRender();
+}, 1000);
 void loadMarkdown().then(() => { isMarkdownReady = true; requestRender(); });
 
 if (bootstrap.session && !storage.session(bootstrap.session.token)) {

@@ -52,7 +52,7 @@ function connectionTemplate({ connection }, actions) {
     return html`<p class="notice">${isOffline ? gettext("You are offline.") : gettext("The server doesn't respond. Waiting for it…")}</p>`;
   }
   if (Date.now() - lostAt < NOTICE_AFTER_MS) return nothing;
-  if (phase === "connecting") return html`<p class="notice">${gettext("Connecting…")}</p>`;
+  if (phase === "connecting") return html`<p class="notice">${isOffline ? gettext("You are offline.") : gettext("Connecting…")}</p>`;
   return html`<p class="notice"><span>${isOffline ? gettext("You are offline. Retrying in") : gettext("No connection. Retrying in")}
     <count-down .until=${retryAt}></count-down></span>${tryNow}</p>`;
 }
