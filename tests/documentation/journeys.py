@@ -1,0 +1,61 @@
+"""Which pages an operator follows, in which order, and what is there before."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tests.documentation.machine import Machine
+
+Given = Callable[[Machine], None]
+
+
+@dataclass(frozen=True)
+class Journey:
+    """Sections that one operator follows in a fresh clone: `page` or `page#section`.
+
+    `values` replaces the examples of the text that everybody has to replace.
+    """
+
+    name: str
+    sections: tuple[str, ...]
+    user: str = "ada"
+    containers: bool = False
+    given: Given = lambda machine: None
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def proxy_and_model(machine: Machine) -> None:
+    """Provide what the operator has: a name, a proxy for TLS, a model server, a collector."""
+    machine.serve_name()
+    machine.serve_model()
+
+
+def new_version(machine: Machine) -> None:
+    """Publish a change, which `git pull` brings."""
+    machine.commit("chat/templates/chat/version.txt", "a new version\n")
+
+
+SITE_VALUES = {
+    "SECRET_KEY=…": f"SECRET_KEY={secrets.token_urlsafe(48)}",
+    "REDIS_PASSWORD=…": f"REDIS_PASSWORD={secrets.token_hex(16)}",
+    "POSTGRES_PASSWORD=…": f"POSTGRES_PASSWORD={secrets.token_hex(16)}",
+    "https://your-endpoint.example/": "http://192.0.2.2:8500/generate",
+    "hf_…": "hf_token",
+}
+
+JOURNEYS = (
+    Journey("Try it", ("README.md", "docs/quickstart.md", "docs/clients/README.md")),
+    Journey(
+        "Deploy with containers",
+        (
+            "docs/how-to/deploy.md#with-containers",
+            "docs/how-to/monitor.md",
+            "docs/how-to/upgrade.md",
+            "docs/how-to/restrict-redis-users.md",
+        ),
+        containers=True,
+        given=proxy_and_model,
+        values=SITE_VALUES,
+    ),
+    Journey("Change the code", ("CONTRIBUTING.md", "docs/explanation/chat-page.md")),
+)
