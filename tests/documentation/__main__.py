@@ -195,6 +195,7 @@ def main(names: list[str]) -> int:
         show(f"The machine is up after {time.monotonic() - started:.0f} s.")
         publish(machine)
         if any(journey.containers for journey in journeys):
+            machine.serve_name()
             build_stand_ins(machine)
             show(f"Its images are built after {time.monotonic() - started:.0f} s.")
         for journey in journeys:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from chat.management.commands.runredis import bundled_files
-from tests.documentation.machine import Machine, root_archive
+from tests.documentation.machine import CERTIFICATES, Machine, root_archive
 
 FOLDER = Path(__file__).parent / "images"
 # The Debian suites that have what the images have.
@@ -27,6 +27,7 @@ def build_stand_ins(machine: Machine) -> None:
     shutil.copytree(FOLDER, context)
     for path in bundled_files():
         shutil.copy(path, context)
+    shutil.copy(machine.root / CERTIFICATES.relative_to("/"), context)
     for suite, packages in BASES.items():
         shutil.copy(root_archive(suite, packages), context / "base.tar")
         machine.run(f"docker import /opt/images/base.tar {suite}", timeout_s=600)

@@ -24,12 +24,6 @@ class Journey:
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-def proxy_and_model(machine: Machine) -> None:
-    """Provide what the operator has: a name, a proxy for TLS, a model server, a collector."""
-    machine.serve_name()
-    machine.serve_model()
-
-
 def new_version(machine: Machine) -> None:
     """Publish a change, which `git pull` brings."""
     machine.commit("chat/templates/chat/version.txt", "a new version\n")
@@ -44,7 +38,15 @@ SITE_VALUES = {
 }
 
 JOURNEYS = (
-    Journey("Try it", ("README.md", "docs/quickstart.md", "docs/clients/README.md")),
+    Journey(
+        "Try it",
+        (
+            "README.md",
+            "docs/quickstart.md",
+            "docs/clients/README.md",
+            "docs/reference/websocket-api.md",
+        ),
+    ),
     Journey(
         "Deploy with containers",
         (
@@ -54,7 +56,7 @@ JOURNEYS = (
             "docs/how-to/restrict-redis-users.md",
         ),
         containers=True,
-        given=proxy_and_model,
+        given=Machine.serve_model,
         values=SITE_VALUES,
     ),
     Journey("Change the code", ("CONTRIBUTING.md", "docs/explanation/chat-page.md")),
