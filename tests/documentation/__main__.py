@@ -124,7 +124,11 @@ class Reader:
         if not self.terminals or self.terminals[-1].busy:
             terminal = self.machine.terminal(self.journey.user)
             self.terminals.append(terminal)
-            terminal.run(f"cd ~/chat 2>/dev/null || git clone --quiet {ORIGIN} ~/chat && cd ~/chat")
+            status, output = terminal.run(
+                f"cd ~/chat 2>/dev/null || git clone --quiet {ORIGIN} ~/chat && cd ~/chat"
+            )
+            if status:
+                raise BlockFailed(output)
         return self.terminals[-1]
 
     def stop(self) -> None:
@@ -190,6 +194,7 @@ def show_time(started: float) -> None:
 
 def main(names: list[str]) -> int:
     journeys = [each for each in JOURNEYS if not names or each.name in names]
+    os.umask(0o022)  # the settings make files private
     started, failures = time.monotonic(), []
     with fresh_machine() as machine:
         show(f"The machine is up after {time.monotonic() - started:.0f} s.")
