@@ -6,6 +6,7 @@ is 1 if a command fails or shows something else than the page says.
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -18,15 +19,16 @@ import django
 
 django.setup()
 
-from tests.documentation.blocks import Block, blocks_of  # noqa: E402
+from tests.documentation.blocks import Block, blocks_of, commands_of  # noqa: E402
 from tests.documentation.images import build_stand_ins, use_stand_ins  # noqa: E402
 from tests.documentation.journeys import JOURNEYS, Journey  # noqa: E402
 from tests.documentation.machine import Machine, fresh_machine  # noqa: E402
-from tests.documentation.terminal import Terminal, commands_of  # noqa: E402
+from tests.documentation.terminal import Terminal  # noqa: E402
 from tests.processes import ROOT  # noqa: E402
 
 ORIGIN = "/srv/chat"
 SLOW_S = 1.0
+POLL_S = 1.0
 
 
 class BlockFailed(Exception):
@@ -40,6 +42,7 @@ class Reader:
     machine: Machine
     journey: Journey
     terminals: list[Terminal] = field(default_factory=list)
+    command: str = ""
     output: str = ""
 
     def follow(self, block: Block) -> None:
@@ -55,7 +58,7 @@ class Reader:
                     self.run(command)
                 self.start(last, block.argument)
             case "output":
-                self.compare(text)
+                self.compare(text, block.argument)
             case "file" | "append":
                 self.write(block.argument, text, append=block.action == "append")
             case "type":
@@ -63,6 +66,9 @@ class Reader:
                 for command in first:
                     self.run(command)
                 self.type(last, block.argument.split(" | "))
+            case "settings":
+                show(text)
+                self.run(f"ENV_FILE=<(cat <<'END'\n{text}END\n) .venv/bin/python manage.py check")
             case "skip":
                 show(f"(not run: {block.argument})")
 
@@ -78,6 +84,7 @@ class Reader:
     def run(self, command: str) -> None:
         show(f"$ {command}")
         started = time.monotonic()
+        self.command = command
         status, self.output = self.idle_terminal().run(command)
         show(self.output)
         show_time(started)
@@ -104,12 +111,22 @@ class Reader:
         if status:
             raise BlockFailed(f"status {status}")
 
-    def compare(self, text: str) -> None:
-        """Compare each line with what the last command showed; "…" stands for anything."""
+    def compare(self, text: str, limit: str) -> None:
+        """Compare each line with what the last command showed; repeat it for "up to N s"."""
+        deadline = time.monotonic() + float(re.sub(r"\D", "", limit) or 0)
+        while (line := self.missing_line(text)) and time.monotonic() < deadline:
+            _, self.output = self.idle_terminal().run(self.command)
+            time.sleep(POLL_S)
+        show(f"(it shows)\n{text}")
+        if line:
+            raise BlockFailed(f"the last command did not show {line!r}, but\n{self.output}")
+
+    def missing_line(self, text: str) -> str | None:
+        """Return the first line that the last command did not show; "…" stands for anything."""
         for line in filter(None, map(str.strip, text.splitlines())):
-            pattern = ".*".join(map(re.escape, line.split("…")))
-            if not re.search(pattern, self.output):
-                raise BlockFailed(f"the last command did not show {line!r}")
+            if not re.search(".*".join(map(re.escape, line.split("…"))), self.output):
+                return line
+        return None
 
     def write(self, name: str, text: str, *, append: bool) -> None:
         show(f"({'adds to' if append else 'writes'} {name})\n{text}")
@@ -194,6 +211,7 @@ def show_time(started: float) -> None:
 
 def main(names: list[str]) -> int:
     journeys = [each for each in JOURNEYS if not names or each.name in names]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.umask(0o022)  # the settings make files private
     started, failures = time.monotonic(), []
     with fresh_machine() as machine:

@@ -5,6 +5,7 @@ block contains commands that end.
 """
 
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Literal, get_args
 
 from markdown_it import MarkdownIt
 
-Action = Literal["run", "until", "output", "file", "append", "type", "skip"]
+Action = Literal["run", "until", "output", "file", "append", "type", "settings", "skip"]
 NEEDS_ARGUMENT = {"until", "file", "append", "type", "skip"}
 COMMENT = re.compile(r"<!-- docs-test: (\w+)(?: (.*?))? -->")
 # Diagrams, listings and Sphinx's directives: nothing that a reader copies.
@@ -25,8 +26,11 @@ class Block:
     """One block that a reader copies, or compares with what the terminal shows.
 
     The argument of `until` is the text that a command shows when it is ready and goes on running;
-    of `file` and `append`, the file that the block is written to; of `type`, what is typed into
-    the command, line by line, separated by " | "; of `skip`, why it is not run here.
+    of `file` and `append`, the file that the block is written to; of `type`, lines that are typed
+    into the command, each with a pattern of what it shows then, separated by " | "; of `skip`, why
+    it is not run here, in words of the sentence before. `output` compares the lines with what the
+    last command shows, where "…" stands for anything, and repeats the command for as long as
+    "up to N s" says. `settings` are lines of `.env` that a start accepts.
     """
 
     page: str
@@ -65,8 +69,8 @@ def block(page: str, section: str, token: object, comment: tuple[str, str], befo
     place = f"{page}:{line}"
     if action not in get_args(Action):
         raise ValueError(f"{place}: there is no action {action}")
-    if (action in NEEDS_ARGUMENT) != bool(argument):
-        raise ValueError(f"{place}: {action} {'needs' if not argument else 'takes no'} argument")
+    if (action in NEEDS_ARGUMENT) != bool(argument) and action != "output":
+        raise ValueError(f"{place}: {action} {'takes no' if argument else 'needs an'} argument")
     if action == "run" and token.info not in COMMANDS:  # type: ignore[attr-defined]
         raise ValueError(f"{place}: say in a comment what a reader does with this block")
     return Block(page, section, line, token.content, action, argument, before)  # type: ignore
@@ -81,3 +85,22 @@ def pages(root: Path) -> list[str]:
     """Return the pages that people read: those of the root and of docs/."""
     found = [*root.glob("*.md"), *(root / "docs").rglob("*.md")]
     return sorted(path.relative_to(root).as_posix() for path in found)
+
+
+def commands_of(text: str) -> list[str]:
+    """Split a block into commands as a shell does: lines that end one."""
+    commands: list[str] = []
+    lines: list[str] = []
+    for line in text.splitlines():
+        if not lines and (not line.strip() or line.startswith("#")):
+            continue
+        lines.append(line)
+        check = subprocess.run(
+            ["bash", "-nc", "\n".join(lines)], capture_output=True, text=True, check=False
+        )
+        if check.returncode == 0 and not check.stderr and not line.endswith("\\"):
+            commands.append("\n".join(lines))
+            lines = []
+    if lines:
+        raise ValueError("not a command: " + "\n".join(lines))
+    return commands

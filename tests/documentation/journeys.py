@@ -45,6 +45,8 @@ JOURNEYS = (
             "docs/quickstart.md",
             "docs/clients/README.md",
             "docs/reference/websocket-api.md",
+            "docs/how-to/use-the-admin.md",
+            "docs/how-to/connect-a-model.md",
         ),
     ),
     Journey(

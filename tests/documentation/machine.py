@@ -27,7 +27,7 @@ SUITE = "trixie"
 # What the documentation tells people to have, and what a server has anyway.
 PACKAGES = (
     *("systemd-sysv", "dbus", "procps", "iproute2", "sudo", "logrotate", "openssl", "dnsmasq"),
-    *("python3", "python3-venv", "make", "git", "curl", "jq", "ca-certificates"),
+    *("python3", "git", "curl", "jq", "ca-certificates"),
     *("docker.io", "docker-cli", "docker-compose", "docker-buildx", "iptables", "redis-tools"),
     *("nginx-light", "postgresql", "prometheus"),
 )

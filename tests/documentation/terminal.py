@@ -1,7 +1,6 @@
 """A shell in a pseudo-terminal, as a person uses it."""
 
 import re
-import subprocess
 
 import pexpect
 
@@ -10,6 +9,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 START_TIMEOUT_S = 60
 # What programs ask for while they run, and what the operator types.
 ANSWERS = {
+    r"Do you want to continue\? \[Y/n\] $": "y",
     r"Username[^\n]*: $": "ada",
     r"Email address: $": "ada@chat.example",
     r"Password[^\n]*: $": "correct horse battery",
@@ -74,22 +74,3 @@ class Terminal:
 
 def clean(output: str) -> str:
     return ESCAPES.sub("", output).strip("\n")
-
-
-def commands_of(text: str) -> list[str]:
-    """Split a block into commands as a shell does: lines that end one."""
-    commands: list[str] = []
-    lines: list[str] = []
-    for line in text.splitlines():
-        if not lines and (not line.strip() or line.startswith("#")):
-            continue
-        lines.append(line)
-        check = subprocess.run(
-            ["bash", "-nc", "\n".join(lines)], capture_output=True, text=True, check=False
-        )
-        if check.returncode == 0 and not check.stderr and not line.endswith("\\"):
-            commands.append("\n".join(lines))
-            lines = []
-    if lines:
-        raise ValueError("not a command: " + "\n".join(lines))
-    return commands
