@@ -7,6 +7,11 @@ command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="nginx-light"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
     missing="$missing postgresql"
 ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
+if [ "${1:-}" = machine ]; then  # for `make docs-test`
+    command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"
+    command -v pasta >/dev/null || missing="$missing passt"
+    command -v systemd-nspawn >/dev/null || missing="$missing systemd-container"
+fi
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
