@@ -5,7 +5,8 @@ RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
 
 FROM python:3.13-slim@sha256:9662417aace5ae7b8e2609cce472b72a8958e134ba372808abe9cc1a0c0125e6
-RUN useradd --system --uid 10001 --no-create-home chat
+RUN groupadd --system --gid 10001 chat \
+    && useradd --system --uid 10001 --gid 10001 --no-create-home chat
 COPY --from=packages /venv /venv
 WORKDIR /app
 # The files in a checkout may be readable by their owner only.
@@ -22,7 +23,8 @@ ENV PATH=/venv/bin:$PATH \
 RUN APP_ENV=development MODEL_URL=http://none.invalid/ python manage.py collectstatic --noinput \
     && rm -rf /tmp/chat
 ENV APP_ENV=production
-USER chat
+# As a number, so that Kubernetes can check that it is not root.
+USER 10001:10001
 EXPOSE 3500
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:3500/healthz', timeout=4)"]

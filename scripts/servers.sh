@@ -1,5 +1,5 @@
 #!/bin/sh
-# Provide nginx, PostgreSQL and libfaketime for the tests: the system's, or else Debian's packages.
+# Provide the servers and programs that the tests run: the system's, or else Debian's packages.
 set -eu
 
 missing=""
@@ -7,6 +7,9 @@ command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="nginx-light"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
     missing="$missing postgresql"
 ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
+command -v redis-cli >/dev/null || missing="$missing redis-tools"
+command -v caddy >/dev/null || missing="$missing caddy"
+command -v systemd-analyze >/dev/null || missing="$missing systemd"
 if [ "${1:-}" = machine ]; then  # for `make docs-test`
     command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"
     command -v pasta >/dev/null || missing="$missing passt"

@@ -31,7 +31,10 @@ NOT_PASSED_ON = {
     "WORKER_METRICS_ADDRESS",
 }
 # Variables of nginx, PostgreSQL and compose itself.
-OTHER_VARIABLES = {"CHAT_TRUSTED_PROXIES", "CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"}
+OTHER_VARIABLES = {
+    *("CHAT_TRUSTED_PROXIES", "CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"),
+    *("SITE_ADDRESS", "CADDY_OPTIONS"),
+}
 
 
 def procfile_command(name: str) -> list[str]:
@@ -66,7 +69,9 @@ def test_the_image_runs_the_web_server_by_default() -> None:
 
 def test_the_image_does_not_run_as_root_and_copies_only_listed_files() -> None:
     assert DOCKERFILE.count("\nFROM ") >= 1
-    assert re.search(r"^USER (?!root)\w+$", DOCKERFILE, re.MULTILINE)
+    (user,) = re.findall(r"^USER (\d+:\d+)$", DOCKERFILE, re.MULTILINE)
+    assert user == "10001:10001"
+    assert "--uid 10001 --gid 10001" in DOCKERFILE
     assert "HEALTHCHECK" in DOCKERFILE
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     copied = re.findall(r"^COPY (?:--chmod=\d+ )?(?!--)(.*) \S+$", DOCKERFILE, re.MULTILINE)
@@ -79,12 +84,16 @@ def test_the_image_does_not_run_as_root_and_copies_only_listed_files() -> None:
 def test_no_container_has_capabilities_or_a_writable_file_system(name: str) -> None:
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
+    # Caddy's program is marked to need this capability.
+    assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "caddy" else [])
     assert service["read_only"] is True
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert any(mount.partition(":")[0] == "/tmp" for mount in service["tmpfs"])  # noqa: S108
 
 
-@pytest.mark.parametrize(("name", "user"), [("redis", "redis"), ("postgres", "postgres")])
+@pytest.mark.parametrize(
+    ("name", "user"), [("redis", "redis"), ("postgres", "postgres"), ("caddy", "10002:10002")]
+)
 def test_servers_whose_images_start_as_root_do_not(name: str, user: str) -> None:
     assert SERVICES[name]["user"] == user
 
@@ -129,8 +138,12 @@ def test_each_server_has_a_health_check(name: str) -> None:
     assert "test" in own or (name == "web" and "/healthz" in DOCKERFILE)
 
 
-def test_only_the_proxy_is_reachable_from_the_network() -> None:
-    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
+def test_only_the_proxies_are_reachable_from_the_network() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx", "caddy"]
+    assert SERVICES["caddy"]["profiles"] == ["tls"]
+    caddyfile = (ROOT / "deploy" / "Caddyfile").read_text()
+    inside = [port.partition(":")[2] for port in SERVICES["caddy"]["ports"]]
+    assert inside == re.findall(r"https?_port (\d+)", caddyfile)
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     for name in ("web", "beat", "redis", "postgres"):
         assert SERVICES[name]["networks"] == ["inside"]
@@ -149,5 +162,5 @@ def test_images_of_others_are_named_by_digest() -> None:
     images = [service["image"] for service in SERVICES.values() if "image" in service]
     images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     others = [image for image in images if not image.startswith("chat:")]
-    assert len(others) == 6
+    assert len(others) == 7
     assert all(re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image) for image in others), others

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -69,6 +70,42 @@ def test_the_admins_first_user_can_log_in(new_stack: NewStack, database_url: str
     code += " u = User.objects.get(username='ada');"
     code += " print(c.vendor, u.check_password('correct horse battery') and u)"
     assert "postgresql ada" in manage("shell", "-c", code)
+
+
+def test_a_backup_can_be_restored_into_migrated_tables(
+    new_stack: NewStack, database_url: str, tmp_path: Path
+) -> None:
+    stack = new_stack(DATABASE_URL=database_url, REDIS_URL="redis://127.0.0.1:9/0", PATH=PROGRAMS)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE restored")
+    restored_url = database_url.replace("/postgres", "/restored")
+
+    def manage(command: str, url: str = database_url) -> None:
+        environment = stack.environment | {"DATABASE_URL": url}
+        environment["DJANGO_SUPERUSER_PASSWORD"] = uuid4().hex
+        command = f"python manage.py {command}"
+        subprocess.run(command.split(), env=environment, check=True, timeout=60)
+
+    manage("migrate --noinput --verbosity 0")
+    manage("createsuperuser --noinput --username ada --email ada@chat.example")
+    manage(f"backup {tmp_path / 'backups'}")
+    manage("migrate --noinput --verbosity 0", restored_url)
+    (file,) = (tmp_path / "backups").glob("*/database.sql")
+    restore = [
+        "psql",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "--single-transaction",
+        "-qf",
+        str(file),
+        restored_url,
+    ]
+    done = subprocess.run(restore, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    with psycopg.connect(restored_url) as connection:
+        assert connection.execute("SELECT username FROM auth_user").fetchall() == [("ada",)]
+    manage("migrate --check", restored_url)
 
 
 def _responds(url: str) -> bool:
