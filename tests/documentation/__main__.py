@@ -130,8 +130,9 @@ class Reader:
 
     def write(self, name: str, text: str, *, append: bool) -> None:
         show(f"({'adds to' if append else 'writes'} {name})\n{text}")
+        redirect = f"{'>>' if append else '>'} {name}"
         status, output = self.idle_terminal().run(
-            f"cat {'>>' if append else '>'}{name} <<'END-OF-FILE'\n{text}\nEND-OF-FILE"
+            f"mkdir -p $(dirname {name}) && cat {redirect} <<'END-OF-FILE'\n{text}\nEND-OF-FILE"
         )
         if status:
             raise BlockFailed(output)
@@ -194,8 +195,9 @@ def publish(machine: Machine) -> None:
     for name in ("compose.yaml", "Dockerfile"):
         path = target / name
         path.write_text(use_stand_ins(path.read_text()))
-    git = ["git", "-C", target, "-c", "user.name=Chat", "-c", "user.email=chat@chat.example"]
+    git = ["git", "-C", str(target), "-c", "user.name=Chat", "-c", "user.email=chat@chat.example"]
     subprocess.run([*git, "commit", "--quiet", "-am", "Use the images of this machine"], check=True)
+    subprocess.run([*git, "tag", "--force", "v0.1.0"], check=True)
     machine.run(f"git config --system --add safe.directory '*'; chmod -R a+rX {ORIGIN}")
 
 

@@ -9,9 +9,10 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 Action = Literal["run", "until", "output", "file", "append", "type", "settings", "skip"]
 NEEDS_ARGUMENT = {"until", "file", "append", "type", "skip"}
@@ -63,17 +64,18 @@ def blocks_of(root: Path, page: str) -> Iterator[Block]:
             comment = ("run", "")
 
 
-def block(page: str, section: str, token: object, comment: tuple[str, str], before: str) -> Block:
+def block(page: str, section: str, token: Token, comment: tuple[str, str], before: str) -> Block:
     action, argument = comment
-    line = token.map[0] + 1  # type: ignore[attr-defined]
+    assert token.map
+    line = token.map[0] + 1
     place = f"{page}:{line}"
     if action not in get_args(Action):
         raise ValueError(f"{place}: there is no action {action}")
     if (action in NEEDS_ARGUMENT) != bool(argument) and action != "output":
         raise ValueError(f"{place}: {action} {'takes no' if argument else 'needs an'} argument")
-    if action == "run" and token.info not in COMMANDS:  # type: ignore[attr-defined]
+    if action == "run" and token.info not in COMMANDS:
         raise ValueError(f"{place}: say in a comment what a reader does with this block")
-    return Block(page, section, line, token.content, action, argument, before)  # type: ignore
+    return Block(page, section, line, token.content, cast(Action, action), argument, before)
 
 
 def anchor(heading: str) -> str:

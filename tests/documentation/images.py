@@ -8,11 +8,6 @@ from chat.management.commands.runredis import bundled_files
 from tests.documentation.machine import CERTIFICATES, Machine, root_archive
 
 FOLDER = Path(__file__).parent / "images"
-# The Debian suites that have what the images have.
-BASES = {
-    "trixie": ("python3", "python3-venv", "ca-certificates", "postgresql-17", "redis-tools"),
-    "forky": ("nginx-light", "gettext-base"),
-}
 STAND_INS = {
     "python": "python",
     "nginxinc/nginx-unprivileged": "nginx",
@@ -28,10 +23,8 @@ def build_stand_ins(machine: Machine) -> None:
     for path in bundled_files():
         shutil.copy(path, context)
     shutil.copy(machine.root / CERTIFICATES.relative_to("/"), context)
-    for suite, packages in BASES.items():
-        shutil.copy(root_archive(suite, packages), context / "base.tar")
-        machine.run(f"docker import /opt/images/base.tar {suite}", timeout_s=600)
-        (context / "base.tar").unlink()
+    shutil.copy(root_archive(("ca-certificates",)), machine.root / "opt/debian.tar")
+    machine.run("docker import /opt/debian.tar debian", timeout_s=600)
     for target in STAND_INS.values():
         machine.run(
             f"docker build --quiet --target {target} -t stand-in/{target} /opt/images",

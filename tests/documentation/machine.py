@@ -89,6 +89,10 @@ class Machine:
         git = "git -C /srv/chat -c user.name=Chat -c user.email=chat@chat.example"
         self.run(f"{git} add . && {git} commit --quiet -m 'Change the version'")
 
+    def stop_processes(self) -> None:
+        for process in self.processes:
+            process.kill()
+
     def enter(self) -> list[str]:
         return ["nsenter", "--target", str(self.leader), "--all", "--"]
 
@@ -99,7 +103,7 @@ def fresh_machine() -> Iterator[Machine]:
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     if missing or os.getuid() != 0:
         raise SystemExit(f"This needs root, and the programs {', '.join(PROGRAMS)}.")
-    archive = root_archive(SUITE, PACKAGES)
+    archive = root_archive(PACKAGES)
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="chat-documentation-", dir="/var/tmp"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -121,21 +125,21 @@ def fresh_machine() -> Iterator[Machine]:
         # The end of its systemd ends every process of the machine.
         stack.callback(os.kill, leader, signal.SIGKILL)
         machine = Machine(root, namespace, leader, log)
-        stack.callback(lambda: [process.kill() for process in machine.processes])
+        stack.callback(machine.stop_processes)
         wait_for(lambda: machine.succeeds("systemctl is-active docker"), "Docker to start")
         yield machine
 
 
-def root_archive(suite: str, packages: tuple[str, ...]) -> Path:
+def root_archive(packages: tuple[str, ...]) -> Path:
     """Return the archive of a root file system, made once."""
     digest = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
-    archive = CACHE / f"{suite}-{digest}.tar"
+    archive = CACHE / f"{SUITE}-{digest}.tar"
     if not archive.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         part = archive.with_suffix(".part.tar")
         options = ["--quiet", "--variant=minbase", "--components=main"]
-        command = ["mmdebstrap", *options, f"--include={','.join(packages)}", suite, part, mirror()]
-        subprocess.run(command, check=True)
+        options += [f"--include={','.join(packages)}"]
+        subprocess.run(["mmdebstrap", *options, SUITE, part, mirror()], check=True)
         part.rename(archive)
     return archive
 
