@@ -46,10 +46,10 @@ SITE_VALUES = {
 }
 
 JOURNEYS = (
+    Journey("Start it", ("README.md",)),
     Journey(
         "Try it",
         (
-            "README.md",
             "docs/quickstart.md",
             "docs/clients/README.md",
             "docs/reference/websocket-api.md",

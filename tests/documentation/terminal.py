@@ -5,7 +5,7 @@ import re
 import pexpect
 
 PROMPT = re.compile(r"<status (\d+)>")
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 START_TIMEOUT_S = 60
 # What programs ask for while they run, and what the operator types.
 ANSWERS = {
@@ -73,4 +73,6 @@ class Terminal:
 
 
 def clean(output: str) -> str:
-    return ESCAPES.sub("", output).strip("\n")
+    """Return the output as the terminal shows it at the end, without colours."""
+    lines = ESCAPES.sub("", output).replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines).strip("\n")
