@@ -27,7 +27,7 @@ def build_stand_ins(machine: Machine) -> None:
     machine.run("docker import /opt/debian.tar debian", timeout_s=600)
     for target in STAND_INS.values():
         machine.run(
-            f"docker build --network host --quiet --target {target} -t stand-in/{target} /opt/images",
+            f"docker build --network host --target {target} -t stand-in/{target} /opt/images",
             timeout_s=600,
         )
 
