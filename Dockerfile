@@ -26,6 +26,7 @@ ENV APP_ENV=production
 # As a number, so that Kubernetes can check that it is not root.
 USER 10001:10001
 EXPOSE 3500
+# Not /readyz: orchestrators restart what is unhealthy, and while Redis is away that closes WebSockets for nothing.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:3500/healthz', timeout=4)"]
 CMD ["uvicorn", "--host", "0.0.0.0", "--port", "3500", "--lifespan", "off", "--no-access-log", "--http", "chatproject.uvicorn_http:DeadlineH11Protocol", "--ws", "websockets-sansio", "--ws-max-size", "262144", "--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "10", "chatproject.asgi:application"]

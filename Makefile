@@ -37,6 +37,7 @@ run: install
 
 # Three processes even on two cores, because many tests wait for a timeout.
 test: install-dev chromium servers
+	@scripts/node_modules.sh
 	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install-dev

@@ -43,6 +43,7 @@ class SessionAdmin(SessionModelAdmin):
     list_display_links = ("name", "short_id")
     list_filter = (
         filters.StateFilter,
+        filters.MessagesFilter,
         filters.FailuresFilter,
         filters.AroundFilter,
         filters.SlowFilter,
@@ -58,7 +59,14 @@ class SessionAdmin(SessionModelAdmin):
 
     class Media:
         css = {"all": ["admin-chat/operator.css"]}
-        js = ["admin-chat/token-search.js"]
+        js = ["admin-chat/timezone.js", "admin-chat/token-search.js"]
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the columns; the first message only for users who may read transcripts."""
+        name, *others = self.list_display
+        if not request.user.has_perm("chat.view_transcript"):
+            return (name, *others)
+        return (name, "first_message", *others)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Return all sessions as rows loaded from Redis."""
@@ -135,6 +143,11 @@ class SessionAdmin(SessionModelAdmin):
     def short_id(self, row: Session) -> SafeString:
         """The beginning of the id; the session's page shows the whole."""
         return format_html('<code title="{}">{}</code>', row.id, row.id[:8])
+
+    @admin.display(description="first message")
+    def first_message(self, row: Session) -> str:
+        """The beginning of its first message."""
+        return row.summary.first_message or "-"
 
     @admin.display(description="state")
     def state(self, row: Session) -> SafeString:

@@ -103,6 +103,8 @@ def responder() -> Responder:
         max_new_tokens=settings.MAX_NEW_TOKENS,
         timeout_s=settings.MODEL_TIMEOUT_S,
         max_connections=settings.WORKER_CONCURRENCY,
+        ca_file=settings.MODEL_CA_FILE,
+        proxy=settings.MODEL_PROXY,
     )
     reply_settings = ResponderSettings(
         history_messages=settings.HISTORY_MESSAGES,

@@ -1,17 +1,21 @@
-"""Middleware: metrics of requests, no caching, and health checks before the host name check."""
+"""Middleware: metrics, caching, time zones, and health checks before the host name check."""
 
 import time
+import zoneinfo
 from collections.abc import Awaitable, Callable
+from functools import cache
 from inspect import iscoroutinefunction
 from typing import cast
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
+from django.utils import timezone
 from django.utils.decorators import async_only_middleware, sync_and_async_middleware
 
 from chat.observability import metrics
 
 CACHEABLE = ("/static/",)
+TIMEZONE_COOKIE = "timezone"
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
@@ -32,6 +36,22 @@ def respond_to_probes(get_response: AsyncHandler) -> AsyncHandler:
         return response
 
     return middleware
+
+
+def use_browser_timezone(get_response: SyncHandler) -> SyncHandler:
+    """Show times in the zone that the admin's script found in the browser; in UTC without it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        name = request.COOKIES.get(TIMEZONE_COOKIE, "")
+        with timezone.override(zoneinfo.ZoneInfo(name) if name in _timezones() else None):
+            return get_response(request)
+
+    return middleware
+
+
+@cache
+def _timezones() -> set[str]:
+    return zoneinfo.available_timezones()
 
 
 def no_store(get_response: SyncHandler) -> SyncHandler:

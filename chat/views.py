@@ -34,7 +34,7 @@ TRUSTED_TYPES = {
 STATIC = Path(__file__).parent / "static"
 # Preloaded, so that the browser need not discover each import from the module before it. Markdown
 # rendering loads later: it is needed only once there is a reply.
-LAZY_MODULES = {"boot.js", "markdown.js", "code_block.js"}
+LAZY_MODULES = {"boot.js", "markdown.js", "code_block.js", "math.js"}
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()
     for folder in ("chat", "vendor/lit-html")

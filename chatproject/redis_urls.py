@@ -1,43 +1,49 @@
 """Redis addresses, completed and checked, and the options of encrypted connections."""
 
+import re
 from collections.abc import Collection
 from urllib.parse import quote, urlsplit
 
 
-def complete_redis_url(
-    url: str | None, *, host: str | None, port: int, user: str | None, password: str | None
-) -> str | None:
-    """Return a complete `redis://` URL, or None if neither `url` nor `host` is given.
+def complete_redis_url(url: str, *, host: str, port: int, user: str, password: str) -> str:
+    """Return a complete `redis://` URL, or "" if neither `url` nor `host` is given.
 
-    `url` may be complete, or `host:port`, to which user and password are added.
-    Raises ValueError if it is neither.
+    `url` may be complete, or `host:port`, to which user and password are added. Empty values are
+    not given. Raises ValueError for an invalid URL.
     """
-    if url and "://" in url:
-        check_redis_url("REDIS_URL", url, ("redis", "rediss", "unix"))
-        return url
-    address = url or (f"{host}:{port}" if host else None)
-    if address is None:
-        return None
-    if not address.rpartition(":")[2].partition("/")[0].isdigit():
-        raise ValueError('Environment variable "REDIS_URL" must be a redis:// URL or host:port')
-    return f"redis://{_credentials(user, password)}{address}"
+    address = url or (f"{host}:{port}" if host else "")
+    if address and "://" not in address:
+        if not address.rpartition(":")[2].partition("/")[0].isdigit():
+            raise ValueError('Environment variable "REDIS_URL" must be a redis:// URL or host:port')
+        address = f"redis://{_credentials(user, password)}{address}"
+    if address:
+        check_redis_url("REDIS_URL", address, ("redis", "rediss", "unix"))
+    return address
 
 
 def check_redis_url(variable: str, url: str, schemes: Collection[str]) -> None:
-    """Raise ValueError if the scheme is not one of `schemes` or the port is not a number.
+    """Raise ValueError if the scheme is not one of `schemes`, or host, port or database is invalid.
 
-    The libraries would raise a later error that contains a part of the password.
+    The libraries would raise a later error that contains a part of the password, or ignore the
+    database's name and use number 0.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in schemes:
-        allowed = " or ".join(f"{scheme}://" for scheme in schemes)
+    scheme = url.partition("://")[0]
+    if scheme not in schemes:
+        allowed = " or ".join(f"{each}://" for each in schemes)
         raise ValueError(f'Environment variable "{variable}" must be {allowed}')
+    if scheme in {"unix", "redis+socket"}:
+        return
     try:
-        _ = parts.port
+        parts = urlsplit(url)
+        is_valid = bool(parts.hostname) and parts.port != 0
     except ValueError:
+        is_valid = False
+    if not is_valid:
         raise ValueError(
             f'Environment variable "{variable}" is not a valid address: percent-encode the password'
-        ) from None
+        )
+    if not re.fullmatch(r"/?\d*", parts.path):
+        raise ValueError(f'Environment variable "{variable}" must end with a database number')
 
 
 def tls_options(
@@ -59,7 +65,5 @@ def tls_options(
     return required | {name: file for name, file in files.items() if file}
 
 
-def _credentials(user: str | None, password: str | None) -> str:
-    if not (user or password):
-        return ""
-    return f"{quote(user or '', safe='')}:{quote(password or '', safe='')}@"
+def _credentials(user: str, password: str) -> str:
+    return f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""

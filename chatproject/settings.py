@@ -1,7 +1,7 @@
 """All settings. Only this module reads the environment and `.env`.
 
-`.env.example` lists the variables with their defaults. An invalid or missing value stops the start
-with a sentence that names the variable.
+`.env.example` lists the variables with their defaults. An empty value is the same as none. An
+invalid or missing value stops the start with a sentence that names the variable.
 """
 
 import logging
@@ -11,10 +11,10 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvError, EnvValidationError, validate
+from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 
+from chatproject.environment import Environment
 from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
 from chatproject.secret_files import create_private_folder, read_or_create_secret
 from chatproject.validators import (
@@ -26,8 +26,9 @@ from chatproject.validators import (
     is_long_enough,
     is_off,
     is_port,
+    is_proxy_url,
     is_readable,
-    is_set,
+    is_sampler,
     is_size,
     is_url,
 )
@@ -35,10 +36,11 @@ from chatproject.validators import (
 BASE_DIR = Path(__file__).resolve().parent.parent
 # What this process writes (database, metrics, secrets) is for its own user only.
 os.umask(0o077)
-env = Env()
-env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
+env = Environment()
 
 try:
+    env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
+
     # General
     APP_ENV = env.str(
         "APP_ENV", "development", validate=validate.OneOf(["development", "production"])
@@ -47,14 +49,14 @@ try:
     PORT = env.int("PORT", 3500, validate=is_port)
     DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
     create_private_folder(DATA_DIR)
-    STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or DATA_DIR / "static")
+    STATIC_ROOT = Path(env.str("STATIC_ROOT", str(DATA_DIR / "static")))
     DEBUG = env.bool("DEBUG", False, validate=is_off if in_production else None)
 
     # Security: the defaults are for development only.
     if in_production:
-        SECRET_KEY = env.str("SECRET_KEY", validate=[is_set, is_long_enough])
-        ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", validate=[is_set, has_no_wildcard])
-        CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", validate=[is_set, has_only_https])
+        SECRET_KEY = env.str("SECRET_KEY", validate=is_long_enough)
+        ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", validate=has_no_wildcard)
+        CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", validate=has_only_https)
     else:
         SECRET_KEY = env.str("SECRET_KEY", "") or read_or_create_secret(DATA_DIR / "secret_key")
         ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["*"])
@@ -79,7 +81,15 @@ try:
         "json" if in_production else "text",
         validate=validate.OneOf(["json", "text"]),
     )
-    OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "", validate=is_url)
+    # OpenTelemetry's SDK reads these from the environment, where those of `.env` are not.
+    os.environ["OTEL_SERVICE_NAME"] = env.str("OTEL_SERVICE_NAME", "chat")
+    os.environ["OTEL_TRACES_SAMPLER"] = env.str(
+        "OTEL_TRACES_SAMPLER", "parentbased_always_on", validate=is_sampler
+    )
+    os.environ["OTEL_TRACES_SAMPLER_ARG"] = str(
+        env.float("OTEL_TRACES_SAMPLER_ARG", 1, validate=validate.Range(0, 1))
+    )
     WORKER_METRICS_ADDRESS = env.str("WORKER_METRICS_ADDRESS", "", validate=is_host_and_port)
     # One folder for all processes of this host. prometheus_client reads it from the environment.
     METRICS_DIR = DATA_DIR / "metrics" / socket.gethostname()
@@ -88,24 +98,23 @@ try:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
 
     # Redis: the session store, the broker and the channel layer can be one server or three.
-    REDIS_URL = (
-        complete_redis_url(
-            env.str("REDIS_URL", "") or None,
-            host=env.str("REDIS_HOST", "") or None,
-            port=env.int("REDIS_PORT", 6379, validate=is_port),
-            user=env.str("REDIS_USER", "") or None,
-            password=env.str("REDIS_PASSWORD", "") or None,
-        )
-        or ""
+    REDIS_URL = complete_redis_url(
+        env.str("REDIS_URL", ""),
+        host=env.str("REDIS_HOST", ""),
+        port=env.int("REDIS_PORT", 6379, validate=is_port),
+        user=env.str("REDIS_USER", ""),
+        password=env.str("REDIS_PASSWORD", ""),
     )
     EMBEDDED_REDIS = not REDIS_URL
     REDIS_MAXMEMORY = env.str("REDIS_MAXMEMORY", "1gb", validate=is_size)
     EMBEDDED_REDIS_PORT = env.int("EMBEDDED_REDIS_PORT", PORT + 1, validate=is_port)
     if EMBEDDED_REDIS:
+        if in_production:
+            raise EnvNotSetError('Environment variable "REDIS_URL" (or "REDIS_HOST") not set')
         EMBEDDED_REDIS_PASSWORD = read_or_create_secret(DATA_DIR / "redis" / "password")
         REDIS_URL = f"redis://:{EMBEDDED_REDIS_PASSWORD}@127.0.0.1:{EMBEDDED_REDIS_PORT}/0"
-    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "") or REDIS_URL
-    CHANNEL_REDIS_URL = env.str("CHANNEL_REDIS_URL", "") or REDIS_URL
+    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
+    CHANNEL_REDIS_URL = env.str("CHANNEL_REDIS_URL", REDIS_URL)
     # Celery names its scheme for Unix sockets differently.
     check_redis_url("CELERY_BROKER_URL", CELERY_BROKER_URL, ("redis", "rediss", "redis+socket"))
     check_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL, ("redis", "rediss", "unix"))
@@ -119,16 +128,17 @@ try:
     CELERY_BROKER_USE_SSL = REDIS_TLS[CELERY_BROKER_URL]
 
     # Database of the admin's users
-    DATABASE_URL = env.str("DATABASE_URL", f"sqlite:///{DATA_DIR}/database.sqlite3")
+    DATABASES = {
+        "default": env.dj_db_url(
+            "DATABASE_URL", f"sqlite:///{DATA_DIR}/database.sqlite3", conn_max_age=60
+        )
+    }
 
     # Model
     MODEL_API = env.str(
         "MODEL_API",
         "",
-        validate=validate.OneOf(
-            ["", "huggingface", "completions", "chat"],
-            error="Must be huggingface, completions or chat.",
-        ),
+        validate=validate.OneOf(["huggingface", "completions", "chat"]),
     )
     MODEL_URL = env.str("MODEL_URL", "", validate=is_url)
     EMBEDDED_MODEL = not (MODEL_API or MODEL_URL)
@@ -152,6 +162,10 @@ try:
     if EMBEDDED_MODEL:
         EMBEDDED_MODEL_KEY = read_or_create_secret(DATA_DIR / "model_key")
         HUGGINGFACE_INFERENCE_TOKEN = EMBEDDED_MODEL_KEY
+    MODEL_CA_FILE = env.str("MODEL_CA_FILE", "", validate=is_readable)
+    MODEL_PROXY = env.str("MODEL_PROXY", "", validate=is_proxy_url)
+    if EMBEDDED_MODEL:
+        MODEL_PROXY = ""  # it is on this host
     MODEL_CONTEXT_TOKENS = env.int("MODEL_CONTEXT_TOKENS", 2048, validate=at_least(64))
     MAX_NEW_TOKENS = env.int("MAX_NEW_TOKENS", 200 if EMBEDDED_MODEL else 25, validate=at_least(1))
     if MAX_NEW_TOKENS >= MODEL_CONTEXT_TOKENS:
@@ -185,6 +199,8 @@ except EnvValidationError as error:
     variable = str(error).partition(" invalid: ")[0]
     sentences = " ".join(map(str, error.error_messages))
     raise ImproperlyConfigured(f"{variable} is not valid: {sentences}") from None
+except EnvNotSetError as error:
+    raise ImproperlyConfigured(f"{error}: production requires it") from None
 except (EnvError, ValueError, OSError) as error:
     raise ImproperlyConfigured(str(error)) from None
 
@@ -214,6 +230,7 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "chat.middleware.record_requests",
     "chat.middleware.no_store",
+    "chat.middleware.use_browser_timezone",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -237,7 +254,6 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"

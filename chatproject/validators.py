@@ -1,15 +1,18 @@
 """Validators of settings. What they raise becomes the sentence that stops the start."""
 
 import os
+from typing import Final
 from urllib.parse import urlsplit
 
 from environs import ValidationError, validate
 
 is_port = validate.Range(1, 65535)
-is_url = validate.Regexp(r"(https?://.+)?$", error="Must be an http:// or https:// address.")
-is_host_and_port = validate.Regexp(r"(.*:\d+)?$", error="Must be host:port.")
+is_url = validate.Regexp(r"https?://.+$", error="Must be an http:// or https:// address.")
+is_host_and_port = validate.Regexp(r".*:\d+$", error="Must be host:port.")
 is_size = validate.Regexp(r"(?i)\d+([kmg]b?)?$", error="Must be a size, such as 512mb or 1gb.")
-is_set = validate.Length(min=1, error="Must be set in production.")
+# Those of OpenTelemetry's SDK: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+SAMPLERS: Final = ("always_on", "always_off", "traceidratio")
+is_sampler = validate.OneOf([*SAMPLERS, *(f"parentbased_{name}" for name in SAMPLERS)])
 
 
 def at_least(minimum: float) -> validate.Range:
@@ -17,8 +20,21 @@ def at_least(minimum: float) -> validate.Range:
 
 
 def is_readable(path: str) -> None:
-    if path and not os.access(path, os.R_OK):
+    if not (os.path.isfile(path) and os.access(path, os.R_OK)):
         raise ValidationError("Must name a readable file.")
+
+
+def is_proxy_url(url: str) -> None:
+    parts = urlsplit(url)
+    try:
+        is_complete = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_complete = False
+    # The value may contain a password, so no error shows it.
+    if not is_complete or parts.path.strip("/") or parts.query:
+        raise ValidationError(
+            "Must be an address such as http://user:password@host:port, percent-encoded."
+        )
 
 
 def is_long_enough(secret: str) -> None:

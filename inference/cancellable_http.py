@@ -12,6 +12,7 @@ import io
 import os
 import socket
 import threading
+from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextvars import ContextVar
 from typing import Any, Final
@@ -122,6 +123,17 @@ class _CancellableConnection(HTTPConnection):
     _call: Call | None = None
     _has_responded = False
     _is_reused = False
+    _tunnel_options: tuple[str, int | None, Mapping[str, str] | None, str] | None = None
+
+    def set_tunnel(
+        self,
+        host: str,
+        port: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        scheme: str = "http",
+    ) -> None:
+        self._tunnel_options = (host, port, headers, scheme)
+        super().set_tunnel(*self._tunnel_options)
 
     def _new_conn(self) -> socket.socket:
         """Look up the name and connect, in a thread that can be abandoned.
@@ -182,6 +194,8 @@ class _CancellableConnection(HTTPConnection):
 
     def _repeat_request(self) -> None:
         self.close()
+        if self._tunnel_options is not None:
+            self.set_tunnel(*self._tunnel_options)  # urllib3 forgets it on close
         args, options, connect_timeout = self._repeat
         read_timeout, self.timeout = self.timeout, connect_timeout
         self.request(*args, **options)
@@ -219,6 +233,9 @@ class _DetachingTlsPool(_DetachingPool, HTTPSConnectionPool):
     ConnectionCls = _CancellableTlsConnection
 
 
+POOLS: Final = {"http": _DetachingPool, "https": _DetachingTlsPool}
+
+
 class CancellableAdapter(HTTPAdapter):
     """Pools connections to one server; each call that uses them can be cancelled."""
 
@@ -227,10 +244,17 @@ class CancellableAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Use the pools above; a PoolManager keeps its own `pool_classes_by_scheme` for this."""
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _DetachingPool,
-            "https": _DetachingTlsPool,
-        }
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        """Use the pools above for connections through a proxy, too."""
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Verify an https:// proxy before an http:// server, too, whose URL `requests` goes by."""
+        super().cert_verify(conn, f"{conn.scheme}://", verify, cert)  # type: ignore[no-untyped-call]
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> ConnectionPool:
         """Return the one server's pool; `requests` parses the URL again to find it."""

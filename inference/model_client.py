@@ -26,7 +26,8 @@ class ModelSettings:
     """The model's endpoint and limits.
 
     `url` is the full endpoint. `timeout_s` bounds each wait: to connect, for the first byte
-    and for each next one. Raises ValueError if the limits leave no space for a prompt.
+    and for each next one. `ca_file` and `proxy` are empty for Mozilla's certificate authorities and
+    for direct connections. Raises ValueError if the limits leave no space for a prompt.
     """
 
     api: Api
@@ -37,6 +38,8 @@ class ModelSettings:
     max_new_tokens: int
     timeout_s: float
     max_connections: int = 100
+    ca_file: str = ""
+    proxy: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.timeout_s <= 0 or self.max_connections < 1:
@@ -81,6 +84,8 @@ def build_client(settings: ModelSettings) -> HttpModelClient:
         timeout_s=settings.timeout_s,
         max_connections=settings.max_connections,
         max_bytes=max(MAX_RESPONSE_BYTES, settings.max_new_tokens * MAX_BYTES_PER_TOKEN),
+        ca_file=settings.ca_file or None,
+        proxy=settings.proxy or None,
     )
     return HttpModelClient(_build_dialect(settings), transport)
 

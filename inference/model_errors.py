@@ -45,6 +45,7 @@ class ModelError(Exception):
     def __init__(self, *, retry_after_s: float | None = None) -> None:
         super().__init__()
         self.retry_after_s = retry_after_s
+        self.reason = ""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"

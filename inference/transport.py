@@ -5,9 +5,12 @@ Exceptions of `requests` and urllib3 are translated to `ModelError` here.
 
 import copy
 import json
+import re
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException, RemoteDisconnected
+from itertools import islice
 from types import TracebackType
 from typing import Final, Self
 
@@ -122,13 +125,24 @@ class Transport:
     """Posts JSON to one URL over pooled connections.
 
     It uses the adapter without a `requests.Session`: a session would follow redirects, keep
-    cookies and read proxies and passwords (`.netrc`) from the environment.
+    cookies and read proxies and passwords (`.netrc`) from the environment. `ca_file` contains the
+    certificate authorities of the server and of an https:// `proxy`, instead of Mozilla's.
     """
 
     def __init__(
-        self, url: str, *, token: str | None, timeout_s: float, max_connections: int, max_bytes: int
+        self,
+        url: str,
+        *,
+        token: str | None,
+        timeout_s: float,
+        max_connections: int,
+        max_bytes: int,
+        ca_file: str | None = None,
+        proxy: str | None = None,
     ) -> None:
         self._timeouts_s = (min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
+        self._verify = ca_file or True
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._max_bytes = max_bytes
         self._adapter = CancellableAdapter(pool_connections=1, pool_maxsize=max_connections)
         self._template = _template(url, token)
@@ -151,9 +165,16 @@ class Transport:
             # Without a session, OpenTelemetry's instrumentation of `requests` sees no request.
             with _tracer.start_as_current_span("POST", kind=SpanKind.CLIENT) as span:
                 _propagator.inject(request.headers)
-                response = self._adapter.send(request, stream=True, timeout=self._timeouts_s)
+                response = self._adapter.send(
+                    request,
+                    stream=True,
+                    timeout=self._timeouts_s,
+                    verify=self._verify,
+                    proxies=self._proxies,
+                )
                 span.set_attribute("http.response.status_code", response.status_code)
-        except (requests.RequestException, urllib3_errors.HTTPError) as error:
+        except (OSError, urllib3_errors.HTTPError) as error:
+            # `requests` raises its own errors, which are OSErrors, and plain ones about `ca_file`.
             call.check()
             raise as_model_error(error) from error
         finally:
@@ -166,7 +187,34 @@ class Transport:
 
 
 def as_model_error(error: Exception) -> ModelError:
-    """Translate an exception of `requests` or urllib3."""
+    """Translate an exception of `requests` or urllib3; `reason` says why no connection was made."""
+    translated = _translate(error)
+    translated.reason = next(filter(None, map(_reason, islice(_causes(error), 10))), "")
+    return translated
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception, then what caused it; urllib3 has some causes only as arguments."""
+    while error is not None:
+        yield error
+        argument = next((each for each in error.args if isinstance(each, BaseException)), None)
+        error = error.__cause__ or error.__context__ or argument
+
+
+def _reason(error: BaseException) -> str:
+    """Return why no connection was made, in OpenSSL's or the operating system's words."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"TLS: {error.verify_message}"
+        case ssl.SSLError(reason=str(reason)):
+            return f"TLS: {reason}"
+    # The only way in which http.client reports the proxy's status.
+    if refused := re.match(r"Tunnel connection failed: (\d{3})", str(error)):
+        return f"proxy: {refused[1]}"
+    return error.strerror or "" if isinstance(error, OSError) else ""
+
+
+def _translate(error: Exception) -> ModelError:
     cause = _wrapped_cause(error)
     if isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected):
         return ModelBadReply()

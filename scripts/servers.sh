@@ -6,6 +6,7 @@ missing=""
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="nginx-light"
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
     missing="$missing postgresql"
+command -v promtool >/dev/null || missing="$missing prometheus"
 ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
 command -v redis-cli >/dev/null || missing="$missing redis-tools"
 command -v caddy >/dev/null || missing="$missing caddy"

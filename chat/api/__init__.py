@@ -1,9 +1,14 @@
 """The HTTP API: tokens, histories and the service's own state, described at `/openapi.json`."""
 
-from ninja.errors import AuthenticationError
+from ninja.errors import AuthenticationError, ValidationError
 
 from chat.api.names import InvalidName
-from chat.api.problems import handle_chat_error, handle_invalid_name, handle_missing_token
+from chat.api.problems import (
+    handle_chat_error,
+    handle_invalid_name,
+    handle_invalid_request,
+    handle_missing_token,
+)
 from chat.api.service_routes import router as service_router
 from chat.api.session_routes import router as session_router
 from chat.apidocs.openapi import DESCRIPTION, ChatApi
@@ -13,5 +18,6 @@ api = ChatApi(title="Chat", version="1.0.0", description=DESCRIPTION, urls_names
 api.add_router("", service_router)
 api.add_router("", session_router)
 api.exception_handler(InvalidName)(handle_invalid_name)
+api.exception_handler(ValidationError)(handle_invalid_request)
 api.exception_handler(AuthenticationError)(handle_missing_token)
 api.exception_handler(ChatError)(handle_chat_error)

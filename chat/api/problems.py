@@ -1,7 +1,7 @@
 """What a request that fails receives."""
 
 from django.http import HttpRequest, HttpResponse
-from ninja.errors import AuthenticationError
+from ninja.errors import AuthenticationError, ValidationError
 
 from chat.addresses import client_network
 from chat.api.names import INVALID_NAME_MSG, INVISIBLE_NAME_MSG, InvalidName
@@ -41,6 +41,14 @@ def handle_invalid_name(request: HttpRequest, error: InvalidName) -> HttpRespons
     msg = INVISIBLE_NAME_MSG if error.is_invisible else INVALID_NAME_MSG
     detail = InvalidField(loc="name", msg=msg)
     return _response(InvalidRequest(detail=detail), 400)
+
+
+def handle_invalid_request(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Respond with 400 and the first invalid field."""
+    first = error.errors[0]
+    return _response(
+        InvalidRequest(detail=InvalidField(loc=str(first["loc"][-1]), msg=first["msg"])), 400
+    )
 
 
 def handle_missing_token(request: HttpRequest, error: AuthenticationError) -> HttpResponse:

@@ -6,11 +6,23 @@ from typing import Any, Literal, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
+from ninja.params.functions import Query
 
+from chat.api.problems import InvalidRequest
 from chat.apidocs.openapi import JSON_OBJECT, PROMETHEUS_TEXT, response, responses
 from chat.apidocs.reference import asyncapi_json
 from chat.observability import exporter
-from chat.observability.health import OK, Checks, MemoryUse, check_all, is_ready, load_memory
+from chat.observability.health import (
+    OK,
+    Checks,
+    MemoryUse,
+    WebChecks,
+    can_serve,
+    check_all,
+    check_web,
+    is_ready,
+    load_memory,
+)
 from chat.schemas import FrozenModel
 
 Operation = TypeVar("Operation", bound=Callable[..., Any])
@@ -23,6 +35,7 @@ NO_WORKER = {
     "checks": ALL_CHECKS | {"worker": "no heartbeat for 10 s"},
     "memory": MEMORY_USE,
 }
+INVALID_FOR = {"detail": {"loc": "for", "msg": "Input should be 'web'"}}
 
 
 class Online(FrozenModel):
@@ -42,6 +55,12 @@ class Readiness(FrozenModel):
 
     checks: Checks
     memory: MemoryUse | None
+
+
+class WebReadiness(FrozenModel):
+    """The part of it that a web process needs to serve the page and histories."""
+
+    checks: WebChecks
 
 
 def get_and_head(path: str, summary: str, **options: Any) -> Callable[[Operation], Operation]:
@@ -79,16 +98,32 @@ async def healthz(request: HttpRequest) -> Alive:
 @get_and_head(
     "/readyz",
     "Readiness check",
-    response={200: Readiness, 503: Readiness},
+    response={
+        200: Readiness | WebReadiness,
+        400: InvalidRequest,
+        503: Readiness | WebReadiness,
+    },
     openapi_extra=responses(
         {
             200: response("New messages are answered.", ALL_OK),
+            400: response("`for` has an unknown value.", INVALID_FOR),
             503: response("New messages are not answered, and why.", NO_WORKER),
         }
     ),
 )
-async def readyz(request: HttpRequest) -> tuple[int, Readiness]:
-    """Check every component."""
+async def readyz(
+    request: HttpRequest,
+    user: Literal["web"] | None = Query(
+        None,
+        alias="for",
+        description="`web`: only what a web process needs to serve the page and histories, for load"
+        " balancers. Without it: everything that is needed to answer new messages.",
+    ),
+) -> tuple[int, Readiness | WebReadiness]:
+    """Check every component, or those that a web process needs."""
+    if user == "web":
+        needed = await check_web()
+        return (200 if can_serve(needed) else 503), WebReadiness(checks=needed)
     checks, memory = await asyncio.gather(check_all(), load_memory())
     return (200 if is_ready(checks) else 503), Readiness(checks=checks, memory=memory)
 

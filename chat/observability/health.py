@@ -1,7 +1,9 @@
 """The checks of `/readyz`: whether a component is usable, and if not, what is wrong.
 
 A deployment is not ready if new messages would not be answered: Redis accepts no write, the broker
-no task, the channel layer loses events, or no worker sends heartbeats.
+no task, the channel layer loses events, or no worker sends heartbeats. A web process needs less to
+be worth a load balancer's requests: without workers it accepts messages, and with a full Redis it
+shows histories.
 """
 
 import asyncio
@@ -26,15 +28,22 @@ from chat.store.statistics import load_minutes
 TIMEOUT_S = 3
 OK = "ok"
 UNREACHABLE = "unreachable"
+REFUSES_WRITES = "refuses writes: full or read-only"
+WITHOUT_JSON = "has no JSON module: use Redis 8 or Redis Stack"
 DEGRADED = frozenset({"sweep", "memory"})
 MAX_SWEEP_AGE_S = 10
 MAX_OVERDUE_S = 10
 
 
-class Checks(FrozenModel):
-    """The state of each component: `ok`, or what is wrong."""
+class WebChecks(FrozenModel):
+    """The state of what a web process needs: `ok`, or what is wrong."""
 
     redis: str
+
+
+class Checks(WebChecks):
+    """The state of each component: `ok`, or what is wrong."""
+
     broker: str
     layer: str
     worker: str
@@ -57,6 +66,16 @@ async def check_all() -> Checks:
     return Checks(**dict(zip(CHECKS, states, strict=True)))
 
 
+async def check_web() -> WebChecks:
+    """Check what a web process needs."""
+    return WebChecks(redis=await _state(_redis))
+
+
+def can_serve(checks: WebChecks) -> bool:
+    """Return whether a web process can serve the page and histories."""
+    return checks.redis in {OK, REFUSES_WRITES}
+
+
 def is_ready(checks: Checks) -> bool:
     """Return whether new messages would be answered."""
     return all(state == OK or name in DEGRADED for name, state in checks)
@@ -71,13 +90,13 @@ async def _state(check: Callable[[], Awaitable[str]]) -> str:
 
 
 async def _redis() -> str:
-    """Check that Redis accepts writes. A full one, or a replica, still serves reads."""
+    """Check that Redis stores JSON. A full one, or a replica, still serves reads."""
     try:
-        await async_store().run(cluster.check_writable())
+        has_json = await async_store().run(cluster.check_writable())
     except StoreUnavailable as error:
         gone = isinstance(error.__cause__, NotConnected | TooSlow)
-        return UNREACHABLE if gone else "refuses writes: full, read-only or without JSON"
-    return OK
+        return UNREACHABLE if gone else REFUSES_WRITES
+    return OK if has_json else WITHOUT_JSON
 
 
 async def _broker() -> str:

@@ -10,7 +10,6 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from opentelemetry.instrumentation.django import DjangoInstrumentor
 from opentelemetry.instrumentation.redis import RedisInstrumentor
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
@@ -18,11 +17,16 @@ from opentelemetry.trace import Link, Span, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
 EXCLUDED_URLS = "healthz,readyz,metrics,static"
-SERVICE_NAME = "chat"
 
 
 class RequestSampler(Sampler):
-    """Starts traces with requests and client frames, not with sweeps, leases and heartbeats."""
+    """Starts traces with requests and client frames, not with sweeps, leases and heartbeats.
+
+    `configured` decides which of those are exported.
+    """
+
+    def __init__(self, configured: Sampler) -> None:
+        self._configured = configured
 
     def should_sample(
         self,
@@ -35,18 +39,30 @@ class RequestSampler(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         """Decide on a span without a parent."""
-        sampled = kind is SpanKind.SERVER
-        return SamplingResult(Decision.RECORD_AND_SAMPLE if sampled else Decision.DROP, attributes)
+        if kind is not SpanKind.SERVER:
+            return SamplingResult(Decision.DROP)
+        return self._configured.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, trace_state
+        )
 
     def get_description(self) -> str:
         """Return the sampler's name."""
-        return type(self).__name__
+        return f"{type(self).__name__}{{{self._configured.get_description()}}}"
+
+
+def build_provider() -> TracerProvider:
+    """Return a provider with the service name and the sampler that the environment names."""
+    provider = TracerProvider()
+    configured = provider.sampler
+    # The spans of a trace share the decision on its first span; those of other services, too,
+    # unless the sampler ignores parents.
+    provider.sampler = ParentBased(RequestSampler(configured), remote_parent_sampled=configured)
+    return provider
 
 
 def export_traces(endpoint: str) -> None:
     """Send the spans of this process to the OTLP/HTTP collector at `endpoint`."""
-    resource = Resource.create({"service.name": SERVICE_NAME})
-    provider = TracerProvider(resource=resource, sampler=ParentBased(RequestSampler()))
+    provider = build_provider()
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)

@@ -14,6 +14,7 @@ from chat.errors import ChatError, StoreUnavailable
 from chat.events.delivery import Delivery
 from chat.events.task_publisher import enqueue_answer
 from chat.store import inspection, sessions
+from chat.store.inspection import State, Summary
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,8 @@ logger = logging.getLogger(__name__)
 class Action:
     """An action of the list and of a session's page.
 
-    `name` is part of its permission's name. `run` returns whether it changed anything.
+    `name` is part of its permission's name. `run` returns whether it changed anything, and
+    `is_possible` whether it would now.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Action:
     done: str
     run: Callable[[str], bool]
     deletes: bool = False
+    is_possible: Callable[[Summary], bool] = lambda _: True
 
 
 @cache
@@ -101,6 +104,7 @@ ACTIONS = (
         "Stops the reply in progress or, if there is none, the next one. The text so far is kept.",
         "Stopped the reply",
         _stop,
+        is_possible=lambda summary: summary.pending > 0,
     ),
     Action(
         "requeue",
@@ -108,6 +112,7 @@ ACTIONS = (
         "Sends a waiting message to a worker now, or tries again if the last reply failed.",
         "Queued again",
         _requeue,
+        is_possible=lambda summary: summary.state in (State.WAITING, State.FAILED),
     ),
     Action(
         "extend",

@@ -71,17 +71,23 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Between:
-    """A value of a numeric field is in an interval that includes both ends."""
+    """A value of a numeric field is in an interval that includes both ends.
+
+    With `negated`, none is.
+    """
 
     field: str
     start: float = -inf
     end: float = inf
+    negated: bool = False
 
     def clause(self) -> str:
-        return f"@{self.field}:[{self.start:.0f} {self.end:.0f}]"
+        sign = "-" if self.negated else ""
+        return f"{sign}@{self.field}:[{self.start:.0f} {self.end:.0f}]"
 
     def matches(self, session: FieldValues) -> bool:
-        return any(self.start <= value <= self.end for value in session[self.field])
+        is_in = any(self.start <= value <= self.end for value in session[self.field])
+        return is_in is not self.negated
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from chat.operator.export import as_json, as_markdown
 from chat.operator.session_search import SessionSearch
 from chat.schemas import Session as Transcript
 from chat.store import sessions
+from chat.store.inspection import Summary
 from chat.store.sessions import ALL_MESSAGES
 
 MAX_ROWS_SHOWN = 20
@@ -40,6 +41,10 @@ class Export(NamedTuple):
     render: Callable[[Iterable[Transcript]], str]
     question: str = "Downloads a file with the transcripts, including everything visitors wrote."
     deletes: bool = False
+
+    def is_possible(self, summary: Summary) -> bool:
+        """Whether there is something to export."""
+        return summary.messages > 0
 
 
 EXPORTS = (

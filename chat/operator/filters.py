@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from chat.store.inspection import State
 
 TIME = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d{1,2}):(\d\d)")
 AROUND = timedelta(minutes=5)
+HAS_MESSAGES = Between("length", start=1)
 REPLY_CODES = [code.value for code in ErrorCode if code.startswith(("model.", "reply."))]
 
 
@@ -56,6 +58,29 @@ class StateFilter(Filter):
 
     def narrow(self, rows: Results, choice: str) -> Results:
         return rows.narrow(*in_state(State(choice), rows.search.busy))
+
+
+class MessagesFilter(Filter):
+    """Whether a session has messages. Without a choice and a search text, empty ones are hidden."""
+
+    title = "messages"
+    parameter_name = "messages"
+    labels = {"none": "No messages yet", "any": "All"}
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() is None and not request.GET.get("q", "").strip():
+            return cast(Results, queryset).narrow(HAS_MESSAGES)
+        return super().queryset(request, queryset)
+
+    def narrow(self, rows: Results, choice: str) -> Results:
+        return rows.narrow(replace(HAS_MESSAGES, negated=True)) if choice == "none" else rows
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield the choices: the first one is the list without a choice."""
+        first, *others = super().choices(changelist)
+        first["display"] = "With messages" if not changelist.query.strip() else "All found"
+        yield first
+        yield from others
 
 
 class FailuresFilter(Filter):
@@ -153,7 +178,6 @@ class AroundFilter(SimpleListFilter):
                 for name, value in changelist.params.items()
                 if name not in (self.parameter_name, "p", "e")
             },
-            "zone": timezone.get_current_timezone_name(),
         }
 
     def _time(self) -> datetime | None:

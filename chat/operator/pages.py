@@ -29,7 +29,7 @@ from chat.operator.session_page import SessionPage, load_page
 from chat.schemas import session_id
 
 P = ParamSpec("P")
-SESSION_PARTS = ("facts", "transcript", "pending")
+SESSION_PARTS = ("facts", "actions", "transcript", "pending")
 DASHBOARD_PARTS = ("tiles", "charts", "tables")
 
 
@@ -67,7 +67,7 @@ def session(request: HttpRequest, id: str) -> HttpResponse:
         messages.warning(request, "This session no longer exists: it expired or was deleted.")
         return HttpResponseRedirect(reverse("admin:chat_session_changelist"))
     context = _page_context(request, page.summary.name) | _session_context(request, page)
-    context |= {"live": not before, "actions": permitted_actions(request)}
+    context["live"] = not before
     context["parts"] = _render("session", SESSION_PARTS, context, request)
     return TemplateResponse(request, "admin/chat/session/page.html", context)
 
@@ -147,7 +147,14 @@ def _page_context(request: HttpRequest, title: str) -> dict[str, Any]:
 
 
 def _session_context(request: HttpRequest, page: SessionPage) -> dict[str, Any]:
-    return {"page": page, "may_read": request.user.has_perm("chat.view_transcript")}
+    choices = [(each, each.is_possible(page.summary)) for each in permitted_actions(request)]
+    return {
+        "page": page,
+        "may_read": request.user.has_perm("chat.view_transcript"),
+        "actions": [choice for choice in choices if not choice[0].deletes],
+        "deletions": [choice for choice in choices if choice[0].deletes],
+        "primary": next((action for action, is_possible in choices if is_possible), None),
+    }
 
 
 def _require_view(request: HttpRequest) -> None:

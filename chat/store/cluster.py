@@ -74,9 +74,9 @@ def find_slot(full_worker: str) -> Command[str | None]:
     return Command("find_slot", cluster_keys(), arguments, lambda reply: reply["worker"])
 
 
-def check_writable() -> Command[None]:
-    """Write a key to check that Redis accepts writes."""
-    return Command("check_writable", cluster_keys(), {}, no_value)
+def check_writable() -> Command[bool]:
+    """Write a key to check that Redis accepts writes; return whether it can store JSON."""
+    return Command("check_writable", cluster_keys(), {}, lambda reply: bool(reply["json"]))
 
 
 def record_health_probe(nonce: str) -> Command[None]:

@@ -13,6 +13,7 @@ from chat.store.keys import cluster_keys, session_key, session_keys
 from chat.store.timing import SOCKET_TIMEOUT_MS, instant, to_ms
 
 MAX_BUSY_SESSIONS = 5_000
+FIRST_MESSAGE_CHARS = 200
 
 
 class State(StrEnum):
@@ -26,10 +27,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Summary:
-    """A session in a list. `failures` are the codes of all its failed replies."""
+    """A session in a list.
+
+    `first_message` is the beginning of the first one. `failures` are the codes of all its failed
+    replies.
+    """
 
     id: str
     name: str
+    first_message: str
     started: datetime
     last: datetime | None
     messages: int
@@ -92,11 +98,13 @@ def summary(session: str) -> Command[Summary | None]:
         if reply.status == "gone":
             return None
         head = json.loads(reply["head"])
+        first = head["$.messages[0].msg"]
         last = head["$.messages[-1].timestamp"]
         return Summary(
             id=session,
             # Old names may contain what new ones may not.
             name=show_invisible(head["$.name"][0]),
+            first_message=show_invisible(first[0][:FIRST_MESSAGE_CHARS]) if first else "",
             started=instant(head["$.session_start"][0]),
             last=instant(last[0]) if last else None,
             messages=reply["messages"],

@@ -25,7 +25,7 @@ chat:slots                 sorted set: workers by number of free slots
 chat:swept                 string: time of the last sweep
 chat:deletions             sorted set: when texts were or will be deleted that Redis' files contain
 chat:rewrite               hash: of the last rewrite of these files: started, run, claim, outcome
-chat:write-check           string: written to check that Redis accepts writes
+chat:write-check           RedisJSON: written to check that Redis accepts writes
 chat:health-probe:{NONCE}  string: a worker has run the health probe with this nonce
 chat:sessions:2            search index over the documents
 """

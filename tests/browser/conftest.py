@@ -21,7 +21,9 @@ from tests.browser.states import STATES
 from tests.browser.visitor import NewVisitor, ScriptedVisitor, Show, Visitor
 from tests.processes import Stack
 
-STATIC = Path(__file__).parents[2] / "chat" / "static"
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+STATIC = ROOT / "chat" / "static"
 SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TIMEOUT_MS = 20_000
 
@@ -109,6 +111,7 @@ def _serve_module(route: Route) -> None:
     if not path:
         route.fulfill(body="<!doctype html>", content_type="text/html")
         return
-    folder = Path(__file__).parent if path.startswith("harness") else STATIC
+    folders = {"node_modules": ROOT, "harness.js": HERE, "harness_markdown.js": HERE}
+    folder = folders.get(path.partition("/")[0], STATIC)
     kind = mimetypes.guess_type(path)[0] or "text/javascript"
     route.fulfill(body=(folder / path).read_text(), content_type=kind)

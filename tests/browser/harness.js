@@ -43,12 +43,13 @@ class Server {
     if (frame.type === "session.history") this.emit(this.history(frame.before));
     if (frame.type !== "message.send") return;
     let message = this.messages.find(({ id }) => id === frame.id);
-    if (!message) {
+    const isNew = !message;
+    if (isNew) {
       message = this.store({ id: frame.id, source: "human", msg: frame.msg, reply_to: null });
       this.mailbox.push({ id: frame.id });
     }
     this.emit({ type: "message.accepted", message: { ...message } });
-    if (this.mailbox.length > 1) this.emit({ type: "reply.queued", reply_to: frame.id, ahead: this.mailbox.length - 1, eta_s: 3 });
+    if (isNew && this.mailbox.length > 1) this.emit({ type: "reply.queued", reply_to: frame.id, ahead: this.mailbox.length - 1, eta_s: 3 });
   }
 
   /** Start an attempt. If one is running, its worker is lost and another one starts. */

@@ -34,6 +34,38 @@ def greet(name: str) -> str:
 ## A heading
 
 And <b>raw html</b> stays text."""
+MATHEMATICS = """The roots of \\(ax^2 + bx + c = 0\\) are
+
+\\[x = \\frac{-b \\pm \\sqrt{b^2 - 4ac}}{2a}\\]
+
+and $e^{i\\pi} + 1 = 0$ costs less than $5 or $10.
+
+$$
+\\begin{pmatrix} 1 & 0 \\\\ 0 & 1 \\end{pmatrix}
+\\sum_{k=1}^{n} k = \\frac{n(n+1)}{2}
+$$
+
+But $\\unknowncommand{x}$ stays as it is."""
+TASKS = """Steps:
+
+1. Install it
+
+```sh
+make run
+```
+
+2. Open the page
+
+- [x] done
+- [ ] still to do
+
+| left | centre | right |
+|:-----|:------:|------:|
+| a | b | 1 |
+| a longer text in a narrow table cell | with more | 23 |
+
+<div>**Not** HTML</div>
+"""
 LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
 LANGUAGES = [
     "مرحبا! كيف حالك اليوم؟ هذا نص عربي مع English في الوسط.",
@@ -87,6 +119,19 @@ def empty(visitor: ScriptedVisitor) -> None:
 @state
 def conversation(visitor: ScriptedVisitor) -> None:
     visitor.start_with(MESSAGES)
+
+
+@state
+def mathematics(visitor: ScriptedVisitor) -> None:
+    visitor.start_with(exchanges(("What are the roots?", MATHEMATICS)))
+    expect(visitor.page.locator("reply-text math")).to_have_count(4)
+
+
+@state
+def tasks_and_own_code(visitor: ScriptedVisitor) -> None:
+    question = "Why does this fail?\n```python\nprint(1 +\n```\nIt says *SyntaxError*."
+    visitor.start_with(exchanges((question, TASKS)))
+    expect(visitor.page.locator("human-text figure.code")).to_be_visible()
 
 
 @state

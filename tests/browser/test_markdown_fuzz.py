@@ -25,6 +25,12 @@ PAYLOADS = (
     *("<script>a</", "<pre><b", "<pre>&lt;img src=x onerror=hit()&gt;", "<style>a<!--"),
     *("<kbd><img/src=x/onerror=hit()//", "<code><svg/onload=hit()//"),
     *(
+        r"$\href{javascript:hit()}{x}$",
+        r"\(\includegraphics{//evil.test/x.png}\)",
+        r"$$\kern-50em \rule{20em}{20em}$$",
+        r"\[\raisebox{19em}{x} \class{boundary}{y} \style{position:fixed}{z}\]",
+    ),
+    *(
         "<script>hit()</script>",
         "<img src=x onerror=hit()>",
         "<svg onload=hit()>",
@@ -103,6 +109,13 @@ FRAGMENTS = (
     ),
     *(
         "| a | b |\n|---|:-:|\n| c | d |\n",
+        "$",
+        "$$",
+        r"\(",
+        r"\)",
+        r"\[",
+        r"\]",
+        r"\frac{1}{2}",
         "|",
         "[",
         "]",
@@ -163,6 +176,7 @@ REPEATED = (
         "(",
         "[a](",
     ),
+    *("$", "$a", "$$", "$$a ", r"\(", r"\[", "\n$$", "\n\\[", r"\(\frac"),
     *("<a ", "<!--", "a@", "http://a", "- > ", "\n> - ", "| a", "*a**b", "[a](b", "[^a]"),
 )
 LONG_CHARS = 4000
@@ -180,7 +194,7 @@ RENDER = """async ([prefixes, text]) => {
   const fresh = document.createElement("reply-text");
   fresh.content = { text, isFinal: true };
   const box = host.getBoundingClientRect();
-  const scrolls = ".table-scroll *, figure.code pre *";
+  const scrolls = ".table-scroll *, figure.code pre *, math *";
   const outside = [...host.querySelectorAll("*")].filter((element) => {
     if (element.matches(scrolls)) return false;
     const { left, right, top, bottom, width, height } = element.getBoundingClientRect();
@@ -188,13 +202,15 @@ RENDER = """async ([prefixes, text]) => {
     return left < box.left - 1 || right > box.right + 1 ||
       top < box.top - 1 || bottom > box.bottom + 1;
   });
-  const attributes = [...host.querySelectorAll("*")].flatMap((element) =>
+  const attributes = [...host.querySelectorAll(":not(math, math *)")].flatMap((element) =>
     [...element.attributes].map(({ name }) => `${element.localName} ${name}`));
   return {
     rendered,
     hits: window.hits, violations: window.violations,
     attributes: [...new Set(attributes)],
-    elements: [...new Set([...host.querySelectorAll("*")].map(({ localName }) => localName))],
+    elements: [...new Set([...host.querySelectorAll(":not(math, math *)")].map(
+      ({ localName }) => localName))],
+    scripted: host.querySelectorAll("math :is([href], [src], [onclick], a, img, script)").length,
     links: [...host.querySelectorAll("a")].map((a) => [a.getAttribute("href"), a.target, a.rel]),
     outside: outside.map((element) => element.outerHTML.slice(0, 200)),
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -253,7 +269,9 @@ class Page:
         assert shown["hits"] == 0, text
         assert shown["violations"] == []
         static = f"{self._site}/static/vendor/highlight/"
-        assert [url for url in self.requests if not url.startswith(static)] == []
+        lazy = (static, f"{self._site}/static/vendor/temml/")
+        assert [url for url in self.requests if not url.startswith(lazy)] == []
+        assert shown["scripted"] == 0
         assert set(shown["elements"]) <= ELEMENTS
         assert not [name for name in shown["attributes"] if name.partition(" ")[2].startswith("on")]
         assert not [

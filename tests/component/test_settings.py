@@ -10,15 +10,22 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from chatproject import secret_files
+from tests.settings import VARIABLES
+
 ROOT = Path(__file__).parents[2]
-VARIABLES = re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
 PRODUCTION = {
     "APP_ENV": "production",
     "SECRET_KEY": "0123456789abcdef" * 2,
     "ALLOWED_HOSTS": "chat.example",
     "CORS_ALLOWED_ORIGINS": "https://chat.example",
+    "REDIS_URL": "redis://redis:6379/0",
 }
-
+# The settings set these for libraries.
+FOR_LIBRARIES = (
+    *("PROMETHEUS_MULTIPROC_DIR", "OTEL_SERVICE_NAME"),
+    *("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"),
+)
 
 LoadSettings = Callable[[dict[str, str]], dict[str, Any]]
 
@@ -30,7 +37,8 @@ def load_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadSettin
     def load(environment: dict[str, str]) -> dict[str, Any]:
         for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")  # restored afterwards
+        for name in FOR_LIBRARIES:
+            monkeypatch.setenv(name, "")  # restored afterwards
         base = {"ENV_FILE": os.devnull, "DATA_DIR": str(tmp_path)}
         for name, value in (base | environment).items():
             monkeypatch.setenv(name, value)
@@ -46,7 +54,8 @@ def load_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadSettin
         PRODUCTION,
         {"LOG_LEVEL": "debug"},
         {"MODEL_URL": "http://model/generate"},
-        {"MODEL_API": "", "MODEL_URL": ""},
+        {"MODEL_PROXY": "http://user:p%40ss@proxy:3128"},
+        {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"},
         {"WORKER_METRICS_ADDRESS": "0.0.0.0:9100"},
         {"REDIS_URL": "rediss://:p@redis:6380/0"},
     ],
@@ -68,18 +77,30 @@ def test_valid_settings_are_accepted(
         ({"WORKER_METRICS_ADDRESS": "host"}, '"WORKER_METRICS_ADDRESS" is not valid: Must be host'),
         ({"REDIS_URL": "http://a:1"}, '"REDIS_URL" must be redis://'),
         ({"REDIS_URL": "redis://:p/w@a:1"}, '"REDIS_URL" is not a valid address: percent-encode'),
+        ({"REDIS_URL": "redis://a:1/chat"}, '"REDIS_URL" must end with a database number'),
+        ({"REDIS_URL": "nonsense"}, '"REDIS_URL" must be a redis:// URL or host:port'),
         ({"REDIS_URL": "unix:///run/redis"}, '"CELERY_BROKER_URL" must be redis:// or rediss://'),
         ({"CELERY_BROKER_URL": "memory://"}, '"CELERY_BROKER_URL" must be redis:// or rediss://'),
         ({"CELERY_BROKER_URL": "nonsense"}, '"CELERY_BROKER_URL" must be redis:// or rediss://'),
         ({"CHANNEL_REDIS_URL": "amqp://a"}, '"CHANNEL_REDIS_URL" must be redis:// or rediss://'),
         ({"REDIS_CA_FILE": "/none"}, '"REDIS_CA_FILE" is not valid: Must name a readable file.'),
-        ({"MODEL_API": "magic"}, '"MODEL_API" is not valid: Must be huggingface, completions or'),
+        ({"MODEL_API": "magic"}, '"MODEL_API" is not valid: Must be one of: huggingface,'),
         ({"MODEL_API": "chat"}, '"MODEL_URL" must be set, because MODEL_API is'),
         ({"MODEL_URL": "model:8000"}, '"MODEL_URL" is not valid: Must be an http:// or https://'),
+        ({"MODEL_URL": "h://m"}, '"MODEL_URL" is not valid: Must be an http:// or https://'),
+        ({"MODEL_CA_FILE": "/none"}, '"MODEL_CA_FILE" is not valid: Must name a readable file.'),
+        ({"MODEL_CA_FILE": "/"}, '"MODEL_CA_FILE" is not valid: Must name a readable file.'),
+        ({"MODEL_PROXY": "socks5://a:1"}, '"MODEL_PROXY" is not valid: Must be an address such'),
+        ({"MODEL_PROXY": "proxy:3128"}, '"MODEL_PROXY" is not valid: Must be an address such'),
+        ({"MODEL_PROXY": "http://u:p/w@a:1"}, '"MODEL_PROXY" is not valid: Must be an address'),
+        ({"DATABASE_URL": "nonsense"}, '"DATABASE_URL" is not valid: Not a valid database URL.'),
+        ({"OTEL_TRACES_SAMPLER": "some"}, '"OTEL_TRACES_SAMPLER" is not valid: Must be one of'),
+        ({"OTEL_TRACES_SAMPLER_ARG": "2"}, '"OTEL_TRACES_SAMPLER_ARG" is not valid: Must be'),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "a:1"}, '"OTEL_EXPORTER_OTLP_ENDPOINT" is not valid'),
         ({"MAX_NEW_TOKENS": "2048"}, '"MAX_NEW_TOKENS" must be below MODEL_CONTEXT_TOKENS'),
         ({"SESSION_TTL_S": "0"}, '"SESSION_TTL_S" is not valid: Must be greater than or equal'),
         ({"APP_ENV": "production"}, '"SECRET_KEY" not set'),
-        (PRODUCTION | {"SECRET_KEY": ""}, '"SECRET_KEY" is not valid: Must be set in production.'),
+        (PRODUCTION | {"SECRET_KEY": ""}, '"SECRET_KEY" not set: production requires it'),
         (PRODUCTION | {"SECRET_KEY": "0123456789"}, '"SECRET_KEY" is not valid: Must be random'),
         (PRODUCTION | {"SECRET_KEY": "x" * 64}, '"SECRET_KEY" is not valid: Must be random'),
         (
@@ -95,7 +116,8 @@ def test_valid_settings_are_accepted(
         ({"ADMIN_LOGIN_ATTEMPTS": "0"}, '"ADMIN_LOGIN_ATTEMPTS" is not valid: Must be greater'),
         ({"ADMIN_LOGIN_LOCKOUT_S": "0"}, '"ADMIN_LOGIN_LOCKOUT_S" is not valid: Must be greater'),
         ({"ADMIN_REQUIRE_OTP": "perhaps"}, '"ADMIN_REQUIRE_OTP" is not valid: Not a valid boolean'),
-        (PRODUCTION | {"ALLOWED_HOSTS": ""}, '"ALLOWED_HOSTS" is not valid: Must be set in'),
+        (PRODUCTION | {"ALLOWED_HOSTS": ""}, '"ALLOWED_HOSTS" not set: production requires it'),
+        (PRODUCTION | {"REDIS_URL": ""}, '"REDIS_URL" (or "REDIS_HOST") not set: production'),
         (PRODUCTION | {"ALLOWED_HOSTS": "*"}, '"ALLOWED_HOSTS" is not valid: Must name the hosts'),
         (
             PRODUCTION | {"CORS_ALLOWED_ORIGINS": "https://a.example,http://b.example"},
@@ -110,6 +132,96 @@ def test_an_invalid_setting_is_named(
         load_settings(environment)
     assert str(caught.value).startswith("Environment variable ")
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(VARIABLES - {"DATA_DIR"}))
+def test_an_empty_value_is_the_same_as_none(load_settings: LoadSettings, name: str) -> None:
+    assert values(load_settings({name: ""})) == values(load_settings({}))
+
+
+def test_the_data_folder_has_a_default_if_it_is_empty(
+    load_settings: LoadSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+    monkeypatch.setattr(secret_files, "create_private_folder", made.append)
+    monkeypatch.setattr(secret_files, "read_or_create_secret", lambda path: "secret")
+    load_settings({"DATA_DIR": "", "STATIC_ROOT": str(tmp_path)})
+    assert made[0] == ROOT / "var"
+
+
+def values(settings: dict[str, Any]) -> dict[str, str]:
+    """Return all settings as text, without the addresses of functions."""
+    return {
+        name: re.sub(" at 0x[0-9a-f]+", "", repr(value))
+        for name, value in settings.items()
+        if name.isupper()
+    }
+
+
+def test_an_empty_variable_does_not_hide_that_of_the_env_file(
+    load_settings: LoadSettings, tmp_path: Path
+) -> None:
+    file = tmp_path / "env"
+    file.write_text("MODEL_NAME=from-the-file\nHISTORY_MESSAGES=\nSITE=\n")
+    settings = load_settings({"ENV_FILE": str(file), "MODEL_NAME": ""})
+    assert (settings["MODEL_NAME"], settings["HISTORY_MESSAGES"]) == ("from-the-file", 4)
+
+
+SECRETS = {
+    "SECRET_KEY": "0123456789abcdef" * 2,
+    "REDIS_URL": "redis://:p@redis:6379/0",
+    "CELERY_BROKER_URL": "redis://:p@broker:6379/0",
+    "CHANNEL_REDIS_URL": "redis://:p@layer:6379/0",
+    "HUGGINGFACE_INFERENCE_TOKEN": "hf_secret",
+    "MODEL_PROXY": "http://user:p@proxy:3128",
+}
+
+
+def test_secrets_are_read_from_files(load_settings: LoadSettings, tmp_path: Path) -> None:
+    secrets = SECRETS | {"DATABASE_URL": "postgres://chat:p@db/chat", "REDIS_PASSWORD": "unused"}
+    for name, value in secrets.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    files = {f"{name}_FILE": str(tmp_path / name) for name in secrets}
+    settings = load_settings({"MODEL_URL": "http://model/"} | files)
+    assert {name: settings[name] for name in SECRETS} == SECRETS
+    assert settings["DATABASES"]["default"]["PASSWORD"] == "p"
+
+
+def test_the_password_of_redis_is_read_from_a_file(
+    load_settings: LoadSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("p@ss\n")
+    settings = load_settings(
+        {"REDIS_HOST": "redis", "REDIS_PASSWORD_FILE": str(tmp_path / "password")}
+    )
+    assert settings["REDIS_URL"] == "redis://:p%40ss@redis:6379"
+
+
+def test_a_variable_of_the_process_overrides_a_file_in_the_env_file(
+    load_settings: LoadSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "env").write_text("MODEL_NAME_FILE=/none\n")
+    settings = load_settings({"ENV_FILE": str(tmp_path / "env"), "MODEL_NAME": "own"})
+    assert settings["MODEL_NAME"] == "own"
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"SECRET_KEY_FILE": "/none"}, '"SECRET_KEY_FILE" must name a readable file with text'),
+        ({"SECRET_KEY_FILE": os.devnull}, '"SECRET_KEY_FILE" must name a readable file with text'),
+        ({"SECRET_KEY_FILE": "/bin/sh"}, '"SECRET_KEY_FILE" must name a readable file with text'),
+        (
+            {"SECRET_KEY": "a", "SECRET_KEY_FILE": "/none"},
+            '"SECRET_KEY" and "SECRET_KEY_FILE" are both set',
+        ),
+    ],
+)
+def test_an_unusable_file_of_a_secret_is_named(
+    load_settings: LoadSettings, environment: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)):
+        load_settings(environment)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ Each request consumes one behaviour; afterwards the default replies `You said: <
 """
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Self
@@ -25,21 +26,26 @@ PATHS = {
 
 
 async def serve(
-    record: Record, host: str, port: int, connected: set[asyncio.Transport] | None = None
+    record: Record,
+    host: str,
+    port: int,
+    connected: set[asyncio.Transport] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> asyncio.Server:
     """Start to listen, on a free port if `port` is 0; `connected` holds the open connections."""
     transports = set() if connected is None else connected
     loop = asyncio.get_running_loop()
     return await loop.create_server(
-        lambda: Connection(record, transports), host, port, backlog=1024
+        lambda: Connection(record, transports), host, port, backlog=1024, ssl=tls
     )
 
 
 class ModelStub:
     """The stub in a thread of this process, for the duration of a `with` block."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self._port = port
+        self._tls = tls
         self._record = Record()
         self._connected: set[asyncio.Transport] = set()
         self._loop = asyncio.new_event_loop()
@@ -48,7 +54,7 @@ class ModelStub:
     def __enter__(self) -> Self:
         self._thread.start()
         start = asyncio.run_coroutine_threadsafe(
-            serve(self._record, "127.0.0.1", self._port, self._connected), self._loop
+            serve(self._record, "127.0.0.1", self._port, self._connected, self._tls), self._loop
         )
         self._server = start.result(timeout=5)
         self._port = self._server.sockets[0].getsockname()[1]
@@ -63,7 +69,7 @@ class ModelStub:
     @property
     def url(self) -> str:
         """The base URL, without a path."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     @property
     def requests(self) -> list[RecordedRequest]:

@@ -30,6 +30,10 @@ NOT_PASSED_ON = {
     # Only workers have it.
     "WORKER_METRICS_ADDRESS",
 }
+SECRET_FILES = {
+    *("SECRET_KEY_FILE", "REDIS_URL_FILE", "CELERY_BROKER_URL_FILE", "CHANNEL_REDIS_URL_FILE"),
+    *("DATABASE_URL_FILE", "HUGGINGFACE_INFERENCE_TOKEN_FILE", "MODEL_PROXY_FILE"),
+}
 # Variables of nginx, PostgreSQL and compose itself.
 OTHER_VARIABLES = {
     *("CHAT_TRUSTED_PROXIES", "CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"),
@@ -108,7 +112,7 @@ def test_settings_without_a_value_of_compose_keep_their_defaults() -> None:
     values = SERVICES["web"]["environment"]
     assert {
         name for name, value in values.items() if value is None
-    } == VARIABLES - NOT_PASSED_ON - {
+    } == SECRET_FILES | VARIABLES - NOT_PASSED_ON - {
         "APP_ENV",
         "SECRET_KEY",
         "ALLOWED_HOSTS",
@@ -120,10 +124,15 @@ def test_settings_without_a_value_of_compose_keep_their_defaults() -> None:
     }
 
 
+def test_the_parts_of_the_redis_url_reach_the_containers() -> None:
+    used = set(re.findall(r"\$\{(REDIS_\w+)", SERVICES["web"]["environment"]["REDIS_URL"]))
+    assert used == {"REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_USER", "REDIS_PASSWORD"}
+
+
 @pytest.mark.parametrize("name", APP_SERVICES)
 def test_containers_set_only_known_variables(name: str) -> None:
     environment = SERVICES[name]["environment"].keys()
-    assert environment - VARIABLES <= {"FORWARDED_ALLOW_IPS"}
+    assert environment - VARIABLES == {"FORWARDED_ALLOW_IPS"} | SECRET_FILES
     assert {"SECRET_KEY", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS", "REDIS_URL"} <= environment
 
 

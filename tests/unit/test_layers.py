@@ -195,7 +195,7 @@ def test_only_the_settings_read_the_environment() -> None:
     readers = {module for module in modules_with(reads) if not names_the_settings(module)}
     # These pass the whole environment on to the programs that they run.
     passed_on = {"chat.management.commands.runall", "chat.management.commands.backup"}
-    assert readers - passed_on <= {"chatproject.settings"}
+    assert readers - passed_on <= {"chatproject.settings", "chatproject.environment"}
 
 
 def test_only_the_store_names_keys() -> None:

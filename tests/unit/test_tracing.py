@@ -3,21 +3,21 @@
 from collections.abc import Callable
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ParentBased
 
 from chat.observability import tracing
-from chat.observability.tracing_sdk import RequestSampler
+from chat.observability.tracing_sdk import build_provider
 
 Finished = Callable[[str], ReadableSpan]
 
 
 @pytest.fixture
 def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
     exporter = InMemorySpanExporter()
-    provider = TracerProvider(sampler=ParentBased(RequestSampler()))
+    provider = build_provider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
     return exporter
@@ -93,3 +93,63 @@ def test_work_without_a_request_is_not_traced(exporter: InMemorySpanExporter) ->
     with tracing.reply("message", None):
         pass
     assert exporter.get_finished_spans() == ()
+
+
+def samples(sampler: str, traceparent: str | None, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return which of a hundred frames, each the parent of a reply, are exported with it."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+    exporter = InMemorySpanExporter()
+    provider = build_provider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
+    sampled = []
+    for _ in range(100):
+        if traceparent:
+            with tracing.reply("message", traceparent):
+                pass
+        else:
+            with tracing.frame("message.send", "session"):
+                origin = tracing.current()
+            with tracing.reply("message", origin):
+                pass
+        sampled.append(bool(exporter.get_finished_spans()))
+        exporter.clear()
+    return sampled
+
+
+@pytest.mark.parametrize(
+    ("sampler", "expected"),
+    [
+        ("always_on", {True}),
+        ("parentbased_always_on", {True}),
+        ("always_off", {False}),
+        ("traceidratio", {True, False}),
+        ("parentbased_traceidratio", {True, False}),
+    ],
+)
+def test_the_configured_sampler_decides_about_frames(
+    monkeypatch: pytest.MonkeyPatch, sampler: str, expected: set[bool]
+) -> None:
+    assert set(samples(sampler, None, monkeypatch)) == expected
+
+
+@pytest.mark.parametrize(
+    ("sampler", "flag", "expected"),
+    [
+        ("parentbased_always_off", "01", {True}),
+        ("parentbased_traceidratio", "01", {True}),
+        ("always_off", "01", {False}),
+        ("always_on", "00", {False}),
+    ],
+)
+def test_the_sampler_decides_whether_to_follow_the_parent_of_another_process(
+    monkeypatch: pytest.MonkeyPatch, sampler: str, flag: str, expected: set[bool]
+) -> None:
+    traceparent = f"00-{'a1' * 16}-{'b2' * 8}-{flag}"
+    assert set(samples(sampler, traceparent, monkeypatch)) == expected
+
+
+def test_the_service_name_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "chat-of-ada")
+    assert build_provider().resource.attributes["service.name"] == "chat-of-ada"

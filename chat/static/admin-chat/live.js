@@ -35,6 +35,7 @@ function apply(root, changes) {
       part.dataset.version = change.version;
     }
   }
+  document.dispatchEvent(new Event("chat:updated"));
   if (atEnd) page.scrollTop = page.scrollHeight;
 }
 

@@ -3,6 +3,11 @@
 import DOMPurify from "../vendor/dompurify/purify.js";
 
 const MAX_HIGHLIGHTED_CHARS = 20_000;
+/** While a block streams in, highlighting it takes at most one part in this many of the time. */
+const REST = 10;
+/** The blocks that stream in: when each is highlighted next, ms of `performance.now()`, and the timer for it.
+ * @type {WeakMap<HTMLElement, {notBefore: number, timer: number}>} */
+const streaming = new WeakMap();
 const LANGUAGES = {
   bash: "bash", sh: "bash", shell: "bash", zsh: "bash", console: "bash", c: "c", h: "c", cpp: "cpp", "c++": "cpp",
   css: "css", diff: "diff", patch: "diff", go: "go", golang: "go", java: "java", javascript: "javascript",
@@ -53,24 +58,56 @@ export function appendCode(figure, text, lang = "") {
 export function highlightCode(node) {
   if (!(node instanceof HTMLElement)) return;
   const figures = node.matches("figure.code") ? [node] : node.querySelectorAll("figure.code");
-  for (const figure of figures) void highlight(/** @type {HTMLElement} */ (figure));
+  for (const figure of /** @type {Iterable<HTMLElement>} */ (figures)) {
+    clearTimeout(streaming.get(figure)?.timer);
+    streaming.delete(figure);
+    void highlight(figure);
+  }
 }
 
-/** @type {(figure: HTMLElement) => Promise<void>} */
+/** Highlight the complete lines of a code block that streams in. @type {(node: ChildNode) => void} */
+export function highlightLines(node) {
+  if (!(node instanceof HTMLElement)) return;
+  const state = streaming.get(node) ?? { notBefore: 0, timer: 0 };
+  streaming.set(node, state);
+  state.timer ||= setTimeout(async () => {
+    state.timer = 0;
+    const durationMs = await highlight(node);
+    state.notBefore = performance.now() + REST * durationMs;
+  }, Math.max(0, state.notBefore - performance.now()));
+}
+
+/** Return how long it took in ms, without loading. @type {(figure: HTMLElement) => Promise<number>} */
 async function highlight(figure) {
   const language = figure.dataset.language?.toLowerCase() ?? "";
   // Not "constructor" and other names that every object has.
   const name = Object.hasOwn(LANGUAGES, language) && LANGUAGES[/** @type {keyof typeof LANGUAGES} */ (language)];
   const code = figure.querySelector("code");
+  const highlighter = name && code && await loadHighlighter(name);
   const text = code?.textContent ?? "";
-  if (!name || !code || text.length > MAX_HIGHLIGHTED_CHARS) return;
-  const highlighter = await loadHighlighter(name);
-  if (!highlighter) return;
-  const { value } = highlighter.highlight(text, { language: name, ignoreIllegals: true });
+  if (!highlighter || text.length > MAX_HIGHLIGHTED_CHARS) return 0;
+  const start = performance.now();
+  const complete = streaming.has(figure) ? text.slice(0, text.lastIndexOf("\n") + 1) : text;
+  const { value } = highlighter.highlight(complete, { language: name, ignoreIllegals: true });
   const spans = DOMPurify.sanitize(value, {
     ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true,
   });
-  code.replaceChildren(spans);
+  spans.append(text.slice(complete.length));
+  replaceChanged(code, spans);
+  return performance.now() - start;
+}
+
+/** Replace the child nodes from the first different one on, so that selected text above it stays selected.
+ * @type {(element: Element, fragment: DocumentFragment) => void} */
+function replaceChanged(element, fragment) {
+  const old = [...element.childNodes];
+  let same = 0;
+  while (fragment.firstChild && old[same]?.isEqualNode(fragment.firstChild)) {
+    fragment.firstChild.remove();
+    same += 1;
+  }
+  for (const node of old.slice(same)) node.remove();
+  element.append(fragment);
 }
 
 /** @type {(name: string) => Promise<any>} */

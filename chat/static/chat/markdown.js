@@ -1,14 +1,16 @@
 // Markdown to DOM, block by block: while a reply streams in, only its changed end is rendered again.
 
-import { Marked, Parser, Tokenizer } from "../vendor/marked/marked.js";
+import { Marked, Parser, Renderer, Tokenizer } from "../vendor/marked/marked.js";
 import DOMPurify from "../vendor/dompurify/purify.js";
-import { codeBlock, appendCode, highlightCode } from "./code_block.js";
+import { codeBlock, appendCode, highlightCode, highlightLines } from "./code_block.js";
+import { MATH_TOKENS, typesetMath } from "./math.js";
 
 /** Each turn has a heading of level 2. Headings in replies start at 3 and skip no level (WCAG heading order). */
 const TURN_HEADING = 2;
 /** Levels of tokens, of which a list has two. The renderer and the browser recurse into each. */
 const MAX_DEPTH = 100;
 let previousLevel = TURN_HEADING;
+let isInLink = false;
 const ALLOWED = {
   ALLOWED_TAGS: [
     "p", "br", "strong", "em", "del", "a", "code", "pre", "ul", "ol", "li", "blockquote", "hr", "input",
@@ -16,6 +18,7 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ["href", "title", "target", "rel", "class", "start", "align", "type", "checked", "disabled"],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  ADD_URI_SAFE_ATTR: ["start", "align", "type", "checked", "disabled"], // others must match the expression above
   RETURN_DOM_FRAGMENT: /** @type {const} */ (true),
 };
 
@@ -24,7 +27,10 @@ const escaped = (/** @type {string} */ text) => text.replace(/[&<>"]/g, (sign) =
 const marked = new Marked({
   gfm: true,
   breaks: true,
+  extensions: MATH_TOKENS,
   tokenizer: {
+    /** Blocks of HTML are paragraphs whose tags are text, so the Markdown in and after them is rendered. */
+    html: () => undefined,
     /** Marked leaves what follows <script> or <pre> unescaped, because it is raw in HTML. Here the tags are text. */
     tag(src) {
       const token = Tokenizer.prototype.tag.call(this, src);
@@ -34,7 +40,14 @@ const marked = new Marked({
   },
   renderer: {
     html: ({ text }) => escaped(text),
-    image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`,
+    image({ href, text, tokens }) {
+      const label = escaped((tokens ? plainText(tokens) : text) || href);
+      return isInLink ? label : `<a href="${escaped(href)}">${label}</a>`;
+    },
+    link(token) {
+      isInLink = true;
+      try { return Renderer.prototype.link.call(this, token); } finally { isInLink = false; }
+    },
     heading({ tokens, depth }) {
       const level = Math.min(depth + TURN_HEADING, previousLevel + 1, 6);
       previousLevel = level;
@@ -43,7 +56,11 @@ const marked = new Marked({
   },
 });
 
+/** The text of inline tokens without its marks. @type {(tokens: Token[]) => string} */
+const plainText = (tokens) => tokens.map((token) => ("tokens" in token && token.tokens ? plainText(token.tokens) : "text" in token ? token.text : token.raw)).join("");
+
 DOMPurify.addHook("afterSanitizeAttributes", (node) => {
+  if (node.nodeName === "INPUT") node.setAttribute("aria-label", node.hasAttribute("checked") ? gettext("Done") : gettext("To do"));
   if (node.nodeName !== "A") return;
   node.setAttribute("target", "_blank");
   node.setAttribute("rel", "noopener noreferrer nofollow");
@@ -96,6 +113,7 @@ export class Blocks {
       ? appendCode(block.nodes[0], token.text, token.lang)
       : token.type === "paragraph" && extendParagraph(block, token.tokens ?? []);
     if (isExtended) block.raw = token.raw;
+    if (isExtended && token.type === "code") highlightLines(block.nodes[0]);
     return isExtended;
   }
 
@@ -106,6 +124,7 @@ export class Blocks {
     const nodes = token.type === "code" ? [codeBlock(token.text, token.lang)] : renderToken(token);
     this.host.append(...nodes);
     if (!open) nodes.forEach(highlightCode);
+    else if (token.type === "code") highlightLines(nodes[0]);
     this.#blocks.push({ raw: token.raw, nodes, open, inline: [] });
   }
 }
@@ -121,6 +140,7 @@ function extendParagraph({ nodes, inline }, tokens) {
   for (const { nodes: old } of inline.splice(same)) old.forEach((node) => node.remove());
   for (const token of tokens.slice(same)) {
     const fragment = DOMPurify.sanitize(Parser.parseInline([token], marked.defaults), ALLOWED);
+    typesetMath(fragment);
     inline.push({ raw: token.raw, nodes: [...fragment.childNodes] });
     paragraph.append(fragment);
   }
@@ -137,9 +157,20 @@ function renderToken(token) {
   const fragment = DOMPurify.sanitize(marked.parser([token]), ALLOWED);
   for (const pre of fragment.querySelectorAll("pre")) pre.replaceWith(codeBlock(...codeOf(pre)));
   for (const table of fragment.querySelectorAll("table")) makeScrollable(table);
+  typesetMath(fragment);
   const nodes = [...fragment.childNodes];
   for (const node of nodes) if (node instanceof HTMLElement) node.dir = "auto";
   return nodes;
+}
+
+/** A text with its fenced code as blocks and the rest as it was typed. @type {(text: string) => (Node | string)[]} */
+export function withCodeBlocks(text) {
+  return marked.lexer(text).map((token) => {
+    if (token.type !== "code" || token.codeBlockStyle === "indented") return token.raw;
+    const figure = codeBlock(token.text, token.lang);
+    highlightCode(figure);
+    return figure;
+  });
 }
 
 /** @type {(pre: HTMLPreElement) => [string, string]} */

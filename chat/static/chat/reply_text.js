@@ -1,4 +1,4 @@
-// <reply-text>: the text of a bot's message. It renders Markdown once the renderer is loaded, plain text until then.
+// The texts of messages. <reply-text> renders Markdown once the renderer is loaded, plain text until then.
 
 /** @type {Promise<typeof import("./markdown.js") | null> | undefined} */
 let loading;
@@ -60,7 +60,26 @@ class ReplyText extends HTMLElement {
   }
 }
 
+/** <human-text>: a visitor's message as it was typed, with its fenced code as blocks. */
+class HumanText extends HTMLElement {
+  #text = "";
+
+  set text(/** @type {string} */ text) {
+    if (text === this.#text) return;
+    this.#text = text;
+    this.textContent = text;
+    if (CODE_FENCE.test(text)) void this.#showCode();
+  }
+
+  async #showCode() {
+    markdown ??= await loadMarkdown();
+    if (markdown) this.replaceChildren(...markdown.withCodeBlocks(this.#text));
+  }
+}
+
+const CODE_FENCE = /^ {0,3}(?:```|~~~)/m;
 /** @type {typeof import("./markdown.js") | null} */
 let markdown = null;
 
 customElements.define("reply-text", ReplyText);
+customElements.define("human-text", HumanText);

@@ -25,9 +25,9 @@ import "./reply_text.js";
  */
 export function transcriptTemplate(turns, first, actions) {
   return repeat(turns.slice(first), (turn) => turn.id, (turn, index) => {
-    const isBoundary = turn.outOfContext === 2 && turns[first + index + 1]?.outOfContext === 0;
+    const isBoundary = turn.outOfContext < 2 && turns[first + index - 1]?.outOfContext === 2;
     return guard(
-      [turn.phase, turn.reply, turn.partial, turn.error, turn.isLast, turn.outOfContext, isBoundary, turn.msg],
+      [turn.phase, turn.reply, turn.partial, turn.error, turn.isLast, isBoundary, turn.msg],
       () => turnTemplate(turn, isBoundary, actions),
     );
   });
@@ -36,16 +36,15 @@ export function transcriptTemplate(turns, first, actions) {
 /** @type {(turn: Turn, isBoundary: boolean, actions: TurnActions) => unknown} */
 function turnTemplate(turn, isBoundary, actions) {
   return html`
+    ${isBoundary ? boundaryTemplate() : nothing}
     <article class="turn" data-phase=${turn.phase}>
-      <div class="human ${turn.outOfContext ? "out-of-context" : ""}">
+      <div class="human">
         <h2 class="visually-hidden">${gettext("You")}</h2>
-        <div class="human-text" dir="auto">${turn.msg}</div>
+        <human-text class="human-text" dir="auto" .text=${turn.msg}></human-text>
         <div class="turn-footer">${humanButtonsTemplate(turn, actions)}${statusTemplate(turn)}</div>
       </div>
-      ${turn.outOfContext === 1 ? boundaryTemplate() : nothing}
       ${turn.reply || (turn.partial && turn.phase !== "queued") ? replyTemplate(turn, actions) : nothing}
-    </article>
-    ${isBoundary ? boundaryTemplate() : nothing}`;
+    </article>`;
 }
 
 const boundaryTemplate = () => html`<p class="boundary"><span>${gettext("The model no longer remembers the messages above")}</span></p>`;
@@ -102,7 +101,7 @@ function replyTemplate(turn, actions) {
   const { reply, partial } = turn;
   const text = partial?.id ? partial.text : (reply?.msg ?? "");
   const isFinal = !partial?.id;
-  return html`<div class="bot ${turn.outOfContext === 2 ? "out-of-context" : ""}" aria-busy=${isFinal ? "false" : "true"}>
+  return html`<div class="bot" aria-busy=${isFinal ? "false" : "true"}>
     <h2 class="visually-hidden">${gettext("Reply")}</h2>
     <reply-text .content=${{ text, isFinal }}></reply-text>
     ${partial && !text ? html`<span class="typing" aria-hidden="true"><i></i><i></i><i></i></span>` : nothing}

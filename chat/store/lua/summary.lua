@@ -5,8 +5,8 @@ if not session_exists() then
 end
 return {
   'ok',
-  'head', redis.call('JSON.GET', document, '$.name', '$.session_start', '$.messages[-1].timestamp',
-    '$.messages[-1].error.code', '$.messages[*].error.code'),
+  'head', redis.call('JSON.GET', document, '$.name', '$.session_start', '$.messages[0].msg',
+    '$.messages[-1].timestamp', '$.messages[-1].error.code', '$.messages[*].error.code'),
   'messages', message_count(),
   'pending', redis.call('LLEN', mailbox),
   'held', redis.call('EXISTS', lease) == 1,

@@ -44,6 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             "LOG_FORMAT": "json",
             "OTEL_EXPORTER_OTLP_ENDPOINT": traces.url,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
+            "OTEL_SERVICE_NAME": "chat-under-test",
             "WORKER_METRICS_ADDRESS": f"127.0.0.1:{port}",
         }
         with Stack(tmp_path_factory.mktemp("service"), environment) as stack:

@@ -15,8 +15,8 @@ from tests.model_stub import Behaviour, ModelStub
 from tests.processes import Stack, wait_for
 
 
-def readiness(stack: Stack) -> tuple[int, dict[str, str]]:
-    response = requests.get(f"{stack.url}/readyz", timeout=15)
+def readiness(stack: Stack, user: str | None = None) -> tuple[int, dict[str, str]]:
+    response = requests.get(f"{stack.url}/readyz", params={"for": user}, timeout=15)
     return response.status_code, response.json()["checks"]
 
 
@@ -81,6 +81,7 @@ def test_each_unhealthy_part_is_reported(new_stack: NewStack, model_stub: ModelS
     stack.running("worker")[0].kill()
     assert "no heartbeat" in wait_for_failure("worker")
     assert readiness(stack)[0] == 503
+    assert readiness(stack, "web") == (200, {"redis": "ok"}), "the page needs no worker"
     code, output = check_worker(stack)
     assert (code, "No worker is running on this host" in output) == (1, True)
 
@@ -95,12 +96,15 @@ def test_each_unhealthy_part_is_reported(new_stack: NewStack, model_stub: ModelS
     with redis.Redis.from_url(stack.redis_url) as client:
         client.config_set("maxmemory", "1mb")
         assert "refuses writes" in wait_for_failure("redis")
+        assert readiness(stack)[0] == 503
+        assert readiness(stack, "web")[0] == 200, "histories can be shown"
         client.config_set("maxmemory", "0")
         wait_for(lambda: readiness(stack)[1]["redis"] == "ok", "Redis to recover")
         assert readiness(stack)[1]["layer"] == "ok"
 
     stack.running("redis")[0].send(signal.SIGSTOP)
     assert set(readiness(stack)[1].values()) == {"unreachable"}
+    assert readiness(stack, "web") == (503, {"redis": "unreachable"})
     assert "chat_redis_up 0.0" in requests.get(f"{stack.url}/metrics", timeout=15).text
     code, output = check_worker(stack)
     assert (code, "Redis does not respond" in output) == (1, True)

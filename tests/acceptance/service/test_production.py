@@ -203,7 +203,9 @@ def test_the_proxys_log_contains_no_token(deployment: Deployment) -> None:
         assert token not in process.output()
 
 
-@pytest.mark.parametrize("variable", ["SECRET_KEY", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS"])
+@pytest.mark.parametrize(
+    "variable", ["SECRET_KEY", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS", "REDIS_URL"]
+)
 def test_production_does_not_start_without_a_required_setting(
     new_stack: NewStack, variable: str
 ) -> None:

@@ -55,6 +55,7 @@ def test_one_trace_contains_the_frame_and_the_reply(site: Site) -> None:
         return b"".join(site.traces.bodies)
 
     wait_for(lambda: b"/refresh_token" in exported(), "the span of the HTTP request")
+    assert b"chat-under-test" in exported(), "the service's name"
     for secret in (text, name, token):
         assert secret.encode() not in exported()
     assert not [span.name for span in site.traces.spans if "sweep" in span.name]

@@ -145,6 +145,47 @@ def test_each_filter_choice_shows_its_count(store: Store, operator: Client) -> N
     assert choices >= set(expected.split(","))
 
 
+def test_empty_sessions_are_hidden_unless_asked_for(store: Store, operator: Client) -> None:
+    empty, used = create_session(store), create_session(store)
+    send_message(store, used)
+
+    def is_listed(session: str, **query: str) -> bool:
+        return session in list_ids(operator, all="", **query)
+
+    assert is_listed(used)
+    assert not is_listed(empty)
+    assert is_listed(empty, messages="none")
+    assert not is_listed(used, messages="none")
+    assert is_listed(empty, messages="any")
+    assert is_listed(empty, q=empty[:12])
+
+
+def test_the_first_message_needs_the_permission_to_read_transcripts(
+    store: Store, operator: Client, login: Login
+) -> None:
+    name, text = unique_word(), unique_word()
+    session = create_session(store, name)
+    send_message(store, session, f"{text} <b>?")
+    send_message(store, session, "the second one")
+
+    assert f'<td class="field-first_message">{text} &lt;b&gt;?</td>' in get_html(operator, q=name)
+    assert text not in get_html(login("view_session"), q=name)
+
+
+def test_times_are_in_the_zone_of_the_browser(store: Store, operator: Client) -> None:
+    name = unique_word()
+    add_reply(store, create_session(store, name))
+    assert "Times in UTC" in get_html(operator, q=name)
+
+    operator.cookies["timezone"] = "Asia/Tokyo"
+    page = get_html(operator, q=name)
+    assert "Times in Asia/Tokyo" in page
+    assert re.search(r'<time datetime="[^"]*\+09:00"', page)
+
+    operator.cookies["timezone"] = "../../etc/passwd"
+    assert "Times in UTC" in get_html(operator, q=name)
+
+
 def test_a_row_shows_failures_sockets_and_time_left(store: Store, operator: Client) -> None:
     name = unique_word()
     session = create_session(store, f"{name} <script>alert(1)</script>")
@@ -172,7 +213,7 @@ def test_searching_for_a_token_redirects_to_its_session_with_a_warning(
 def test_unknown_parameters_redirect_to_the_error_list(operator: Client) -> None:
     assert operator.get(LIST, {"name__contains": "x"})["Location"] == f"{LIST}?e=1"
     assert operator.get(LIST, {"state": "sleepy"}).status_code == 200
-    assert operator.get(LIST, {"p": "99999"})["Location"] == f"{LIST}?e=1"
+    assert operator.get(LIST, {"messages": "any", "p": "99999"})["Location"] == f"{LIST}?e=1"
 
 
 def test_the_number_of_pages_is_bounded(

@@ -1,6 +1,7 @@
 """A session's page: transcript, timelines, queue and sockets, escaped and with live updates."""
 
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -128,12 +129,33 @@ def test_live_updates_contain_only_what_changed(store: Store, operator: Client) 
     session = create_session(store)
     add_text = start_reply(store, session, "One")
     before = get_changes(operator, session)
-    assert before.keys() == {"facts", "transcript", "pending"}
+    assert before.keys() == {"facts", "actions", "transcript", "pending"}
     versions = {name: part["version"] for name, part in before.items()}
     add_text(3, " two")
     after = get_changes(operator, session, **versions)
     assert after.keys() == {"pending"}
     assert "One two" in after["pending"]["html"]
+
+
+def test_actions_are_offered_if_they_are_possible(store: Store, operator: Client) -> None:
+    def buttons(session: str) -> dict[str, tuple[bool, bool]]:
+        html = get_changes(operator, session)["actions"]["html"]
+        found = re.findall(r'value="(\w+)" class="([^"]*)"[^>]*?( disabled)?>', html)
+        return {name: ("default" in classes, not disabled) for name, classes, disabled in found}
+
+    session = create_session(store)
+    assert buttons(session)["extend"] == (True, True)
+    assert buttons(session)["stop"] == buttons(session)["requeue"] == (False, False)
+    assert buttons(session)["export_json"] == (False, False)
+
+    start_reply(store, session, "One")
+    assert buttons(session)["stop"] == (True, True)
+    assert buttons(session)["requeue"] == (False, False)
+
+    failed = create_session(store)
+    add_reply(store, failed, failure=ErrorCode.MODEL_TIMEOUT)
+    assert buttons(failed)["requeue"] == (True, True)
+    assert buttons(failed)["delete"] == (False, True)
 
 
 def test_a_deleted_session_redirects_to_the_list(store: Store, operator: Client) -> None:
