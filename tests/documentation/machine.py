@@ -161,7 +161,9 @@ def prepare(root: Path) -> None:
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     (root / "etc/hostname").write_text("machine\n")
     (root / "etc/hosts").write_text("127.0.0.1 localhost machine\n")
-    (root / "etc/environment").write_text(f"NODE_EXTRA_CA_CERTS={CERTIFICATES}\n")
+    variables = ("NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE")
+    lines = [f"{variable}={CERTIFICATES}\n" for variable in variables]
+    (root / "etc/environment").write_text("".join(lines))
     # What the operator configures is started by the operator.
     for service in ("nginx", "prometheus", "dnsmasq", "redis-server"):
         link = root / "etc/systemd/system/multi-user.target.wants" / f"{service}.service"
