@@ -13,6 +13,7 @@ STAND_INS = {
     "nginxinc/nginx-unprivileged": "nginx",
     "redis": "redis",
     "postgres": "postgres",
+    "prom/prometheus": "prometheus",
 }
 
 
@@ -25,11 +26,9 @@ def build_stand_ins(machine: Machine) -> None:
     shutil.copy(machine.root / CERTIFICATES.relative_to("/"), context)
     shutil.copy(root_archive(("ca-certificates",)), machine.root / "opt/debian.tar")
     machine.run("docker import /opt/debian.tar debian", timeout_s=600)
-    for target in STAND_INS.values():
-        machine.run(
-            f"docker build --network host --target {target} -t stand-in/{target} /opt/images",
-            timeout_s=600,
-        )
+    for name, target in STAND_INS.items():
+        tags = f"-t {name} -t stand-in/{target}"
+        machine.run(f"docker build --network host --target {target} {tags} /opt/images")
 
 
 def use_stand_ins(text: str) -> str:
