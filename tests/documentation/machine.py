@@ -163,6 +163,8 @@ def prepare(root: Path) -> None:
     (root / "etc/hosts").write_text("127.0.0.1 localhost machine\n")
     variables = ("NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE")
     lines = [f"{variable}={CERTIFICATES}\n" for variable in variables]
+    # Without lines that overwrite each other, which fill the transcript.
+    lines += ["COMPOSE_ANSI=never\n", "BUILDKIT_PROGRESS=plain\n"]
     (root / "etc/environment").write_text("".join(lines))
     # What the operator configures is started by the operator.
     for service in ("nginx", "prometheus", "dnsmasq", "redis-server"):

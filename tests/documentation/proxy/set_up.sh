@@ -4,9 +4,10 @@
 set -eu
 cd /opt/proxy
 [ ! -f site.crt ] || exit 0
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=Test authority" -keyout ca.key -out ca.crt 2>/dev/null
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=Test authority" \
+    -addext keyUsage=critical,keyCertSign -keyout ca.key -out ca.crt 2>/dev/null
 openssl req -newkey rsa:2048 -nodes -subj "/CN=chat.example" -keyout site.key -out site.csr 2>/dev/null
-echo "subjectAltName=DNS:chat.example" >names
+printf "subjectAltName=DNS:chat.example\nauthorityKeyIdentifier=keyid\n" >names
 openssl x509 -req -in site.csr -CA ca.crt -CAkey ca.key -days 2 -extfile names -out site.crt 2>/dev/null
 cp ca.crt /usr/local/share/ca-certificates/
 cat ca.crt >>/etc/ssl/certs/ca-certificates.crt
