@@ -10,7 +10,7 @@ RUN groupadd --system --gid 10001 chat \
 COPY --from=packages /venv /venv
 WORKDIR /app
 # The files in a checkout may be readable by their owner only.
-COPY --chmod=755 manage.py ./
+COPY --chmod=755 manage.py pyproject.toml ./
 COPY --chmod=755 chatproject ./chatproject
 COPY --chmod=755 inference ./inference
 COPY --chmod=755 chat ./chat

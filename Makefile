@@ -45,6 +45,7 @@ check: install-dev
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 	@$(RUN) -m bandit -q -c pyproject.toml -r chat chatproject inference manage.py
+	@.venv/bin/zizmor --quiet --offline --no-progress --min-severity medium .github
 	@scripts/types.sh
 	@$(RUN) -m pytest -q tests/unit/test_layers.py
 

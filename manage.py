@@ -7,9 +7,16 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatproject.settings")
+    from django import get_version
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    from chatproject import VERSION
+
+    if sys.argv[1:] in (["version"], ["--version"]):
+        # Django's own command prints only the second of these.
+        sys.stdout.write(f"chat {VERSION} (Django {get_version()})\n")
+        return
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

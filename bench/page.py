@@ -1,17 +1,16 @@
 """The chat page's transfer size and its longest frames.
 
-The size is that of every file of the first visit, compressed with gzip. Times are measured by the
-browser: wall-clock time from the frame with the history until the transcript is painted; frames
-above 50 ms by the Long Animation Frames API, which other processes on the machine slow down; and
-the CPU time of each task of the page's thread, which they do not.
+The size is that of every file of the first visit as it is transferred, without headers. Times are
+measured by the browser: wall-clock time from the frame with the history until the transcript is
+painted; frames above 50 ms by the Long Animation Frames API, which other processes on the machine
+slow down; and the CPU time of each task of the page's thread, which they do not.
 """
 
-import gzip
 import json
 from collections import defaultdict
 from collections.abc import Iterator
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from bench._load import site
 from tests.browser.conftest import launch
@@ -89,14 +88,14 @@ def run() -> Iterator[str]:
 def _size(browser: Browser, url: str) -> Iterator[str]:
     """Measure what is transferred until the first message can be typed."""
     page = browser.new_page()
-    bodies: dict[str, bytes] = {}
-    page.on("response", lambda response: bodies.update({response.url: response.body()}))
+    finished: list[Request] = []
+    page.on("requestfinished", lambda request: finished.append(request))
     page.goto(url)
     page.wait_for_load_state("networkidle")
-    page.close()
     sizes = {
-        address.removeprefix(url): len(gzip.compress(body, 9)) for address, body in bodies.items()
+        request.url.removeprefix(url): request.sizes()["responseBodySize"] for request in finished
     }
+    page.close()
     for address, size in sorted(sizes.items(), key=lambda item: -item[1]):
         yield f"  {size / 1000:6.1f} KB  {address}"
     yield f"first visit: {sum(sizes.values()) / 1000:.1f} KB compressed in {len(sizes)} files"

@@ -11,10 +11,11 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        """Start logging, metrics and traces, and connect to Celery's worker signals."""
-        from chat.observability import metric_files, tracing
+        """Raise the limit of open files, start logging, metrics and traces, connect to Celery."""
+        from chat.observability import metric_files, open_files, tracing
         from chat.worker import lifecycle
 
+        open_files.raise_limit()
         logging.captureWarnings(settings.LOG_FORMAT == "json")
         metric_files.prepare(settings.METRICS_DIR)
         lifecycle.connect_signals()

@@ -14,7 +14,14 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from chat.addresses import network_of
-from chat.container import async_store, client_limits, limits, read_limits, task_publisher
+from chat.container import (
+    async_store,
+    client_limits,
+    limits,
+    read_limits,
+    socket_limit,
+    task_publisher,
+)
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
 from chat.events.delivery import group_name, publish
 from chat.events.published_frame import InvalidEvent, PublishedFrame, frames_of
@@ -67,8 +74,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         # Frames of the client, events and timers are handled one at a time.
         self.turn = asyncio.Lock()
         self.background: set[asyncio.Task[None]] = set()
-        self.is_counted = self.is_open = False
+        self.has_place = self.is_counted = self.is_open = False
         try:
+            socket_limit().take()
+            self.has_place = True
             if self.handshake.session is None:
                 raise SessionUnknown
             self.session = self.handshake.session
@@ -96,6 +105,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         """Leave the group and the count of open sockets."""
+        if self.has_place:
+            socket_limit().release()
         if self.is_counted:
             metrics.open_sockets.labels(self.codec.name).dec()
         for task in self.background:
@@ -170,6 +181,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if effects.enqueue:
             # Started now and awaited apart: the broker must not delay what the client is sent.
             self._start(self._report(task_publisher().enqueue_answer(self.session), ref))
+        if effects.answer:
+            await self._send_frames([effects.answer])
         if effects.load_after is not None:
             await self._send_frames(await self.sync.load(effects.load_after))
         try:
@@ -206,7 +219,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             except SessionUnknown:
                 await self._end()
             except ChatError as error:
-                logger.warning("A socket could not be synchronized: %s", error.code)
+                logger.debug("A socket could not be synchronized: %s", error.code)
                 self.sync.resync_soon()
 
     async def _run_timers(self) -> None:
@@ -280,7 +293,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _send_error(self, error: ChatError, ref: str | None = None) -> None:
         metrics.errors_sent.labels(error.code).inc()
-        await self._send_frames([Error(code=error.code, detail=error.detail, ref=ref)])
+        frame = Error(code=error.code, detail=error.detail, ref=ref, limit=error.limit)
+        await self._send_frames([frame])
 
     def _is_ours(self, event: dict[str, Any]) -> bool:
         if event.get("session") == self.handshake.session:

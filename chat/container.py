@@ -9,16 +9,19 @@ from django.conf import settings
 
 from chat.events.delivery import Delivery
 from chat.events.task_publisher import TaskPublisher, enqueue_answer
+from chat.observability import open_files
 from chat.protocol import SessionLimits
 from chat.store.client import AsyncStore, Store
 from chat.store.sessions import Limits
 from chat.websocket.rate_limit import ReadLimits
+from chat.websocket.socket_limit import SocketLimit
 from chat.worker.responder import Responder, ResponderSettings
 from chat.worker.slots import Slots
 from inference.model_client import Api, ModelSettings, build_client
 
 WEB_CONNECTIONS = 100
 SPARE_CONNECTIONS = 10
+PING_INTERVAL_S = 1.25
 
 
 @cache
@@ -68,6 +71,12 @@ def read_limits() -> ReadLimits:
 
 
 @cache
+def socket_limit() -> SocketLimit:
+    """Return this process' limit of open sockets."""
+    return SocketLimit(open_files.socket_limit())
+
+
+@cache
 def client_limits() -> SessionLimits:
     """Return the limits that are sent to clients."""
     return SessionLimits(
@@ -76,6 +85,7 @@ def client_limits() -> SessionLimits:
         messages_per_minute=settings.MESSAGES_PER_MINUTE,
         history_messages=settings.HISTORY_MESSAGES,
         session_ttl_s=settings.SESSION_TTL_S,
+        ping_interval_s=PING_INTERVAL_S,
     )
 
 

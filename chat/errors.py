@@ -15,6 +15,10 @@ ChatError
 """
 
 from enum import StrEnum
+from typing import Literal
+
+# Which limit was reached, where the code alone does not say it.
+LimitName = Literal["sockets"]
 
 
 class ErrorCode(StrEnum):
@@ -37,6 +41,7 @@ class ErrorCode(StrEnum):
     MODEL_UNAUTHORIZED = "model.unauthorized"
     MODEL_REJECTED = "model.rejected"
     MODEL_BAD_REPLY = "model.bad_reply"
+    MODEL_NO_ANSWER = "model.no_answer"
     REPLY_DEADLINE = "reply.deadline"
     REPLY_INTERNAL = "reply.internal"
 
@@ -72,6 +77,8 @@ MEANINGS = {
     ErrorCode.MODEL_REJECTED: "The model server rejects the request. The operator must"
     " check the settings.",
     ErrorCode.MODEL_BAD_REPLY: "The response of the model server could not be read.",
+    ErrorCode.MODEL_NO_ANSWER: "The model reasoned up to its length limit, or stopped after it,"
+    " without a reply.",
     ErrorCode.REPLY_DEADLINE: "The reply was not ready before its deadline.",
     ErrorCode.REPLY_INTERNAL: "The server failed three times to produce the reply, because of an"
     " error of its own: requires operator action.",
@@ -84,6 +91,7 @@ class ChatError(Exception):
     code: ErrorCode
     detail: str
     permanent = True
+    limit: LimitName | None = None
 
     def __init__(self, detail: str | None = None) -> None:
         if detail:
@@ -131,6 +139,7 @@ class TooManySockets(ChatError):
     code = ErrorCode.RATE_LIMITED
     detail = "Too many tabs are open. Close one, and this one will reconnect."
     permanent = False
+    limit = "sockets"
 
 
 class MessageInvalid(ChatError):

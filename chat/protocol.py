@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from chat.errors import ErrorCode, MessageEmpty, MessageInvalid, MessageTooLong
+from chat.errors import ErrorCode, LimitName, MessageEmpty, MessageInvalid, MessageTooLong
 from chat.schemas import ClientUuid, FrozenModel, Message, PartialReply, Replaced, Timestamp
 
 SUBPROTOCOL = "chat.v1"
@@ -81,8 +81,23 @@ class SessionExtend(Frame):
     type: Literal["session.extend"] = "session.extend"
 
 
+class SessionPing(Frame):
+    """Ask whether the server still responds, for clients that cannot send WebSocket pings.
+
+    The server responds with `session.pong`, without looking at the session.
+    """
+
+    type: Literal["session.ping"] = "session.ping"
+
+
 ClientFrame = Annotated[
-    MessageSend | ReplyStop | ReplyRegenerate | SessionSync | SessionHistory | SessionExtend,
+    MessageSend
+    | ReplyStop
+    | ReplyRegenerate
+    | SessionSync
+    | SessionHistory
+    | SessionExtend
+    | SessionPing,
     Field(discriminator="type"),
 ]
 
@@ -95,6 +110,7 @@ class SessionLimits(FrozenModel):
     messages_per_minute: int
     history_messages: int = Field(description="How many messages are sent to the model.")
     session_ttl_s: float = Field(description="Counted from the last message.")
+    ping_interval_s: float = Field(description="How often a client may send `session.ping`.")
 
 
 class SessionReady(Frame):
@@ -150,12 +166,27 @@ class ReplyQueued(Frame):
         ge=0, description="Messages to be answered first, of this and of other sessions."
     )
     eta_s: float | None = Field(description="Estimated wait in seconds, or null if unknown.")
+    workers: int = Field(
+        ge=0, description="Running workers. With 0, the reply starts only once there is one."
+    )
 
 
 class ReplyStarted(Frame):
     """A worker calls the model. A new `id` for the same message restarts the text."""
 
     type: Literal["reply.started"] = "reply.started"
+    reply_to: UUID = Field(description="The message it answers.")
+    id: UUID = Field(description="The id of the reply.")
+
+
+class ReplyThinking(Frame):
+    """The model reasons before it replies. The reasoning itself is not sent.
+
+    Sent when it begins and about every second while it lasts; `reply.delta` follows. After text,
+    `reply.started` with another `id` precedes it: that text was reasoning, too.
+    """
+
+    type: Literal["reply.thinking"] = "reply.thinking"
     reply_to: UUID = Field(description="The message it answers.")
     id: UUID = Field(description="The id of the reply.")
 
@@ -212,6 +243,12 @@ class SessionExpired(Frame):
     expires_at: Timestamp
 
 
+class SessionPong(Frame):
+    """The server responds: the answer to `session.ping`."""
+
+    type: Literal["session.pong"] = "session.pong"
+
+
 class Error(Frame):
     """A frame of the client was rejected, or its reply is delayed: see the error codes."""
 
@@ -221,6 +258,11 @@ class Error(Frame):
     ref: str | None = Field(
         default=None, description="The `id` of the client's frame, if it had one."
     )
+    limit: LimitName | None = Field(
+        default=None,
+        description="What there are too many of, with `rate.limited`: open sockets of the session"
+        " or of the address. Null if it is messages or requests.",
+    )
 
 
 ServerFrame = Annotated[
@@ -229,12 +271,14 @@ ServerFrame = Annotated[
     | MessageAccepted
     | ReplyQueued
     | ReplyStarted
+    | ReplyThinking
     | ReplyDelta
     | ReplyCompleted
     | ReplyFailed
     | ModelLoading
     | SessionExpiring
     | SessionExpired
+    | SessionPong
     | Error,
     Field(discriminator="type"),
 ]

@@ -289,6 +289,7 @@ class QueueState(FrozenModel):
     ahead: int = Field(default=0, description="Waiting sessions ahead of this one.")
     waiting: int = Field(default=0, description="Sessions that wait for a worker.")
     in_progress: int = Field(default=0, description="Sessions with a reply in progress.")
+    workers: int = Field(default=0, description="Workers with a recent heartbeat.")
     mean_reply_s: float | None = Field(default=None, description="Mean duration of recent replies.")
     elapsed_s: float = Field(
         default=0,

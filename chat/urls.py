@@ -1,16 +1,15 @@
 """The URLs of the page, the HTTP API and the documentation pages."""
 
 from django.urls import include, path
-from django.views.i18n import JavaScriptCatalog
 
 from chat.api import api
 from chat.apidocs.reference import websocket_page
-from chat.views import page
+from chat.views import catalogue, page
 
 urlpatterns = [
     path("", page, name="page"),
     path("language/", include("django.conf.urls.i18n")),
-    path("words.js", JavaScriptCatalog.as_view(packages=["chat"]), name="javascript-catalog"),
+    path("catalogue/<language>/<digest>.js", catalogue, name="catalogue"),
     path("docs/websocket", websocket_page, name="websocket-page"),
     path("", api.urls),
 ]

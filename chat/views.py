@@ -1,24 +1,30 @@
 """The chat page: a name form that works without JavaScript, and the markup the script fills."""
 
+import hashlib
 from datetime import UTC, datetime
+from functools import cache
 from math import ceil
 from pathlib import Path
+from typing import cast
 
 from csp.constants import HEADER
 from csp.utils import build_policy
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import get_language, ngettext_lazy, override
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext_lazy
 from django.views.decorators.http import require_http_methods
+from django.views.i18n import JavaScriptCatalog
 
 from chat.addresses import client_address, client_network
 from chat.api.names import MAX_NAME_CHARS, InvalidName
 from chat.api.session_routes import create_session
 from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
+from chat.middleware import DO_NOT_KEEP, KEEP_FOREVER
 from chat.schemas import parse_uuid, session_id
 from chat.store import sessions
 from chat.store.erasure import ERASURE_MARGIN_S
@@ -41,6 +47,10 @@ MODULES = sorted(
     for file in (STATIC / folder).rglob("*.js")
     if file.name not in LAZY_MODULES
 )
+
+# Not for all responses: a compressed length tells about a secret next to what an attacker chose
+# (BREACH). The page shows nothing that a URL contains, and Django masks its CSRF token.
+COMPRESSION = GZipMiddleware(lambda request: HttpResponse())
 
 # By the length of the unit, in seconds.
 RETENTION_SENTENCES = {
@@ -70,6 +80,35 @@ ERASURE_SENTENCE = ngettext_lazy(
     "Deleted ones leave the server's disk within %(count)s minutes.",
     "count",
 )
+
+
+def catalogue(request: HttpRequest, language: str, digest: str) -> HttpResponse:
+    """Return the script with the page's sentences in a language."""
+    if language not in dict(settings.LANGUAGES):
+        raise Http404
+    script = _catalogue_script(language)
+    response = HttpResponse(script, content_type="text/javascript; charset=utf-8")
+    response["Cache-Control"] = KEEP_FOREVER if digest == _digest_of(script) else DO_NOT_KEEP
+    response["Content-Language"] = language
+    return cast(HttpResponse, COMPRESSION.process_response(request, response))
+
+
+def _catalogue_url() -> str:
+    language = get_language() or settings.LANGUAGE_CODE
+    return reverse("catalogue", args=[language, _digest_of(_catalogue_script(language))])
+
+
+@cache
+def _catalogue_script(language: str) -> bytes:
+    request = HttpRequest()
+    request.method = "GET"
+    with override(language):
+        response = JavaScriptCatalog.as_view(packages=["chat"])(request)
+    return cast(HttpResponse, response).content
+
+
+def _digest_of(script: bytes) -> str:
+    return hashlib.sha256(script).hexdigest()[:16]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -122,6 +161,7 @@ async def _page(
         "retention": retention_sentence(settings.SESSION_TTL_S),
         "erasure": erasure_sentence(settings.AOF_REWRITE_INTERVAL_S),
         "modules": MODULES,
+        "catalogue": _catalogue_url(),
         "bootstrap": {
             "now": datetime.now(UTC).isoformat(),
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
@@ -132,7 +172,7 @@ async def _page(
     response[HEADER] = build_policy(update=TRUSTED_TYPES)
     if is_unknown:
         response.delete_cookie(COOKIE, samesite="Lax")
-    return response
+    return cast(HttpResponse, COMPRESSION.process_response(request, response))
 
 
 def retention_sentence(ttl_s: float) -> str:

@@ -10,12 +10,14 @@ http_application = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402 after Django's setup
 
+from chat.observability import open_files  # noqa: E402
 from chat.routing import websocket_application  # noqa: E402
 from chat.websocket.shutdown import GracefulShutdown  # noqa: E402
 from chatproject import daphne_patches  # noqa: E402
 from chatproject.request_checks import RequestChecks  # noqa: E402
 
 daphne_patches.apply()
+open_files.warn_if_low()
 
 application = GracefulShutdown(
     ProtocolTypeRouter(

@@ -4,12 +4,14 @@ Close codes: autobahn lets applications close with 1000 and 3000 to 4999 only, a
 reason (https://github.com/django/daphne/issues/374). The API closes with 1008 and a reason, as on
 other ASGI servers. After a disconnect, ASGI lets sends do nothing; autobahn raises RuntimeError.
 
-Shutdown: daphne cancels the application of every connection. `Server.kill_all_applications` (4.2.3)
-raises KeyError at the first connection that has none, such as the HTTP request of a WebSocket's
-handshake, which stays listed for about a second; then no application is cancelled at all.
+Shutdown: daphne (4.2.3) cancels the application of every connection, exits when the first one has
+ended, and listens until then. At a connection that has no application, such as the HTTP request of
+a WebSocket's handshake, which stays listed for about a second, it raises KeyError and cancels none.
 
 Requests: daphne collects a whole body, of any size and for any time, before its application runs.
 The limits of `request_limits` apply while it arrives.
+
+Connections: `accept_errors` refuses them while too many files are open.
 
 Forms: Twisted parses multipart bodies, although daphne never uses the result, and answers an
 invalid one with an empty 400 that the application never sees.
@@ -19,6 +21,8 @@ import asyncio
 import sys
 from typing import Any
 
+from chat.websocket.shutdown import GRACE_S
+from chatproject import accept_errors
 from chatproject.request_limits import MAX_BODY_BYTES, REQUEST_TIMEOUT_S
 
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -29,11 +33,12 @@ def apply() -> None:
     """Patch daphne if it is the server of this process."""
     if "daphne.server" in sys.modules:
         _close_as_other_servers()
-        _cancel_every_application()
+        _shut_down_gracefully()
         _close_when_asked()
         _limit_bodies()
         _limit_time_of_requests()
         _leave_forms_to_django()
+        accept_errors.pause_twisted()
 
 
 def _close_as_other_servers() -> None:
@@ -51,19 +56,34 @@ def _close_as_other_servers() -> None:
     WebSocketProtocol.handle_reply = handle_reply_or_close
 
 
-def _cancel_every_application() -> None:
+def _shut_down_gracefully() -> None:
+    """Stop listening, cancel every application and wait for all of them.
+
+    A proxy sends requests to another process as soon as this one does not listen, and those that
+    are here already get an answer.
+    """
     from daphne.server import Server  # type: ignore[import-untyped]
+    from twisted.internet import defer, tcp
+    from twisted.internet import reactor as default_reactor
 
-    kill_all_applications = Server.kill_all_applications
+    reactor: Any = default_reactor
 
-    def kill_running_applications(self: Any) -> Any:
-        done: asyncio.Future[None] = asyncio.get_event_loop().create_future()
-        done.set_result(None)
-        for details in self.connections.values():
-            details.setdefault("application_instance", done)
-        return kill_all_applications(self)
+    def shut_down(self: Any) -> Any:
+        listeners: list[Any] = [one for one in reactor.getReaders() if isinstance(one, tcp.Port)]
+        for listener in listeners:
+            listener.doRead()  # closing would reset the connections that are not accepted yet
+            listener.stopListening()
+        found = (each.get("application_instance") for each in self.connections.values())
+        running = [each for each in found if each is not None and not each.done()]
+        for each in running:
+            each.cancel()
+        return defer.Deferred.fromFuture(asyncio.ensure_future(_ended(running)))
 
-    Server.kill_all_applications = kill_running_applications
+    Server.kill_all_applications = shut_down
+
+
+async def _ended(applications: list["asyncio.Future[None]"]) -> None:
+    await asyncio.gather(asyncio.sleep(GRACE_S), *applications, return_exceptions=True)
 
 
 def _close_when_asked() -> None:
@@ -143,6 +163,8 @@ def _limit_time_of_requests() -> None:
     def connection_made_in_time(self: Any) -> None:
         connection_made(self)
         start(self)
+        if not accept_errors.admit(self.transport, self.transport.getHandle().fileno()):
+            self.transport.loseConnection()
 
     def data_received_in_time(self: Any, data: bytes) -> None:
         if not self._handlingRequest:

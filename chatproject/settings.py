@@ -14,6 +14,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 
+from chatproject import VERSION as VERSION
 from chatproject.environment import Environment
 from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
 from chatproject.secret_files import create_private_folder, read_or_create_secret
@@ -167,7 +168,11 @@ try:
     if EMBEDDED_MODEL:
         MODEL_PROXY = ""  # it is on this host
     MODEL_CONTEXT_TOKENS = env.int("MODEL_CONTEXT_TOKENS", 2048, validate=at_least(64))
-    MAX_NEW_TOKENS = env.int("MAX_NEW_TOKENS", 200 if EMBEDDED_MODEL else 25, validate=at_least(1))
+    # Instruct models end their replies on their own; GPT-J would go on with another turn.
+    longest = 200 if EMBEDDED_MODEL else 512 if MODEL_API == "chat" else 25
+    MAX_NEW_TOKENS = env.int(
+        "MAX_NEW_TOKENS", min(longest, MODEL_CONTEXT_TOKENS // 2), validate=at_least(1)
+    )
     if MAX_NEW_TOKENS >= MODEL_CONTEXT_TOKENS:
         raise EnvError('Environment variable "MAX_NEW_TOKENS" must be below MODEL_CONTEXT_TOKENS')
     HISTORY_MESSAGES = env.int("HISTORY_MESSAGES", 4, validate=validate.Range(1, 200))
@@ -226,7 +231,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "chat.middleware.respond_to_probes",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "chatproject.static_files.StaticFilesMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "chat.middleware.record_requests",
     "chat.middleware.no_store",
@@ -244,6 +249,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "chat" / "templates"],  # before the admin's own
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -262,13 +268,12 @@ LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 STATIC_URL = "static/"
 if not in_production:
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns if the folder is missing
-# collectstatic also writes a compressed copy of every file, which WhiteNoise serves.
+# collectstatic also compresses every file. With DEBUG, the files of the checkout are served.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "chatproject.static_files.ReadableStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "chatproject.static_files.VersionedStaticFilesStorage"},
 }
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o755  # of the folders of static files
-WHITENOISE_USE_FINDERS = not in_production
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
@@ -331,7 +336,7 @@ CONTENT_SECURITY_POLICY = {
 # timeout is longer than the layer blocks: with redis-py's default, idle sockets are closed.
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "chat.events.channel_layer.ChannelLayer",
         "CONFIG": {
             "hosts": [
                 {
@@ -355,6 +360,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY + 4  # for tasks besides replies: worker/slots.py
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONSUMER = "chat.worker.broker_consumer:BrokerConsumer"
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # only those acknowledged late
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # workers survive a Redis that refuses writes
@@ -423,5 +431,7 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        # chat.worker.broker_consumer logs lost connections, once each.
+        "celery.worker.consumer": {"level": "ERROR"},
     },
 }

@@ -10,6 +10,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from chatproject import accept_errors
 from chatproject.request_limits import REQUEST_TIMEOUT_S
 
 INCOMPLETE = (h11.IDLE, h11.SEND_BODY)
@@ -24,6 +25,9 @@ class DeadlineH11Protocol(H11Protocol):
         """Start the deadline: a client that connects has something to send."""
         super().connection_made(transport)
         self._start_deadline()
+        accept_errors.log_once(self.loop)
+        if not accept_errors.admit(transport, transport.get_extra_info("socket").fileno()):
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Start the deadline at the first byte of a request, and stop it at the last one."""

@@ -31,11 +31,13 @@ class ModelRequest:
 class Chunk:
     """The content of one JSON value of the response.
 
-    `text` is the next part of the reply. `whole` is the complete reply, repeated at the end of a
-    stream or sent by a server that does not stream. `finish_reason` is set by the last event.
+    `text` is the next part of the reply, `reasoning` of what the model thinks before it. `whole` is
+    the complete reply, repeated at the end of a stream or sent by a server that does not stream.
+    `finish_reason` is set by the last event.
     """
 
     text: str = ""
+    reasoning: str = ""
     whole: str | None = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None

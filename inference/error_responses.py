@@ -5,9 +5,11 @@ Formats differ between servers: `error` is a string, a list, or an object with `
 """
 
 import email.utils
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from inference.model_errors import (
     ModelBadReply,
@@ -20,10 +22,15 @@ from inference.model_errors import (
     ModelUnavailable,
 )
 
+# A name of an error. Nothing else of a response is logged: a message may quote the conversation.
+_NAME: Final = re.compile(r"[A-Za-z]+(?:[_.-][A-Za-z]+)*")
+_MAX_NAME: Final = 40
+
 
 @dataclass(frozen=True)
 class _Report:
     text: str  # all strings of the error, in lower case
+    names: tuple[str, ...]  # the server's names for it: its type and its code
     status: int | None
     estimated_time_s: float | None
 
@@ -31,13 +38,13 @@ class _Report:
 def error_in_event(event: object) -> ModelError | None:
     """Return the error that an event contains under `error`, or None."""
     report = _parse_report(event)
-    return _classify(report, report.status, None) if report else None
+    return _with_reason(report, report.status, None) if report else None
 
 
 def error_of_status(status: int, event: object, retry_after_s: float | None = None) -> ModelError:
     """Return the error for a status other than 200; `event` is the JSON body, or None."""
-    report = _parse_report(event) or _Report("", None, None)
-    return _classify(report, status, retry_after_s)
+    report = _parse_report(event) or _Report("", (), None, None)
+    return _with_reason(report, status, retry_after_s)
 
 
 def parse_retry_after(value: str | None, now_s: float | None = None) -> float | None:
@@ -58,17 +65,35 @@ def parse_retry_after(value: str | None, now_s: float | None = None) -> float | 
 def _parse_report(event: object) -> _Report | None:
     while isinstance(event, list):
         event = event[0] if event else None
-    if not isinstance(event, dict) or not event.get("error"):
+    if not isinstance(event, dict):
         return None
-    error = event["error"]
+    # vLLM before 0.10 sends the error's fields without an object around them.
+    error = event if event.get("object") == "error" else event.get("error")
+    if not error:
+        return None
     code = error.get("code") if isinstance(error, dict) else None
     is_status = isinstance(code, int) and 400 <= code <= 599
     text = " ".join([*_strings(error), *_strings(event.get("error_type"))]).lower()
     return _Report(
         text=text,
+        names=tuple(_names(error, event.get("error_type"))),
         status=code if is_status and isinstance(code, int) else None,
         estimated_time_s=_as_seconds(event.get("estimated_time")),
     )
+
+
+def _names(error: object, error_type: object) -> Iterator[str]:
+    """Yield the names of an error, each once, at the places where servers have them."""
+    found = [
+        error_type,
+        *((error.get("type"), error.get("code")) if isinstance(error, dict) else ()),
+    ]
+    # Servers that send one string mostly send a message, seldom a name.
+    if isinstance(error, str) and ("_" in error or error.endswith("Error")):
+        found.append(error)
+    for name in dict.fromkeys(each for each in found if isinstance(each, str)):
+        if len(name) <= _MAX_NAME and _NAME.fullmatch(name):
+            yield name
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -79,6 +104,12 @@ def _strings(value: object) -> Iterator[str]:
         for item in value.values() if isinstance(value, dict) else value:
             nested = item.values() if isinstance(item, dict) else [item]
             yield from (text for text in nested if isinstance(text, str))
+
+
+def _with_reason(report: _Report, status: int | None, retry_after_s: float | None) -> ModelError:
+    error = _classify(report, status, retry_after_s)
+    error.reason = " ".join([*([] if status is None else [str(status)]), *report.names])
+    return error
 
 
 def _classify(report: _Report, status: int | None, retry_after_s: float | None) -> ModelError:

@@ -9,7 +9,7 @@ from inference.cancellable_http import Call
 from inference.dialect import Chunk, Dialect, FinishReason, ModelRequest, Usage
 from inference.error_responses import error_in_event, error_of_status, parse_retry_after
 from inference.event_stream import DONE, JsonEvents, parse_json
-from inference.model_errors import ModelBadReply, ModelError
+from inference.model_errors import ModelBadReply, ModelError, ModelNoAnswer
 from inference.reply_text import ReplyText
 from inference.transport import ModelResponse, Transport
 
@@ -20,8 +20,9 @@ MAX_FAILURE_BYTES: Final = 65_536
 
 
 class Generation(Iterator[str]):
-    """The pieces of one reply in the order of generation; no piece is empty.
+    """The pieces of one reply in the order of generation.
 
+    An empty piece means that the model reasons: text before it is no part of the reply.
     The request is sent when the first piece is requested. Iterating raises `ModelError`, or
     `GenerationCancelled` after `cancel`. `finish_reason` and `usage` are set at the end.
     `has_more` is true if the next piece, or the end, is already received.
@@ -45,6 +46,8 @@ class Generation(Iterator[str]):
         self._call = Call()
         self._text = ReplyText(request.prompt, dialect.stop)
         self._has_text = False
+        self._is_empty = True
+        self._has_reasoned = False
         self._pieces = self._run()
 
     def __iter__(self) -> Self:
@@ -89,24 +92,31 @@ class Generation(Iterator[str]):
     def _read_reply(self, response: ModelResponse) -> Iterator[str]:
         events = JsonEvents(response)
         chunks = map(self._parse_event, events)
-        is_empty = True
         for chunk in chunks:
-            if piece := self._take(chunk):
-                is_empty = False
-                self.has_more = events.has_more
+            piece = self._take(chunk)
+            self.has_more = events.has_more
+            if self._text.took_reasoning or (chunk.reasoning and self._is_empty):
+                self._is_empty = self._has_reasoned = True
+                yield ""
+            if piece:
+                self._is_empty = False
                 yield piece
             if not events.is_stream:
                 self.finish_reason = self.finish_reason or "stop"
             if self.finish_reason or self._text.is_stopped or self._text.is_cut:
                 break
         if rest := self._text.end():
-            is_empty, self.has_more = False, True
+            self._is_empty, self.has_more = False, True
             yield rest
         if self._text.is_cut:
             self.finish_reason = "length"
-            return
-        if is_empty or not (self.finish_reason or self._text.is_stopped):
+        is_complete = self.finish_reason is not None or self._text.is_stopped
+        if is_complete and self._is_empty and self._has_reasoned:
+            raise ModelNoAnswer
+        if self._is_empty or not is_complete:
             raise ModelBadReply
+        if self._text.is_cut:
+            return
         self._finish(response, chunks)
 
     def _parse_event(self, event: object) -> Chunk:
@@ -121,6 +131,7 @@ class Generation(Iterator[str]):
         self.usage = chunk.usage or self.usage
         self.finish_reason = chunk.finish_reason
         self._has_text = self._has_text or bool(chunk.text)
+        self._text.skip(chunk.reasoning)
         # The last event of a stream repeats the reply; without a stream it is the only event.
         return self._text.feed(chunk.text if self._has_text else chunk.whole or "")
 

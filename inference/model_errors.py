@@ -7,7 +7,8 @@ ModelError
 ├── ModelOverloaded     model.overloaded
 ├── ModelUnauthorized   model.unauthorized   (permanent)
 ├── ModelRejected       model.rejected       (permanent)
-└── ModelBadReply       model.bad_reply
+├── ModelBadReply       model.bad_reply
+└── ModelNoAnswer       model.no_answer
 GenerationCancelled     not an error: the caller cancelled
 """
 
@@ -18,6 +19,7 @@ __all__ = [
     "ModelBadReply",
     "ModelError",
     "ModelLoading",
+    "ModelNoAnswer",
     "ModelOverloaded",
     "ModelRejected",
     "ModelTimeout",
@@ -35,7 +37,8 @@ class ModelError(Exception):
 
     `code` is from the closed list of the protocol, `detail` a fixed sentence that is safe to
     show to users, `permanent` is true if a retry cannot succeed. `retry_after_s` is the server's
-    `Retry-After`, if it sent one.
+    `Retry-After`, if it sent one. `reason` is for the operator: the HTTP status and the server's
+    name for the error, such as `404 NotFoundError`, and never a text.
     """
 
     code: ClassVar[str]
@@ -106,3 +109,10 @@ class ModelBadReply(ModelError):
 
     code = "model.bad_reply"
     detail = "The reply couldn't be read."
+
+
+class ModelNoAnswer(ModelError):
+    """The model only reasoned: up to its token limit, or it ended without a reply."""
+
+    code = "model.no_answer"
+    detail = "The model thought about this, but gave no answer."

@@ -82,9 +82,19 @@ class Chat:
         message = as_object(choice.get("delta") or choice.get("message"))
         return Chunk(
             text=as_text(message.get("content")),
+            reasoning=_reasoning(message),
             finish_reason=_finish_reason(choice),
             usage=_usage(event),
         )
+
+
+def _reasoning(message: Mapping[str, object]) -> str:
+    """Return the reasoning that the server sends apart from the reply.
+
+    llama.cpp, SGLang and earlier vLLM name it `reasoning_content`, vLLM and OpenRouter `reasoning`.
+    """
+    found = message.get("reasoning_content") or message.get("reasoning")
+    return found if isinstance(found, str) else ""
 
 
 def _finish_reason(choice: Mapping[str, object]) -> FinishReason | None:

@@ -6,6 +6,8 @@ continues with the human's. Some servers send the prompt first, even if `return_
 
 from typing import Final
 
+from inference.reasoning import ReasoningFilter
+
 # A reply and the message it answers must fit into one frame, whatever the model sends.
 MAX_BYTES: Final = 48 * 1024
 _CONTROLS: Final = {code: None for code in (*range(32), 127) if chr(code) not in "\t\n\r"}
@@ -16,42 +18,69 @@ class ReplyText:
 
     The reply ends where `stop` starts, and is stripped of white space. Returned text can always be
     encoded as UTF-8 and contains no control characters except tabs and line ends. It is cut after
-    MAX_BYTES in UTF-8; then `is_cut` is true.
+    MAX_BYTES in UTF-8, with the reasoning; then `is_cut` is true. `took_reasoning` is true if
+    the last call found reasoning: then text returned by earlier calls is no part of the reply.
     """
 
     def __init__(self, prompt: str = "", stop: str = "Human:") -> None:
         self._echo = prompt
+        self._held_echo = ""
+        self._reasoning = ReasoningFilter()
         self._stop = stop
-        # A `stop` with a leading line end also matches at the start of the reply. The line end
-        # is leading white space, so it is not returned.
-        self._held = "" if prompt else "\n"
-        self._has_text = False
         self._bytes_left = MAX_BYTES
-        self.is_stopped = self.is_cut = False
+        self.is_stopped = self.is_cut = self.took_reasoning = False
+        self._start()
 
     def feed(self, text: str) -> str:
         """Take the next generated text; return the text that now certainly belongs to the reply."""
+        self.took_reasoning = False
         if self.is_stopped or self.is_cut:
             return ""
-        self._held += text
-        if self._may_be_echo():
-            return ""
+        self._take(self._without_echo(text))
         return self._release(self._certain_length())
+
+    def skip(self, reasoning: str) -> None:
+        """Take reasoning that the server sends apart; it counts towards the limit."""
+        self._spend(len(reasoning.encode(errors="replace")))
 
     def end(self) -> str:
         """Return the text held back; call it after the last `feed`."""
-        self._echo = ""
+        self.took_reasoning = False
+        if not (self.is_stopped or self.is_cut):
+            self._take(self._held_echo)
+            self._held += self._reasoning.end()
         rest = self._release(len(self._held))
         return rest.rstrip()
 
-    def _may_be_echo(self) -> bool:
+    def _start(self) -> None:
+        # A `stop` with a leading line end also matches at the start of the reply. The line end
+        # is leading white space, so it is not returned.
+        self._held = "\n"
+        self._has_text = False
+
+    def _without_echo(self, text: str) -> str:
         if not self._echo:
-            return False
-        if len(self._held) < len(self._echo) and self._echo.startswith(self._held):
-            return True
-        self._held = "\n" + self._held.removeprefix(self._echo)
-        self._echo = ""
-        return False
+            return text
+        self._held_echo += text
+        if len(self._held_echo) < len(self._echo) and self._echo.startswith(self._held_echo):
+            return ""
+        rest = self._held_echo.removeprefix(self._echo)
+        self._echo = self._held_echo = ""
+        return rest
+
+    def _take(self, text: str) -> None:
+        part = self._reasoning.feed(text)
+        self.took_reasoning = part.has_reasoning
+        if part.has_reasoning:
+            self._start()
+            self._spend(
+                len(text.encode(errors="replace")) - len(part.text.encode(errors="replace"))
+            )
+        self._held += part.text
+
+    def _spend(self, count: int) -> None:
+        self._bytes_left -= count
+        self.is_cut = self.is_cut or self._bytes_left < 0
 
     def _certain_length(self) -> int:
         """Return the length before a possible start of `stop`, trailing space or half a pair."""
@@ -79,7 +108,7 @@ class ReplyText:
         encoded = text.encode()
         if len(encoded) > self._bytes_left:
             self.is_cut, self._held = True, ""
-            encoded = encoded[: self._bytes_left]
+            encoded = encoded[: max(self._bytes_left, 0)]
             text = encoded.decode(errors="ignore")
         self._bytes_left -= len(encoded)
         return text

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from inference.model_errors import ModelError, ModelLoading
+from inference.model_errors import ModelError, ModelLoading, ModelNoAnswer
 
 MAX_RETRIES: Final = 2
 FIRST_BACKOFF_S: Final = 0.5
@@ -18,7 +18,8 @@ def retry_delay_s(error: ModelError, retries: int, *, jitter: float = 0.0) -> fl
     is not a failed attempt. `jitter` (0 to 1, random) lengthens a backoff by up to a half, so that
     threads that failed together do not retry together.
     """
-    if error.permanent:
+    # A model that only reasoned used its whole length for it: the next attempt takes as long.
+    if error.permanent or isinstance(error, ModelNoAnswer):
         return None
     if isinstance(error, ModelLoading):
         return _loading_delay_s(error)

@@ -6,6 +6,7 @@ with Stack(folder, {"MODEL_URL": model.url}) as stack:  # stops every process at
     second.kill()                                       # SIGKILL, or any other signal
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -244,6 +245,7 @@ class Stack:
 
     def _launch_web(self, environment: dict[str, str]) -> Callable[[], None]:
         server = os.environ.get("TEST_WEB_SERVER", "daphne")
+        environment = {"STATIC_ROOT": str(collected_static_files())} | environment
         process = self.run("web", WEB_SERVERS[server], environment)
         address = f"http://127.0.0.1:{process.port}/test"
         return lambda: process.wait_until(lambda: is_serving(address), "to serve")
@@ -257,10 +259,32 @@ class Stack:
 def migrated_database() -> Path:
     """Return an SQLite file with the project's tables, created once per test run."""
     folder = Path(tempfile.mkdtemp(dir=settings.DATA_DIR))
-    command = ["python", "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
-    environment = Stack(folder, {"REDIS_URL": "redis://127.0.0.1:9/0"}).environment
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=START_TIMEOUT_S)
+    _manage("migrate --skip-checks", {"DATA_DIR": str(folder)})
     return folder / "database.sqlite3"
+
+
+@cache
+def collected_static_files() -> Path:
+    """Return the folder of the collected static files; those of the last test run are reused."""
+    folder = ROOT / "var" / "static-for-tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / "static-for-tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _manage("collectstatic --noinput", {"STATIC_ROOT": str(folder)})
+    return folder
+
+
+def _manage(command: str, environment: dict[str, str]) -> None:
+    """Run a management command that needs no server."""
+    defaults = {"DATA_DIR": str(settings.DATA_DIR), "REDIS_URL": "redis://127.0.0.1:9/0"}
+    stack = Stack(Path(settings.DATA_DIR), defaults | environment)
+    subprocess.run(
+        ["python", "manage.py", *command.split(), "--verbosity", "0"],
+        cwd=ROOT,
+        env=stack.environment,
+        check=True,
+        timeout=START_TIMEOUT_S,
+    )
 
 
 def last_lines(processes: Iterable[Process], count: int = 60) -> dict[str, str]:

@@ -34,6 +34,10 @@ class OperatorSite(AdminSite):
             return allowed
         return allowed and request.user.is_verified()  # type: ignore[union-attr]  # by OTPMiddleware
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what every page's template uses, with the version for its footer."""
+        return super().each_context(request) | {"chat_version": settings.VERSION}
+
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from ninja.params.functions import Query
@@ -38,6 +39,9 @@ NO_WORKER = {
 INVALID_FOR = {"detail": {"loc": "for", "msg": "Input should be 'web'"}}
 
 
+ALIVE = {"status": "alive", "version": settings.VERSION}
+
+
 class Online(FrozenModel):
     """The server is online."""
 
@@ -48,6 +52,7 @@ class Alive(FrozenModel):
     """The process is alive."""
 
     status: Literal["alive"]
+    version: str
 
 
 class Readiness(FrozenModel):
@@ -88,11 +93,11 @@ async def test(request: HttpRequest) -> Online:
     "/healthz",
     "Liveness check",
     response=Alive,
-    openapi_extra=responses({200: response("The process is alive.", {"status": "alive"})}),
+    openapi_extra=responses({200: response("The process is alive.", ALIVE)}),
 )
 async def healthz(request: HttpRequest) -> Alive:
     """Return as long as the event loop runs."""
-    return Alive(status="alive")
+    return Alive(status="alive", version=settings.VERSION)
 
 
 @get_and_head(

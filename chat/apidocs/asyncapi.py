@@ -30,13 +30,15 @@ from chat.protocol import (
     SessionExtend,
     SessionHistory,
     SessionMessages,
+    SessionPing,
+    SessionPong,
     SessionReady,
     SessionSync,
 )
 from chat.websocket.codecs import PlainReply
 from chat.websocket.handshake import COOKIE
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 EXAMPLES = Path(__file__).parent / "frame_examples.json"
 FrameType = type[Frame]
 
@@ -49,6 +51,7 @@ RESPONSES: dict[FrameType, tuple[FrameType, ...]] = {
     SessionSync: (SessionReady, Error),
     SessionHistory: (SessionMessages, Error),
     SessionExtend: (SessionReady, Error),
+    SessionPing: (SessionPong, Error),
 }
 
 DESCRIPTION = f"""\

@@ -26,9 +26,10 @@ class InteractiveChat:
         self._pending: dict[str, None] = {}  # messages without a reply, oldest first
         self._typed: set[str] = set()  # messages that the terminal shows already
         self._last_message = ""
+        self._thinking = ""  # the last reply before which the model reasoned
         self._reply, self._printed = "", ""  # the reply on the screen, and its text so far
         self._in_line = False  # the cursor is not at the start of a line
-        self._greeted, self._disconnected = False, False
+        self._greeted, self._disconnected, self._has_workers = False, False, True
         self._quit = asyncio.Event()
 
     async def run(self, lines: AsyncIterator[str]) -> None:
@@ -129,17 +130,27 @@ class InteractiveChat:
             case {"type": "connection.lost"} if not self._disconnected:
                 self._disconnected = True
                 self._note("Connection lost. Reconnecting ...")
-            case {"type": "reply.queued", "reply_to": reply_to, "ahead": ahead}:
-                self._pending[reply_to] = None
-                if ahead:
-                    self._note(f"{ahead} message{'s' if ahead > 1 else ''} ahead.")
+            case {"type": "reply.queued"}:
+                self._show_queue(frame)
             case {"type": "model.loading", "retry_in_s": retry_in_s}:
                 self._note(f"The model is loading. Retrying in {retry_in_s:.0f} s.")
+            case {"type": "reply.thinking", "id": reply} if reply != self._thinking:
+                self._thinking = reply
+                self._write(self._paint("note", "(thinking) "))
             case {"type": "session.expiring", "expires_at": expires_at}:
                 time = local_time(expires_at)
                 self._note(f"This conversation expires at {time}. Type /extend to keep it open.")
             case {"type": "session.expired"}:
                 self._note("This conversation has expired.")
+
+    def _show_queue(self, queued: Frame) -> None:
+        self._pending[queued["reply_to"]] = None
+        had_workers, self._has_workers = self._has_workers, queued.get("workers") != 0
+        ahead = queued["ahead"]
+        if had_workers and not self._has_workers:
+            self._note("No worker is running. The reply comes once one is back.")
+        elif ahead and self._has_workers:
+            self._note(f"{ahead} message{'s' if ahead > 1 else ''} ahead.")
 
     def _show_message(self, message: Frame) -> None:
         self._last_message = message["id"]

@@ -16,6 +16,7 @@ from channels.layers import BaseChannelLayer, channel_layers, get_channel_layer
 from chat.events.outbox import Outbox, OutboxFull
 from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
+from chat.observability.outage import Outage
 from chat.protocol import Frame
 
 logger = logging.getLogger(__name__)
@@ -39,12 +40,13 @@ async def publish(session: str, event: Event) -> None:
 
 
 async def _send(layer: BaseChannelLayer, session: str, event: Event) -> None:
-    """Send an event. A failure is logged, not raised: the document has what the event announced."""
+    """Send an event. A failure is not raised: the document has what the event announced."""
     try:
         await layer.group_send(group_name(session), event | {"session": session})
     except Exception as error:  # noqa: BLE001 layers raise what their servers raise
         metrics.events_undelivered.inc()
-        logger.warning("Event %s was not sent: %s", event["type"], type(error).__name__)
+        # The layer logs that its server is away; this is once per event.
+        logger.debug("Event %s was not sent: %s", event["type"], type(error).__name__)
 
 
 class _Connection:
@@ -70,6 +72,7 @@ class Delivery:
 
     def __init__(self) -> None:
         self._outbox = Outbox()
+        self._outbox_full = Outage(logger, "Events are dropped", "Events are sent again")
         self._connections = [_Connection() for _ in range(CONNECTIONS)]
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="delivery", daemon=True).start()
@@ -78,10 +81,11 @@ class Delivery:
         """Send frames to every socket of a session soon; drop them if too many are unsent."""
         try:
             must_send = self._outbox.put(session, frames, tracing.current())
-        except OutboxFull:
+        except OutboxFull as error:
             metrics.events_undelivered.inc()
-            logger.warning("An event was dropped: the channel layer does not keep up")
+            self._outbox_full.failed(error)
             return
+        self._outbox_full.succeeded()
         if must_send:
             self._schedule(session, lambda: self._take(session))
 

@@ -18,9 +18,11 @@ from kombu import Exchange, Queue
 
 from chat.errors import QueueUnavailable
 from chat.observability import metrics
+from chat.observability.outage import Outage
 
 logger = logging.getLogger(__name__)
 
+outage = Outage(logger, "The broker does not accept tasks", "The broker accepts tasks again")
 THREADS = 4
 MAX_UNFINISHED = 200
 TIMEOUT_S = 5
@@ -70,11 +72,12 @@ class TaskPublisher:
             await asyncio.wait_for(asyncio.shield(publishing), TIMEOUT_S)
         except Exception as error:
             metrics.task_publish_failures.inc()
-            logger.warning("The broker did not accept a task: %s", type(error).__name__)
+            outage.failed(error)
             raise QueueUnavailable from error
 
     def _done(self, started_at: float, publishing: "asyncio.Future[Any]") -> None:
         # Here and not in `_wait`, which is cancelled if the socket closes meanwhile.
         self._unfinished -= 1
         if not publishing.cancelled() and not publishing.exception():
+            outage.succeeded()
             metrics.task_publish_seconds.observe(time.perf_counter() - started_at)

@@ -6,6 +6,7 @@ The web process serves them at `/metrics`; a worker on a host without a web proc
 
 import asyncio
 import logging
+import platform
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from celery import current_app
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CollectorRegistry, make_wsgi_app
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -38,6 +39,15 @@ class HostCollector:
         with merged(settings.METRICS_DIR):
             collector = MultiProcessCollector(None, path=str(settings.METRICS_DIR))
             yield from collector.collect()
+
+
+class BuildCollector:
+    """Exports which version runs. All processes of a host run the same."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the info metric, whose value is always 1."""
+        labels = {"version": settings.VERSION, "python_version": platform.python_version()}
+        yield InfoMetricFamily("chat_build", "The version of the chat server.", value=labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +114,7 @@ class QuietHandler(WSGIRequestHandler):
 def _registry() -> CollectorRegistry:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(HostCollector())
+    registry.register(BuildCollector())
     return registry
 
 

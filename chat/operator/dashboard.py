@@ -12,12 +12,21 @@ from chat.store import cluster, inspection
 from chat.store.client import Store
 from chat.store.cluster import WORKER_TIMEOUT_S, ClusterState
 from chat.store.memory import Memory, format_bytes, full_in_s
-from chat.store.statistics import Minutes, durations, failures, load_minutes, percentile_ms
+from chat.store.statistics import (
+    Minutes,
+    Refusal,
+    durations,
+    failures,
+    load_minutes,
+    percentile_ms,
+    refusals,
+)
 
 MINUTES = 60
 MODEL_MINUTES = 5
 DEGRADED_SHARE = 0.05
 LOADING_S = 60
+MAX_REFUSALS = 5
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ class Dashboard:
     tiles: tuple[Tile, ...]
     charts: tuple[Chart, ...]
     failures: tuple[tuple[str, int], ...]
+    refusals: tuple[Refusal, ...]
     workers: tuple[Worker, ...]
     worker_timeout_s: float = WORKER_TIMEOUT_S
 
@@ -71,6 +81,7 @@ def load_dashboard(store: Store) -> Dashboard:
         ),
         charts=_charts(minutes, hour),
         failures=tuple(failures(hour).most_common()),
+        refusals=tuple(refusals(minutes)[:MAX_REFUSALS]),
         workers=workers,
     )
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 import redis
@@ -18,6 +19,7 @@ from redis.retry import Retry
 
 from chat.errors import StoreFull, StoreUnavailable
 from chat.observability import metrics
+from chat.observability.outage import Outage
 from chat.store.command import Command
 
 T = TypeVar("T")
@@ -25,6 +27,7 @@ Tls = Mapping[str, str | bool]
 NO_TLS: Tls = {}
 logger = logging.getLogger(__name__)
 
+outage = Outage(logger, "Redis does not respond", "Redis responds again")
 TIMEOUT_S = 2
 RETRIES = 1
 
@@ -104,6 +107,12 @@ class AsyncStore:
         return command.result(reply)
 
 
+@cache
+def refusals(command: str) -> Outage:
+    """Return the outage of a command that Redis refuses, for example because it is full."""
+    return Outage(logger, f"Redis refuses {command}", f"Redis executes {command} again")
+
+
 @contextmanager
 def translate_redis_errors(command: str) -> Iterator[None]:
     """Turn every failure of Redis inside the block into StoreUnavailable.
@@ -114,9 +123,12 @@ def translate_redis_errors(command: str) -> Iterator[None]:
     try:
         yield
         metrics.store_command_seconds.labels(command).observe(time.perf_counter() - started_at)
+        outage.succeeded()
+        refusals(command).succeeded()
     except RedisError as error:
         metrics.store_command_failures.labels(command).inc()
-        logger.warning("Redis command %s failed: %s", command, type(error).__name__)
+        is_away = isinstance(error, redis.ConnectionError | redis.TimeoutError)
+        (outage if is_away else refusals(command)).failed(error)
         if command == "create" and isinstance(error, OutOfMemoryError):
             raise StoreFull from error
         raise StoreUnavailable from error

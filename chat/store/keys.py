@@ -67,6 +67,11 @@ def session_keys(session: str) -> Keys:
     return {name: session_key(session, name) for name in _SESSION} | _SHARED
 
 
+def loading_keys(session: str) -> Keys:
+    """Return a session's keys and the workers', because a loaded session says if any is running."""
+    return session_keys(session) | {"workers": _CLUSTER["workers"]}
+
+
 def creation_keys(session: str, address: str) -> Keys:
     """Return the keys for creating a session; the rate is the address's."""
     return session_keys(session) | {"rate": _address_key(address, "rate")}

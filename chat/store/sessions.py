@@ -7,9 +7,15 @@ from uuid import UUID, uuid4
 
 from chat.schemas import PartialReply, QueueState, Session, StoredMessage, stored_messages
 from chat.store.command import Arguments, Command, Reply, no_value
-from chat.store.keys import creation_keys, message_keys, session_keys, socket_keys
+from chat.store.keys import creation_keys, loading_keys, message_keys, session_keys, socket_keys
 from chat.store.memory import REFUSE_SESSIONS_PERCENT
-from chat.store.timing import GRACE_MS, SOCKET_TIMEOUT_MS, instant, to_ms
+from chat.store.timing import (
+    GRACE_MS,
+    SOCKET_TIMEOUT_MS,
+    WORKER_SILENCE_MS,
+    instant,
+    to_ms,
+)
 
 
 @dataclass(frozen=True)
@@ -171,8 +177,9 @@ def load(
         "page_messages": page.messages,
         "page_bytes": page.bytes,
         "page_end": page.end,
+        "worker_silence_ms": WORKER_SILENCE_MS,
     }
-    return Command("load", session_keys(session), arguments, parse)
+    return Command("load", loading_keys(session), arguments, parse)
 
 
 def _queue_state(reply: Reply) -> QueueState:
@@ -181,6 +188,7 @@ def _queue_state(reply: Reply) -> QueueState:
         ahead=reply["ahead"],
         waiting=reply["waiting"],
         in_progress=reply["in_progress"],
+        workers=reply["workers"],
         mean_reply_s=None if mean_reply_ms is None else mean_reply_ms / 1000,
         elapsed_s=reply["elapsed_ms"] / 1000,
     )

@@ -9,6 +9,7 @@ and counting needs no further round trip. A minute is a hash:
     sockets, waiting             open sockets, sessions with unanswered messages, at the last sweep
     memory                       used memory of Redis in bytes, at the last sweep
     loading                      times the model reported that it is loading
+    refused:<reason>             calls that the model server refused, by status and error name
     at:<figure>                  time of the last such event, in milliseconds since 1970
 """
 
@@ -25,6 +26,7 @@ from chat.store.timing import instant
 
 BUCKET_RATIO = 1.2
 BUCKETS = 90
+REFUSED = "refused:"
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,13 @@ def load_minutes(count: int) -> Command[Minutes]:
 
 
 def count_event(figure: str) -> Command[None]:
-    """Count an event in the current minute and record its time."""
+    """Count an event in the current minute and record its time, up to a number of figures."""
     return Command("count_event", cluster_keys(), {"figure": figure}, no_value)
+
+
+def refused(reason: str) -> str:
+    """Return the figure that counts calls which the model server refused for a reason."""
+    return f"{REFUSED}{reason or 'without a status'}"
 
 
 def outcome_figures(reply: NewReply) -> tuple[str, ...]:
@@ -95,6 +102,26 @@ def durations(figures: Mapping[str, int], name: str) -> Counter[int]:
 def failures(figures: Mapping[str, int]) -> Counter[str]:
     """Return the number of failed replies by code."""
     return Counter(dict(_with_prefix(figures, "failed:")))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the model server refused calls: status and name of the error, and when it last did."""
+
+    reason: str
+    calls: int
+    last_at: datetime
+
+
+def refusals(minutes: Minutes) -> list[Refusal]:
+    """Return the reasons for which the model server refused calls, the latest first."""
+    calls: Counter[str] = Counter()
+    last_ms: dict[str, int] = {}
+    for figures in minutes.figures:
+        calls.update(dict(_with_prefix(figures, REFUSED)))
+        last_ms.update(_with_prefix(figures, f"at:{REFUSED}"))
+    found = [Refusal(reason, count, instant(last_ms[reason])) for reason, count in calls.items()]
+    return sorted(found, key=lambda refusal: refusal.last_at, reverse=True)
 
 
 def _with_prefix(figures: Mapping[str, int], prefix: str) -> Iterator[tuple[str, int]]:

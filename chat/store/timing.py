@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 GRACE_MS = 1_500
 # Sockets of a killed web process count for this long after their last heartbeat.
 SOCKET_TIMEOUT_MS = 20_000
+# Visitors are told that no worker is running after this time without a heartbeat of any.
+WORKER_SILENCE_MS = 3_000
 
 
 def to_ms(seconds: float) -> int:

@@ -19,6 +19,8 @@ from chat.protocol import (
     SessionExtend,
     SessionHistory,
     SessionMessages,
+    SessionPing,
+    SessionPong,
     SessionSync,
     check_message,
     reply_frame,
@@ -35,12 +37,14 @@ logger = logging.getLogger(__name__)
 class Effects:
     """What follows after a frame was handled, in this order.
 
-    `enqueue`: publish the session's task. `load_after`: send the messages after this seq. `frame`:
-    send this to the client, with `repeat` even if it was sent before. `resync`: send what was
-    missed. `event`: publish this to all sockets of the session.
+    `enqueue`: publish the session's task. `answer`: send this, which says nothing about the
+    session and does not count for its timers. `load_after`: send the messages after this seq.
+    `frame`: send this to the client, with `repeat` even if it was sent before. `resync`: send what
+    was missed. `event`: publish this to all sockets of the session.
     """
 
     enqueue: bool = False
+    answer: SessionPong | None = None
     load_after: int | None = None
     frame: Frame | None = None
     repeat: bool = False
@@ -83,6 +87,8 @@ class FrameHandlers:
             case SessionExtend():
                 await self._store.run(sessions.extend(self._session, settings.SESSION_TTL_S))
                 return Effects(event=CHANGED)
+            case SessionPing():
+                return Effects(answer=SessionPong())
 
     def _count_read(self) -> None:
         self._read_limits.spend(self._session, network_of(self._address))

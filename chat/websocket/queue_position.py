@@ -18,7 +18,8 @@ def queue_positions(session: Session) -> Iterator[ReplyQueued]:
         if index >= is_taken:
             ahead = index + session.queue.ahead
             eta_s = _eta_s(session.queue, index, is_taken)
-            yield ReplyQueued(reply_to=message, ahead=ahead, eta_s=eta_s)
+            workers = session.queue.workers
+            yield ReplyQueued(reply_to=message, ahead=ahead, eta_s=eta_s, workers=workers)
 
 
 def _eta_s(queue: QueueState, index: int, is_taken: bool) -> float | None:

@@ -143,7 +143,7 @@ class LeaseRenewer:
             try:
                 self._renew_all()
             except StoreUnavailable:
-                logger.warning("Lease renewal failed: Redis does not respond")
+                logger.debug("Lease renewal failed: Redis does not respond")
             except Exception:
                 logger.exception("Lease renewal failed")
             time.sleep(INTERVAL_S)

@@ -11,13 +11,13 @@ from kombu import Queue
 from chat.container import responder, slots, store, worker_name
 from chat.errors import StoreUnavailable
 from chat.events.task_publisher import worker_queue
-from chat.observability import metrics
+from chat.observability import metrics, open_files
 from chat.observability.exporter import serve
 from chat.store import cluster
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_INTERVAL_S = 2.0
+HEARTBEAT_INTERVAL_S = 1.0  # below WORKER_SILENCE_MS of chat/store/timing.py
 
 
 def connect_signals() -> None:
@@ -36,6 +36,7 @@ def consume_queues(instance: Any, **_: Any) -> None:
 
 def start(**_: Any) -> None:
     """Start the heartbeat and, if configured, the metrics' server."""
+    open_files.warn_if_low()
     metrics.worker_slots.set(settings.WORKER_CONCURRENCY)
     if settings.WORKER_METRICS_ADDRESS:
         serve(settings.WORKER_METRICS_ADDRESS)

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from chat.errors import ErrorCode, SessionUnknown, StoreUnavailable
 from chat.events.delivery import Delivery
 from chat.observability import metrics
-from chat.protocol import Frame, ModelLoading, ReplyDelta, ReplyStarted
+from chat.protocol import Frame, ModelLoading, ReplyDelta, ReplyStarted, ReplyThinking
 from chat.schemas import Failure, FinishReason, Timings, Usage
 from chat.store import leases, statistics
 from chat.store.client import Store
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 DELTA_INTERVAL_S = 0.04
 MIN_LOADING_WAIT_S = 0.5
+THINKING_INTERVAL_S = 1.0
 DEADLINE = Failure(
     code=ErrorCode.REPLY_DEADLINE,
     detail="The reply was not ready in time. Try again.",
@@ -71,6 +72,7 @@ class ReplyWriter:
         self._first_text_at: float | None = None
         self._retries = 0
         self._last_error: ModelError | None = None
+        self._thinking_at = float("-inf")
         self._clear_text()
 
     def write(self, turns: Sequence[Turn]) -> Outcome | None:
@@ -91,8 +93,7 @@ class ReplyWriter:
                 return self._cancelled()
             except ModelError as error:
                 self._last_error = error
-                metrics.model_errors.labels(error.code).inc()
-                logger.info("The model call failed", extra={"facts": {"code": error.code}})
+                self._record(error)
                 if not self._wait_for_retry(error):
                     return self._cancelled() if self._handle.cancel_reason else self._failed(error)
 
@@ -104,11 +105,24 @@ class ReplyWriter:
         generation = self._model.generate(turns, request_id=request_id)
         with metrics.model_call_seconds.time(), generation, self._handle.cancels(generation):
             for piece in generation:
-                self._add(piece, generation.has_more)
+                if piece:
+                    self._add(piece, generation.has_more)
+                else:
+                    self._think()
         return self._outcome(
             finish_reason="length" if generation.finish_reason == "length" else "stop",
             usage=_usage(generation),
         )
+
+    def _record(self, error: ModelError) -> None:
+        """Count the failed call; an operator must change something about a permanent one."""
+        metrics.model_errors.labels(error.code).inc()
+        level = logging.WARNING if error.permanent else logging.INFO
+        facts = {"code": error.code} | ({"reason": error.reason} if error.reason else {})
+        logger.log(level, "The model call failed", extra={"facts": facts})
+        if error.permanent:
+            with suppress(StoreUnavailable):
+                self._store.run(statistics.count_event(statistics.refused(error.reason)))
 
     def _wait_for_retry(self, error: ModelError) -> bool:
         """Wait as long as this error requires; return whether to call the model again."""
@@ -138,6 +152,15 @@ class ReplyWriter:
             self._store_progress("", retry_in_s=delay_s)
             self._store.run(statistics.count_event("loading"))
         self._publish(ModelLoading(reply_to=self._taken.message.id, retry_in_s=round(delay_s, 3)))
+
+    def _think(self) -> None:
+        """Publish now and then that the model reasons; text so far was reasoning, too."""
+        if self._text:
+            self._restart()
+        now = time.monotonic()
+        if now - self._thinking_at >= THINKING_INTERVAL_S:
+            self._thinking_at = now
+            self._publish(ReplyThinking(reply_to=self._taken.message.id, id=self._handle.reply))
 
     def _restart(self) -> None:
         """Start the text again under a new id, so that no client joins two attempts."""

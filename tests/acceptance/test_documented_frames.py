@@ -7,6 +7,7 @@ from what was sent and received.
 import json
 import os
 import re
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -69,9 +70,11 @@ def reconnect_and_stop(
 
 
 def regenerate_reply(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
-    model.script(loading(0.5), GREETING)
+    reasoning = ("<think>", "She greets me.", "</think>")
+    model.script(loading(0.5), replace(GREETING, pieces=(*reasoning, *(GREETING.pieces or ()))))
     send(recorded, socket, type="reply.regenerate", reply_to=THIRD)
     recorded["model.loading"] = socket.wait_for_frame("model.loading")
+    recorded["reply.thinking"] = socket.wait_for_frame("reply.thinking")
     assert socket.wait_for_reply(THIRD)["replaces"]
 
 
@@ -88,6 +91,8 @@ def sync_and_extend_session(recorded: dict[str, Any], socket: Socket) -> None:
     assert socket.wait_for_frame("session.ready")["messages"][0]["seq"] == 3
     send(recorded, socket, type="session.history", before=3)
     recorded["session.messages"] = socket.wait_for_frame("session.messages")
+    send(recorded, socket, type="session.ping")
+    recorded["session.pong"] = socket.wait_for_frame("session.pong")
     send(recorded, socket, type="session.extend")
     assert socket.wait_for_frame("session.ready")["recovered"]
     recorded["session.expiring"] = socket.wait_for_frame("session.expiring")

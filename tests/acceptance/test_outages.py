@@ -2,17 +2,21 @@
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
-from tests.acceptance.sockets import connect_chat_v1, connect_plain
+from tests.acceptance.sockets import Socket, connect_chat_v1, connect_plain
 from tests.client import create_session
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub
 from tests.ports import free_port
-from tests.processes import Stack
+from tests.processes import Stack, wait_for
 
 
 def test_a_message_sent_without_redis_is_rejected_and_can_be_resent(new_stack: NewStack) -> None:
@@ -54,6 +58,59 @@ def test_a_message_stored_without_a_broker_is_answered_later(
         stack.start_worker(CELERY_BROKER_URL=broker.redis_url)
         stack.start_beat(CELERY_BROKER_URL=broker.redis_url)
         assert socket.wait_for_reply(message)["msg"] == "You said: hello"
+
+
+def test_sockets_are_served_without_the_channel_layer(new_stack: NewStack, tmp_path: Path) -> None:
+    data, port = str(tmp_path / "layer"), str(free_port())
+    with Stack(tmp_path, {"DATA_DIR": data, "EMBEDDED_REDIS_PORT": port}) as layer:
+        stack = new_stack(CHANNEL_REDIS_URL=layer.redis_url)
+        stack.start_redis()
+        stack.start_worker()
+        stack.start_beat()
+        webs = stack.start_both_servers()
+        for name, web in webs.items():
+            site = f"127.0.0.1:{web.port}"
+            url = f"ws://{site}/chat?token={create_session(f'http://{site}')}"
+            with connect(url, subprotocols=[Subprotocol("chat.v1")], proxy=None) as connection:
+                socket = Socket(connection)
+                assert socket.wait_for_frame("session.ready"), name
+                message = socket.send_message("hello")
+                assert socket.wait_for_reply(message)["msg"] == "You said: hello", name
+        layer.start_redis()
+        for web in webs.values():
+            web.wait_until(lambda web=web: "responds again" in web.output(), "to reconnect")  # type: ignore[misc]
+            assert web.output().count("The channel layer does not respond") == 1
+            assert "Traceback" not in web.output()
+            assert not [line for line in web.output().splitlines() if " ERROR " in line]
+
+
+def test_a_worker_and_beat_that_redis_refuses_log_it_once_and_recover(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.start_redis()
+    with redis.Redis.from_url(stack.redis_url, protocol=2, decode_responses=True) as admin:
+        port = stack.environment["EMBEDDED_REDIS_PORT"]
+        denied = {"worker": "brpop", "beat": "llen"}
+        for user, command in denied.items():
+            rules = ("on", ">pw", "~*", "&*", "+@all", f"-{command}")
+            admin.execute_command("ACL", "SETUSER", user, *rules)
+        url = f"redis://{{}}:pw@127.0.0.1:{port}/0"
+        worker = stack.start_worker(CELERY_BROKER_URL=url.format("worker"))
+        beat = stack.start_beat(CELERY_BROKER_URL=url.format("beat"))
+
+        def refusals(command: str) -> int:
+            entries: Any = admin.acl_log()
+            return sum(int(entry["count"]) for entry in entries if entry["object"] == command)
+
+        for user, command in denied.items():
+            wait_for(lambda command=command: refusals(command) >= 3, "attempts")  # type: ignore[misc]
+            admin.execute_command("ACL", "SETUSER", user, "+@all")
+    for process in (worker, beat):
+        wait_for(lambda process=process: "works again" in process.output(), "the recovery")  # type: ignore[misc]
+        chat_lines = [line for line in process.output().splitlines() if " chat." in line]
+        assert len(chat_lines) == 2
+        assert "NoPermissionError" in chat_lines[0]
+        assert "Traceback" not in process.output()
+        assert len(process.output().splitlines()) < 20
 
 
 def test_the_reply_of_a_killed_worker_is_generated_by_another(

@@ -20,7 +20,7 @@ from chat.store.client import Store
 from tests.acceptance.conftest import Tabs
 from tests.client import create_session
 from tests.conftest import NewStack
-from tests.model_stub import Behaviour, ModelStub
+from tests.model_stub import Behaviour, ModelStub, failing
 from tests.processes import ROOT, Stack, migrated_database, wait_for
 
 ACL_FILE = ROOT / "deploy" / "redis" / "users.acl"
@@ -98,6 +98,9 @@ async def test_conversations_need_nothing_that_redis_denies(
     await ada.wait_for_frame("reply.delta", reply_to=message)
     await ada.send("reply.stop", reply_to=message)
     assert (await ada.wait_for_reply(message))["finish_reason"] == "stop_requested"
+    model_stub.script(failing(404))
+    refused = await ada.wait_for_reply(await ada.send_message("who are you?"))
+    assert refused["error"]["code"] == "model.rejected"
     await ada.send("session.extend")
 
     def finish() -> None:

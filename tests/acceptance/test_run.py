@@ -1,9 +1,11 @@
 """`make run`: one command starts the whole site, and one signal stops every process."""
 
 import os
+import re
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,7 +13,13 @@ import requests
 
 from tests.conftest import NewStack
 from tests.ports import can_listen_on, free_port
-from tests.processes import START_TIMEOUT_S, STOP_TIMEOUT_S, Process, wait_for
+from tests.processes import (
+    START_TIMEOUT_S,
+    STOP_TIMEOUT_S,
+    Process,
+    collected_static_files,
+    wait_for,
+)
 
 RUN = "python manage.py runall"
 Run = Callable[..., Process]
@@ -22,7 +30,11 @@ def run(new_stack: NewStack) -> Run:
     """Start the runner with its own ports and files, the embedded Redis and the embedded model."""
 
     def start(**environment: str) -> Process:
-        site = {"MODEL_URL": "", "EMBEDDED_MODEL_PORT": str(free_port())}
+        site = {
+            "MODEL_URL": "",
+            "EMBEDDED_MODEL_PORT": str(free_port()),
+            "STATIC_ROOT": str(collected_static_files()),
+        }
         return new_stack().run("run", RUN, site | environment)
 
     return start
@@ -47,11 +59,16 @@ def assert_everything_has_stopped(runner: Process, processes: list[psutil.Proces
         wait_for(lambda port=port: can_listen_on(port), f"port {port} to be free")  # type: ignore[misc]
 
 
-def test_the_site_responds_once_its_address_is_printed_and_ctrl_c_stops_it(run: Run) -> None:
-    runner = run()
+def test_the_site_responds_once_its_address_is_printed_and_ctrl_c_stops_it(
+    run: Run, tmp_path: Path
+) -> None:
+    runner = run(STATIC_ROOT=str(tmp_path / "static"))
     wait_until_started(runner)
     site = f"http://127.0.0.1:{runner.port}"
-    assert requests.get(f"{site}/", timeout=10).status_code == 200
+    page = requests.get(f"{site}/", timeout=10)
+    assert page.status_code == 200
+    [script] = re.findall(r'src="(/static/[^"]+/app\.js)"', page.text)
+    assert "immutable" in requests.get(f"{site}{script}", timeout=10).headers["Cache-Control"]
     assert requests.get(f"{site}/readyz", timeout=10).status_code == 200
     processes = process_tree(runner)
     programs = " ".join(" ".join(process.cmdline()) for process in processes)

@@ -79,6 +79,10 @@ def started(to: int, attempt: int = 1) -> Frame:
     return {"type": "reply.started", "reply_to": f"human-{to}", "id": f"bot-{attempt}"}
 
 
+def thinking(to: int, attempt: int = 1) -> Frame:
+    return started(to, attempt) | {"type": "reply.thinking"}
+
+
 def delta(to: int, offset: int, text: str, attempt: int = 1) -> Frame:
     return {
         "type": "reply.delta",

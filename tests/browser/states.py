@@ -7,6 +7,7 @@ from uuid import uuid4
 from playwright.sync_api import expect
 
 from tests.browser.frames import bot, completed, delta, failed, human, queued, started
+from tests.browser.frames import thinking as reply_thinking
 from tests.browser.visitor import ScriptedVisitor, format_timestamp
 
 Frame = dict[str, Any]
@@ -160,6 +161,13 @@ def waiting_for_the_first_word(visitor: ScriptedVisitor) -> None:
 
 
 @state
+def thinking(visitor: ScriptedVisitor) -> None:
+    visitor.start_with([human(1, "What now?", NOW)])
+    visitor.server.send(started(1), reply_thinking(1))
+    expect(visitor.page.get_by_text("Thinking…")).to_be_visible()
+
+
+@state
 def loading(visitor: ScriptedVisitor) -> None:
     visitor.start_with([human(1, "Good morning", NOW)])
     visitor.server.send({"type": "model.loading", "reply_to": "human-1", "retry_in_s": 42})
@@ -191,6 +199,22 @@ def offline(visitor: ScriptedVisitor) -> None:
     visitor.network.cut()
     visitor.send("Are you there?")
     expect(visitor.page.locator(".notice")).to_be_visible()
+
+
+@state
+def too_many_tabs(visitor: ScriptedVisitor) -> None:
+    visitor.start_with(MESSAGES)
+    error = {"type": "error", "code": "rate.limited", "detail": "Too many tabs are open."}
+    visitor.server.send(error | {"ref": None, "limit": "sockets"})
+    visitor.network.cut()
+    expect(visitor.page.locator(".notice")).to_contain_text("Too many tabs")
+
+
+@state
+def no_worker(visitor: ScriptedVisitor) -> None:
+    visitor.start_with([*MESSAGES, human(5, "Anyone?", NOW)])
+    visitor.server.send(queued(5, 0) | {"workers": 0})
+    expect(visitor.turn(2)).to_contain_text("No worker is running.")
 
 
 @state

@@ -18,6 +18,7 @@ from tests.browser.frames import (
     queued,
     ready,
     started,
+    thinking,
 )
 
 Frame = dict[str, Any]
@@ -48,6 +49,15 @@ TABLE = {
         [ONE, {"type": "model.loading", "reply_to": "human-1", "retry_in_s": 20, "receivedAt": 0}],
         [("loading", None)],
     ),
+    "a model that thinks has no text yet": (
+        [ONE, started(1), thinking(1), thinking(1)],
+        [("streaming", "")],
+    ),
+    "text follows the thinking": (
+        [ONE, started(1), thinking(1), delta(1, 0, "a"), thinking(1)],
+        [("streaming", "a")],
+    ),
+    "another reply's thinking changes nothing": ([ONE, thinking(1)], [("accepted", None)]),
     "deltas are joined": (
         [ONE, started(1), delta(1, 0, "a"), delta(1, 1, "b")],
         [("streaming", "ab")],

@@ -2,14 +2,22 @@
 
 import gzip
 import json
+import os
 import re
+import time
 from pathlib import Path
+from typing import Any
 
+import requests
+from django.conf import settings
+from django.core.files.storage import storages
 from django.core.management import call_command
 from django.test import override_settings
-from playwright.sync_api import Response, expect
+from playwright.sync_api import Page, Request, expect
 
+from chat.middleware import DO_NOT_KEEP, KEEP_FOREVER
 from tests.browser.visitor import NewVisitor
+from tests.processes import Stack
 
 ROOT = Path(__file__).parents[2]
 VENDOR = ROOT / "chat" / "static" / "vendor"
@@ -25,17 +33,70 @@ SOURCES = {
 }
 
 
+class NetworkRequests:
+    """The URLs that a page requests over the network, not from its cache."""
+
+    def __init__(self, page: Page) -> None:
+        self.urls: list[str] = []
+        self._requested: dict[str, str] = {}
+        session = page.context.new_cdp_session(page)
+        session.on("Network.requestWillBeSent", self._note_request)
+        session.on("Network.loadingFinished", self._note_end)
+        session.send("Network.enable")
+
+    def _note_request(self, event: dict[str, Any]) -> None:
+        self._requested[event["requestId"]] = event["request"]["url"]
+
+    def _note_end(self, event: dict[str, Any]) -> None:
+        if event["encodedDataLength"]:
+            self.urls.append(self._requested[event["requestId"]])
+
+
 def test_first_visit_transfers_less_than_100_kb(new_visitor: NewVisitor) -> None:
     visitor = new_visitor()
-    responses: list[Response] = []
-    visitor.page.on("response", lambda response: responses.append(response))
+    finished: list[Request] = []
+    visitor.page.on("requestfinished", lambda request: finished.append(request))
 
     visitor.start()
     visitor.page.wait_for_load_state("networkidle")
 
-    sizes = {response.url: len(gzip.compress(response.body(), 9)) for response in responses}
+    sizes = {request.url: request.sizes()["responseBodySize"] for request in finished}
     assert any("purify.js" in url for url in sizes)
-    assert sum(sizes.values()) < MAX_BYTES, sizes
+    assert sum(sizes.values()) <= MAX_BYTES, sizes
+
+
+def test_repeat_visit_requests_only_the_document(new_visitor: NewVisitor) -> None:
+    visitor = new_visitor(locale="de").start()
+    visitor.send("hello")
+    visitor.expect_turn(0, "done")
+    again = new_visitor(beside=visitor)
+    requested = NetworkRequests(again.page)
+
+    again.open()
+    again.expect_turn(0, "done")
+    again.page.wait_for_load_state("networkidle")
+
+    assert requested.urls == [f"{visitor.site}/"]
+
+
+def test_only_a_file_of_this_release_is_kept_by_browsers(stack: Stack) -> None:
+    page = requests.get(stack.url, headers={"Accept-Language": "de"}, timeout=10).text
+    paths = re.findall(r'(?:src|href)="(/(?:static|catalogue)/[^"]+)"', page)
+    assert len(paths) > 20
+
+    for path in paths:
+        response = requests.get(f"{stack.url}{path}", timeout=10)
+        assert response.headers["Cache-Control"] == KEEP_FOREVER, path
+        assert response.headers["Content-Encoding"] in {"br", "gzip"}, path
+        other = re.sub("[0-9a-f]{16}", "0123456789abcdef", path)
+        stale = requests.get(f"{stack.url}{other}", timeout=10)
+        assert stale.headers["Cache-Control"] == DO_NOT_KEEP, other
+        assert stale.content == response.content
+    unknown = requests.get(f"{stack.url}/static/0123456789abcdef/chat/none.js", timeout=10)
+    assert unknown.status_code == 404
+    assert (
+        requests.get(f"{stack.url}/catalogue/xx/0123456789abcdef.js", timeout=10).status_code == 404
+    )
 
 
 def test_every_module_is_preloaded(new_visitor: NewVisitor) -> None:
@@ -49,19 +110,33 @@ def test_every_module_is_preloaded(new_visitor: NewVisitor) -> None:
     preloaded = visitor.page.locator("link[rel=modulepreload]").evaluate_all(
         "links => links.map((link) => link.href)"
     )
-    lazy = re.compile(r"/(markdown|code_block|math|marked|purify|boot)\.js$|\d/words\.js$")
+    lazy = re.compile(r"/(markdown|code_block|math|marked|purify|boot)\.js$|/catalogue/")
     modules = {url for url in requested if url.endswith(".js") and not lazy.search(url)}
     assert modules == set(preloaded)
 
 
-def test_collected_files_are_served_compressed(tmp_path: Path) -> None:
-    with override_settings(STATIC_ROOT=tmp_path):
-        call_command("collectstatic", interactive=False, verbosity=0)
+def test_urls_change_with_the_content_of_the_files(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    source = tmp_path / "source" / "module.js"
 
-    assert (
-        gzip.decompress((tmp_path / "chat" / "app.js.gz").read_bytes())
-        == (ROOT / "chat" / "static" / "chat" / "app.js").read_bytes()
-    )
+    def url() -> str:
+        with override_settings(
+            STATIC_ROOT=tmp_path / "collected", STATICFILES_DIRS=[tmp_path / "source"]
+        ):
+            call_command("collectstatic", interactive=False, verbosity=0)
+            return storages.create_storage(settings.STORAGES["staticfiles"]).url("module.js")
+
+    source.write_text("export const one = 1;" * 20)
+    first = url()
+    again = url()
+    source.write_text("export const two = 2;" * 20)
+    os.utime(source, (time.time() + 5,) * 2)
+    second = url()
+
+    assert re.fullmatch("/static/[0-9a-f]{16}/module.js", first)
+    assert first == again != second
+    compressed = tmp_path / "collected" / "module.js.gz"
+    assert gzip.decompress(compressed.read_bytes()) == source.read_bytes()
 
 
 def test_third_party_versions_are_the_pinned_ones() -> None:

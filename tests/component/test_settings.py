@@ -225,6 +225,24 @@ def test_an_unusable_file_of_a_secret_is_named(
 
 
 @pytest.mark.parametrize(
+    ("environment", "tokens"),
+    [
+        ({}, 200),
+        ({"MODEL_URL": "http://model/"}, 25),
+        ({"MODEL_URL": "http://model/", "MODEL_API": "completions"}, 25),
+        ({"MODEL_URL": "http://model/", "MODEL_API": "chat"}, 512),
+        ({"MODEL_URL": "http://model/", "MODEL_API": "chat", "MODEL_CONTEXT_TOKENS": "600"}, 300),
+        ({"MODEL_CONTEXT_TOKENS": "64"}, 32),
+        ({"MODEL_URL": "http://model/", "MODEL_API": "chat", "MAX_NEW_TOKENS": "25"}, 25),
+    ],
+)
+def test_the_length_of_a_reply_depends_on_the_kind_of_model(
+    load_settings: LoadSettings, environment: dict[str, str], tokens: int
+) -> None:
+    assert load_settings(environment)["MAX_NEW_TOKENS"] == tokens
+
+
+@pytest.mark.parametrize(
     ("trusted", "expected"),
     [
         ("", ["https://chat.example"]),

@@ -47,6 +47,8 @@ class ResilientClient(Client):
         self.types: Counter[str] = Counter()
         self.closes: list[int] = []
         self.foreign: list[str] = []
+        self.gaps_s: list[float] = []
+        self._left_at: float | None = None
         self.expired = asyncio.Event()
         self.ping_interval_s: float | None = 5
         self._address = address
@@ -105,6 +107,7 @@ class ResilientClient(Client):
                 await asyncio.wait([self._reading])
                 self._reading = None
                 self.closes.append(self.closed_with or 1006)
+                self._left_at = self._left_at or time.monotonic()
             await asyncio.sleep(random.uniform(*RECONNECT_S))
 
     async def _receive(self, text: str) -> None:
@@ -119,6 +122,9 @@ class ResilientClient(Client):
         if frame["type"] == "session.ready" or "message" in frame:
             self._compare_with_sent()
         if frame["type"] == "session.ready":
+            if self._left_at is not None:
+                self.gaps_s.append(time.monotonic() - self._left_at)
+                self._left_at = None
             for sent in self._not_accepted():
                 await self._try(sent)
 

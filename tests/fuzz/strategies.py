@@ -55,6 +55,7 @@ FRAME_VALUES: list[Any] = [
     "reply.regenerate",
     "session.sync",
     "session.extend",
+    "session.ping",
     "message.accepted",
     ID,
     ID.upper(),
@@ -79,18 +80,24 @@ EVENT_NAMES = [
     *("token", "text", "special", "generated_text", "details", "finish_reason", "generated_tokens"),
     *("input_length", "choices", "delta", "message", "content", "usage", "prompt_tokens"),
     *("completion_tokens", "error", "error_type", "code", "type", "estimated_time"),
+    *("reasoning_content", "reasoning", "object"),
 ]
 EVENT_VALUES: list[Any] = [
     *("stop", "length", "eos_token", "Human:", "\nHuman:", "Hu", "loading", "overloaded"),
+    *("<think>", "</think>", "<thi", "nk>", "a</think>b"),
     *("rate limit", "validation", "authentication", "429", 429, 503, 401, 10**25, [], {}, [[]]),
 ]
 events = json_values(EVENT_NAMES, EVENT_VALUES)
+reply_texts = st.one_of(
+    scalars, st.sampled_from(["<think>", "</think>", "<thi", "nk>", "a</think>b", "`", "Human:"])
+)
 # Events that get as far as the text of a reply.
 replies = st.one_of(
-    st.builds(lambda text: {"token": {"text": text}}, scalars),
-    st.builds(lambda text: {"choices": [{"delta": {"content": text}}]}, scalars),
-    st.builds(lambda text: {"choices": [{"text": text, "finish_reason": "stop"}]}, scalars),
-    st.builds(lambda text: [{"generated_text": text}], scalars),
+    st.builds(lambda text: {"token": {"text": text}}, reply_texts),
+    st.builds(lambda text: {"choices": [{"delta": {"content": text}}]}, reply_texts),
+    st.builds(lambda text: {"choices": [{"delta": {"reasoning": text}}]}, reply_texts),
+    st.builds(lambda text: {"choices": [{"text": text, "finish_reason": "stop"}]}, reply_texts),
+    st.builds(lambda text: [{"generated_text": text}], reply_texts),
     st.builds(lambda usage: {"choices": [], "usage": usage}, events),
     st.builds(lambda error: {"error": error}, events),
 )

@@ -10,7 +10,7 @@ import asyncio
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from tests.model_stub.behaviour import Behaviour, failing, loading, overloaded
 from tests.model_stub.record import Record, RecordedRequest
@@ -87,6 +87,14 @@ class ModelStub:
     def always(self, behaviour: Behaviour) -> None:
         """Set the default behaviour, which follows the script."""
         self._record.default = behaviour
+
+    def describe(self, path: str, document: Any) -> None:
+        """Respond to `GET path` with a JSON document, as servers describe themselves."""
+        self._record.documents[path] = document
+
+    def require_token(self, token: str) -> None:
+        """Respond to `describe`d paths only with this token."""
+        self._record.token = token
 
     def clear_requests(self) -> None:
         """Clear the recorded requests."""

@@ -12,9 +12,10 @@ class Behaviour:
     Content. `text` or `pieces` is the reply (default: `You said: <the last human text>`, one piece
     per word), `finish_reason` is `stop` or `length`, None omits it, `done` sends `[DONE]`.
     `shape` is a stream of events, or one JSON `array` or `object`. `echo_prompt` repeats the prompt
-    first. `error`, with `error_fields` beside it, is sent instead of a reply, or after
-    `error_after` pieces. `raw` replaces the whole body, `filler_bytes` is the size of a body of
-    spaces. `endless` repeats the pieces until the client disconnects.
+    first. `reasoning` precedes the reply in `reasoning_field`, in the chat dialect only. `error`,
+    with `error_fields` beside it, is sent instead of a reply, or after `error_after` pieces. `raw`
+    replaces the whole body, `filler_bytes` is the size of a body of spaces. `endless` repeats the
+    pieces until the client disconnects.
 
     Time. `delay_s` passes before the headers, `piece_delay_s` before each piece, `byte_delay_s`
     after each byte, headers too. `split_bytes` sends each byte of a body in a chunk of its own.
@@ -29,6 +30,8 @@ class Behaviour:
 
     text: str | None = None
     pieces: tuple[str, ...] | None = None
+    reasoning: tuple[str, ...] = ()
+    reasoning_field: str = "reasoning_content"
     finish_reason: str | None = "stop"
     done: bool = True
     shape: Literal["stream", "array", "object"] = "stream"
@@ -58,9 +61,10 @@ class Behaviour:
         known = {each.name for each in fields(cls)}
         if not isinstance(document, dict) or not document.keys() <= known:
             raise ValueError(f"A behaviour is an object with fields out of {sorted(known)}")
-        if isinstance(document.get("pieces"), list):
-            document = {**document, "pieces": tuple(document["pieces"])}
-        return cls(**document)
+        lists = {name: tuple(each) for name, each in document.items() if isinstance(each, list)}
+        return cls(
+            **document | {name: lists[name] for name in ("pieces", "reasoning") if name in lists}
+        )
 
 
 def loading(estimated_time_s: float = 20.0) -> Behaviour:

@@ -20,6 +20,10 @@ class Dialect(ABC):
     def piece_event(self, text: str) -> Any:
         """Return the event of one piece of text."""
 
+    def reasoning_event(self, text: str, field: str) -> Any:
+        """Return the event of one piece of reasoning."""
+        raise NotImplementedError
+
     @abstractmethod
     def end_events(self, pieces: list[str], reason: str) -> list[Any]:
         """Return the events that end a stream."""
@@ -27,6 +31,10 @@ class Dialect(ABC):
     @abstractmethod
     def document(self, text: str, reason: str | None, *, as_array: bool) -> Any:
         """Return the whole reply as one document."""
+
+    def with_reasoning(self, document: Any, text: str, field: str) -> Any:
+        """Return a document of the whole reply with its reasoning."""
+        raise NotImplementedError
 
 
 class HuggingFace(Dialect):
@@ -99,6 +107,10 @@ class Chat(Dialect):
         choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
         return {"object": "chat.completion.chunk", "choices": [choice]}
 
+    def reasoning_event(self, text: str, field: str) -> Any:
+        choice = {"index": 0, "delta": {field: text, "content": None}, "finish_reason": None}
+        return {"object": "chat.completion.chunk", "choices": [choice]}
+
     def end_events(self, pieces: list[str], reason: str) -> list[Any]:
         last = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
         return [last, {"choices": [], "usage": _usage(len(pieces))}]
@@ -107,6 +119,10 @@ class Chat(Dialect):
         message = {"role": "assistant", "content": text}
         choice = {"index": 0, "message": message, "finish_reason": reason}
         return {"choices": [choice], "usage": _usage(len(text.split()))}
+
+    def with_reasoning(self, document: Any, text: str, field: str) -> Any:
+        document["choices"][0]["message"][field] = text
+        return document
 
 
 ROUTES: dict[str, Dialect] = {

@@ -33,6 +33,8 @@ class Record:
 
     def __init__(self) -> None:
         self.default = Behaviour(times=None)
+        self.documents: dict[str, Any] = {}
+        self.token: str | None = None
         self._script: deque[tuple[Behaviour, int | None]] = deque()
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDS)
         self._changed = threading.Condition()

@@ -71,7 +71,11 @@ class _Response:
             return None
         as_array = behaviour.shape == "array"
         text = "".join(self._pieces)
-        return json.dumps(self._dialect.document(text, behaviour.finish_reason, as_array=as_array))
+        document = self._dialect.document(text, behaviour.finish_reason, as_array=as_array)
+        if behaviour.reasoning:
+            reasoning = "".join(behaviour.reasoning)
+            self._dialect.with_reasoning(document, reasoning, behaviour.reasoning_field)
+        return json.dumps(document)
 
     def stream(self) -> Iterator[Step]:
         behaviour = self._behaviour
@@ -88,6 +92,11 @@ class _Response:
 
     def _events(self) -> Iterator[Step]:
         behaviour = self._behaviour
+        for reasoning in behaviour.reasoning:
+            if behaviour.piece_delay_s:
+                yield behaviour.piece_delay_s
+            event = self._dialect.reasoning_event(reasoning, behaviour.reasoning_field)
+            yield encode_event(event)
         pieces = itertools.cycle(self._pieces) if behaviour.endless else self._pieces
         for number, piece in enumerate(pieces, start=1):
             if behaviour.piece_delay_s:

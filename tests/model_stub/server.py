@@ -78,11 +78,11 @@ class Connection(asyncio.Protocol):
             if method == "POST" and path in ROUTES:
                 self._start_response(path, headers, document)
             else:
-                self._transport.write(self._control(method, path, document))
+                self._transport.write(self._control(method, path, headers, document))
         except (ValueError, KeyError, TypeError, IndexError) as error:
             self._transport.write(json_response(400, {"error": f"{type(error).__name__}: {error}"}))
 
-    def _control(self, method: str, path: str, document: Any) -> bytes:
+    def _control(self, method: str, path: str, headers: dict[str, str], document: Any) -> bytes:
         match method, path:
             case "PUT", "/script":
                 self._record.set_script([Behaviour.from_json(each) for each in document])
@@ -90,6 +90,10 @@ class Connection(asyncio.Protocol):
                 self._record.default = Behaviour.from_json(document)
             case "DELETE", "/requests":
                 self._record.clear()
+            case "GET", path if path in self._record.documents:
+                if self._record.token not in (None, headers.get("authorization", "")[7:]):
+                    return json_response(401, {"error": "Unauthorized"})
+                return json_response(200, self._record.documents[path])
             case "GET", "/requests":
                 return json_response(200, self._record.as_json())
             case _:

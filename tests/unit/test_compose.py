@@ -17,6 +17,7 @@ from tests.settings import VARIABLES
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+GPU = {"model": "gpu", "model-tgi": "gpu-tgi"}
 APP_SERVICES = ("web", "worker", "beat", "migrate")
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 NOT_PASSED_ON = {
@@ -36,7 +37,7 @@ SECRET_FILES = {
 }
 # Variables of nginx, PostgreSQL and compose itself.
 OTHER_VARIABLES = {
-    *("CHAT_TRUSTED_PROXIES", "CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT"),
+    *("CHAT_TRUSTED_PROXIES", "CHAT_VERSION", "POSTGRES_PASSWORD", "HTTP_PORT", "TGI_IMAGE"),
     *("SITE_ADDRESS", "CADDY_OPTIONS"),
 }
 
@@ -141,7 +142,7 @@ def test_compose_reads_only_known_variables() -> None:
     assert used - VARIABLES == OTHER_VARIABLES
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "redis", "postgres", "model"])
+@pytest.mark.parametrize("name", ["web", "worker", "redis", "postgres", *GPU])
 def test_each_server_has_a_health_check(name: str) -> None:
     own = SERVICES[name].get("healthcheck", {})
     assert "test" in own or (name == "web" and "/healthz" in DOCKERFILE)
@@ -167,9 +168,36 @@ def test_redis_is_durable_and_never_evicts() -> None:
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]
 
 
+@pytest.mark.parametrize(("name", "profile"), GPU.items())
+def test_models_run_only_in_their_profile_and_in_half_precision(name: str, profile: str) -> None:
+    service = SERVICES[name]
+    assert service["profiles"] == [profile]
+    words = service["command"]
+    assert words[words.index("--revision") + 1] == words[words.index("--dtype") + 1] == "float16"
+    assert [each["capabilities"] for each in devices(service)] == [["gpu"]]
+
+
+def devices(service: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(service["deploy"]["resources"]["reservations"]["devices"])
+
+
+def test_every_model_has_the_address_of_the_default_settings() -> None:
+    assert "http://model:8000/" in SERVICES["worker"]["environment"]["MODEL_URL"]
+    assert SERVICES["model-tgi"]["networks"]["inside"] == {"aliases": ["model"]}
+    words = SERVICES["model-tgi"]["command"]
+    assert words[words.index("--port") + 1] == "8000"
+
+
 def test_images_of_others_are_named_by_digest() -> None:
     images = [service["image"] for service in SERVICES.values() if "image" in service]
     images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     others = [image for image in images if not image.startswith("chat:")]
+    others.remove("${TGI_IMAGE:-text-generation-inference:3.3.7}")  # the operator names it
     assert len(others) == 7
     assert all(re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image) for image in others), others
+
+
+def test_the_logs_of_every_container_are_limited() -> None:
+    for service in SERVICES.values():
+        assert service["logging"]["driver"] == "local"
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}

@@ -26,7 +26,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat", "inference"),
     ("chat.addresses", "chat.errors"),
     ("chat.schemas",),
-    ("chat.observability.liveness", "chat.observability.tracing_sdk"),
+    (
+        "chat.observability.liveness",
+        "chat.observability.open_files",
+        "chat.observability.outage",
+        "chat.observability.tracing_sdk",
+    ),
     (
         "chat.protocol",
         "chat.observability.logs",
@@ -48,7 +53,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 # Names that Django prescribes.
 DJANGO_NAMES = {"apps", "urls", "management", "commands"}
-MODULES_PER_PACKAGE = {"chat.operator": 12, "inference": 15}
+MODULES_PER_PACKAGE = {"chat.operator": 12, "inference": 17}
 HTTP_CLIENTS = {"requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
 
 

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from chat.cli.doctor.findings import Finding, failure, ok, warning
+from chat.cli.doctor.findings import Finding, failure, ok, progress, warning
 from chat.protocol import SUBPROTOCOL
 
 OPEN_TIMEOUT_S = 10
@@ -24,16 +24,21 @@ LEAST_GENERATION_S = 0.3
 UPGRADE = (
     "Let the proxy use HTTP/1.1 and forward Upgrade and Connection: see deploy/nginx.conf.template."
 )
+# The doctor sends the site's address as its origin, and the server accepts its own.
+HOST = "Let the proxy pass on the Host header: see deploy/nginx.conf.template."
 ADVICE = {
     "model.unauthorized": "Correct HUGGINGFACE_INFERENCE_TOKEN.",
-    "model.rejected": "Check that MODEL_API and MODEL_NAME match the server at MODEL_URL.",
+    "model.rejected": "See the lines about the model server and the reason in the worker's log."
+    " Check that MODEL_API matches the server at MODEL_URL.",
     "model.unavailable": "Start the model server, or correct MODEL_URL.",
     "model.timeout": "See the model server's log, or raise MODEL_TIMEOUT_S.",
     "model.overloaded": "Give the model server more capacity, or lower WORKER_CONCURRENCY.",
     "model.loading": "Wait until the model is loaded.",
     "model.bad_reply": "Check that MODEL_API matches the server at MODEL_URL.",
+    "model.no_answer": "Raise MAX_NEW_TOKENS: a model that reasons needs some for it.",
     "reply.internal": "See the worker's log.",
-    "reply.deadline": "Add workers, raise WORKER_CONCURRENCY, or use a faster model.",
+    "reply.deadline": "Add workers, raise WORKER_CONCURRENCY or REPLY_DEADLINE_S, or use a faster"
+    " model.",
 }
 
 
@@ -64,7 +69,7 @@ def check_socket(url: str, token: str, idle_s: float) -> Iterator[Finding]:
         status = error.response.status_code
         yield failure(
             f"The WebSocket does not open (status {status})",
-            "Add the site's address to CORS_ALLOWED_ORIGINS." if status == 403 else UPGRADE,
+            HOST if status == 403 else UPGRADE,
         )
     except (InvalidHandshake, OSError) as error:
         yield failure(f"The WebSocket does not open ({type(error).__name__})", UPGRADE)
@@ -91,6 +96,8 @@ def _open(url: str, token: str) -> ClientConnection:
 
 
 def _check_reply(socket: ClientConnection) -> Iterator[Finding]:
+    longest_s = settings.REPLY_DEADLINE_S + DEADLINE_MARGIN_S
+    yield progress(f"Waiting up to {longest_s:.0f} s for the reply to a message")
     sent_at = time.monotonic()
     socket.send(json.dumps({"type": "message.send", "id": str(uuid4()), "msg": QUESTION}))
     try:
@@ -144,6 +151,7 @@ def check_outcome(outcome: Outcome) -> Iterator[Finding]:
 
 
 def _check_idle(socket: ClientConnection, idle_s: float) -> Iterator[Finding]:
+    yield progress(f"Leaving the WebSocket idle for {idle_s:.0f} s")
     began_at = time.monotonic()
     try:
         while (left_s := began_at + idle_s - time.monotonic()) > 0:

@@ -9,6 +9,7 @@ class Level(Enum):
     """The severity of a finding."""
 
     OK = "ok"
+    PROGRESS = "..."
     WARNING = "warn"
     FAILURE = "FAIL"
 
@@ -27,6 +28,11 @@ Check = Callable[[], Iterator[Finding]]
 
 def ok(text: str) -> Finding:
     return Finding(Level.OK, text)
+
+
+def progress(text: str) -> Finding:
+    """Say what the doctor waits for, before it does."""
+    return Finding(Level.PROGRESS, text)
 
 
 def warning(text: str, advice: str) -> Finding:

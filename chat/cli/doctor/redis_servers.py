@@ -10,12 +10,14 @@ from django.conf import settings
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from chat.cli.doctor.findings import Finding, failure, ok, warning
+from chat.cli.doctor.tls import check_tls
 from chat.store.memory import Memory
 
 TIMEOUT_S = 3
 SLOW_S = 0.005
 PINGS = 10
 ALMOST_FULL = 0.9
+AUTHORITY = "Set REDIS_CA_FILE to the certificate of the authority."
 Info = Mapping[str, Any]
 
 
@@ -42,7 +44,7 @@ def check_server(url: str, variables: list[str]) -> Iterator[Finding]:
         )
         return
     except (RedisError, OSError, ValueError) as error:
-        yield failure(
+        yield check_tls(name, error, AUTHORITY) or failure(
             f"{name}: {_host(url)} does not respond ({type(error).__name__})",
             "Start the server, or correct the address.",
         )
@@ -121,7 +123,7 @@ def check_connection(name: str, url: str, info: Info, latency_s: float) -> Itera
         )
     if info.get("cluster_enabled"):
         yield failure(
-            f"{name}: Celery does not support Redis Cluster", "Use a single server or Sentinel."
+            f"{name}: Celery does not support Redis Cluster", "Use a server without cluster mode."
         )
     parts = urlsplit(url)
     if not parts.password and parts.hostname not in {"127.0.0.1", "localhost", "::1", None}:

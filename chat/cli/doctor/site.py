@@ -7,10 +7,15 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from chat.cli.doctor.findings import Finding, count, failure, ok, warning
+from chat.cli.doctor.tls import check_tls
 
 TIMEOUT_S = 10
 NAME = "doctor"
 SEE_LOG = "See the web process's log."
+AUTHORITY = (
+    "Let the proxy send the whole chain of certificates. For an authority of your own, run doctor"
+    " with its file in REQUESTS_CA_BUNDLE and in SSL_CERT_FILE."
+)
 
 
 def check_site(url: str) -> Iterator[Finding]:
@@ -18,7 +23,7 @@ def check_site(url: str) -> Iterator[Finding]:
     try:
         response = requests.get(f"{url}/test", timeout=TIMEOUT_S)
     except requests.RequestException as error:
-        yield failure(
+        yield check_tls(url, error, AUTHORITY) or failure(
             f"{url} does not respond ({type(error).__name__})",
             "Start the web process and the proxy, or set --url.",
         )

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from chat.cli.doctor import components, conversation, redis_servers, site
+from chat.cli.doctor import components, conversation, model_server, redis_servers, site
 from chat.cli.doctor.findings import Finding, Level, count, run_check
 
 
@@ -44,7 +44,11 @@ class Command(BaseCommand):
         sys.exit(1 if found[Level.FAILURE] else 0)
 
     def print(self, finding: Finding) -> None:
-        styles = {Level.WARNING: self.style.WARNING, Level.FAILURE: self.style.ERROR}
+        styles = {
+            Level.WARNING: self.style.WARNING,
+            Level.FAILURE: self.style.ERROR,
+            Level.PROGRESS: self.style.HTTP_INFO,
+        }
         style = styles.get(finding.level, self.style.SUCCESS)
         self.stdout.write(f"{style(finding.level.value.ljust(4))} {finding.text}")
         if finding.advice:
@@ -61,6 +65,7 @@ def diagnose(url: str, idle_s: float) -> Iterator[Finding]:
     yield from run_check("the workers", components.check_workers)
     yield from run_check("the erasure", components.check_erasure)
     yield from run_check("the database", components.check_database)
+    yield from run_check("the model server", model_server.check_model_server)
     yield from run_check("the site", partial(site.check_site, url))
     token, finding = site.create_session(url)
     yield finding

@@ -30,6 +30,7 @@ class Command(BaseCommand):
         """Run until Ctrl-C, or until one of the processes ends."""
         check_requirements()
         call_command("migrate", verbosity=0, interactive=False)
+        call_command("collectstatic", verbosity=0, interactive=False)
         password = first_user.create_first_user()
         connections.close_all()
         runner = Runner(first="redis", first_is_up=redis_responds)

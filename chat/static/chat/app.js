@@ -7,7 +7,7 @@ import { Conversation } from "./conversation.js";
 import { openSessionDialog, openSettings } from "./dialogs.js";
 import { exportConversation } from "./export.js";
 import { errorMessage } from "./i18n.js";
-import { EXPIRY_WARNING_MS } from "./notices.js";
+import { EXPIRY_WARNING_MS, NOTICE_AFTER_MS } from "./notices.js";
 import { renderPage, renderRemaining, stoppableTurn } from "./render.js";
 import { loadMarkdown } from "./reply_text.js";
 import * as sessions from "./sessions.js";
@@ -85,12 +85,9 @@ export const actions = {
   async restart() {
     const old = shown && storage.session(shown.token);
     if (!old) return show(null);
+    if (root.dataset.starting !== undefined) return;
     composer.saveNow();
-    try {
-      show(await sessions.restart(old));
-    } catch (error) {
-      shown?.dispatch({ type: "error", code: "", detail: error instanceof Error ? error.message : String(error) });
-    }
+    await startOnce(() => sessions.restart(old), (detail) => shown?.dispatch({ type: "error", code: "", detail }));
   },
   startNew: () => show(null),
   toggle: () => setSidebarOpen(!isSidebarOpen),
@@ -134,6 +131,19 @@ const commands = {
   settings: actions.settings,
 };
 
+/** Start a session and show it; root.dataset.starting is set meanwhile.
+ * @type {(start: () => Promise<string>, onError: (message: string) => void) => Promise<void>} */
+async function startOnce(start, onError) {
+  root.dataset.starting = "";
+  try {
+    show(await start());
+  } catch (error) {
+    onError(error instanceof Error ? error.message : String(error));
+  } finally {
+    delete root.dataset.starting;
+  }
+}
+
 /** Show a session, or the name form. @param {string | null} token */
 function show(token) {
   composer.saveNow();
@@ -148,6 +158,7 @@ function show(token) {
     composer.text = storage.draft(token);
     autoScroll.jump();
     shown.open();
+    shown.watch(!document.hidden);
   }
   requestRender();
   if (hasKeyboard.matches) (token ? composer : element("name")).focus();
@@ -183,6 +194,7 @@ function setAttributes(target, attributes) {
 /** @type {(state: import("./state.js").State, event: import("./state.js").Event) => void} */
 function onChange(state, event) {
   if (shown && event.type !== "reply.delta") sessions.update(shown.token, state, skewMs);
+  if (event.type === "local.connection") setTimeout(requestRender, NOTICE_AFTER_MS);
   if (event.type === "reply.completed" || event.type === "reply.failed") announceReply(event.message);
   requestRender();
 }
@@ -208,14 +220,29 @@ function requestRender() {
   if (document.hidden) setTimeout(run); else requestAnimationFrame(run);
 }
 
+/** Rendering may remove the focused button, or its whole conversation: the focus then stays near it.
+ * @type {(action: () => void) => void} */
+function keepFocus(action) {
+  const focused = document.activeElement;
+  const sidebar = element("sidebar");
+  const wasInSidebar = sidebar.contains(focused);
+  action();
+  if (!focused || focused.isConnected) return;
+  const form = element(shown ? "composer" : "welcome");
+  const entry = sidebar.querySelector("[aria-current=true]") ?? sidebar.querySelector(".sidebar-new");
+  if (wasInSidebar && entry?.checkVisibility()) entry.focus();
+  else form.querySelector(hasKeyboard.matches ? ".field" : ".primary")?.focus();
+}
+
 function renderNow() {
   const list = turns(state());
   const session = shown && storage.session(shown.token);
   const first = Math.max(0, list.length - renderedTurns);
   const view = { state: state(), session, turns: list, first, isMarkdownReady, isAtEnd: autoScroll.isAtEnd, isSidebarOpen, unread, expiresAt: expiresAt() };
   const firstTurn = list[first]?.id ?? "";
-  if (firstTurn === firstRendered) renderPage(view, actions);
-  else autoScroll.addAbove(() => renderPage(view, actions));
+  const renderView = () => keepFocus(() => renderPage(view, actions));
+  if (firstTurn === firstRendered) renderView();
+  else autoScroll.addAbove(renderView);
   firstRendered = firstTurn;
   autoScroll.follow();
   if (first > 0) whenIdle(() => { renderedTurns += MORE_TURNS; requestRender(); });
@@ -241,11 +268,7 @@ function expiresAt() {
 
 element("welcome").addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
-  try {
-    show(await sessions.start(element("name").value));
-  } catch (error) {
-    element("name-error").textContent = error instanceof Error ? error.message : String(error);
-  }
+  await startOnce(() => sessions.start(element("name").value), (error) => { element("name-error").textContent = error; });
 });
 element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => {
   const button = /** @type {HTMLElement} */ (event.target).closest("[data-copy-code]");
@@ -263,12 +286,15 @@ document.addEventListener("keydown", (event) => {
   commands[command]();
 });
 document.addEventListener("visibilitychange", () => {
+  shown?.watch(!document.hidden);
   if (document.hidden) return;
   unread = 0;
+  if (!state().ended) shown?.open();
   shown?.sync();
   requestRender();
 });
 addEventListener("online", () => { shown?.open(); shown?.sync(); });
+addEventListener("offline", () => shown?.watch(!document.hidden));
 addEventListener("storage", requestRender);
 isNarrow.addEventListener("change", () => setSidebarOpen(false));
 setInterval(() => { if (shown && expiresAt() - Date.now() < EXPIRY_WARNING_MS) requestRender(); }, 1000);

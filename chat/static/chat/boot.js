@@ -9,4 +9,14 @@
   try {
     if (Object.keys(localStorage).some((key) => key.startsWith("chat.session."))) root.dataset.sidebar = "closed";
   } catch { /* storage is disabled: there is no list */ }
+  // On a slow network, a form that is sent several times starts one session. startOnce() in app.js removes the mark.
+  addEventListener("submit", (event) => {
+    if (/** @type {HTMLElement} */ (event.target).id !== "welcome") return;
+    if (root.dataset.starting !== undefined) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+    root.dataset.starting = "";
+  }, true);
+  addEventListener("pageshow", ({ persisted }) => { if (persisted) delete root.dataset.starting; });
 }

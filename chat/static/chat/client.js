@@ -8,10 +8,15 @@
 // because the server ignores an id it already has. When a frame is missing, the client asks the server to resync.
 
 /** @typedef {{type: string, [field: string]: any}} Frame a JSON object of the protocol */
-/** @typedef {{phase: "connecting"|"open"|"waiting"|"closed", retryAt?: number, attempt?: number}} Connection */
+/**
+ * @typedef {{phase: "connecting"|"open"|"silent"|"waiting"|"closed", retryAt?: number, attempt?: number,
+ *   lostAt?: number, refusal?: Frame}} Connection silent: open, but the server does not respond; retryAt, lostAt: ms
+ *   since the epoch; refusal: the error with which the server refused the connection, because too many are open
+ */
 
 const RETRY_MS = { first: 500, longest: 30_000 };
 const RESPONSE_TIMEOUT_MS = 10_000;
+const SILENCE_MS = 1500;
 const RESEND_MS = 3000;
 const POLICY_VIOLATION = 1008; // the session expired or does not exist
 /** Error codes after which sending the same message again is pointless. */
@@ -33,7 +38,10 @@ export class ChatClient {
   /** @type {{id: string, length: number} | null} the reply being streamed */ #reply = null;
   #firstSeq = 1; #lastSeq = 0; // every message from #firstSeq to #lastSeq has been received
   #unknownReply = ""; // id of a reply whose start was missed and for which a resync was requested
-  #ready = false; #syncing = false; #loadingEarlier = false; #attempt = 0; #retryTimer = 0; #responseTimer = 0;
+  #ready = false; #syncing = false; #loadingEarlier = false; #watched = false; #silent = false;
+  #attempt = 0; #lostAt = 0; #pingMs = 0;
+  /** @type {Frame | undefined} */ #refusal;
+  /** @type {Record<string, number>} */ #timers = {};
 
   /**
    * @param {{url: string, token?: string, pending?: {id: string, msg: string}[],
@@ -50,14 +58,20 @@ export class ChatClient {
 
   /** Connect now, without waiting for the next retry. */
   open() {
-    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#timers.retry);
     if (this.#socket) return;
-    this.onConnection({ phase: "connecting", attempt: this.#attempt });
+    this.#report("connecting");
     const socket = new WebSocket(`${this.url}${this.#lastSeq ? `?after=${this.#lastSeq}` : ""}`, this.protocols);
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
     socket.onclose = (event) => this.#disconnect(event.code === POLICY_VIOLATION);
     this.#socket = socket;
     this.#expectFrame();
+  }
+
+  /** While somebody watches, ask the server after each pause whether it still responds. */
+  watch(/** @type {boolean} */ watched) {
+    this.#watched = watched;
+    this.#ping(0);
   }
 
   /** Disconnect and do not reconnect. */
@@ -96,24 +110,43 @@ export class ChatClient {
     if (frame.type !== "reply.stop") this.#expectFrame();
   }
 
-  #expectFrame() {
-    clearTimeout(this.#responseTimer);
-    this.#responseTimer = Number(setTimeout(() => this.#disconnect(false), RESPONSE_TIMEOUT_MS));
+  #after(/** @type {number} */ delay, /** @type {string} */ timer, /** @type {() => void} */ action) {
+    clearTimeout(this.#timers[timer]);
+    this.#timers[timer] = Number(setTimeout(action, delay));
+  }
+
+  #expectFrame() { this.#after(RESPONSE_TIMEOUT_MS, "response", () => this.#disconnect(false)); }
+
+  /** Browsers cannot send ping frames, and notice a lost connection only after minutes. */
+  #ping(delay = this.#pingMs) {
+    clearTimeout(this.#timers.ping);
+    if (this.#watched && this.#ready && this.#pingMs) this.#after(delay, "ping", () => {
+      this.#transmit({ type: "session.ping" });
+      this.#after(SILENCE_MS, "silence", () => { this.#silent = true; this.#report("silent"); });
+    });
+  }
+
+  #report(/** @type {Connection["phase"]} */ phase, retryAt = 0) {
+    this.#lostAt = phase === "open" || phase === "closed" ? 0 : this.#lostAt || Date.now();
+    this.onConnection({ phase, retryAt, attempt: this.#attempt, lostAt: this.#lostAt, refusal: this.#refusal });
   }
 
   #receive(/** @type {Frame} */ frame) {
-    clearTimeout(this.#responseTimer);
+    for (const timer of ["response", "silence"]) clearTimeout(this.#timers[timer]);
+    if (this.#silent) { this.#silent = false; this.#report("open"); }
     if (frame.type === "session.ready") this.#resume(frame);
     else if (frame.type === "session.messages") this.#addEarlier(frame);
     else if (frame.message) this.#addMessage(frame.message);
     else if (frame.type === "reply.started") this.#reply = { id: frame.id, length: 0 };
     else if (frame.type === "reply.delta") this.#checkOffset(frame);
     else if (frame.type === "error" && this.#outbox.has(frame.ref)) this.#handleRejection(frame);
+    else if (frame.type === "error" && frame.limit === "sockets") this.#refusal = frame;
     else if (frame.type === "error") this.#retryRequest();
+    this.#ping();
     this.onFrame(frame);
   }
 
-  #resume(/** @type {Frame} */ { messages, reply, recovered, has_earlier }) {
+  #resume(/** @type {Frame} */ { messages, reply, recovered, has_earlier, limits }) {
     if (!recovered || has_earlier) {
       this.#firstSeq = messages[0]?.seq ?? 1;
       this.#lastSeq = this.#firstSeq - 1;
@@ -125,7 +158,9 @@ export class ChatClient {
     this.#reply = reply && { id: reply.id, length: [...reply.text].length };
     this.#ready = true;
     this.#attempt = 0;
-    this.onConnection({ phase: "open" });
+    this.#refusal = undefined;
+    this.#pingMs = 1000 * (limits.ping_interval_s ?? 0);
+    this.#report("open");
     for (const [id, msg] of this.#outbox) this.#transmit({ type: "message.send", id, msg });
   }
 
@@ -152,28 +187,25 @@ export class ChatClient {
   #retryRequest() {
     const wasSyncing = this.#syncing;
     this.#syncing = false;
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = Number(setTimeout(() => {
-      this.#loadingEarlier = false;
-      if (wasSyncing) this.sync();
-    }, RESEND_MS));
+    this.#after(RESEND_MS, "retry", () => { this.#loadingEarlier = false; if (wasSyncing) this.sync(); });
   }
 
   #handleRejection(/** @type {Frame} */ { ref, code }) {
-    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#timers.retry);
     if (PERMANENT_ERRORS.includes(code)) this.#outbox.delete(ref);
-    else this.#retryTimer = Number(setTimeout(() => this.sync(), RESEND_MS)); // session.ready sends the outbox again
+    else this.#after(RESEND_MS, "retry", () => this.sync()); // session.ready sends the outbox again
   }
 
   #disconnect(/** @type {boolean} */ permanently) {
     const socket = this.#socket;
     this.#socket = null;
     if (socket) { socket.onmessage = socket.onclose = null; socket.close(); }
-    this.#ready = this.#syncing = this.#loadingEarlier = false;
-    for (const timer of [this.#responseTimer, this.#retryTimer]) clearTimeout(timer);
-    if (permanently) return this.onConnection({ phase: "closed" });
-    const delay = Math.min(RETRY_MS.first * 2 ** this.#attempt++, RETRY_MS.longest) * (0.5 + Math.random() / 2);
-    this.#retryTimer = Number(setTimeout(() => this.open(), delay));
-    this.onConnection({ phase: "waiting", retryAt: Date.now() + delay, attempt: this.#attempt });
+    this.#ready = this.#syncing = this.#loadingEarlier = this.#silent = false;
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    if (permanently) return this.#report("closed");
+    const backoff = Math.min(RETRY_MS.first * 2 ** this.#attempt++, RETRY_MS.longest);
+    const delay = (this.#refusal ? RETRY_MS.longest : backoff) * (0.5 + Math.random() / 2);
+    this.#after(delay, "retry", () => this.open());
+    this.#report("waiting", Date.now() + delay);
   }
 }

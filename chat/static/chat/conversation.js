@@ -31,6 +31,8 @@ export class Conversation {
   open() { this.client.open(); }
   close() { this.client.close(); }
   sync() { this.client.sync(); }
+  /** @param {boolean} watched */
+  watch(watched) { this.client.watch(watched); }
   loadEarlier() { this.client.loadEarlier(); }
   extend() { this.client.extend(); }
   dismiss() { this.dispatch({ type: "local.dismissed" }); }

@@ -41,6 +41,7 @@ const errorMessages = () => ({
   "model.unauthorized": gettext("The model isn't configured correctly. Please tell the site's operator."),
   "model.rejected": gettext("The model rejected this message. Edit it and send it again."),
   "model.bad_reply": gettext("The reply couldn't be read. Try again."),
+  "model.no_answer": gettext("The model thought about this, but gave no answer. Try again, or ask something simpler."),
   "reply.deadline": gettext("The reply took too long. Try again."),
   "reply.internal": gettext("Something went wrong on the server. Please tell the site's operator."),
 });

@@ -5,8 +5,8 @@ import { ICONS } from "./icons.js";
 import { errorMessage } from "./i18n.js";
 import "./countdown.js";
 
-/** Most lost connections are back after one attempt: do not show those. */
-const NOTICE_AFTER_ATTEMPTS = 2;
+/** Most lost connections are back at once: do not show those. */
+export const NOTICE_AFTER_MS = 1500;
 export const EXPIRY_WARNING_MS = 5 * 60_000;
 
 /**
@@ -35,12 +35,20 @@ function endedTemplate(ended, actions) {
 
 /** @type {(state: import("./state.js").State, actions: NoticeActions) => unknown} */
 function connectionTemplate({ connection }, actions) {
-  if (connection.phase === "open" || (connection.attempt ?? 0) < NOTICE_AFTER_ATTEMPTS) return nothing;
-  if (connection.phase === "connecting") return html`<p class="notice">${gettext("Connecting…")}</p>`;
-  if (connection.phase !== "waiting") return nothing;
-  return html`<p class="notice"><span>${gettext("No connection. Retrying in")}
-    <count-down .until=${connection.retryAt ?? 0}></count-down></span>
-    <button type="button" class="button small" @click=${actions.reconnect}>${gettext("Try now")}</button></p>`;
+  const { phase, refusal, lostAt = 0, retryAt = 0 } = connection;
+  const tryNow = html`<button type="button" class="button small" @click=${actions.reconnect}>${gettext("Try now")}</button>`;
+  if (phase === "open" || phase === "closed") return nothing;
+  if (refusal) {
+    return html`<p class="notice"><span>${gettext("Too many tabs of this chat are open. Close one, and this one connects.")}</span>${tryNow}</p>`;
+  }
+  const isOffline = !navigator.onLine;
+  if (phase === "silent") {
+    return html`<p class="notice">${isOffline ? gettext("You are offline.") : gettext("The server doesn't respond. Waiting for it…")}</p>`;
+  }
+  if (Date.now() - lostAt < NOTICE_AFTER_MS) return nothing;
+  if (phase === "connecting") return html`<p class="notice">${gettext("Connecting…")}</p>`;
+  return html`<p class="notice"><span>${isOffline ? gettext("You are offline. Retrying in") : gettext("No connection. Retrying in")}
+    <count-down .until=${retryAt}></count-down></span>${tryNow}</p>`;
 }
 
 /** @type {(state: import("./state.js").State, expiresAt: number, actions: NoticeActions) => unknown} */

@@ -28,8 +28,10 @@ import { PERMANENT_ERRORS } from "./client.js";
  * @property {number} length of the text in Unicode code points, the unit of the frames' offset
  * @property {number} [ahead] messages before this one in the queue
  * @property {number} [etaS]
+ * @property {number} [workers] that are running
  * @property {number} [retryAt] ms since the epoch
  * @property {boolean} [stopping]
+ * @property {boolean} [thinking] the model reasons, so there is no text yet
  */
 /** @typedef {{id: string, msg: string, error?: ErrorInfo}} OutboxMessage a message that is not accepted yet */
 /** @typedef {{max_message_chars: number, history_messages: number, session_ttl_s: number}} Limits */
@@ -95,8 +97,8 @@ const REDUCERS = {
   }),
 
   // Received after reply.started, it means that the attempt was lost; after a reply, that another one was requested.
-  "reply.queued": (state, { reply_to, ahead, eta_s }) =>
-    updatePartial(state, reply_to, { phase: "queued", ahead, etaS: eta_s, id: null, text: "", length: 0 }),
+  "reply.queued": (state, { reply_to, ahead, eta_s, workers }) =>
+    updatePartial(state, reply_to, { phase: "queued", ahead, etaS: eta_s, workers, id: null, text: "", length: 0 }),
   "model.loading": (state, { reply_to, retry_in_s, receivedAt }) =>
     state.partialReplies.get(reply_to)?.text
       ? state
@@ -104,7 +106,11 @@ const REDUCERS = {
   "reply.started": (state, { reply_to, id }) =>
     state.messages.has(id) || state.partialReplies.get(reply_to)?.id === id
       ? state
-      : updatePartial(state, reply_to, { phase: "streaming", id, text: "", length: 0 }),
+      : updatePartial(state, reply_to, { phase: "streaming", id, text: "", length: 0, thinking: false }),
+  "reply.thinking": (state, { reply_to, id }) => {
+    const reply = state.partialReplies.get(reply_to);
+    return reply?.id === id && !reply?.text ? updatePartial(state, reply_to, { thinking: true }) : state;
+  },
   "reply.delta": (state, { reply_to, id, offset, text }) => {
     const reply = state.partialReplies.get(reply_to);
     if (!reply || reply.id !== id || offset > reply.length) return state;
@@ -117,7 +123,8 @@ const REDUCERS = {
   "reply.completed": (state, { message }) => commit(state, message),
   "reply.failed": (state, { message }) => commit(state, message),
 
-  error: (state, { code, detail, ref }) => {
+  error: (state, { code, detail, ref, limit }) => {
+    if (limit === "sockets") return state; // the connection names it as its refusal
     if (code === "session.unknown") return { ...state, ended: code, partialReplies: new Map() };
     if (!state.outbox.some(({ id }) => id === ref)) {
       return { ...state, notice: { code, detail }, partialReplies: withoutRequests(state.partialReplies) };

@@ -72,6 +72,7 @@ const rejection = (error) => (error?.code === "session.full" ? gettext("Not sent
 
 /** @type {(partial: import("./state.js").PartialReply | null) => string} */
 function queuePosition(partial) {
+  if (partial?.workers === 0) return gettext("No worker is running. The reply comes once one is back.");
   const ahead = partial?.ahead ?? 0;
   const position = ahead
     ? format(ngettext("%(ahead)s message ahead", "%(ahead)s messages ahead", ahead), { ahead })
@@ -104,7 +105,8 @@ function replyTemplate(turn, actions) {
   return html`<div class="bot" aria-busy=${isFinal ? "false" : "true"}>
     <h2 class="visually-hidden">${gettext("Reply")}</h2>
     <reply-text .content=${{ text, isFinal }}></reply-text>
-    ${partial && !text ? html`<span class="typing" aria-hidden="true"><i></i><i></i><i></i></span>` : nothing}
+    ${partial && !text ? html`${partial.thinking ? html`<span class="status">${gettext("Thinking…")}</span>` : nothing}
+      <span class="typing" aria-hidden="true"><i></i><i></i><i></i></span>` : nothing}
     ${partial ? nothing : errorTemplate(turn, actions)}
     ${reply && !partial ? replyFooterTemplate(turn, reply, actions) : nothing}
   </div>`;

@@ -56,6 +56,7 @@ return {
   'ahead', not is_held and redis.call('ZRANK', waiting, arg.session) or 0,
   'waiting', waits,
   'in_progress', math.max(redis.call('ZCARD', due) - waits, 0),
+  'workers', redis.call('ZCOUNT', workers, whole(now - arg.worker_silence_ms), '+inf'),
   'mean_reply_ms', mean_ms and tonumber(mean_ms),
   'elapsed_ms', math.max(now - since, 0),
 }

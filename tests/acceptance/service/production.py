@@ -30,6 +30,7 @@ class Deployment:
 
     def __init__(self, folder: Path, environment: Mapping[str, str], model: ModelStub) -> None:
         self.model = model
+        self._settings = settings() | dict(environment)
         self.stack = Stack(folder, HIGH_LIMITS | dict(environment))
         self.port = free_port()
         self.webs: list[Process] = []
@@ -40,7 +41,7 @@ class Deployment:
         stack = self.stack
         if "REDIS_URL" not in stack.environment:
             stack.start_redis()  # with settings of development, because it is the embedded one
-        stack.environment |= settings() | {"REDIS_URL": stack.redis_url}
+        stack.environment |= self._settings | {"REDIS_URL": stack.redis_url}
         for preparation in ("migrate --noinput", "collectstatic --noinput"):
             done = stack.run("prepare", f"python manage.py {preparation}", {})
             assert done.process.wait(60) == 0, done.output()

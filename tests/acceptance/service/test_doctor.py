@@ -12,6 +12,7 @@ from tests.model_stub import Behaviour, failing
 from tests.ports import free_port
 from tests.processes import Stack
 
+MODEL = "EleutherAI/gpt-j-6b"
 STORY = Behaviour(pieces=tuple(f"word{n} " for n in range(10)), piece_delay_s=0.1)
 
 
@@ -44,9 +45,11 @@ def restore_proxy(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def test_a_healthy_deployment_has_no_failures(deployment: Deployment) -> None:
     deployment.model.script(STORY)
+    deployment.model.describe("/info", {"model_id": MODEL, "max_total_tokens": 2048})
     code, report = doctor(deployment.stack, "--url", deployment.url, "--idle", "4")
     assert code == 0, report
-    assert report.endswith("\n0 failures, 1 warning\n")
+    assert report.endswith("\n0 failures, 2 warnings\n")
+    assert "its user may run every command" in report
     assert "warn The admin's users are stored in SQLite" in report
     for line in (
         "Redis keeps an append-only file",
@@ -56,7 +59,10 @@ def test_a_healthy_deployment_has_no_failures(deployment: Deployment) -> None:
         "The WebSocket opens",
         "The reply streams in",
         "A WebSocket stays open while idle for 4 s",
-        "the broker uses no visibility timeout",
+        "The model server serves EleutherAI/gpt-j-6b",
+        "The model server accepts 2048 tokens",
+        "...  Waiting up to ",
+        "...  Leaving the WebSocket idle for 4 s",
     ):
         assert line in report, report
 
@@ -66,6 +72,7 @@ def test_each_fault_is_reported_with_advice(deployment: Deployment) -> None:
     deployment.port = free_port()
     deployment.start_nginx({"120s": "500ms"})
     deployment.model.script(failing(401))
+    deployment.model.describe("/info", {"model_id": MODEL, "max_total_tokens": 1024})
     with redis.Redis.from_url(stack.redis_url) as client:
         client.config_set("appendonly", "no")
         client.config_set("maxmemory-policy", "allkeys-lru")
@@ -77,10 +84,11 @@ def test_each_fault_is_reported_with_advice(deployment: Deployment) -> None:
         "Set: appendonly yes",
         "Set: maxmemory-policy noeviction",
         "Correct HUGGINGFACE_INFERENCE_TOKEN",
+        "Set MODEL_CONTEXT_TOKENS=1024",
         "Raise the proxy's read timeout",
     ):
         assert f"-> {advice}" in report, report
-    assert "\n4 failures, " in report, report
+    assert "\n5 failures, " in report, report
 
 
 def test_every_unreachable_part_is_reported(new_stack: NewStack) -> None:

@@ -1,10 +1,12 @@
 """`/metrics` adds up all processes of a host, with labels from closed lists."""
 
 import json
+import platform
 from typing import Any
 from uuid import uuid4
 
 import requests
+from django.conf import settings
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.sync.client import connect
 
@@ -110,8 +112,10 @@ def test_a_worker_serves_the_same_metrics_on_its_own_port(site: Site) -> None:
         return value(scrape(url), "chat_replies_total", outcome="stop")
 
     wait_for(lambda: replies(site.worker_metrics) == replies(site.metrics) > 0, "both to agree")
+    version = {"version": settings.VERSION, "python_version": platform.python_version()}
     for url in (site.worker_metrics, site.metrics):
         assert value(scrape(url), "chat_worker_slots") == 64
+        assert value(scrape(url), "chat_build_info", **version) == 1
 
 
 def test_a_killed_worker_keeps_its_counters_and_loses_its_gauges(site: Site) -> None:

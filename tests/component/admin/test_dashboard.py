@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from chat.errors import ErrorCode
-from chat.operator.dashboard import Tile, load_dashboard
+from chat.operator.dashboard import MAX_REFUSALS, Tile, load_dashboard
 from chat.store import cluster, leases, sessions, statistics
 from chat.store.client import Store
 from chat.store.cluster import WORKER_TIMEOUT_S
@@ -21,6 +21,15 @@ def event_count(store: Store, event: str) -> int:
     """Return how often an event was counted in the last minutes."""
     minutes = store.run(statistics.load_minutes(5))
     return sum(minute.get(event, 0) for minute in minutes.figures)
+
+
+def load_minute(store: Store) -> statistics.Minutes:
+    return store.run(statistics.load_minutes(2))
+
+
+def clear_statistics(store: Store) -> None:
+    if keys := list(store.redis.scan_iter("chat:minute:*")):
+        store.redis.delete(*keys)
 
 
 def tile(store: Store, name: str) -> Tile:
@@ -61,9 +70,7 @@ def test_statistics_expire_after_two_hours(store: Store) -> None:
 
 
 def test_the_model_tile_shows_the_state_of_the_last_calls(store: Store) -> None:
-    keys = list(store.redis.scan_iter("chat:minute:*"))
-    if keys:
-        store.redis.delete(*keys)
+    clear_statistics(store)
     assert tile(store, "Model").value == "-"
     add_reply(store, create_session(store))
     assert tile(store, "Model").value == "responding"
@@ -138,3 +145,27 @@ def test_the_page_shows_charts_and_live_updates(store: Store, operator: Client) 
     assert live.keys() == {"tiles", "charts", "tables"}
     versions = {name: part["version"] for name, part in live.items()}
     assert operator.get(f"{LIST}dashboard/live/", versions).json().keys() <= {"tiles", "charts"}
+
+
+def test_the_latest_reasons_of_refused_calls_are_shown(store: Store, operator: Client) -> None:
+    clear_statistics(store)
+    assert "Why the model server refused" not in get_html(operator, "dashboard/")
+    for status in range(400, 407):
+        store.run(statistics.count_event(statistics.refused(f"{status} not_found")))
+    store.run(statistics.count_event(statistics.refused("404 not_found")))
+    refusals = load_dashboard(store).refusals
+    assert len(refusals) == MAX_REFUSALS
+    assert {each.reason: each.calls for each in refusals}["404 not_found"] == 2
+    assert all(each.last_at <= load_minute(store).now for each in refusals)
+    page = get_html(operator, "dashboard/")
+    assert "Why the model server refused" in page
+    assert "404 not_found" in page
+    clear_statistics(store)
+
+
+def test_reasons_are_limited_in_number(store: Store) -> None:
+    clear_statistics(store)
+    for number in range(600):
+        store.run(statistics.count_event(statistics.refused(f"400 name{number}")))
+    assert sum(len(minute) for minute in load_minute(store).figures) <= 2 * 502
+    clear_statistics(store)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from chat.errors import ErrorCode
@@ -236,3 +237,10 @@ def test_without_redis_the_pages_respond_with_503_and_the_reason(
         response = operator.get(LIST + path)
         assert response.status_code == 503, path
         assert "Redis does not respond" in response.content.decode()
+
+
+def test_every_page_shows_the_version_to_those_who_are_logged_in(operator: Client) -> None:
+    footer = f"Chat {settings.VERSION}</footer>"
+    assert footer in operator.get("/admin/").content.decode()
+    assert footer in get_html(operator, "")
+    assert settings.VERSION not in Client().get("/admin/login/").content.decode()

@@ -24,6 +24,7 @@ GREETING = f"Hi Ada, what would you like to talk about?\n{HELP}\n"
 PAUSE: Frame = {"type": "pause"}
 AFTER_TYPING: Frame = {"type": "after typing"}
 STARTED: Frame = {"type": "reply.started", "id": "r1", "reply_to": "m1"}
+THINKING = STARTED | {"type": "reply.thinking"}
 
 
 class FakeClient:
@@ -150,9 +151,23 @@ async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, Fake
             id="queued after two",
         ),
         pytest.param(
+            (
+                accepted("hello"),
+                *({"type": "reply.queued", "reply_to": "m1", "ahead": 1, "workers": 0},) * 2,
+                {"type": "reply.queued", "reply_to": "m1", "ahead": 1, "workers": 1},
+            ),
+            "> hello\nNo worker is running. The reply comes once one is back.\n1 message ahead.\n",
+            id="queued without a worker",
+        ),
+        pytest.param(
             (accepted("hello"), {"type": "model.loading", "retry_in_s": 3.2}),
             "> hello\nThe model is loading. Retrying in 3 s.\n",
             id="loading",
+        ),
+        pytest.param(
+            (accepted("hello"), STARTED, *[THINKING] * 2, completed("hi")),
+            "> hello\nbot: (thinking) hi\n> \n",
+            id="thinking",
         ),
         pytest.param(
             ({"type": "session.expiring", "expires_at": EXPIRES_AT},),

@@ -5,7 +5,9 @@ import threading
 import pytest
 
 from inference.model_client import HttpModelClient, Turn, Usage
+from inference.model_errors import ModelNoAnswer
 from inference.prompt import estimate_tokens
+from inference.reply_text import MAX_BYTES
 from tests.component.inference.conftest import BuildClient
 from tests.model_stub import Behaviour, ModelStub
 
@@ -184,3 +186,97 @@ def test_threads_can_share_a_client(build: BuildClient, stub: ModelStub) -> None
     for thread in threads:
         thread.join(timeout=20)
     assert replies == {number: f"You said: number {number}" for number in range(16)}
+
+
+TAGGED = ("<th", "ink>", "She asks", " who I am.", "\n</think>\n\n", "A", " bot.")
+
+
+@pytest.mark.parametrize("shape", ["stream", "object"])
+def test_reasoning_in_tags_is_no_part_of_the_reply(
+    client: HttpModelClient, stub: ModelStub, shape: str
+) -> None:
+    stub.script(Behaviour(pieces=TAGGED, shape=shape))  # type: ignore[arg-type]
+    with client.generate(TURNS) as generation:
+        pieces = list(generation)
+    assert "".join(pieces) == "A bot."
+    assert pieces[0] == ""
+    assert generation.finish_reason == "stop"
+
+
+@pytest.mark.parametrize("shape", ["stream", "object"])
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_in_a_field_of_its_own_is_no_part_of_the_reply(
+    build: BuildClient, stub: ModelStub, name: str, shape: str
+) -> None:
+    stub.script(
+        Behaviour(
+            text="A bot.",
+            reasoning=("Human:", " asks"),
+            reasoning_field=name,
+            shape=shape,  # type: ignore[arg-type]
+        )
+    )
+    with build("chat").generate(TURNS) as generation:
+        pieces = list(generation)
+    assert "".join(pieces) == "A bot."
+    assert pieces.count("") == (2 if shape == "stream" else 1)
+
+
+def test_text_before_a_closing_tag_without_an_opening_one_is_taken_back(
+    client: HttpModelClient, stub: ModelStub
+) -> None:
+    stub.script(Behaviour(pieces=("She", " asks", "</think>", "A", " bot.")))
+    with client.generate(TURNS) as generation:
+        assert list(generation) == ["She", " asks", "", "A", " bot."]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "finish_reason"),
+    [
+        (("<think>", "She asks"), "length"),
+        (("<think>", "She asks", "</think>", "\n"), "stop"),
+        (("She asks", "</think>"), "length"),
+        (("<think>", "x" * MAX_BYTES, "y"), "stop"),
+    ],
+)
+def test_a_reply_of_only_reasoning_is_no_answer(
+    client: HttpModelClient, stub: ModelStub, pieces: tuple[str, ...], finish_reason: str
+) -> None:
+    stub.script(Behaviour(pieces=pieces, finish_reason=finish_reason))
+    with client.generate(TURNS) as generation, pytest.raises(ModelNoAnswer):
+        list(generation)
+
+
+@pytest.mark.parametrize("shape", ["stream", "object"])
+def test_a_reply_of_only_reasoning_in_its_field_is_no_answer(
+    build: BuildClient, stub: ModelStub, shape: str
+) -> None:
+    stub.script(
+        Behaviour(pieces=(), reasoning=("She",), finish_reason="length", shape=shape)  # type: ignore[arg-type]
+    )
+    with build("chat").generate(TURNS) as generation, pytest.raises(ModelNoAnswer):
+        list(generation)
+
+
+@pytest.mark.parametrize("endless", ["<think>", "reasoning"])
+def test_reasoning_counts_towards_the_limit_of_a_reply(
+    build: BuildClient, stub: ModelStub, endless: str
+) -> None:
+    part = "x" * 1000
+    if endless == "reasoning":
+        behaviour = Behaviour(reasoning=(part,) * 100, hang_after=1)
+    else:
+        behaviour = Behaviour(pieces=("<think>", *(part,) * 100), hang_after=100)
+    stub.script(behaviour)
+    with build("chat").generate(TURNS) as generation, pytest.raises(ModelNoAnswer):
+        list(generation)
+    stub.wait_for(lambda requests: requests[0].disconnected_at_s is not None)
+
+
+def test_a_long_reply_after_long_reasoning_is_cut(build: BuildClient, stub: ModelStub) -> None:
+    half = "x" * (MAX_BYTES // 2)
+    stub.script(Behaviour(pieces=(f"<think>{half}</think>", half, half)))
+    with build().generate(TURNS) as generation:
+        text = "".join(generation)
+    assert MAX_BYTES // 2 - 20 < len(text) <= MAX_BYTES // 2
+    assert generation.finish_reason == "length"

@@ -16,6 +16,7 @@ CLIENT_LIMITS = SessionLimits(
     messages_per_minute=1_000,
     history_messages=4,
     session_ttl_s=600,
+    ping_interval_s=1.25,
 )
 
 

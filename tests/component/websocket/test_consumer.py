@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from chat.protocol import MessageAccepted, ReplyCompleted
 from chat.schemas import session_id
 from chat.store import sessions
 from chat.store.client import AsyncStore, Store
+from chat.websocket.timers import SessionTimers
 from tests.component.conftest import LIMITS, send_message, store_reply
 
 Communicator = WebsocketCommunicator
@@ -102,6 +104,27 @@ async def test_a_v1_client_without_a_token_gets_an_error_and_a_close(
     await socket.connect()
     assert (await receive(socket))["code"] == "session.unknown"
     assert (await socket.receive_output())["code"] == 1008
+
+
+async def test_one_socket_too_many_is_told_the_limit(
+    publisher: Publisher, layer: InMemoryChannelLayer, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "limits", lambda: replace(LIMITS, sockets_per_session=0))
+    socket = communicator(token, V1)
+    await socket.connect()
+    error = await receive(socket)
+    assert (error["code"], error["limit"]) == ("rate.limited", "sockets")
+    assert (await socket.receive_output())["code"] == 1013
+
+
+async def test_a_ping_is_answered_and_does_not_count_as_progress(
+    socket: Communicator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[object] = []
+    monkeypatch.setattr(SessionTimers, "record_progress", lambda *progress: noted.append(progress))
+    await socket.send_to(json.dumps({"type": "session.ping"}))
+    assert await receive(socket) == {"type": "session.pong"}
+    assert noted == [], "or pings would keep the timers from noticing that an event was lost"
 
 
 async def test_a_message_is_accepted_and_enqueued(

@@ -14,7 +14,7 @@ HTTP = {"type": "http"}
 
 @pytest.fixture(autouse=True)
 def short_grace_period(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutdown, "GRACE_S", 0.2)
+    monkeypatch.setattr(shutdown, "GRACE_S", 0.02)
 
 
 class Sent(list[dict[str, Any]]):
@@ -51,14 +51,19 @@ async def test_a_request_gets_time_to_finish() -> None:
     assert sent == [{"type": "http.response.start"}]
 
 
-async def test_new_connections_are_rejected_during_the_shutdown() -> None:
-    application = GracefulShutdown(never_ends)
+async def test_new_sockets_are_rejected_and_requests_served_during_the_shutdown() -> None:
+    async def respond_or_wait(scope: Any, receive: Any, send: Any) -> None:
+        if scope is WEBSOCKET:
+            await never_ends(scope, receive, send)
+        await send({"type": "http.response.start"})
+
+    application = GracefulShutdown(respond_or_wait)
     await serve_until_cancelled(application, WEBSOCKET, Sent())
     socket, request = Sent(), Sent()
     await application(WEBSOCKET, None, socket)
     await application(HTTP, None, request)
     assert socket == [{"type": "websocket.close"}]
-    assert request[0]["status"] == 503
+    assert request == [{"type": "http.response.start"}]
 
 
 async def test_a_disconnected_client_does_not_start_the_shutdown() -> None:

@@ -13,8 +13,9 @@ from chat.protocol import (
     ReplyStarted,
     SessionReady,
 )
-from chat.store import leases, sessions
+from chat.store import cluster, leases, sessions
 from chat.store.client import AsyncStore, Store
+from chat.store.timing import WORKER_SILENCE_MS
 from chat.websocket.codecs import ChatV1Codec, PlainCodec
 from chat.websocket.sync import SocketSync
 from chat.websocket.timers import Timer
@@ -178,3 +179,17 @@ async def test_a_reply_replaced_twice_names_the_one_that_it_replaced(
     replaced, current = ready.messages
     assert (replaced.id, replaced.replaces) == (replies[1].id, replies[0].id)
     assert (current.id, current.replaces) == (replies[2].id, replies[1].id)
+
+
+async def test_a_waiting_message_is_told_how_many_workers_run(
+    async_store: AsyncStore, store: Store, session: str
+) -> None:
+    sync = await open_sync(async_store, session)
+    await sync.on_frame(accepted(store, session))
+    store.redis.delete("chat:workers")
+    store.run(cluster.heartbeat("host:1", free=1))
+    [running] = await sync.resync()
+    store.redis.zincrby("chat:workers", -WORKER_SILENCE_MS - 1, "host:1")
+    [silent] = await sync.resync()
+    assert running.workers == 1  # type: ignore[union-attr]
+    assert silent.workers == 0  # type: ignore[union-attr]

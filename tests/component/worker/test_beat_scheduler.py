@@ -56,3 +56,32 @@ def test_a_sweep_does_not_expire(
     message = json.loads(str(store.redis.lpop(settings.SWEEP_QUEUE)))
     assert message["headers"]["task"] == "chat.tasks.sweep"
     assert message["headers"]["expires"] is None
+
+
+def test_a_broker_that_fails_is_logged_once_and_tried_after_growing_pauses(
+    scheduler: BeatScheduler,
+    sweep: ScheduleEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now, attempts = [0.0], []
+    publish = BeatScheduler.apply_async
+
+    def fail(*arguments: object, **options: object) -> None:
+        attempts.append(now[0])
+        raise OSError("refused")
+
+    monkeypatch.setattr("chat.worker.beat_scheduler.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(BeatScheduler, "apply_async", fail)
+    for second in range(40):
+        now[0] = second + 1.0
+        scheduler.apply_entry(sweep)
+    assert attempts == [1, 2, 4, 8, 16, 26, 36]
+    monkeypatch.setattr(BeatScheduler, "apply_async", publish)
+    now[0] = 100.0
+    scheduler.apply_entry(sweep)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == [
+        "The broker does not accept tasks: OSError: refused",
+        "The broker works again, after 99 s",
+    ]

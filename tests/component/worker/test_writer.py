@@ -11,7 +11,7 @@ import pytest
 from chat.errors import ErrorCode, StoreUnavailable
 from chat.events.delivery import Delivery
 from chat.protocol import ReplyDelta
-from chat.store import sessions
+from chat.store import sessions, statistics
 from chat.store.client import Store
 from chat.store.keys import session_key
 from chat.store.leases import TakenMessage
@@ -22,6 +22,7 @@ from inference.model_client import ModelClient, Turn
 from inference.model_errors import (
     ModelBadReply,
     ModelLoading,
+    ModelNoAnswer,
     ModelOverloaded,
     ModelRejected,
     ModelUnavailable,
@@ -71,7 +72,8 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def delay(error: Exception, retries: int) -> float | None:
-    return None if retries >= 2 or getattr(error, "permanent", False) else 0.01
+    is_final = isinstance(error, ModelNoAnswer) or getattr(error, "permanent", False)
+    return None if retries >= 2 or is_final else 0.01
 
 
 def finished(outcome: Outcome | None) -> Outcome:
@@ -165,6 +167,57 @@ def test_retries_end_in_the_failure_of_the_last_call(
     assert outcome.failure is not None
     assert (outcome.failure.code, outcome.failure.retryable) == (code, retryable)
     assert outcome.text == "some"
+
+
+def test_a_refused_call_is_logged_and_counted_with_its_reason(
+    reply: Reply, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = ModelRejected()
+    error.reason = "404 NotFoundError"
+    with caplog.at_level("INFO"):
+        reply.write(ScriptedModel([error]))
+    (record,) = [each for each in caplog.records if each.message == "The model call failed"]
+    assert record.levelname == "WARNING"
+    assert vars(record)["facts"] == {"code": "model.rejected", "reason": "404 NotFoundError"}
+    latest, *_ = statistics.refusals(reply.store.run(statistics.load_minutes(2)))
+    assert latest.reason == "404 NotFoundError"
+    assert latest.calls >= 1
+
+
+def test_a_call_that_is_retried_is_no_refusal(
+    reply: Reply, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        reply.write(ScriptedModel([ModelOverloaded()], ["text"]))
+    levels = [each.levelname for each in caplog.records if "call failed" in each.message]
+    assert levels == ["INFO"]
+
+
+def test_thinking_is_published_at_intervals_before_the_text(
+    reply: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = finished(reply.write(ScriptedModel(["", "", "", "text"])))
+    assert reply.delivery.types() == ["reply.started", "reply.thinking", "reply.delta"]
+    assert (outcome.text, outcome.pieces, outcome.reply) == ("text", 1, reply.taken.reply)
+    monkeypatch.setattr(writer, "THINKING_INTERVAL_S", 0)
+    reply.write(ScriptedModel(["", ""]))
+    assert reply.delivery.types()[-2:] == ["reply.thinking", "reply.thinking"]
+
+
+def test_text_that_was_reasoning_is_taken_back_under_a_new_id(reply: Reply) -> None:
+    outcome = finished(reply.write(ScriptedModel(["She asks", "", "the answer"])))
+    assert reply.delivery.types() == [
+        *("reply.started", "reply.delta", "reply.started", "reply.thinking", "reply.delta")
+    ]
+    assert outcome.text == reply.stored_text() == "the answer"
+    assert outcome.reply == reply.handle.reply != reply.taken.reply
+
+
+def test_only_reasoning_is_a_failure_that_can_be_tried_again(reply: Reply) -> None:
+    outcome = finished(reply.write(ScriptedModel(["She asks", "", ModelNoAnswer()], [])))
+    assert outcome.failure is not None
+    assert (outcome.failure.code, outcome.failure.retryable) == (ErrorCode.MODEL_NO_ANSWER, True)
+    assert outcome.text == ""
 
 
 def test_loading_is_published_and_is_no_retry(reply: Reply) -> None:

@@ -101,3 +101,55 @@ def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | No
 def test_retry_after_is_set_on_the_error() -> None:
     assert error_of_status(429, None, 7.0).retry_after_s == 7.0
     assert error_of_status(503, None, 7.0).retry_after_s == 7.0
+
+
+def openai(**fields: Any) -> Any:
+    return {"error": {"message": "about Ada's secret", "param": None, **fields}}
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "reason"),
+    [
+        # vLLM, now and before 0.10
+        (404, openai(type="NotFoundError", code=404), "404 NotFoundError"),
+        (
+            400,
+            {"object": "error", "message": "too long", "type": "BadRequestError", "code": 400},
+            "400 BadRequestError",
+        ),
+        # OpenAI
+        (
+            400,
+            openai(type="invalid_request_error", code="context_length_exceeded"),
+            "400 invalid_request_error context_length_exceeded",
+        ),
+        # llama.cpp
+        (400, openai(type="exceed_context_size_error", code=400), "400 exceed_context_size_error"),
+        # text-generation-inference
+        (422, {"error": "`inputs` has 9 tokens", "error_type": "validation"}, "422 validation"),
+        # Hugging Face
+        (404, {"error": "Model Ada/secret does not exist"}, "404"),
+        (400, {"error": ["Ada's", "secret"]}, "400"),
+        (401, {"error": "invalid_token"}, "401 invalid_token"),
+        (302, None, "302"),
+        (404, "<html>", "404"),
+    ],
+)
+def test_the_reason_is_the_status_and_the_names_of_the_error(
+    status: int, document: Any, reason: str
+) -> None:
+    assert error_of_status(status, document).reason == reason
+
+
+@pytest.mark.parametrize(
+    "name", ["my secret", "secret\n", "hf_Ab12", "x" * 41, "secret!", "", "_", 7, None, ["a_b"], {}]
+)
+def test_what_is_not_a_name_is_no_reason(name: Any) -> None:
+    assert error_of_status(400, openai(type=name, code=name)).reason == "400"
+    assert error_of_status(400, {"error": name or "x", "error_type": name}).reason == "400"
+
+
+def test_an_error_event_has_a_reason_without_a_status() -> None:
+    error = error_in_event(openai(type="invalid_request_error", code=None))
+    assert error is not None
+    assert error.reason == "invalid_request_error"

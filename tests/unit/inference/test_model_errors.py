@@ -18,6 +18,7 @@ def test_every_model_error_code_has_one_class() -> None:
     assert sorted(kind.code for kind in KINDS) == [
         "model.bad_reply",
         "model.loading",
+        "model.no_answer",
         "model.overloaded",
         "model.rejected",
         "model.timeout",

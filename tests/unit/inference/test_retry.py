@@ -6,6 +6,7 @@ from inference.model_errors import (
     ModelBadReply,
     ModelError,
     ModelLoading,
+    ModelNoAnswer,
     ModelOverloaded,
     ModelRejected,
     ModelTimeout,
@@ -20,8 +21,8 @@ def test_temporary_failures_are_retried_twice_with_backoff(error: ModelError) ->
     assert [retry_delay_s(error, retries) for retries in range(4)] == [0.5, 2.0, None, None]
 
 
-@pytest.mark.parametrize("error", [ModelRejected(), ModelUnauthorized()])
-def test_permanent_failures_are_never_retried(error: ModelError) -> None:
+@pytest.mark.parametrize("error", [ModelRejected(), ModelUnauthorized(), ModelNoAnswer()])
+def test_failures_that_would_repeat_are_never_retried(error: ModelError) -> None:
     assert retry_delay_s(error, 0) is None
 
 
