@@ -21,7 +21,8 @@ ENV PATH=/venv/bin:$PATH \
     STATIC_ROOT=/app/static
 # With development settings, collectstatic needs no secret that would end up in an image layer.
 RUN APP_ENV=development MODEL_URL=http://none.invalid/ python manage.py collectstatic --noinput \
-    && rm -rf /tmp/chat
+    && rm -rf /tmp/chat \
+    && chmod -R a+rX /app/static  # the settings make files private, and another user serves these
 ENV APP_ENV=production
 # As a number, so that Kubernetes can check that it is not root.
 USER 10001:10001

@@ -4,7 +4,7 @@
 RUN = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run chromium servers test check format lock sbom docs bench faults fuzz conformance
+.PHONY: help install install-dev run chromium servers test check format lock sbom docs bench faults fuzz conformance docs-test
 
 help:
 	@echo "make run          start the chat at http://127.0.0.1:$${PORT:-3500} (Ctrl-C stops it)"
@@ -14,6 +14,7 @@ help:
 	@echo "make lock         lock the requirements with the hashes of their files"
 	@echo "make sbom         list all packages of the image in var/sbom.json (CycloneDX)"
 	@echo "make docs         build the documentation as a website in site/"
+	@echo "make docs-test    follow the documentation on a fresh machine (needs root and Debian)"
 	@echo "make bench        measure speed"
 	@echo "make faults       break processes and networks on both web servers, count lost messages"
 	@echo "make fuzz         send random input to everything that parses it (ARGS=3600: for an hour)"
@@ -64,6 +65,10 @@ sbom: install-dev
 docs: install-dev
 	@scripts/node_modules.sh
 	@$(RUN) -m sphinx -q -W --keep-going -b html -d var/docs docs site
+
+docs-test: install-dev
+	@scripts/servers.sh machine
+	@$(RUN) -m tests.documentation $(ARGS)
 
 bench: install-dev
 	@$(RUN) -m bench $(ARGS)

@@ -11,6 +11,11 @@ ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing l
 command -v redis-cli >/dev/null || missing="$missing redis-tools"
 command -v caddy >/dev/null || missing="$missing caddy"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
+if [ "${1:-}" = machine ]; then  # for `make docs-test`
+    command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"
+    command -v pasta >/dev/null || missing="$missing passt"
+    command -v systemd-nspawn >/dev/null || missing="$missing systemd-container"
+fi
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

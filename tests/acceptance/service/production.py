@@ -58,6 +58,8 @@ class Deployment:
         servers = " ".join(f"server 127.0.0.1:{web.port} max_fails=0;" for web in self.webs)
         values = {
             "CHAT_LISTEN": f"127.0.0.1:{self.port}",
+            "CHAT_ACCESS_LOG": "/dev/stdout",
+            "CHAT_ERROR_LOG": "/dev/stderr",
             "CHAT_RESOLVER": "127.0.0.1",
             "CHAT_SERVERS": servers,
             "CHAT_TRUSTED_PROXIES": self.trusted_proxies,

@@ -1,0 +1,1 @@
+"""Follow the documentation on a fresh machine, as a new operator would."""
