@@ -1,7 +1,10 @@
 """Geometry of what templates draw as SVG: charts of numbers over time, and timelines of replies."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 from chat.schemas import Timings
 
@@ -31,14 +34,24 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A small chart; `top` is the upper end of its scale, `tone` empty or "failed"."""
+    """A small chart; `top` is the upper end of its scale, `tone` empty or "failed".
+
+    `readings` are what one reads at each point in time: the left end of its part of the chart, and
+    the numbers in words.
+    """
 
     title: str
     unit: str
     top: float
     lines: tuple[Line, ...]
+    readings: tuple[tuple[float, str], ...]
     summary: str
     tone: str = ""
+
+    @property
+    def reading_width(self) -> float:
+        """The width of each reading's part."""
+        return round(CHART_WIDTH / max(len(self.readings) - 1, 1), 1)
 
     @property
     def top_text(self) -> str:
@@ -46,11 +59,27 @@ class Chart:
         return f"{self.top:,g} {self.unit}".strip()
 
 
-def chart(title: str, unit: str, series: Sequence[Series], summary: str, tone: str = "") -> Chart:
-    """Draw series on one scale."""
+def chart(
+    title: str, unit: str, series: Sequence[Series], end: datetime, summary: str, tone: str = ""
+) -> Chart:
+    """Draw series of minutes on one scale; `end` is in the last one."""
     highest = max((n for each in series for n in each.numbers if n is not None), default=0)
     top = round_up(highest)
-    return Chart(title, unit, top, tuple(_line(each, top) for each in series), summary, tone)
+    lines = tuple(_line(each, top) for each in series)
+    return Chart(title, unit, top, lines, tuple(_readings(series, end, unit)), summary, tone)
+
+
+def _readings(series: Sequence[Series], end: datetime, unit: str) -> Iterator[tuple[float, str]]:
+    count = len(series[0].numbers)
+    step = CHART_WIDTH / max(count - 1, 1)
+    last = timezone.localtime(end)
+    for index in range(count):
+        found = [(each.name, each.numbers[index]) for each in series]
+        measured = [
+            f"{name} {number:,.3g} {unit}".strip() for name, number in found if number is not None
+        ]
+        minute = last - timedelta(minutes=count - 1 - index)
+        yield round((index - 0.5) * step, 1), f"{minute:%H:%M}: {', '.join(measured) or '-'}"
 
 
 def round_up(number: float) -> float:

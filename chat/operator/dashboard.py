@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+from django.utils import timezone
 
 from chat.operator.charts import Chart, Series, chart, format_duration
 from chat.operator.conditions import Query
@@ -24,20 +26,33 @@ from chat.store.statistics import (
 
 MINUTES = 60
 MODEL_MINUTES = 5
+# The shares of failed calls from which the model is degraded, and from which it is failing.
 DEGRADED_SHARE = 0.05
+FAILING_SHARE = 0.5
 LOADING_S = 60
 MAX_REFUSALS = 5
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure. `tone` is good, bad or empty; `link` a query of the session list."""
+    """One figure. `link` is a query of the session list.
+
+    `tone` is good, or warn if something needs attention, or bad if visitors suffer, or empty.
+    """
 
     name: str
     value: str
     remark: str = ""
     tone: str = ""
     link: str = ""
+
+
+@dataclass(frozen=True)
+class TileGroup:
+    """Figures of one kind."""
+
+    title: str
+    tiles: tuple[Tile, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,7 @@ class Worker:
 class Dashboard:
     """Everything the dashboard shows."""
 
-    tiles: tuple[Tile, ...]
+    groups: tuple[TileGroup, ...]
     charts: tuple[Chart, ...]
     failures: tuple[tuple[str, int], ...]
     refusals: tuple[Refusal, ...]
@@ -68,16 +83,31 @@ def load_dashboard(store: Store) -> Dashboard:
     workers = _workers(state)
     hour = _sum(minutes.figures)
     return Dashboard(
-        tiles=(
-            _sessions_tile(store),
-            _sockets_tile(minutes),
-            *_queue_tiles(store),
-            _messages_tile(minutes),
-            _latency_tile("Time to first text", durations(hour, "first")),
-            _latency_tile("Time to full reply", durations(hour, "total")),
-            _workers_tile(workers),
-            _memory_tile(state.memory, minutes),
-            _model_tile(minutes),
+        groups=(
+            TileGroup(
+                "Health",
+                (
+                    _model_tile(minutes),
+                    _workers_tile(workers),
+                    _memory_tile(state.memory, minutes),
+                ),
+            ),
+            TileGroup(
+                "Now",
+                (
+                    *_queue_tiles(store),
+                    _messages_tile(minutes),
+                    _sessions_tile(store),
+                    _sockets_tile(minutes),
+                ),
+            ),
+            TileGroup(
+                "Speed",
+                (
+                    _latency_tile("Time to first text", durations(hour, "first")),
+                    _latency_tile("Time to full reply", durations(hour, "total")),
+                ),
+            ),
         ),
         charts=_charts(minutes, hour),
         failures=tuple(failures(hour).most_common()),
@@ -141,7 +171,8 @@ def _workers_tile(workers: Sequence[Worker]) -> Tile:
     alive = sum(worker.is_alive for worker in workers)
     silent = len(workers) - alive
     remark = f"{silent} not responding" if silent else "all responding"
-    return Tile("Workers", str(alive), remark, "" if alive else "bad")
+    tone = "bad" if not alive else "warn" if silent else "good"
+    return Tile("Workers", str(alive), remark, tone)
 
 
 def _memory_tile(memory: Memory | None, minutes: Minutes) -> Tile:
@@ -164,7 +195,8 @@ def _model_tile(minutes: Minutes) -> Tile:
         return Tile("Model", "loading", f"last called {loading_s:.0f} s ago")
     if not called_at:
         return Tile("Model", "-", "not called in the last hour")
-    last_call = f"last call {datetime.fromtimestamp(called_at, UTC):%H:%M:%S}"
+    called = timezone.localtime(datetime.fromtimestamp(called_at, UTC))
+    last_call = f"last call {called:%H:%M:%S}"
     recent = _sum(minutes.figures[-MODEL_MINUTES:])
     failed = Counter({code: n for code, n in failures(recent).items() if code.startswith("model.")})
     if not failed:
@@ -175,9 +207,12 @@ def _model_tile(minutes: Minutes) -> Tile:
         f"{failed.total()} of {calls} call{'s' if calls > 1 else ''} failed"
         f" in the last {MODEL_MINUTES} min: {code}; {last_call}"
     )
-    if failed.total() / calls < DEGRADED_SHARE:
+    share = failed.total() / calls
+    if share < DEGRADED_SHARE:
         return Tile("Model", "responding", remark, "good")
-    return Tile("Model", "degraded" if recent["replied"] else "failing", remark, "bad")
+    if share < FAILING_SHARE:
+        return Tile("Model", "degraded", remark, "warn")
+    return Tile("Model", "failing", remark, "bad")
 
 
 def _last(minutes: Minutes, *prefixes: str) -> float:
@@ -194,6 +229,7 @@ def _last(minutes: Minutes, *prefixes: str) -> float:
 def _charts(minutes: Minutes, hour: Mapping[str, int]) -> tuple[Chart, ...]:
     # Counts are drawn to the last full minute, samples to the current one.
     counted, sampled = minutes.figures[:-1], minutes.figures[1:]
+    last_full_minute = minutes.now - timedelta(minutes=1)
 
     def counts(name: str) -> Series:
         return Series(name, [minute.get(name, 0) for minute in counted])
@@ -207,7 +243,7 @@ def _charts(minutes: Minutes, hour: Mapping[str, int]) -> tuple[Chart, ...]:
         for label, share in shares.items():
             found_ms = [percentile_ms(durations(minute, name), share) for minute in counted]
             series.append(Series(label, [ms and ms / 1000 for ms in found_ms]))
-        return chart(title, "s", series, "median and 95th percentile")
+        return chart(title, "s", series, last_full_minute, "median and 95th percentile")
 
     failed = Series("failed", [sum(failures(minute).values()) for minute in counted])
     return (
@@ -215,6 +251,7 @@ def _charts(minutes: Minutes, hour: Mapping[str, int]) -> tuple[Chart, ...]:
             "Messages per minute",
             "",
             [counts("accepted"), counts("replied")],
+            last_full_minute,
             f"{hour.get('accepted', 0):,} accepted, {hour.get('replied', 0):,} replied",
         ),
         latencies("Time to first text", "first"),
@@ -223,9 +260,22 @@ def _charts(minutes: Minutes, hour: Mapping[str, int]) -> tuple[Chart, ...]:
             "Failures per minute",
             "",
             [failed],
+            last_full_minute,
             f"{sum(failures(hour).values()):,} in the last hour",
             "failed",
         ),
-        chart("Queue", "", [samples("waiting")], "sessions with a reply waiting or in progress"),
-        chart("Open sockets", "", [samples("sockets")], "at the last sweep of each minute"),
+        chart(
+            "Queue",
+            "",
+            [samples("waiting")],
+            minutes.now,
+            "sessions with a reply waiting or in progress",
+        ),
+        chart(
+            "Open sockets",
+            "",
+            [samples("sockets")],
+            minutes.now,
+            "at the last sweep of each minute",
+        ),
     )

@@ -2,6 +2,7 @@
 
 import random
 import statistics
+from datetime import UTC, datetime
 
 import pytest
 
@@ -46,12 +47,15 @@ def test_a_duration_is_formatted_with_two_units_at_most(milliseconds: float, tex
 
 
 def test_a_chart_has_gaps_for_missing_measurements() -> None:
-    drawn = chart("Latency", "s", [Series("p50", [1.0, 2.0, None, 4.0, None])], "")
+    end = datetime(2030, 1, 1, 12, 4, 30, tzinfo=UTC)
+    drawn = chart("Latency", "s", [Series("p50", [1.0, 2.0, None, 4.0, None])], end, "")
     assert drawn.top == 5
     assert drawn.top_text == "5 s"
     (line,) = drawn.lines
     assert line.runs == (f"0.0,{CHART_HEIGHT * 0.8} {CHART_WIDTH / 4},{CHART_HEIGHT * 0.6}",)
     assert line.dots == ((CHART_WIDTH * 0.75, CHART_HEIGHT * 0.2),)
+    assert drawn.readings[1:3] == ((37.5, "12:01: p50 2 s"), (112.5, "12:02: -"))
+    assert drawn.reading_width == CHART_WIDTH / 4
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ def clear_statistics(store: Store) -> None:
 
 
 def tile(store: Store, name: str) -> Tile:
-    return next(each for each in load_dashboard(store).tiles if each.name == name)
+    tiles = [each for group in load_dashboard(store).groups for each in group.tiles]
+    return next(each for each in tiles if each.name == name)
 
 
 def test_each_outcome_is_counted_once(store: Store) -> None:
@@ -75,15 +76,16 @@ def test_the_model_tile_shows_the_state_of_the_last_calls(store: Store) -> None:
     add_reply(store, create_session(store))
     assert tile(store, "Model").value == "responding"
     add_reply(store, create_session(store), failure=ErrorCode.MODEL_UNAUTHORIZED)
-    assert tile(store, "Model").value == "degraded"
+    add_reply(store, create_session(store))
+    assert (tile(store, "Model").value, tile(store, "Model").tone) == ("degraded", "warn")
     assert (
-        "1 of 2 calls failed in the last 5 min: model.unauthorized" in tile(store, "Model").remark
+        "1 of 3 calls failed in the last 5 min: model.unauthorized" in tile(store, "Model").remark
     )
     store.run(statistics.count_event("loading"))
     assert tile(store, "Model").value == "loading"
     for key in store.redis.scan_iter("chat:minute:*"):
         store.redis.hdel(str(key), "replied", "at:loading")
-    assert tile(store, "Model").value == "failing"
+    assert (tile(store, "Model").value, tile(store, "Model").tone) == ("failing", "bad")
 
 
 def test_tiles_count_waiting_messages_and_replies_in_progress(store: Store) -> None:
