@@ -38,6 +38,8 @@ async def nginx(site: Site, ports: Sequence[int]) -> AsyncIterator[int]:
     template = Template((ROOT / "deploy" / "nginx.conf.template").read_text())
     text = template.safe_substitute(
         CHAT_LISTEN=f"127.0.0.1:{port}",
+        CHAT_ACCESS_LOG="/dev/stdout",
+        CHAT_ERROR_LOG="/dev/stderr",
         CHAT_RESOLVER="127.0.0.1",
         CHAT_SERVERS=" ".join(f"server 127.0.0.1:{each} max_fails=0;" for each in ports),
         CHAT_TRUSTED_PROXIES="",

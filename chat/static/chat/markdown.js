@@ -159,7 +159,7 @@ function renderToken(token) {
   for (const table of fragment.querySelectorAll("table")) makeScrollable(table);
   typesetMath(fragment);
   const nodes = [...fragment.childNodes];
-  for (const node of nodes) if (node instanceof HTMLElement) node.dir = "auto";
+  for (const node of nodes) if (node instanceof HTMLElement && node.localName !== "figure") node.dir = "auto";
   return nodes;
 }
 

@@ -23,7 +23,7 @@ export const SHORTCUTS = () => [
 /** @type {Record<string, Command>} */
 const ALT_KEYS = { ArrowUp: "edit", ArrowDown: "jump", KeyR: "regenerate", KeyC: "copy", KeyN: "startNew", KeyL: "list" };
 /** @type {Record<string, Command>} */
-const SINGLE_KEYS = { "/": "focus", "?": "settings" };
+const SINGLE_KEYS = { "/": "focus", "?": "settings", "؟": "settings" };
 
 /** The command of a key, if it has one.
  * @type {(event: KeyboardEvent, singleKeys: boolean) => Command | undefined} */

@@ -78,7 +78,8 @@ function queuePosition(partial) {
     ? format(ngettext("%(ahead)s message ahead", "%(ahead)s messages ahead", ahead), { ahead })
     : gettext("Next in the queue");
   if (partial?.etaS == null) return position;
-  return `${position}, ${format(gettext("about %(seconds)s s"), { seconds: Math.max(1, Math.round(partial.etaS)) })}`;
+  const duration = format(gettext("about %(seconds)s s"), { seconds: Math.max(1, Math.round(partial.etaS)) });
+  return new Intl.ListFormat(document.documentElement.lang, { type: "unit", style: "short" }).format([position, duration]);
 }
 
 /** @type {(timestamp: string) => unknown} */
