@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.documentation.machine import Machine
+from tests.documentation.machine import CERTIFICATES, Machine
 
 Given = Callable[[Machine], None]
 
@@ -55,6 +55,7 @@ JOURNEYS = (
             "docs/how-to/use-the-admin.md",
             "docs/how-to/connect-a-model.md",
         ),
+        values={"/etc/chat/model-ca.pem": str(CERTIFICATES)},
     ),
     Journey(
         "Deploy with containers",
