@@ -105,7 +105,10 @@ async def _broker() -> str:
 
 
 class LayerProbe:
-    """Sends itself an event through the channel layer, always on the same channel."""
+    """Sends itself an event through the channel layer, on the same channel until one is lost.
+
+    The layer unsubscribes from a channel when `receive` is cancelled.
+    """
 
     def __init__(self) -> None:
         self._channel = ""
@@ -115,11 +118,12 @@ class LayerProbe:
         """Return when the event has arrived; the caller limits the time."""
         layer = cast(BaseChannelLayer, get_channel_layer())
         async with self._turn:
-            self._channel = self._channel or await layer.new_channel()
+            channel, self._channel = self._channel or await layer.new_channel(), ""
             nonce = uuid4().hex
-            await layer.send(self._channel, {"type": "probe", "nonce": nonce})
-            while (await layer.receive(self._channel)).get("nonce") != nonce:
+            await layer.send(channel, {"type": "probe", "nonce": nonce})
+            while (await layer.receive(channel)).get("nonce") != nonce:
                 pass
+            self._channel = channel
 
 
 @cache

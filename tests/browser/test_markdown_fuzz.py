@@ -215,7 +215,7 @@ RENDER = """async ([prefixes, text]) => {
     links: [...host.querySelectorAll("a")].map((a) => [a.getAttribute("href"), a.target, a.rel]),
     outside: outside.map((element) => element.outerHTML.slice(0, 200)),
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    positions: [...host.querySelectorAll("*")].filter((element) =>
+    positions: [...host.querySelectorAll(":not(figure.code > figcaption)")].filter((element) =>
       ["fixed", "sticky", "absolute"].includes(getComputedStyle(element).position)).length,
     streamed: host.textContent, fresh: fresh.textContent,
   };

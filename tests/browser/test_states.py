@@ -1,9 +1,14 @@
-"""Check every state of the page with axe and for overflow, and save screenshots under `var/`."""
+"""Check every state of the page with axe and for overflow.
 
+With `SCREENSHOTS=1`, also save screenshots of all states under `var/`.
+"""
+
+import os
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.browser.states import STATES
 from tests.browser.visitor import Show
@@ -18,6 +23,11 @@ RUN_AXE = """async (rules) => (await axe.run({ runOnly: rules })).violations.map
 OVERFLOWS = "() => document.documentElement.scrollWidth > innerWidth"
 
 
+def save_screenshot(page: Page, name: str) -> None:
+    if os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_no_violation(show: Show, state: str) -> None:
     page = show(state, reduced_motion="reduce").page
@@ -29,7 +39,7 @@ def test_axe_finds_no_violation(show: Show, state: str) -> None:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         for width in widths:
             page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
-            page.screenshot(path=SCREENSHOTS / f"{state}-{width}-{scheme}.png")
+            save_screenshot(page, f"{state}-{width}-{scheme}")
             assert not page.evaluate(OVERFLOWS)
         page.evaluate(AXE.read_text())
         violations += page.evaluate(RUN_AXE, RULES)
@@ -41,5 +51,5 @@ def test_axe_finds_no_violation(show: Show, state: str) -> None:
 def test_page_fits_into_320_pixels(show: Show, state: str) -> None:
     page = show(state, viewport={"width": 320, "height": 568}).page
 
-    page.screenshot(path=SCREENSHOTS / f"{state}-320-light.png")
+    save_screenshot(page, f"{state}-320-light")
     assert not page.evaluate(OVERFLOWS)

@@ -93,7 +93,6 @@ def test_only_a_tab_in_use_pings_and_only_a_server_that_allows_it(show: Show) ->
         visitor.server.send({"type": "session.pong"})
         return pings() == 0
 
-    page.clock.run_for(31_000)
     wait_for(is_quiet, "an unused tab to stop")
     page.mouse.move(5, 5)
     assert pings() == 1

@@ -202,7 +202,8 @@ def test_the_doctor_waits_for_workers_and_the_sweep_to_start(
     store.redis.delete("chat:workers", "chat:swept")
     monkeypatch.setattr(time, "sleep", lambda _: start())
     findings = list(components.check_workers())
-    assert [each.level for each in findings] == [Level.PROGRESS, Level.OK, Level.OK]
+    # Sessions of other tests may wait: then a warning follows.
+    assert [each.level for each in findings][:3] == [Level.PROGRESS, Level.OK, Level.OK]
     store.redis.delete("chat:workers")
 
 
