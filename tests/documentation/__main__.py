@@ -21,7 +21,7 @@ django.setup()
 
 from tests.documentation.blocks import Block, blocks_of, commands_of  # noqa: E402
 from tests.documentation.images import build_stand_ins, use_stand_ins  # noqa: E402
-from tests.documentation.journeys import JOURNEYS, Journey  # noqa: E402
+from tests.documentation.journeys import JOURNEYS, NEW_VERSION, Journey  # noqa: E402
 from tests.documentation.machine import Machine, fresh_machine  # noqa: E402
 from tests.documentation.terminal import Terminal  # noqa: E402
 from tests.processes import ROOT  # noqa: E402
@@ -82,6 +82,8 @@ class Reader:
         return text
 
     def run(self, command: str) -> None:
+        if "git pull" in command:
+            self.machine.release(NEW_VERSION)
         show(f"$ {command}")
         started = time.monotonic()
         self.command = command
@@ -171,7 +173,7 @@ def blocks_of_journey(journey: Journey) -> Iterator[Block]:
 def follow(machine: Machine, journey: Journey) -> list[str]:
     """Follow a journey; return what did not work."""
     show(f"\n## {journey.name}\n")
-    machine.run("rm -rf /home/*/chat")
+    machine.run(f"rm -rf /home/*/chat; git -C {ORIGIN} reset --quiet --hard v0.1.0")
     journey.given(machine)
     reader = Reader(machine, journey)
     failures = []
@@ -219,8 +221,8 @@ def main(names: list[str]) -> int:
     with fresh_machine() as machine:
         show(f"The machine is up after {time.monotonic() - started:.0f} s.")
         publish(machine)
+        machine.serve_name()
         if any(journey.containers for journey in journeys):
-            machine.serve_name()
             build_stand_ins(machine)
             show(f"Its images are built after {time.monotonic() - started:.0f} s.")
         for journey in journeys:

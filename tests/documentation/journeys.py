@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.documentation.machine import Machine
+from tests.documentation.machine import CERTIFICATES, Machine
 
 Given = Callable[[Machine], None]
 
@@ -13,7 +13,8 @@ Given = Callable[[Machine], None]
 class Journey:
     """Sections that one operator follows in a fresh clone: `page` or `page#section`.
 
-    `values` replaces the examples of the text that everybody has to replace.
+    `values` replaces the examples of the text that everybody has to replace. `containers` says that
+    it needs images. A `git pull` brings the version `NEW_VERSION`.
     """
 
     name: str
@@ -25,15 +26,13 @@ class Journey:
 
 
 def redis_with_json(machine: Machine) -> None:
-    """Provide Redis on port 6379 with its files where Debian has them, and a model server."""
+    """Provide Redis and a model server, and free the ports of containers."""
     machine.serve_model()
-    machine.run(
-        "docker ps -q | xargs -r docker stop; install -d -m 777 /var/lib/redis;"
-        " docker run -d --name redis --network host -v /var/lib/redis:/data --user redis"
-        f" stand-in/redis redis-server --requirepass {REDIS_PASSWORD} --appendonly yes"
-    )
+    machine.run("docker ps -q | xargs -r docker stop")
+    machine.serve_redis(REDIS_PASSWORD)
 
 
+NEW_VERSION = "0.2.0"
 REDIS_PASSWORD = secrets.token_hex(16)
 SITE_VALUES = {
     "https://your-git.example/chat.git": "/srv/chat",
@@ -56,6 +55,7 @@ JOURNEYS = (
             "docs/how-to/use-the-admin.md",
             "docs/how-to/connect-a-model.md",
         ),
+        values={"/etc/chat/model-ca.pem": str(CERTIFICATES)},
     ),
     Journey(
         "Deploy with containers",
@@ -77,7 +77,6 @@ JOURNEYS = (
             "docs/how-to/upgrade.md#without-containers",
         ),
         user="root",
-        containers=True,
         given=redis_with_json,
         values=SITE_VALUES,
     ),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chat.cli.processes import die_with_parent
+from chat.management.commands.runredis import bundled_files
 from tests.documentation.terminal import Terminal
 from tests.processes import ROOT, wait_for
 
@@ -83,11 +84,27 @@ class Machine:
         shutil.copytree(FOLDER / "proxy", self.root / "opt/proxy", dirs_exist_ok=True)
         self.run("sh /opt/proxy/set_up.sh")
 
-    def commit(self, name: str, text: str) -> None:
-        """Commit a file to the repository that the operator cloned."""
-        (self.root / "srv/chat" / name).write_text(text)
+    def serve_redis(self, password: str) -> None:
+        """Run Redis with JSON as the service of Debian's package, on port 6379."""
+        folder = self.root / "opt/redis"
+        folder.mkdir(exist_ok=True)
+        for path in bundled_files():
+            shutil.copy(path, folder)
+        unit = (FOLDER / "redis/redis-server.service").read_text().replace("PASSWORD", password)
+        (self.root / "etc/systemd/system/redis-server.service").write_text(unit)
+        self.run(
+            "id redis >/dev/null 2>&1 || useradd --system redis; chmod -R a+rX /opt/redis;"
+            " chmod a+x /opt/redis/valkey-server; systemctl daemon-reload;"
+            " systemctl enable --quiet --now redis-server"
+        )
+
+    def release(self, version: str) -> None:
+        """Commit a new version to the repository that the operator cloned."""
         git = "git -C /srv/chat -c user.name=Chat -c user.email=chat@chat.example"
-        self.run(f"{git} add . && {git} commit --quiet -m 'Change the version'")
+        self.run(
+            f"cd /srv/chat && sed -i '0,/^version = .*/s//version = \"{version}\"/' pyproject.toml"
+            f" && {git} commit --quiet --all --message 'Release {version}'"
+        )
 
     def stop_processes(self) -> None:
         for process in self.processes:
@@ -167,7 +184,7 @@ def prepare(root: Path) -> None:
     lines += ["COMPOSE_ANSI=never\n", "BUILDKIT_PROGRESS=plain\n"]
     (root / "etc/environment").write_text("".join(lines))
     # What the operator configures is started by the operator.
-    for service in ("nginx", "prometheus", "dnsmasq", "redis-server"):
+    for service in ("nginx", "prometheus", "dnsmasq"):
         link = root / "etc/systemd/system/multi-user.target.wants" / f"{service}.service"
         link.unlink(missing_ok=True)
 

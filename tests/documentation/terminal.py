@@ -5,7 +5,7 @@ import re
 import pexpect
 
 PROMPT = re.compile(r"<status (\d+)>")
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\(B)")
 START_TIMEOUT_S = 60
 # What programs ask for while they run, and what the operator types.
 ANSWERS = {

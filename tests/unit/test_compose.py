@@ -96,6 +96,11 @@ def test_no_container_has_capabilities_or_a_writable_file_system(name: str) -> N
     assert any(mount.partition(":")[0] == "/tmp" for mount in service["tmpfs"])  # noqa: S108
 
 
+@pytest.mark.parametrize("name", APP_SERVICES)
+def test_a_container_can_be_stopped_while_it_starts(name: str) -> None:
+    assert SERVICES[name]["init"] is True
+
+
 @pytest.mark.parametrize(
     ("name", "user"), [("redis", "redis"), ("postgres", "postgres"), ("caddy", "10002:10002")]
 )

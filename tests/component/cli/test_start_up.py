@@ -13,6 +13,7 @@ from django.test import override_settings
 
 from chat.cli import processes
 from chat.management.commands import runall
+from inference.management.commands import runmodel
 from inference.management.embedded import bundled_file
 from tests.ports import free_port
 
@@ -102,6 +103,17 @@ def test_an_unusable_model_file_is_named(content: bytes | None, error: str, tmp_
         pytest.raises(CommandError, match=f"^MODEL_FILE {file} {error}"),
     ):
         call_command("runmodel")
+
+
+@pytest.mark.parametrize("command", ["runall", "runmodel"])
+def test_a_missing_library_of_the_system_is_named_with_its_package(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runmodel, "OPENMP", "libmissing.so.1")
+    with pytest.raises(
+        CommandError, match=r"^The embedded model needs libmissing\.so\.1\. .*apt install libgomp1"
+    ):
+        call_command(command)
 
 
 @pytest.mark.parametrize(
