@@ -1,14 +1,15 @@
-# `make run` starts the chat at http://127.0.0.1:3500; `make test` runs all tests.
+# `make run` starts the chat at http://127.0.0.1:3500; `make test` runs the tests.
 # Variables: PYTHON=/path/to/python3.x selects the interpreter, PORT=3600 the port.
 
 RUN = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run chromium servers test check format lock sbom docs bench faults fuzz conformance docs-test
+.PHONY: help install install-dev run chromium servers test test-all check format lock sbom docs bench faults fuzz conformance docs-test
 
 help:
 	@echo "make run          start the chat at http://127.0.0.1:$${PORT:-3500} (Ctrl-C stops it)"
-	@echo "make test         run all tests"
+	@echo "make test         run the tests"
+	@echo "make test-all     run also the tests that take long (20 minutes)"
 	@echo "make check        check style, types and import rules"
 	@echo "make format       format the code"
 	@echo "make lock         lock the requirements with the hashes of their files"
@@ -36,9 +37,9 @@ run: install
 	@$(RUN) manage.py runall
 
 # Three processes even on two cores, because many tests wait for a timeout.
-test: install-dev chromium servers
+test test-all: install-dev chromium servers
 	@scripts/node_modules.sh
-	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(filter test,$@),-m "not slow") $(ARGS)
 
 check: install-dev
 	@$(RUN) -m ruff check .

@@ -16,6 +16,8 @@ from tests.conftest import NewStack
 from tests.ports import free_port
 from tests.processes import WEB_SERVERS, Process, Stack, is_serving, wait_for
 
+pytestmark = pytest.mark.slow
+
 OPEN_FILES = 512
 REFUSED = "New connections are refused"
 ACCEPTED = "New connections are accepted again"

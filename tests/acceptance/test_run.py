@@ -81,7 +81,14 @@ def test_the_site_responds_once_its_address_is_printed_and_ctrl_c_stops_it(
     assert_everything_has_stopped(runner, processes)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+        signal.SIGKILL,
+    ],
+)
 def test_no_process_outlives_a_runner_that_is_stopped_or_killed(
     run: Run, number: signal.Signals
 ) -> None:

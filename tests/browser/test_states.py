@@ -18,6 +18,8 @@ AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 HEIGHTS = {375: 740, 768: 1024, 1440: 900}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# What colours and sizes can change.
+NARROW_DARK_RULES = ["color-contrast", "target-size", "scrollable-region-focusable"]
 RUN_AXE = """async (rules) => (await axe.run({ runOnly: rules })).violations.map(
     ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`.slice(0, 500))"""
 OVERFLOWS = "() => document.documentElement.scrollWidth > innerWidth"
@@ -34,7 +36,8 @@ def test_axe_finds_no_violation(show: Show, state: str) -> None:
     violations = []
 
     for scheme in SCHEMES:
-        # Axe checks the last size: the widest in the light scheme, the narrowest in the dark one.
+        # Axe checks the last size: all rules at the widest in the light scheme, and those that
+        # depend on colours and sizes at the narrowest in the dark one.
         widths = [375] if state == "drawer" else sorted(HEIGHTS, reverse=scheme == "dark")
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         for width in widths:
@@ -42,7 +45,7 @@ def test_axe_finds_no_violation(show: Show, state: str) -> None:
             save_screenshot(page, f"{state}-{width}-{scheme}")
             assert not page.evaluate(OVERFLOWS)
         page.evaluate(AXE.read_text())
-        violations += page.evaluate(RUN_AXE, RULES)
+        violations += page.evaluate(RUN_AXE, RULES if scheme == "light" else NARROW_DARK_RULES)
 
     assert violations == []
 

@@ -14,6 +14,8 @@ from chat.management.commands import backup
 from tests.conftest import NewStack
 from tests.processes import ROOT, Stack, migrated_database
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.now(UTC)
 
 

@@ -9,6 +9,8 @@ from tests.faults import network_faults, redis_faults, web_faults, worker_faults
 from tests.faults.site import Site
 from tests.faults.trial import Run, Trial
 
+pytestmark = pytest.mark.slow
+
 SESSIONS = 20
 # Other tests run at the same time; `make faults` measures how long a recovery takes.
 PATIENCE = 4.0

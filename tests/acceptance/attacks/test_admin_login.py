@@ -85,7 +85,7 @@ def test_guesses_at_the_same_time_are_locked_out(
     assert PASSWORD not in log
 
 
-@pytest.fixture(params=list(WEB_SERVERS))
+@pytest.fixture(params=[pytest.param("daphne", marks=pytest.mark.slow), "uvicorn"])
 def otp_target(attacked_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Target]:
     """A web process that asks for a second factor."""
     environment = {"PORT": str(free_port()), "ADMIN_REQUIRE_OTP": "true"}

@@ -19,6 +19,8 @@ from tests.acceptance.service.production import HOST, ORIGIN, PROCFILE, Deployme
 from tests.ports import free_port
 from tests.processes import ROOT, Process
 
+pytestmark = pytest.mark.slow
+
 CHAT_V1: Any = ["chat.v1"]
 
 

@@ -17,6 +17,8 @@ from tests.conftest import NewStack
 from tests.ports import free_port
 from tests.processes import wait_for
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = os.pathsep.join(
     [os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
 )

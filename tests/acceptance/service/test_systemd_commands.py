@@ -4,10 +4,14 @@ import re
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.service.production import Deployment
 from tests.ports import free_port
 from tests.processes import Process
 from tests.systemd_units import commands, setting
+
+pytestmark = pytest.mark.slow
 
 
 def run(deployment: Deployment, unit: str, instance: str = "") -> Process:
