@@ -37,9 +37,10 @@ run: install
 	@$(RUN) manage.py runall
 
 # Three processes even on two cores, because many tests wait for a timeout.
+test: SELECTED = -m "not slow"
 test test-all: install-dev chromium servers
 	@scripts/node_modules.sh
-	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(filter test,$@),-m "not slow") $(ARGS)
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(SELECTED) $(ARGS)
 
 check: install-dev
 	@$(RUN) -m ruff check .

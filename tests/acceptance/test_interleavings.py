@@ -11,6 +11,8 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import pytest
+
 from chat.store.client import AsyncStore
 from tests.acceptance.interleavings import Move, Trial, plan, shrink
 from tests.conftest import NewStack
@@ -65,6 +67,7 @@ async def failures(site: Stack, model_stub: ModelStub, seed: int) -> AsyncIterat
         await task
 
 
+@pytest.mark.slow
 async def test_every_tab_ends_with_the_history_of_the_document(
     new_stack: NewStack, model_stub: ModelStub
 ) -> None:

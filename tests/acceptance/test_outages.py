@@ -19,6 +19,7 @@ from tests.ports import free_port
 from tests.processes import Stack, wait_for
 
 
+@pytest.mark.slow
 def test_a_message_sent_without_redis_is_rejected_and_can_be_resent(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.start()
@@ -38,6 +39,7 @@ def test_a_message_sent_without_redis_is_rejected_and_can_be_resent(new_stack: N
     assert [message["msg"] for message in ready["messages"]] == ["hello", "You said: hello"]
 
 
+@pytest.mark.slow
 def test_a_message_stored_without_a_broker_is_answered_later(
     new_stack: NewStack, tmp_path: Path
 ) -> None:
@@ -84,6 +86,7 @@ def test_sockets_are_served_without_the_channel_layer(new_stack: NewStack, tmp_p
             assert not [line for line in web.output().splitlines() if " ERROR " in line]
 
 
+@pytest.mark.slow
 def test_a_worker_and_beat_that_redis_refuses_log_it_once_and_recover(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.start_redis()
@@ -113,6 +116,7 @@ def test_a_worker_and_beat_that_redis_refuses_log_it_once_and_recover(new_stack:
         assert len(process.output().splitlines()) < 20
 
 
+@pytest.mark.slow
 def test_the_reply_of_a_killed_worker_is_generated_by_another(
     new_stack: NewStack, model_stub: ModelStub
 ) -> None:

@@ -84,6 +84,7 @@ def checks(site: Stack) -> dict[str, str]:
     return dict(response.json()["checks"])
 
 
+@pytest.mark.slow
 async def test_conversations_need_nothing_that_redis_denies(
     restricted: Restricted, site: Stack, tabs: Tabs, model_stub: ModelStub
 ) -> None:
@@ -115,6 +116,7 @@ async def test_conversations_need_nothing_that_redis_denies(
     assert restricted.denied() == []
 
 
+@pytest.mark.slow
 def test_the_admin_can_search_sessions(restricted: Restricted, site: Stack) -> None:
     create_session(site.url)
     store = Store(restricted.url("web"), connections=1)
@@ -126,6 +128,7 @@ def test_the_admin_can_search_sessions(restricted: Restricted, site: Stack) -> N
     store.redis.close()
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_nothing_to_change_about_redis(
     restricted: Restricted, site: Stack
 ) -> None:

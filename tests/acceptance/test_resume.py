@@ -211,6 +211,7 @@ async def test_a_lost_event_is_recovered(
     web.stop()
 
 
+@pytest.mark.slow
 async def test_messages_lost_from_the_document_are_removed_from_every_tab(
     new_stack: NewStack, tabs: Tabs
 ) -> None:

@@ -81,11 +81,12 @@ def test_the_site_responds_once_its_address_is_printed_and_ctrl_c_stops_it(
     assert_everything_has_stopped(runner, processes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number",
     [
         signal.SIGTERM,
-        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+        signal.SIGHUP,
         signal.SIGKILL,
     ],
 )
@@ -102,6 +103,7 @@ def test_no_process_outlives_a_runner_that_is_stopped_or_killed(
     assert_everything_has_stopped(runner, processes)
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_start_up_stops_every_process(run: Run) -> None:
     runner = run()
     runner.wait_until(lambda: len(process_tree(runner)) > 2, "to start a first process")
@@ -112,6 +114,7 @@ def test_ctrl_c_during_start_up_stops_every_process(run: Run) -> None:
     assert_everything_has_stopped(runner, [])
 
 
+@pytest.mark.slow
 def test_all_processes_stop_when_one_of_them_ends(run: Run) -> None:
     runner = run(MODEL_URL="http://127.0.0.1:9/")
     wait_until_started(runner)
@@ -124,6 +127,7 @@ def test_all_processes_stop_when_one_of_them_ends(run: Run) -> None:
     assert_everything_has_stopped(runner, processes)
 
 
+@pytest.mark.slow
 def test_embedded_servers_do_not_run_beside_configured_ones(run: Run, redis_url: str) -> None:
     runner = run(MODEL_URL="http://127.0.0.1:9/", REDIS_URL=redis_url)
     wait_until_started(runner)

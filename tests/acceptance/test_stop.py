@@ -157,6 +157,7 @@ async def test_a_stop_needs_no_free_worker(
     await stop(busy, running)
 
 
+@pytest.mark.slow
 async def test_stopping_frees_the_slot_of_the_embedded_model(
     new_stack: NewStack, tabs: Tabs
 ) -> None:

@@ -196,6 +196,7 @@ def test_draft_moves_from_an_expired_session_to_a_new_one(
     continue_in_a_new_session(visitor, "one more thing")
 
 
+@pytest.mark.slow
 def test_an_unsent_message_moves_from_a_full_session_to_a_new_one(
     new_stack: NewStack, new_visitor: NewVisitor
 ) -> None:
@@ -222,6 +223,7 @@ def test_session_about_to_expire_can_be_extended(
     expect(notice).to_have_text("")
 
 
+@pytest.mark.slow
 def test_killed_web_process_and_worker_lose_nothing(
     new_stack: NewStack, new_visitor: NewVisitor, model_stub: ModelStub
 ) -> None:

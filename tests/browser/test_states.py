@@ -22,6 +22,10 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 NARROW_DARK_RULES = ["color-contrast", "target-size", "scrollable-region-focusable"]
 RUN_AXE = """async (rules) => (await axe.run({ runOnly: rules })).violations.map(
     ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`.slice(0, 500))"""
+FREQUENT = {
+    *("welcome", "empty", "conversation", "streaming", "failed_replies", "mathematics"),
+    *("offline", "rejected", "sidebar", "session_dialog", "settings", "many_languages"),
+}
 OVERFLOWS = "() => document.documentElement.scrollWidth > innerWidth"
 
 
@@ -30,7 +34,10 @@ def save_screenshot(page: Page, name: str) -> None:
         page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(
+    "state",
+    [each if each in FREQUENT else pytest.param(each, marks=pytest.mark.slow) for each in STATES],
+)
 def test_axe_finds_no_violation(show: Show, state: str) -> None:
     page = show(state, reduced_motion="reduce").page
     violations = []

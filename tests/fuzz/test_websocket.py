@@ -16,6 +16,8 @@ from tests.client import CHAT_V1, create_session
 from tests.fuzz.conftest import TIMEOUT_S, Server, handshake_response
 from tests.fuzz.strategies import ID, frame_texts
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
 REAL_SERVER = settings(
     max_examples=EXAMPLES,

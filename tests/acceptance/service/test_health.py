@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 
+import pytest
 import redis
 import requests
 from websockets.sync.client import connect
@@ -39,6 +40,7 @@ def test_a_healthy_site_is_reported_healthy(site: Site) -> None:
     assert output.count(" is healthy.") == len(site.stack.running("worker"))
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
     worker = site.stack.start_worker()
     name = f"{socket.gethostname()}:{worker.pid}"
@@ -54,6 +56,7 @@ def test_a_worker_that_hangs_fails_its_check(site: Site) -> None:
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_each_unhealthy_part_is_reported(new_stack: NewStack, model_stub: ModelStub) -> None:
     stack = new_stack(WORKER_CONCURRENCY="1")
     stack.start()

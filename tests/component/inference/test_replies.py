@@ -56,8 +56,8 @@ PIECES = ("one", " two", " three")
     [
         (Behaviour(pieces=PIECES), [True, True, True]),
         (Behaviour(pieces=PIECES, shape="object"), [True]),
-        (Behaviour(pieces=PIECES, piece_delay_s=0.1), [False, False, True]),
-        (Behaviour(pieces=PIECES, piece_delay_s=0.1, split_bytes=True), [False, False, True]),
+        (Behaviour(pieces=PIECES, piece_delay_s=0.5), [False, False, True]),
+        (Behaviour(pieces=PIECES, piece_delay_s=0.5, split_bytes=True), [False, False, True]),
     ],
 )
 def test_has_more_is_true_while_another_piece_is_buffered(
