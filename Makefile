@@ -9,7 +9,7 @@ RUN = .venv/bin/python
 help:
 	@echo "make run          start the chat at http://127.0.0.1:$${PORT:-3500} (Ctrl-C stops it)"
 	@echo "make test         run the tests"
-	@echo "make test-all     run also the tests that take long (20 minutes)"
+	@echo "make test-all     run also the tests that take long"
 	@echo "make check        check style, types and import rules"
 	@echo "make format       format the code"
 	@echo "make lock         lock the requirements with the hashes of their files"

@@ -74,10 +74,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         # Frames of the client, events and timers are handled one at a time.
         self.turn = asyncio.Lock()
         self.background: set[asyncio.Task[None]] = set()
-        self.has_place = self.is_counted = self.is_open = False
+        self.is_admitted = self.is_counted = self.is_open = False
         try:
             socket_limit().take()
-            self.has_place = True
+            self.is_admitted = True
             if self.handshake.session is None:
                 raise SessionUnknown
             self.session = self.handshake.session
@@ -105,7 +105,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         """Leave the group and the count of open sockets."""
-        if self.has_place:
+        if self.is_admitted:
             socket_limit().release()
         if self.is_counted:
             metrics.open_sockets.labels(self.codec.name).dec()
@@ -181,8 +181,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if effects.enqueue:
             # Started now and awaited apart: the broker must not delay what the client is sent.
             self._start(self._report(task_publisher().enqueue_answer(self.session), ref))
-        if effects.answer:
-            await self._send_frames([effects.answer])
+        if effects.pong:
+            await self._send_frames([effects.pong])
         if effects.load_after is not None:
             await self._send_frames(await self.sync.load(effects.load_after))
         try:

@@ -56,7 +56,7 @@ MODULES = sorted(
     if file.name not in LAZY_MODULES
 )
 
-# Not for all responses: a compressed length tells about a secret next to what an attacker chose
+# Not for all responses: a compressed length reveals a secret next to what an attacker chose
 # (BREACH). The page shows nothing that a URL contains, and Django masks its CSRF token.
 COMPRESSION = GZipMiddleware(lambda request: HttpResponse())
 

@@ -37,14 +37,14 @@ logger = logging.getLogger(__name__)
 class Effects:
     """What follows after a frame was handled, in this order.
 
-    `enqueue`: publish the session's task. `answer`: send this, which says nothing about the
+    `enqueue`: publish the session's task. `pong`: send this, which says nothing about the
     session and does not count for its timers. `load_after`: send the messages after this seq.
     `frame`: send this to the client, with `repeat` even if it was sent before. `resync`: send what
     was missed. `event`: publish this to all sockets of the session.
     """
 
     enqueue: bool = False
-    answer: SessionPong | None = None
+    pong: SessionPong | None = None
     load_after: int | None = None
     frame: Frame | None = None
     repeat: bool = False
@@ -88,7 +88,7 @@ class FrameHandlers:
                 await self._store.run(sessions.extend(self._session, settings.SESSION_TTL_S))
                 return Effects(event=CHANGED)
             case SessionPing():
-                return Effects(answer=SessionPong())
+                return Effects(pong=SessionPong())
 
     def _count_read(self) -> None:
         self._read_limits.spend(self._session, network_of(self._address))

@@ -19,8 +19,8 @@ import { turns } from "./turns.js";
 const FIRST_TURNS = 24;
 const MORE_TURNS = 6;
 const SEARCH_DELAY_MS = 150;
-/** So long after the last input, somebody is taken to look at the page. */
-const ATTENTION_MS = 30_000;
+/** The user is active for so long after the last input. */
+const ACTIVE_MS = 30_000;
 /** Conversations whose replies are awaited while another one is shown. Each needs a connection. */
 const MAX_FOLLOWED = 3;
 /** On touch devices, focusing a field opens a keyboard that covers half of the page. */
@@ -49,13 +49,10 @@ let isSidebarOpen = false;
 let isRenderRequested = false;
 let unread = 0;
 let firstRendered = "";
-let isWatched = false;
+let isActive = false;
 let inputAt = performance.now();
 /** The number of turns rendered, counted from the end. Older ones follow while the browser is idle. */
 let renderedTurns = FIRST_TURNS;
-
-/** The phases of turns in which somebody waits for the server. */
-const UNFINISHED = new Set(["waiting", "sending", "accepted", "requested", "queued", "loading", "streaming"]);
 
 element("bar").replaceChildren();
 const autoScroll = new AutoScroll(element("transcript"), element("turns"), requestRender);
@@ -220,7 +217,7 @@ function show(token) {
     composer.text = storage.draft(token);
     autoScroll.jump();
     if (!followed.delete(token)) shown.open();
-    watch(true);
+    updateActivity(true);
     track(shown);
   } else {
     element("name").value ||= storage.name();
@@ -245,14 +242,13 @@ function track(conversation) {
   sessions.update(conversation.token, conversation.state, { skewMs, isSeen, isAwaiting: isAwaiting(conversation.state) });
 }
 
-/** Ask the server whether it responds while somebody looks or waits for a reply. An idle tab costs it nothing.
- * @param {boolean} [isNew] ask at once, and take it that somebody looks */
-function watch(isNew = false) {
+/** Ping the server while the user is active or waits for a reply. An idle tab costs it nothing.
+ * @param {boolean} [isNew] ping at once, as after an input */
+function updateActivity(isNew = false) {
   if (isNew) inputAt = performance.now();
-  const isAttended = performance.now() - inputAt < ATTENTION_MS || turns(state()).some(({ phase }) => UNFINISHED.has(phase));
-  const wasWatched = isWatched;
-  isWatched = !document.hidden && isAttended;
-  if (isNew || isWatched !== wasWatched) shown?.watch(isWatched);
+  const wasActive = isActive;
+  isActive = !document.hidden && (performance.now() - inputAt < ACTIVE_MS || isAwaiting(state()));
+  if (isNew || isActive !== wasActive) shown?.setActive(isActive);
 }
 
 /** @param {boolean} open */
@@ -402,7 +398,7 @@ document.addEventListener("keydown", (event) => {
   commands[command]();
 });
 document.addEventListener("visibilitychange", () => {
-  watch(true);
+  updateActivity(true);
   if (document.hidden) return;
   unread = 0;
   if (shown) track(shown);
@@ -413,14 +409,14 @@ document.addEventListener("visibilitychange", () => {
   requestRender();
 });
 addEventListener("online", () => { for (const conversation of connected()) { conversation.open(); conversation.sync(); } });
-addEventListener("offline", () => watch(true));
+addEventListener("offline", () => updateActivity(true));
 for (const type of ["keydown", "pointerdown", "pointermove", "wheel"]) {
-  addEventListener(type, () => { inputAt = performance.now(); if (!isWatched) watch(); }, { capture: true, passive: true });
+  addEventListener(type, () => { inputAt = performance.now(); if (!isActive) updateActivity(); }, { capture: true, passive: true });
 }
 addEventListener("storage", requestRender);
 isNarrow.addEventListener("change", () => setSidebarOpen(false));
 setInterval(() => {
-  watch();
+  updateActivity();
   if (shown && expiresAt() - Date.now() < EXPIRY_WARNING_MS) requestRender();
 }, 1000);
 void loadMarkdown().then(() => { isMarkdownReady = true; requestRender(); });

@@ -38,7 +38,7 @@ export class ChatClient {
   /** @type {{id: string, length: number} | null} the reply being streamed */ #reply = null;
   #firstSeq = 1; #lastSeq = 0; // every message from #firstSeq to #lastSeq has been received
   #unknownReply = ""; // id of a reply whose start was missed and for which a resync was requested
-  #ready = false; #syncing = false; #loadingEarlier = false; #watched = false; #silent = false;
+  #ready = false; #syncing = false; #loadingEarlier = false; #isActive = false; #silent = false;
   #attempt = 0; #lostAt = 0; #pingMs = 0;
   /** @type {Frame | undefined} */ #refusal;
   /** @type {Record<string, number>} */ #timers = {};
@@ -68,9 +68,9 @@ export class ChatClient {
     this.#expectFrame();
   }
 
-  /** While somebody watches, ask the server after each pause whether it still responds. */
-  watch(/** @type {boolean} */ watched) {
-    this.#watched = watched;
+  /** While the user is active, ping the server after each pause. */
+  setActive(/** @type {boolean} */ isActive) {
+    this.#isActive = isActive;
     this.#ping(0);
   }
 
@@ -120,7 +120,7 @@ export class ChatClient {
   /** Browsers cannot send ping frames, and notice a lost connection only after minutes. */
   #ping(delay = this.#pingMs) {
     clearTimeout(this.#timers.ping);
-    if (this.#watched && this.#ready && this.#pingMs) this.#after(delay, "ping", () => {
+    if (this.#isActive && this.#ready && this.#pingMs) this.#after(delay, "ping", () => {
       this.#transmit({ type: "session.ping" });
       this.#after(SILENCE_MS, "silence", () => { this.#silent = true; this.#report("silent"); });
     });

@@ -37,8 +37,8 @@ export class Conversation {
 
   close() { this.client.close(); }
   sync() { this.client.sync(); }
-  /** @param {boolean} watched */
-  watch(watched) { this.client.watch(watched); }
+  /** @param {boolean} isActive */
+  setActive(isActive) { this.client.setActive(isActive); }
   loadEarlier() { this.client.loadEarlier(); }
   extend() { this.client.extend(); }
   dismiss() { this.dispatch({ type: "local.dismissed" }); }
