@@ -59,7 +59,7 @@ class SessionAdmin(SessionModelAdmin):
 
     class Media:
         css = {"all": ["admin-chat/operator.css"]}
-        js = ["admin-chat/timezone.js", "admin-chat/token-search.js"]
+        js = ["admin-chat/token-search.js"]
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         """Return the columns; the first message only for users who may read transcripts."""

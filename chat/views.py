@@ -162,18 +162,19 @@ async def _page(
 ) -> HttpResponse:
     cookie = request.COOKIES.get(COOKIE)
     session, is_unknown = await _session(cookie, request) if cookie else (None, False)
+    erasure = erasure_sentence(settings.AOF_REWRITE_INTERVAL_S)
     context = {
         "name": name,
         "error": error,
         "name_max_chars": MAX_NAME_CHARS,
         "retention": retention_sentence(settings.SESSION_TTL_S),
-        "erasure": erasure_sentence(settings.AOF_REWRITE_INTERVAL_S),
+        "erasure": erasure,
         "modules": MODULES,
         "catalogue": _catalogue_url(),
         "bootstrap": {
             "now": datetime.now(UTC).isoformat(),
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
-            "erasure": erasure_sentence(settings.AOF_REWRITE_INTERVAL_S),
+            "erasure": erasure,
             "session": session,
         },
     }
