@@ -163,9 +163,8 @@ const commands = {
   copy: () => { const reply = turns(state()).findLast((turn) => turn.reply?.msg)?.reply; if (reply?.msg) void actions.copy(reply.msg); },
   startNew: actions.startNew,
   list() {
-    const sidebar = element("sidebar");
     if (isNarrow.matches) setSidebarOpen(!isSidebarOpen);
-    else (sidebar.querySelector("[aria-current=true]") ?? sidebar.querySelector(".sidebar-new"))?.focus();
+    else currentEntry()?.focus();
   },
   settings: actions.settings,
 };
@@ -317,9 +316,12 @@ function requestRender() {
   if (document.hidden) setTimeout(run); else requestAnimationFrame(run);
 }
 
+/** The list's current entry, or the button above the list. */
+const currentEntry = () => element("sidebar").querySelector("[aria-current=true]") ?? element("sidebar").querySelector(".sidebar-new");
+
 /** Focus the list's current entry; if there is no list, the field to type in. */
 function focusList() {
-  const entry = element("sidebar").querySelector("[aria-current=true]") ?? element("sidebar").querySelector(".sidebar-new");
+  const entry = currentEntry();
   if (entry?.checkVisibility()) entry.focus();
   else if (hasKeyboard.matches) element(shown ? "message" : "name").focus();
 }
@@ -328,12 +330,11 @@ function focusList() {
  * @type {(action: () => void) => void} */
 function keepFocus(action) {
   const focused = document.activeElement;
-  const sidebar = element("sidebar");
-  const wasInSidebar = sidebar.contains(focused);
+  const wasInSidebar = element("sidebar").contains(focused);
   action();
   if (!focused || focused.isConnected) return;
   const form = element(shown ? "composer" : "welcome");
-  const entry = sidebar.querySelector("[aria-current=true]") ?? sidebar.querySelector(".sidebar-new");
+  const entry = currentEntry();
   if (wasInSidebar && entry?.checkVisibility()) entry.focus();
   else form.querySelector(hasKeyboard.matches ? ".field" : ".primary")?.focus();
 }

@@ -3,7 +3,7 @@
 import { Marked, Parser, Renderer, Tokenizer } from "../vendor/marked/marked.js";
 import DOMPurify from "../vendor/dompurify/purify.js";
 import { codeBlock, appendCode, highlightCode, highlightLines } from "./code_block.js";
-import { MATH_TOKENS, typesetMath } from "./math.js";
+import { MATH_TOKENS, escaped, typesetMath } from "./math.js";
 
 /** Each turn has a heading of level 2. Headings in replies start at 3 and skip no level (WCAG heading order). */
 const TURN_HEADING = 2;
@@ -21,8 +21,6 @@ const ALLOWED = {
   ADD_URI_SAFE_ATTR: ["start", "align", "type", "checked", "disabled"], // others must match the expression above
   RETURN_DOM_FRAGMENT: /** @type {const} */ (true),
 };
-
-const escaped = (/** @type {string} */ text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 const marked = new Marked({
   gfm: true,

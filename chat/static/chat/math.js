@@ -14,7 +14,8 @@ let loading;
 /** @type {typeof import("../vendor/temml/temml.js").default | null} */
 let library = null;
 
-const escaped = (/** @type {string} */ text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+/** Escape a text for HTML. */
+export const escaped = (/** @type {string} */ text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 /** The source, in an element that `typesetMath` replaces. @type {(token: Token) => string} */
 const sourceOf = ({ tex, isDisplay }) => `<code class="${isDisplay ? "math display" : "math"}">${escaped(tex)}</code>`;
