@@ -1,5 +1,6 @@
 // The entry point: which session is shown, and what each action does.
 
+import { Activity } from "./activity.js";
 import { AutoScroll } from "./autoscroll.js";
 import { copy } from "./clipboard.js";
 import { Composer } from "./composer.js";
@@ -19,8 +20,6 @@ import { turns } from "./turns.js";
 const FIRST_TURNS = 24;
 const MORE_TURNS = 6;
 const SEARCH_DELAY_MS = 150;
-/** The user is active for so long after the last input. */
-const ACTIVE_MS = 30_000;
 /** Conversations whose replies are awaited while another one is shown. Each needs a connection. */
 const MAX_FOLLOWED = 3;
 /** On touch devices, focusing a field opens a keyboard that covers half of the page. */
@@ -49,8 +48,6 @@ let isSidebarOpen = false;
 let isRenderRequested = false;
 let unread = 0;
 let firstRendered = "";
-let isActive = false;
-let inputAt = performance.now();
 /** The number of turns rendered, counted from the end. Older ones follow while the browser is idle. */
 let renderedTurns = FIRST_TURNS;
 
@@ -68,6 +65,9 @@ const composer = new Composer(element("composer"), {
   changed: () => renderButtons(),
   sent: () => turns(state()).map(({ msg }) => msg),
 });
+
+/** An idle tab sends no pings, so it costs the server nothing. */
+const activity = new Activity(() => isAwaiting(state()), (isActive) => shown?.setActive(isActive));
 
 const fits = (/** @type {string} */ text) => [...text].length <= maxChars;
 const state = () => shown?.state ?? EMPTY;
@@ -216,7 +216,7 @@ function show(token) {
     composer.text = storage.draft(token);
     autoScroll.jump();
     if (!followed.delete(token)) shown.open();
-    updateActivity(true);
+    activity.renew();
     track(shown);
   } else {
     element("name").value ||= storage.name();
@@ -239,15 +239,6 @@ const isAwaiting = (state) => !state.ended && turns(state).some(({ phase }) => !
 function track(conversation) {
   const isSeen = conversation === shown && !document.hidden;
   sessions.update(conversation.token, conversation.state, { skewMs, isSeen, isAwaiting: isAwaiting(conversation.state) });
-}
-
-/** Ping the server while the user is active or waits for a reply. An idle tab costs it nothing.
- * @param {boolean} [isNew] ping at once, as after an input */
-function updateActivity(isNew = false) {
-  if (isNew) inputAt = performance.now();
-  const wasActive = isActive;
-  isActive = !document.hidden && (performance.now() - inputAt < ACTIVE_MS || isAwaiting(state()));
-  if (isNew || isActive !== wasActive) shown?.setActive(isActive);
 }
 
 /** @param {boolean} open */
@@ -399,7 +390,6 @@ document.addEventListener("keydown", (event) => {
   commands[command]();
 });
 document.addEventListener("visibilitychange", () => {
-  updateActivity(true);
   if (document.hidden) return;
   unread = 0;
   if (shown) track(shown);
@@ -410,14 +400,9 @@ document.addEventListener("visibilitychange", () => {
   requestRender();
 });
 addEventListener("online", () => { for (const conversation of connected()) { conversation.open(); conversation.sync(); } });
-addEventListener("offline", () => updateActivity(true));
-for (const type of ["keydown", "pointerdown", "pointermove", "wheel"]) {
-  addEventListener(type, () => { inputAt = performance.now(); if (!isActive) updateActivity(); }, { capture: true, passive: true });
-}
 addEventListener("storage", requestRender);
 isNarrow.addEventListener("change", () => setSidebarOpen(false));
 setInterval(() => {
-  updateActivity();
   if (shown && expiresAt() - Date.now() < EXPIRY_WARNING_MS) requestRender();
 }, 1000);
 void loadMarkdown().then(() => { isMarkdownReady = true; requestRender(); });
