@@ -87,6 +87,7 @@ def test_shortcuts_do_what_their_list_says(show: Show) -> None:
 
     page.keyboard.press("Alt+l")
     expect(page.locator(".sidebar-open[aria-current=true]")).to_be_focused()
+    visitor.server.messages = []
     page.keyboard.press("Alt+n")
     expect(page.get_by_text("Hi Ada")).to_be_visible()
     expect(visitor.composer).to_be_focused()
