@@ -137,6 +137,9 @@ ClientFrame = Annotated[
     MessageSend
     | ReplyStop
     | ReplyRegenerate
+    | ReplyContinue
+    | VersionLoad
+    | VersionChoose
     | SessionSync
     | SessionHistory
     | SessionExtend
@@ -354,6 +357,11 @@ def reply_frame(message: Message) -> ReplyCompleted | ReplyFailed:
     return ReplyFailed(message=message) if message.error else ReplyCompleted(message=message)
 
 
+def message_frame(message: Message) -> MessageAccepted | ReplyCompleted | ReplyFailed:
+    """Return the frame for a stored message."""
+    return reply_frame(message) if message.reply_to else MessageAccepted(message=message)
+
+
 def check_size(text: str) -> None:
     """Raise MessageTooLong for a frame above MAX_FRAME_BYTES, before anything parses it."""
     if len(text) > MAX_FRAME_BYTES or len(text.encode()) > MAX_FRAME_BYTES:
@@ -389,6 +397,15 @@ class InvalidFrame(MessageInvalid):
     def __init__(self, detail: str, ref: str | None = None) -> None:
         super().__init__(detail)
         self.ref = ref
+
+
+def id_of(frame: ClientFrame) -> str | None:
+    """Return a frame's id, if its type has one."""
+    match frame:
+        case MessageSend(id=id_) | VersionLoad(id=id_) | VersionChoose(id=id_):
+            return str(id_)
+        case _:
+            return None
 
 
 def frame_id(value: Any) -> str | None:

@@ -312,6 +312,7 @@ class NewReply(FrozenModel):
     timings: Timings
     error: Failure | None
     replaces: UUID | None
+    continues: UUID | None = None
     record: Record
 
 

@@ -21,6 +21,7 @@ from chat.protocol import (
     MessageAccepted,
     MessageSend,
     ReplyCompleted,
+    ReplyContinue,
     ReplyFailed,
     ReplyQueued,
     ReplyRegenerate,
@@ -34,6 +35,9 @@ from chat.protocol import (
     SessionPong,
     SessionReady,
     SessionSync,
+    SessionVersion,
+    VersionChoose,
+    VersionLoad,
 )
 from chat.websocket.codecs import PlainReply
 from chat.websocket.handshake import COOKIE
@@ -48,6 +52,9 @@ RESPONSES: dict[FrameType, tuple[FrameType, ...]] = {
     MessageSend: (MessageAccepted, Error),
     ReplyStop: (ReplyCompleted, ReplyFailed, Error),
     ReplyRegenerate: (ReplyQueued, ReplyStarted, Error),
+    ReplyContinue: (ReplyQueued, ReplyStarted, Error),
+    VersionLoad: (SessionVersion, Error),
+    VersionChoose: (MessageAccepted, ReplyCompleted, Error),
     SessionSync: (SessionReady, Error),
     SessionHistory: (SessionMessages, Error),
     SessionExtend: (SessionReady, Error),
