@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from uuid import uuid4
 
 from tests.acceptance.conftest import Tabs
@@ -29,8 +30,11 @@ def shown(client: Client) -> list[str]:
 
 async def wait_until_all_show(clients: Sequence[Client], texts: list[str]) -> None:
     for client in clients:
-        await client.wait_until(lambda client=client: shown(client) == texts, f"{texts}")
-        assert not client.view.violations
+        await client.wait_until(partial(is_shown, client, texts), f"{texts}")
+
+
+def is_shown(client: Client, texts: list[str]) -> bool:
+    return shown(client) == texts
 
 
 def last_prompt(model_stub: ModelStub) -> str:

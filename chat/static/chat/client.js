@@ -33,7 +33,7 @@ export function uuid() {
 
 export class ChatClient {
   /** @type {WebSocket | null} */ #socket = null;
-  /** @type {Map<string, string>} id → text of messages not accepted yet */ #outbox = new Map();
+  /** @type {Map<string, {msg: string, replaces?: string}>} id → messages not accepted yet */ #outbox = new Map();
   /** @type {Set<number>} seq of messages received beyond a gap */ #beyondGap = new Set();
   /** @type {{id: string, length: number} | null} the reply being streamed */ #reply = null;
   #firstSeq = 1; #lastSeq = 0; // every message from #firstSeq to #lastSeq has been received
@@ -44,7 +44,7 @@ export class ChatClient {
   /** @type {Record<string, number>} */ #timers = {};
 
   /**
-   * @param {{url: string, token?: string, pending?: {id: string, msg: string}[],
+   * @param {{url: string, token?: string, pending?: {id: string, msg: string, replaces?: string}[],
    *   onFrame?: (frame: Frame) => void, onConnection?: (connection: Connection) => void}} options
    *   pending: messages of an earlier run that were not accepted; token: omit it if a cookie carries it
    */
@@ -53,7 +53,7 @@ export class ChatClient {
     this.onFrame = onFrame;
     this.onConnection = onConnection;
     this.protocols = token ? ["chat.v1", `token.${token}`] : ["chat.v1"];
-    for (const { id, msg } of pending) this.#outbox.set(id, msg);
+    for (const { id, msg, replaces } of pending) this.#outbox.set(id, { msg, replaces });
   }
 
   /** Connect now, without waiting for the next retry. */
@@ -77,10 +77,13 @@ export class ChatClient {
   /** Disconnect and do not reconnect. */
   close() { this.#disconnect(true); }
 
-  /** Send a message. Return its id, which message.accepted or an error will name. */
-  send(/** @type {string} */ msg, id = uuid()) {
-    this.#outbox.set(id, msg);
-    if (this.#ready) this.#transmit({ type: "message.send", id, msg });
+  /** Send a message, or edit the one that it replaces. Return its id, which message.accepted or an error will name.
+   * @param {string} msg
+   * @param {string} [id]
+   * @param {string} [replaces] */
+  send(msg, id = uuid(), replaces) {
+    this.#outbox.set(id, { msg, replaces });
+    if (this.#ready) this.#transmit({ type: "message.send", id, msg, replaces });
     return id;
   }
 
@@ -88,6 +91,15 @@ export class ChatClient {
   forget(/** @type {string} */ id) { this.#outbox.delete(id); }
   stop(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.stop", reply_to: replyTo }); }
   regenerate(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.regenerate", reply_to: replyTo }); }
+  /** Continue the last reply, if it was cut off. */
+  continueReply(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.continue", reply_to: replyTo }); }
+  /** Ask for the text of a replaced message. onFrame gets session.version. */
+  loadVersion(/** @type {string} */ id) { this.#transmit({ type: "version.load", id }); }
+  /** Make a replaced message current again. Return the request's id, which an error will name. */
+  chooseVersion(/** @type {string} */ version, id = uuid()) {
+    this.#transmit({ type: "version.choose", id, version });
+    return id;
+  }
   extend() { this.#transmit({ type: "session.extend" }); }
 
   /** Ask for missed frames. Reconnects if the server does not respond. */
@@ -161,7 +173,7 @@ export class ChatClient {
     this.#refusal = undefined;
     this.#pingMs = 1000 * (limits.ping_interval_s ?? 0);
     this.#report("open");
-    for (const [id, msg] of this.#outbox) this.#transmit({ type: "message.send", id, msg });
+    for (const [id, message] of this.#outbox) this.#transmit({ type: "message.send", id, ...message });
   }
 
   #addEarlier(/** @type {Frame} */ { before, messages }) {
