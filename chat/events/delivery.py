@@ -7,7 +7,7 @@ session, so that a consumer can check that it is meant.
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from channels import DEFAULT_CHANNEL_LAYER
@@ -18,7 +18,7 @@ from chat.events.outbox import Batch, Outbox, OutboxFull
 from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
 from chat.observability.outage import Outage
-from chat.protocol import Frame
+from chat.protocol import Frame, ReplyDelta
 
 logger = logging.getLogger(__name__)
 
@@ -67,20 +67,26 @@ class Delivery:
 
     def publish(self, session: str, *frames: Frame) -> None:
         """Send frames to every socket of a session soon; drop them if too many are unsent."""
-        self._put(session, frames)
+        self._put([(session, frames)], tracing.current())
+
+    def publish_all(self, deltas: Iterable[tuple[str, ReplyDelta]]) -> None:
+        """Send deltas of several sessions together."""
+        self._put([(session, [delta]) for session, delta in deltas], None)
 
     def publish_change(self, session: str) -> None:
         """Make every socket of a session load the document again soon."""
-        self._put(session, ())
+        self._put([(session, ())], None)
 
-    def _put(self, session: str, frames: Sequence[Frame]) -> None:
-        try:
-            must_send = self._outbox.put(session, frames, tracing.current())
-        except OutboxFull as error:
-            metrics.events_undelivered.inc()
-            self._outbox_full.failed(error)
-            return
-        self._outbox_full.succeeded()
+    def _put(self, events: Iterable[tuple[str, Sequence[Frame]]], trace: str | None) -> None:
+        must_send = False
+        for session, frames in events:
+            try:
+                must_send |= self._outbox.put(session, frames, trace)
+            except OutboxFull as error:
+                metrics.events_undelivered.inc()
+                self._outbox_full.failed(error)
+            else:
+                self._outbox_full.succeeded()
         if must_send:
             asyncio.run_coroutine_threadsafe(self._send_all(), self._loop)
 

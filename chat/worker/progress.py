@@ -147,8 +147,12 @@ class Progress:
     def _store_all(self, drafts: Sequence[Draft]) -> None:
         texts = [draft.unstored() for draft in drafts]
         commands = [draft.store(text) for draft, text in zip(drafts, texts, strict=True)]
+        deltas = []
         for draft, text, result in zip(drafts, texts, self._run_all(commands), strict=True):
+            if isinstance(result, LeaseStatus):
+                deltas.append((draft.handle.session, draft.delta(text)))
             self._record(draft, text, result)
+        self._delivery.publish_all(deltas)
 
     def _run_all(
         self, commands: Sequence[Command[LeaseStatus]]
@@ -160,11 +164,9 @@ class Progress:
         return results
 
     def _record(self, draft: Draft, text: str, result: LeaseStatus | Exception) -> None:
-        """Publish text that is stored now; store it again later if Redis did not respond."""
+        """Record what is stored; store it again if Redis lost text or did not respond."""
         if isinstance(result, LeaseStatus):
-            delta = draft.delta(text)
             is_complete = draft.record(text, result)
-            self._delivery.publish(draft.handle.session, delta)
         else:
             is_complete = False
             draft.handle.update(result)
