@@ -1,7 +1,7 @@
-"""A model whose tokens are the times at which they were sent, so that clients measure their delay.
+"""A model whose tokens are the times when they were sent, so that clients measure the delay.
 
-`python -m bench._clock_model PORT TOKENS PER_SECOND` serves the Hugging Face protocol. Each token is a
-space and `time.monotonic_ns()`, a clock that all processes of one machine share.
+`python -m bench._clock_model PORT TOKENS PER_SECOND` serves the Hugging Face protocol. Each token is
+a space and `time.monotonic_ns()`, a clock that all processes of one machine share.
 """
 
 import asyncio
@@ -20,15 +20,8 @@ def _chunk(event: object) -> bytes:
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     tokens, per_second = int(sys.argv[2]), float(sys.argv[3])
     while head := await reader.readuntil(b"\r\n\r\n"):
-        length = next(
-            (
-                int(line[15:])
-                for line in head.lower().split(b"\r\n")
-                if line[:15] == b"content-length:"
-            ),
-            0,
-        )
-        await reader.readexactly(length)
+        lines = dict(line.partition(b":")[::2] for line in head.lower().splitlines()[1:])
+        await reader.readexactly(int(lines[b"content-length"]))
         writer.write(HEAD)
         start = time.monotonic()
         for number in range(tokens):

@@ -8,7 +8,7 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -22,7 +22,6 @@ from tests.processes import WEB_SERVERS, Stack
 PER_SECOND = 20
 TOKENS = 200
 STREAMS = (1, 60, 150)
-SERVERS = tuple(WEB_SERVERS)
 
 
 @dataclass
@@ -37,7 +36,7 @@ class Stream:
 
 def run() -> Iterator[str]:
     """Measure with each web server."""
-    for server in SERVERS:
+    for server in WEB_SERVERS:
         yield server
         for count in STREAMS:
             yield f"  {measure(server, count)}"
@@ -56,7 +55,9 @@ def measure(server: str, count: int) -> str:
 async def _measure(stack: Stack, count: int) -> str:
     tokens = await asyncio.to_thread(new_tokens, stack, count)
     sockets = [
-        await connect(f"{stack.ws_url}?token={token}", subprotocols=["chat.v1"], proxy=None)  # type: ignore[list-item]
+        await connect(
+            f"{stack.ws_url}?token={token}", subprotocols=["chat.v1"], proxy=None, open_timeout=120
+        )  # type: ignore[list-item]
         for token in tokens
     ]
     await asyncio.gather(*(socket.recv() for socket in sockets))
@@ -68,28 +69,38 @@ async def _measure(stack: Stack, count: int) -> str:
     )
     took_s, used_s = time.monotonic() - started_at, meter.used_s()
     await close_all(sockets)
+    return _figures(streams, took_s, used_s)
+
+
+def _figures(streams: Sequence[Stream], took_s: float, used_s: Mapping[str, float]) -> str:
     delays = [delay for stream in streams for delay in stream.delays_ms]
+    p50, p99 = _percentiles(delays)
+    _, first_p99 = _percentiles([stream.first_ms for stream in streams])
     expected_s = (TOKENS - 1) / PER_SECOND
     late = statistics.median(stream.took_s for stream in streams) / expected_s - 1
-    cuts = statistics.quantiles(delays, n=100, method="inclusive")
-    firsts = (
-        statistics.quantiles((s.first_ms for s in streams), n=100)
-        if count > 1
-        else [streams[0].first_ms] * 99
-    )
-    per_token = ", ".join(f"{kind} {used / len(delays) * 1e6:.0f}" for kind, used in used_s.items())
-    shares = ", ".join(f"{kind} {used / took_s:.0%}" for kind, used in used_s.items())
+    frames = sum(stream.frames for stream in streams) / len(delays)
     return (
-        f"{count:>3} streams: token p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms; first p99 {firsts[98]:.0f} ms; "
-        f"end {late:+.1%}; {sum(s.frames for s in streams) / len(delays):.2f} frames a token; "
-        f"CPU {shares}; per token in µs: {per_token}"
+        f"{len(streams)} streams: token p50 {p50:.1f} ms, p99 {p99:.1f} ms;"
+        f" first p99 {first_p99:.0f} ms; end {late:+.1%}; {frames:.2f} frames a token; CPU "
+        + ", ".join(
+            f"{kind} {used / took_s:.0%} ({used / len(delays) * 1e6:.0f} µs a token)"
+            for kind, used in used_s.items()
+        )
     )
+
+
+def _percentiles(values: Sequence[float]) -> tuple[float, float]:
+    """Return the median and the 99th percentile."""
+    if len(values) == 1:
+        return values[0], values[0]
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return cuts[49], cuts[98]
 
 
 async def _read(socket: ClientConnection, wait_s: float) -> Stream:
     """Send a message and read its reply to the end."""
     await asyncio.sleep(wait_s)
-    stream, text = Stream(), ""
+    stream = Stream()
     frame = {"type": "message.send", "id": str(uuid4()), "msg": "Stream"}
     sent_at = first_at = time.monotonic_ns()
     await socket.send(json.dumps(frame))
@@ -101,10 +112,8 @@ async def _read(socket: ClientConnection, wait_s: float) -> Stream:
             if not stream.delays_ms:
                 first_at = now
                 stream.first_ms = (now - sent_at) / 1e6
-            text += frame["text"]
-            # The last token may still be cut in two only if a token were; tokens arrive whole.
-            sent, text = text.split(), ""
-            stream.delays_ms += [(now - int(token)) / 1e6 for token in sent]
+            # A token arrives whole.
+            stream.delays_ms += [(now - int(token)) / 1e6 for token in frame["text"].split()]
         elif frame["type"] == "reply.completed":
             stream.took_s = (now - first_at) / 1e9
             return stream
