@@ -1,7 +1,7 @@
 """A model whose tokens are the times when they were sent, so that clients measure the delay.
 
-`python -m bench._clock_model PORT TOKENS PER_SECOND` serves the Hugging Face protocol. Each token is
-a space and `time.monotonic_ns()`, a clock that all processes of one machine share.
+`python -m bench._clock_model PORT TOKENS PER_SECOND` serves the Hugging Face protocol. Each token
+is a space and `time.monotonic_ns()`, a clock that all processes of one machine share.
 """
 
 import asyncio
