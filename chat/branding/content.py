@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 from django.conf import settings
@@ -13,6 +14,9 @@ from chat.branding.colours import DEFAULT_ACCENT, Palette, palette
 from chat.branding.logo import Logo, parse_logo, read_logo
 from chat.models import SiteBranding
 
+# The weights of the embedded model, unless MODEL_FILE names others.
+EMBEDDED_MODEL_NAME = "SmolLM2-135M-Instruct"
+
 
 @dataclass(frozen=True)
 class Banner:
@@ -20,14 +24,14 @@ class Banner:
 
     text: str
     level: str
-    dismissible: bool
+    closable: bool
 
     def __bool__(self) -> bool:
         return bool(self.text)
 
     @cached_property
     def digest(self) -> str:
-        """What a browser stores of a banner that was dismissed: another one is shown again."""
+        """What a browser stores of a banner that was closed: another one is shown again."""
         return hashlib.sha256(f"{self.level} {self.text}".encode()).hexdigest()[:16]
 
 
@@ -68,6 +72,18 @@ class Branding:
     def palette(self) -> Palette | None:
         """The colours; None if they are those of page.css."""
         return palette(self.accent, self.accent_dark)
+
+    @property
+    def has_content(self) -> bool:
+        """Whether the page shows more than a name and colours."""
+        return bool(
+            self.logo
+            or self.welcome
+            or self.suggestions
+            or self.disclaimer
+            or self.banner
+            or self.links
+        )
 
     @property
     def theme_colour(self) -> str:
@@ -121,3 +137,10 @@ def merged(defaults: Branding, entered: SiteBranding) -> Branding:
     if "accent" in given:
         given.setdefault("accent_dark", "")
     return replace(defaults, **cast(dict[str, Any], given))
+
+
+def model_name() -> str:
+    """Return the model's name for visitors."""
+    if settings.EMBEDDED_MODEL:
+        return Path(settings.MODEL_FILE).stem or EMBEDDED_MODEL_NAME
+    return str(settings.MODEL_NAME)
