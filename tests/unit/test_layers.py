@@ -45,6 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat.container",),
     ("chat.observability",),  # the exporter and the health checks
     ("chat.accounts", "chat.apidocs", "chat.cli", "chat.operator"),
+    ("chat.branding.site_admin",),
     ("chat.admin", "chat.api", "chat.consumers", "chat.middleware", "chat.tasks"),
     ("chat.worker.lifecycle",),  # Celery's signals, connected by the app
     (
