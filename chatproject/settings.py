@@ -216,7 +216,7 @@ try:
 
     # Branding of the site: defaults of what is entered in the admin
     SITE_NAME = env.str("SITE_NAME", "", validate=follows(rules.check_name))
-    SITE_LOGO = env.str("SITE_LOGO", "", validate=[is_readable, follows(read_logo)])
+    SITE_LOGO = read_logo(env.str("SITE_LOGO", "", validate=follows(read_logo)))
     SITE_ACCENT = env.str("SITE_ACCENT", "", validate=follows(check_accent))
     SITE_ACCENT_DARK = env.str("SITE_ACCENT_DARK", "", validate=follows(check_accent_dark))
     SITE_WELCOME = env.str("SITE_WELCOME", "", validate=follows(rules.check_welcome))

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from chat.branding.colours import DEFAULT_ACCENT, Palette, palette
-from chat.branding.logo import Logo, parse_logo, read_logo
+from chat.branding.logo import Logo, parse_logo
 from chat.models import SiteBranding
 
 # The weights of the embedded model, unless MODEL_FILE names others.
@@ -104,7 +104,7 @@ def from_settings() -> Branding:
     banner = Banner(settings.SITE_BANNER, settings.SITE_BANNER_LEVEL, settings.SITE_BANNER_CLOSABLE)
     return Branding(
         own_name=settings.SITE_NAME,
-        logo=read_logo(settings.SITE_LOGO),
+        logo=settings.SITE_LOGO,
         accent=settings.SITE_ACCENT,
         accent_dark=settings.SITE_ACCENT_DARK,
         welcome=settings.SITE_WELCOME,

@@ -53,11 +53,15 @@ def parse_logo(content: bytes) -> Logo:
 
 
 def read_logo(path: str) -> Logo | None:
-    """Return the logo in a file; None without a path. Raises ValueError and OSError."""
+    """Return the logo in a file; None without a path. Raises ValueError with a sentence."""
     if not path:
         return None
-    with Path(path).open("rb") as file:
-        return parse_logo(file.read(MAX_LOGO_BYTES + 1))
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_LOGO_BYTES + 1)
+    except OSError:
+        raise ValueError("Must name a readable file.") from None
+    return parse_logo(content)
 
 
 def _check_svg(content: bytes) -> None:
