@@ -19,7 +19,7 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 3"><rect width="9"
 SITE = {
     "SITE_NAME": "Acme Support",
     "SITE_ACCENT": "#7a1fa2",
-    "SITE_WELCOME": "**Welcome!** See the [opening hours](https://example.org/hours).",
+    "SITE_WELCOME": "# Orders\n\n**Welcome!** See the [opening hours](https://example.org/hours).",
     "SITE_SUGGESTIONS": json.dumps(["Where is my order?", "How do I return something? " * 4]),
     "SITE_DISCLAIMER": "Replies can be wrong.",
     "SITE_BANNER": "On Sunday the chat is not available.",
