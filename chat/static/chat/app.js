@@ -47,6 +47,8 @@ let isMarkdownReady = false;
 let isSidebarOpen = false;
 let isRenderRequested = false;
 let unread = 0;
+/** @type {{reply: () => void} | null} The website around the page's frame. */
+let website = null;
 let firstRendered = "";
 /** The number of turns rendered, counted from the end. Older ones follow while the browser is idle. */
 let renderedTurns = FIRST_TURNS;
@@ -292,6 +294,7 @@ function announceReply({ token }, message) {
   if (token !== shown?.token) announce(`${gettext("New reply")}: ${session ? sessions.title(session) : ""}`);
   else announce(message.error ? errorMessage(message.error) : (message.msg ?? ""));
   if (document.hidden) unread += 1;
+  website?.reply();
 }
 
 /** Let screen readers read a text. A new element makes them repeat an equal text. @type {(text: string) => void} */
@@ -419,6 +422,15 @@ if (document.querySelector(".banner, .suggestions, .welcome-text")) {
     send(text) { if (send(text)) focusComposer(); },
     focus: focusComposer,
   }));
+}
+if (window.parent !== window) {
+  void import("./embedded.js").then(({ connect }) => {
+    website = connect(bootstrap.embed_origins, {
+      focus: focusComposer,
+      isBusy: () => Boolean(isSidebarOpen || stoppableTurn(turns(state()))),
+      identify(name) { storage.setName(name); if (!shown) void actions.startNew(); },
+    });
+  });
 }
 void loadMarkdown().then(() => { isMarkdownReady = true; requestRender(); });
 
