@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import cast
 from urllib.parse import quote, unquote
 
 import pytest
 import requests
-from playwright.sync_api import FrameLocator, Locator, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, expect
 
+from tests.browser.conftest import chromium_path
 from tests.browser.test_states import AXE, RULES, RUN_AXE, save_screenshot
 from tests.browser.visitor import NewVisitor, Visitor
 from tests.model_stub import Behaviour, ModelStub
@@ -85,6 +87,7 @@ def shop() -> Iterator[str]:
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://localhost:{server.server_port}"
     server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -150,19 +153,46 @@ def test_a_visitor_chats_on_the_website(
     ] == []
 
 
-def test_the_name_can_follow_and_the_conversation_survives_a_reload(
-    website: Callable[..., Website], model_stub: ModelStub
-) -> None:
+def test_the_name_can_follow(website: Callable[..., Website]) -> None:
     shop = website().open(data='data-label="Ask us" data-position="left"')
     shop.launcher("Ask us").click()
     expect(shop.frame.locator("#name")).to_be_visible()
     shop.page.evaluate("chat.identify('Grace')")
     expect(shop.frame.get_by_text("Hi Grace")).to_be_visible()
-    shop.ask("hello")
-    expect(shop.frame.locator(".turn")).to_contain_text("You said: hello")
-    shop.page.reload()
-    shop.launcher("Ask us").click()
-    expect(shop.frame.locator(".turn")).to_contain_text("You said: hello")
+
+
+@pytest.mark.slow
+def test_a_conversation_survives_a_reload_without_third_party_cookies(
+    chromium: Browser, embeddable: str, shop: str, tmp_path: Path
+) -> None:
+    # Playwright disables the storage that browsers keep apart for each website around a frame.
+    disabled = next(
+        argument
+        for cmdline in Path("/proc").glob("[0-9]*/cmdline")
+        for argument in _arguments(cmdline)
+        if argument.startswith("--disable-features=") and "StoragePartitioning" in argument
+    )
+    context = chromium.browser_type.launch_persistent_context(
+        tmp_path,
+        executable_path=chromium_path(),
+        args=["--no-sandbox", "--test-third-party-cookie-phaseout"],
+        ignore_default_args=[disabled],
+    )
+    visitor = Website(Visitor(context.new_page(), embeddable), shop)
+    visitor.open(data='data-name="Ada"').launcher().click()
+    visitor.ask("hello")
+    expect(visitor.frame.locator(".turn")).to_contain_text("You said: hello")
+    visitor.page.reload()
+    visitor.launcher().click()
+    expect(visitor.frame.locator(".turn")).to_contain_text("You said: hello")
+    context.close()
+
+
+def _arguments(cmdline: Path) -> list[str]:
+    try:
+        return cmdline.read_text(errors="replace").split("\0")
+    except OSError:  # the process has ended
+        return []
 
 
 @pytest.mark.parametrize(("width", "is_modal"), [(375, True), (1280, False)])

@@ -111,8 +111,7 @@ export const actions = {
   async startNew() {
     const unused = sessions.unused();
     if (unused || !storage.name()) return show(unused?.token ?? null);
-    if (root.dataset.starting !== undefined) return;
-    await startOnce(() => sessions.start(storage.name()), (error) => { show(null); element("name-error").textContent = error; });
+    await startAs(storage.name());
   },
   search(/** @type {string} */ query) {
     search = { query, found: query.trim() ? search.found : null };
@@ -192,6 +191,12 @@ async function findConversations(query) {
   if (search.query !== query) return;
   search = { query, found };
   requestRender();
+}
+
+/** Start a session with this name. @param {string} name */
+async function startAs(name) {
+  if (root.dataset.starting !== undefined) return;
+  await startOnce(() => sessions.start(name), (error) => { show(null); element("name-error").textContent = error; });
 }
 
 /** Start a session and show it; root.dataset.starting is set meanwhile.
@@ -428,7 +433,7 @@ if (window.parent !== window) {
     website = connect(bootstrap.embed_origins, {
       focus: focusComposer,
       isBusy: () => Boolean(isSidebarOpen || stoppableTurn(turns(state()))),
-      identify(name) { storage.setName(name); if (!shown) void actions.startNew(); },
+      identify(name) { storage.setName(name); if (!shown) void startAs(name); },
     });
   });
 }

@@ -7,15 +7,14 @@
  * @property {(name: string) => void} identify use this name, and start a conversation if none is shown
  */
 
-/** Listen to the website around the frame, if its origin may embed the page.
+/** Say that the page is ready, and listen to the website around its frame, if its origin may embed the page.
  * @type {(origins: string[], page: Page) => {reply: () => void}} */
 export function connect(origins, page) {
-  /** @type {(type: "ready" | "reply" | "close") => void} */
-  let tell = () => {};
+  /** Nothing of this is secret: whoever shows the page in a frame is in `origins`, or the browser would not show it.
+   * @type {(type: "ready" | "reply" | "close") => void} */
+  const tell = (type) => window.parent.postMessage({ from: "chat", type }, "*");
   addEventListener("message", ({ source, origin, data }) => {
     if (source !== window.parent || !origins.includes(origin) || data?.from !== "chat.embed") return;
-    tell = (type) => window.parent.postMessage({ from: "chat", type }, origin);
-    if (data.type === "hello") tell("ready");
     if (data.type === "opened") page.focus();
     const name = typeof data.name === "string" ? data.name.trim().slice(0, nameLength()) : "";
     if (name) page.identify(name);
@@ -24,6 +23,7 @@ export function connect(origins, page) {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !document.querySelector("dialog[open]") && !page.isBusy()) tell("close");
   }, true);
+  tell("ready");
   return { reply: () => tell("reply") };
 }
 

@@ -75,11 +75,14 @@
 
   /** @type {HTMLIFrameElement | null} */
   let frame = null;
+  let isReady = false;
   let identity = name ?? "";
   let unread = 0;
 
   /** @param {Record<string, unknown>} message */
-  const tell = (message) => frame?.contentWindow?.postMessage({ ...message, from: "chat.embed" }, frameUrl.origin);
+  const tell = (message) => {
+    if (isReady) frame?.contentWindow?.postMessage({ ...message, from: "chat.embed" }, frameUrl.origin);
+  };
 
   /** @param {number} count */
   function setUnread(count) {
@@ -94,7 +97,6 @@
       title: config.strings.title, src: frameUrl.href, allow: "clipboard-write",
       sandbox: "allow-scripts allow-same-origin allow-forms allow-popups allow-downloads allow-modals",
     }));
-    frame.addEventListener("load", () => { tell({ type: "hello", name: identity }); });
     panel.append(frame);
   }
 
@@ -136,7 +138,11 @@
   addEventListener("message", ({ source, origin, data }) => {
     if (!frame || source !== frame.contentWindow || origin !== frameUrl.origin || data?.from !== "chat") return;
     if (data.type === "close") chat.close();
-    if (data.type === "ready") chat.dispatchEvent(new Event("ready"));
+    if (data.type === "ready") {
+      isReady = true;
+      tell({ type: "identify", name: identity });
+      chat.dispatchEvent(new Event("ready"));
+    }
     if (data.type === "reply") {
       if (!panel.open) setUnread(unread + 1);
       chat.dispatchEvent(new Event("reply"));
