@@ -55,8 +55,8 @@ class Loader:
                 self._thread = threading.Thread(target=self._load, name="branding", daemon=True)
                 self._thread.start()
             thread = self._thread
-        if thread is not None and elapsed_s < WAIT_S:
-            thread.join(WAIT_S - elapsed_s)
+        if thread is not None:
+            thread.join(max(0.0, WAIT_S - elapsed_s))
 
     def expire(self) -> None:
         """Load again on the next request."""
