@@ -29,7 +29,7 @@
     dialog::backdrop { background: none; }
     .head { display: flex; justify-content: space-between; align-items: center; min-height: 44px; padding-inline-start: 14px;
       background: var(--accent); color: var(--on-accent); font-weight: 600; }
-    .head button { width: 44px; height: 44px; background: none; color: inherit; }
+    .head button { display: grid; place-items: center; width: 44px; height: 44px; background: none; color: inherit; }
     .head button:focus-visible { outline-color: currentcolor; outline-offset: -5px; }
     iframe { flex: 1; width: 100%; border: 0; }
     @media (max-width: 480px) {
