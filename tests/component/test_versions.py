@@ -375,9 +375,23 @@ def test_only_the_last_reply_can_be_continued_if_it_was_cut_off(store: Store, se
 
 
 def test_a_replaced_question_gets_no_other_reply(store: Store, session: str) -> None:
-    question, _ = ask(store, session, "a")
+    question = send_message(store, session, "a")
+    taken = take_message(store, session)
+    failed = new_reply(question.id, "", finish_reason=None, error=ERROR)
+    store.run(leases.commit(session, taken.lease, failed, ttl_s=600))
     edit_and_answer(store, session, question.id, "b")
 
     for is_continued in (False, True):
         with pytest.raises(MessageInvalid):
             regenerate(store, session, question.id, is_continued=is_continued)
+
+
+def test_a_reply_to_a_question_before_it_was_edited_cannot_be_chosen(
+    store: Store, session: str
+) -> None:
+    question, reply = ask(store, session, "a")
+    edit_and_answer(store, session, question.id, "b")
+
+    with pytest.raises(MessageInvalid):
+        choose(store, session, reply.id)
+    assert current(store, session) == ["b", "b!"]
