@@ -5,11 +5,16 @@ from django.urls import include, path
 from chat.api import api
 from chat.apidocs.reference import websocket_page
 from chat.views import catalogue, page
+from chat.web_app.manifest import manifest
+from chat.web_app.offline import offline_page, service_worker
 
 urlpatterns = [
     path("", page, name="page"),
     path("language/", include("django.conf.urls.i18n")),
     path("catalogue/<language>/<digest>.js", catalogue, name="catalogue"),
+    path("manifest.webmanifest", manifest, name="manifest"),
+    path("service-worker.js", service_worker, name="service-worker"),
+    path("offline/<language>/<digest>", offline_page, name="offline"),
     path("docs/websocket", websocket_page, name="websocket-page"),
     path("", api.urls),
 ]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import cache
 from math import ceil
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from csp.constants import HEADER
 from csp.utils import build_policy
@@ -32,9 +32,11 @@ from chat.store.sessions import NO_MESSAGES
 from chat.websocket.handshake import COOKIE
 
 # Only sanitised HTML and templates may reach the DOM; the browser enforces it.
-TRUSTED_TYPES = {
+PAGE_POLICY = {
+    "manifest-src": ["'self'"],
+    "worker-src": ["'self'"],
     "require-trusted-types-for": ["'script'"],
-    "trusted-types": ["lit-html", "dompurify"],
+    "trusted-types": ["lit-html", "dompurify", "service-worker"],
 }
 
 STATIC = Path(__file__).parent / "static"
@@ -48,6 +50,13 @@ LAZY_MODULES = {
     "export.js",
     "markdown.js",
     "math.js",
+    "notification_settings.js",
+    "notifications.js",
+    "offline.js",
+    "read_aloud.js",
+    "register_worker.js",
+    "speech.js",
+    "text_language.js",
 }
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()
@@ -94,16 +103,23 @@ def catalogue(request: HttpRequest, language: str, digest: str) -> HttpResponse:
     """Return the script with the page's sentences in a language."""
     if language not in dict(settings.LANGUAGES):
         raise Http404
-    script = _catalogue_script(language)
-    response = HttpResponse(script, content_type="text/javascript; charset=utf-8")
-    response["Cache-Control"] = KEEP_FOREVER if digest == _digest_of(script) else DO_NOT_KEEP
+    response = respond_with_version(request, _catalogue_script(language), digest)
+    response["Content-Type"] = "text/javascript; charset=utf-8"
     response["Content-Language"] = language
+    return response
+
+
+def respond_with_version(request: HttpRequest, content: bytes, digest: str) -> HttpResponse:
+    """Return content that browsers keep for ever if its URL contains its digest."""
+    response = HttpResponse(content)
+    response["Cache-Control"] = KEEP_FOREVER if digest == digest_of(content) else DO_NOT_KEEP
     return cast(HttpResponse, COMPRESSION.process_response(request, response))
 
 
-def _catalogue_url() -> str:
+def catalogue_url() -> str:
+    """Return the URL of the page's sentences in the current language."""
     language = get_language() or settings.LANGUAGE_CODE
-    return reverse("catalogue", args=[language, _digest_of(_catalogue_script(language))])
+    return reverse("catalogue", args=[language, digest_of(_catalogue_script(language))])
 
 
 @cache
@@ -115,8 +131,9 @@ def _catalogue_script(language: str) -> bytes:
     return cast(HttpResponse, response).content
 
 
-def _digest_of(script: bytes) -> str:
-    return hashlib.sha256(script).hexdigest()[:16]
+def digest_of(content: bytes) -> str:
+    """Return the digest in the URL of content that browsers keep."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -162,27 +179,30 @@ async def _page(
 ) -> HttpResponse:
     cookie = request.COOKIES.get(COOKIE)
     session, is_unknown = await _session(cookie, request) if cookie else (None, False)
+    context = page_context() | {"name": name, "error": error}
+    context["bootstrap"] |= {"now": datetime.now(UTC).isoformat(), "session": session}
+    response = render(request, "chat/page.html", context, status=status)
+    response[HEADER] = build_policy(update=PAGE_POLICY)
+    if is_unknown:
+        response.delete_cookie(COOKIE, samesite="Lax")
+    return cast(HttpResponse, COMPRESSION.process_response(request, response))
+
+
+def page_context() -> dict[str, Any]:
+    """Return what the page says to every visitor: without a name, a session and the time."""
     erasure = erasure_sentence(settings.AOF_REWRITE_INTERVAL_S)
-    context = {
-        "name": name,
-        "error": error,
+    return {
         "name_max_chars": MAX_NAME_CHARS,
         "retention": retention_sentence(settings.SESSION_TTL_S),
         "erasure": erasure,
         "modules": MODULES,
-        "catalogue": _catalogue_url(),
+        "catalogue": catalogue_url(),
         "bootstrap": {
-            "now": datetime.now(UTC).isoformat(),
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
             "erasure": erasure,
-            "session": session,
+            "session": None,
         },
     }
-    response = render(request, "chat/page.html", context, status=status)
-    response[HEADER] = build_policy(update=TRUSTED_TYPES)
-    if is_unknown:
-        response.delete_cookie(COOKIE, samesite="Lax")
-    return cast(HttpResponse, COMPRESSION.process_response(request, response))
 
 
 def retention_sentence(ttl_s: float) -> str:

@@ -92,7 +92,8 @@ class Visitor:
         page.on("console", self._note)
 
     def _note(self, message: Any) -> None:
-        if message.type in {"error", "warning"} and "WebSocket" not in message.text:
+        expected = "WebSocket" in message.text or "blocked by Playwright" in message.text
+        if message.type in {"error", "warning"} and not expected:
             self.errors.append(message.text)
 
     def open(self) -> "Visitor":

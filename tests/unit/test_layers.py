@@ -48,6 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat.admin", "chat.api", "chat.consumers", "chat.middleware", "chat.tasks"),
     ("chat.worker.lifecycle",),  # Celery's signals, connected by the app
     ("chat.apps", "chat.management", "chat.routing", "chat.templatetags", "chat.views"),
+    ("chat.web_app",),
     ("chat.urls",),
     ("chatproject",),
 )
