@@ -12,7 +12,7 @@ urlpatterns = [
     path("", page, name="page"),
     path("language/", include("django.conf.urls.i18n")),
     path("catalogue/<language>/<digest>.js", catalogue, name="catalogue"),
-    path("manifest.webmanifest", manifest, name="manifest"),
+    path("manifest/<language>/<digest>.webmanifest", manifest, name="manifest"),
     path("service-worker.js", service_worker, name="service-worker"),
     path("offline/<language>/<digest>", offline_page, name="offline"),
     path("docs/websocket", websocket_page, name="websocket-page"),

@@ -1,6 +1,5 @@
 """The chat page: a name form that works without JavaScript, and the markup the script fills."""
 
-import hashlib
 from datetime import UTC, datetime
 from functools import cache
 from math import ceil
@@ -11,7 +10,6 @@ from csp.constants import HEADER
 from csp.utils import build_policy
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language, ngettext_lazy, override
@@ -24,11 +22,12 @@ from chat.api.names import MAX_NAME_CHARS, InvalidName
 from chat.api.session_routes import create_session
 from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
-from chat.middleware import DO_NOT_KEEP, KEEP_FOREVER
 from chat.schemas import parse_uuid, session_id
 from chat.store import sessions
 from chat.store.erasure import ERASURE_MARGIN_S
 from chat.store.sessions import NO_MESSAGES
+from chat.web_app.manifest import manifest_url
+from chat.web_app.versions import COMPRESSION, digest_of, respond_with_version
 from chat.websocket.handshake import COOKIE
 
 # Only sanitised HTML and templates may reach the DOM; the browser enforces it.
@@ -65,10 +64,6 @@ MODULES = sorted(
     if file.name not in LAZY_MODULES
 )
 
-# Not for all responses: a compressed length reveals a secret next to what an attacker chose
-# (BREACH). The page shows nothing that a URL contains, and Django masks its CSRF token.
-COMPRESSION = GZipMiddleware(lambda request: HttpResponse())
-
 # By the length of the unit, in seconds.
 RETENTION_SENTENCES = {
     86_400: ngettext_lazy(
@@ -103,17 +98,10 @@ def catalogue(request: HttpRequest, language: str, digest: str) -> HttpResponse:
     """Return the script with the page's sentences in a language."""
     if language not in dict(settings.LANGUAGES):
         raise Http404
-    response = respond_with_version(request, _catalogue_script(language), digest)
-    response["Content-Type"] = "text/javascript; charset=utf-8"
+    script = _catalogue_script(language)
+    response = respond_with_version(request, script, digest, "text/javascript; charset=utf-8")
     response["Content-Language"] = language
     return response
-
-
-def respond_with_version(request: HttpRequest, content: bytes, digest: str) -> HttpResponse:
-    """Return content that browsers keep for ever if its URL contains its digest."""
-    response = HttpResponse(content)
-    response["Cache-Control"] = KEEP_FOREVER if digest == digest_of(content) else DO_NOT_KEEP
-    return cast(HttpResponse, COMPRESSION.process_response(request, response))
 
 
 def catalogue_url() -> str:
@@ -129,11 +117,6 @@ def _catalogue_script(language: str) -> bytes:
     with override(language):
         response = JavaScriptCatalog.as_view(packages=["chat"])(request)
     return cast(HttpResponse, response).content
-
-
-def digest_of(content: bytes) -> str:
-    """Return the digest in the URL of content that browsers keep."""
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -197,6 +180,7 @@ def page_context() -> dict[str, Any]:
         "erasure": erasure,
         "modules": MODULES,
         "catalogue": catalogue_url(),
+        "manifest": manifest_url(),
         "bootstrap": {
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
             "erasure": erasure,

@@ -3,17 +3,18 @@
 https://www.w3.org/TR/appmanifest/
 """
 
+import json
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.translation import get_language_info, override
+from django.utils.translation import get_language, get_language_bidi, override
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from chat.middleware import KEEP_FOR_A_DAY
+from chat.web_app.versions import digest_of, respond_with_version
 
 # Of the page in the light scheme: a manifest has one colour for both.
 BACKGROUND = "#fbfaf7"
@@ -32,27 +33,33 @@ ICONS: tuple[dict[str, str], ...] = (
 
 
 @require_safe
-def manifest(request: HttpRequest) -> HttpResponse:
-    """Return the manifest in the language of the query."""
-    language = request.GET.get("language", settings.LANGUAGE_CODE)
+def manifest(request: HttpRequest, language: str, digest: str) -> HttpResponse:
+    """Return the manifest in a language."""
     if language not in dict(settings.LANGUAGES):
         raise Http404
     with override(language):
-        response = JsonResponse(_describe_app(language), json_dumps_params={"ensure_ascii": False})
-    response["Content-Type"] = "application/manifest+json"
-    response["Cache-Control"] = KEEP_FOR_A_DAY
-    return response
+        content = _manifest()
+    return respond_with_version(request, content, digest, "application/manifest+json")
 
 
-def _describe_app(language: str) -> dict[str, Any]:
+def manifest_url() -> str:
+    """Return the URL of the manifest in the current language."""
+    return reverse("manifest", args=[get_language(), digest_of(_manifest())])
+
+
+def _manifest() -> bytes:
+    return json.dumps(_describe_app(), ensure_ascii=False).encode()
+
+
+def _describe_app() -> dict[str, Any]:
     page = reverse("page")
     return {
         "id": page,
         "name": _site_name(),
         "short_name": _site_name(),
         "description": _("Chat with a language model on this server."),
-        "lang": language,
-        "dir": "rtl" if get_language_info(language)["bidi"] else "ltr",
+        "lang": get_language(),
+        "dir": "rtl" if get_language_bidi() else "ltr",
         "start_url": page,
         "scope": page,
         "display": "standalone",

@@ -5,7 +5,6 @@ needs. What it shows is stored in the browser: the list of conversations and the
 """
 
 import json
-from functools import cache
 from pathlib import Path
 
 from csp.constants import HEADER
@@ -19,14 +18,8 @@ from django.utils.translation import override
 from django.views.decorators.http import require_safe
 
 from chat.middleware import DO_NOT_KEEP, KEEP_FOR_A_DAY
-from chat.views import (
-    PAGE_POLICY,
-    STATIC,
-    catalogue_url,
-    digest_of,
-    page_context,
-    respond_with_version,
-)
+from chat.views import PAGE_POLICY, STATIC, catalogue_url, page_context
+from chat.web_app.versions import digest_of, respond_with_version
 
 SCRIPT = Path(__file__).with_name("service_worker.js")
 # What every conversation needs. The worker keeps other files when they are requested.
@@ -48,7 +41,8 @@ FILES = (
 def offline_page(request: HttpRequest, language: str, digest: str) -> HttpResponse:
     """Return the page that the worker shows while the server cannot be reached."""
     _check_language(language)
-    response = respond_with_version(request, _offline_page(language), digest)
+    page = _offline_page(language)
+    response = respond_with_version(request, page, digest, "text/html; charset=utf-8")
     response["Content-Language"] = language
     response[HEADER] = build_policy(update=PAGE_POLICY)
     return response
@@ -79,14 +73,12 @@ def _release() -> str:
     return static("").removeprefix(settings.STATIC_URL).rstrip("/")
 
 
-@cache
 def _offline_page(language: str) -> bytes:
     with override(language):
         context = page_context() | {"is_offline": True}
         return render_to_string("chat/page.html", context).encode()
 
 
-@cache
 def _script(language: str) -> str:
     page = _offline_page(language)
     with override(language):

@@ -47,8 +47,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat.accounts", "chat.apidocs", "chat.cli", "chat.operator"),
     ("chat.admin", "chat.api", "chat.consumers", "chat.middleware", "chat.tasks"),
     ("chat.worker.lifecycle",),  # Celery's signals, connected by the app
-    ("chat.apps", "chat.management", "chat.routing", "chat.templatetags", "chat.views"),
     ("chat.web_app",),
+    ("chat.apps", "chat.management", "chat.routing", "chat.templatetags", "chat.views"),
+    ("chat.web_app.offline",),
     ("chat.urls",),
     ("chatproject",),
 )

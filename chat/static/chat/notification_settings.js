@@ -16,7 +16,7 @@ class NotificationSettings extends HTMLElement {
     render(html`<fieldset class="choices notifications"><legend>${gettext("Notifications")}</legend>
       <label class="choice"><input type="checkbox" role="switch" .checked=${isOn} ?disabled=${isBlocked}
         aria-describedby="notification-state" @change=${this.#change}>
-        ${gettext("Tell me when a reply is ready and this tab is hidden")}</label>
+        ${gettext("Notify me when a reply is ready and this tab is hidden")}</label>
       ${isOn ? html`<label class="choice"><input type="checkbox" .checked=${setting === "text"} @change=${this.#changeText}>
         ${gettext("Show the beginning of the reply")}</label>` : nothing}
       <p id="notification-state" class="hint" role="status">${stateText(isOn)}</p></fieldset>`, this);
@@ -40,7 +40,7 @@ function stateText(isOn) {
   switch (permission()) {
     case "unavailable": return gettext("This browser offers no notifications for this page.");
     case "denied": return gettext("This browser blocks notifications of this site. You can allow them in its settings.");
-    case "granted": return isOn ? gettext("This browser allows them, as long as a tab of this site is open.") : "";
+    case "granted": return isOn ? gettext("Notifications arrive while a tab of this site is open.") : "";
     default: return gettext("The browser will ask for your permission.");
   }
 }
