@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.visitor import NewVisitor, Visitor
@@ -97,6 +98,7 @@ def test_conversations_are_read_and_searched_offline(new_visitor: NewVisitor, st
     visitor.errors.clear()  # of the requests that failed
 
 
+@pytest.mark.slow
 def test_old_worker_lets_a_new_release_through(
     new_visitor: NewVisitor, stack: Stack, tmp_path: Path
 ) -> None:
@@ -133,6 +135,7 @@ def test_old_worker_lets_a_new_release_through(
     visitor.errors.clear()
 
 
+@pytest.mark.slow
 def test_page_that_is_in_use_is_not_replaced(new_visitor: NewVisitor, stack: Stack) -> None:
     visitor = new_visitor(service_workers="allow").start()
     page = visitor.page

@@ -23,9 +23,9 @@ class NotificationSettings extends HTMLElement {
   }
 
   #change = async (/** @type {Event} */ event) => {
-    const { checked } = /** @type {HTMLInputElement} */ (event.target);
-    const isGranted = checked && await Notification.requestPermission() === "granted";
-    storage.setNotifications(isGranted ? "on" : "off");
+    const field = /** @type {HTMLInputElement} */ (event.target);
+    field.checked &&= await Notification.requestPermission() === "granted";
+    storage.setNotifications(field.checked ? "on" : "off");
     this.#render();
   };
 
