@@ -20,6 +20,8 @@ from django.views.i18n import JavaScriptCatalog
 from chat.addresses import client_address, client_network
 from chat.api.names import MAX_NAME_CHARS, InvalidName
 from chat.api.session_routes import create_session
+from chat.branding import loader
+from chat.branding.content import model_name
 from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
 from chat.schemas import parse_uuid, session_id
@@ -44,6 +46,7 @@ STATIC = Path(__file__).parent / "static"
 LAZY_MODULES = {
     "archive.js",
     "boot.js",
+    "branding.js",
     "code_block.js",
     "dialogs.js",
     "export.js",
@@ -174,7 +177,9 @@ async def _page(
 def page_context() -> dict[str, Any]:
     """Return what the page says to every visitor: without a name, a session and the time."""
     erasure = erasure_sentence(settings.AOF_REWRITE_INTERVAL_S)
+    site = loader.current()
     return {
+        "site": site,
         "name_max_chars": MAX_NAME_CHARS,
         "retention": retention_sentence(settings.SESSION_TTL_S),
         "erasure": erasure,
@@ -185,6 +190,7 @@ def page_context() -> dict[str, Any]:
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
             "erasure": erasure,
             "session": None,
+            "site": {"name": site.name, "logo": site.logo_url, "model": model_name()},
         },
     }
 

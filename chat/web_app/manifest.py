@@ -14,6 +14,8 @@ from django.utils.translation import get_language, get_language_bidi, override
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from chat.branding import loader
+from chat.branding.content import Branding
 from chat.web_app.versions import digest_of, respond_with_version
 
 # Of the page in the light scheme: a manifest has one colour for both.
@@ -30,6 +32,8 @@ ICONS: tuple[dict[str, str], ...] = (
         "purpose": "maskable",
     },
 )
+# Chromium installs nothing whose only icon is a JPEG image.
+ICON_TYPES = {"image/png", "image/svg+xml", "image/webp"}
 
 
 @require_safe
@@ -53,10 +57,11 @@ def _manifest() -> bytes:
 
 def _describe_app() -> dict[str, Any]:
     page = reverse("page")
+    site = loader.current()
     return {
         "id": page,
-        "name": _site_name(),
-        "short_name": _site_name(),
+        "name": site.name,
+        "short_name": site.name,
         "description": _("Chat with a language model on this server."),
         "lang": get_language(),
         "dir": "rtl" if get_language_bidi() else "ltr",
@@ -65,9 +70,13 @@ def _describe_app() -> dict[str, Any]:
         "display": "standalone",
         "theme_color": BACKGROUND,
         "background_color": BACKGROUND,
-        "icons": [icon | {"src": static(icon["src"])} for icon in ICONS],
+        "icons": _icons(site),
     }
 
 
-def _site_name() -> str:
-    return _("Chat")
+def _icons(site: Branding) -> list[dict[str, str]]:
+    """Return the operator's logo, which browsers scale, or the icons of the project."""
+    if site.logo and site.logo.content_type in ICON_TYPES:
+        logo = {"src": site.logo_url, "sizes": "any", "type": site.logo.content_type}
+        return [logo | {"purpose": "any"}]
+    return [icon | {"src": static(icon["src"])} for icon in ICONS]

@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.translation import override
 from django.views.decorators.http import require_safe
 
+from chat.branding import loader
 from chat.middleware import DO_NOT_KEEP, KEEP_FOR_A_DAY
 from chat.views import PAGE_POLICY, STATIC, catalogue_url, page_context
 from chat.web_app.versions import digest_of, respond_with_version
@@ -25,6 +26,7 @@ SCRIPT = Path(__file__).with_name("service_worker.js")
 # What every conversation needs. The worker keeps other files when they are requested.
 FILES = (
     "chat/page.css",
+    "chat/branding.css",
     "chat/favicon.svg",
     *sorted(
         file.relative_to(STATIC).as_posix()
@@ -82,7 +84,9 @@ def _offline_page(language: str) -> bytes:
 def _script(language: str) -> str:
     page = _offline_page(language)
     with override(language):
-        files = [catalogue_url(), *map(static, FILES)]
+        site = loader.current()
+        branding = [url for url in (site.stylesheet_url, site.logo_url) if url]
+        files = [catalogue_url(), *branding, *map(static, FILES)]
     release = {
         "page": reverse("page"),
         "offlinePage": reverse("offline", args=[language, digest_of(page)]),

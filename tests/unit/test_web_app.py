@@ -8,6 +8,9 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.test import Client
 
+from chat.branding import loader
+from chat.branding.content import Branding
+from chat.branding.logo import Logo
 from chat.middleware import DO_NOT_KEEP, KEEP_FOR_A_DAY, KEEP_FOREVER
 
 RELEASE = "0123456789abcdef"
@@ -44,6 +47,40 @@ def test_manifest_is_in_the_language_of_the_page(language: str) -> None:
     assert found["dir"] == ("rtl" if language == "ar" else "ltr")
     assert (found["description"] == manifest("en")["description"]) == (language == "en")
     assert {"any", "maskable"} == {icon["purpose"] for icon in found["icons"]}
+
+
+def test_manifest_has_the_name_and_logo_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    logo = Logo(b"", "image/png")
+    site = Branding(own_name="Acme", logo=logo, accent="#7a1fa2")
+    monkeypatch.setattr(loader, "current", lambda: site)
+
+    found = manifest("de")
+
+    assert found["name"] == found["short_name"] == "Acme"
+    assert found["icons"] == [
+        {"src": site.logo_url, "sizes": "any", "type": "image/png", "purpose": "any"}
+    ]
+    assert f'rel="apple-touch-icon" href="{site.logo_url}"' in Client().get("/").content.decode()
+
+
+def test_logo_that_browsers_do_not_install_is_no_icon(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = manifest("de")["icons"]
+    monkeypatch.setattr(loader, "current", lambda: Branding(logo=Logo(b"", "image/jpeg")))
+
+    assert manifest("de")["icons"] == plain
+
+
+@pytest.mark.usefixtures("release")
+def test_worker_keeps_the_branding(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = described(worker("de").content)
+    site = Branding(own_name="Acme", logo=Logo(b"", "image/png"), accent="#7a1fa2")
+    monkeypatch.setattr(loader, "current", lambda: site)
+
+    branded = described(worker("de").content)
+
+    assert {site.logo_url, site.stylesheet_url} <= set(branded["files"])
+    assert branded["version"] != plain["version"]
+    assert "<title>Acme</title>" in Client().get(branded["offlinePage"]).content.decode()
 
 
 def test_manifest_of_another_version_is_not_kept() -> None:

@@ -13,6 +13,7 @@
   };
   new MutationObserver(showTheme).observe(root, { attributeFilter: ["data-theme"] });
   root.dataset.theme = load("chat.theme") ?? "auto";
+  if (root.dataset.banner && load("chat.banner") === root.dataset.banner) root.dataset.banner = "closed";
   const current = load("chat.current");
   if (current) root.dataset.view = "conversation";
   try {
