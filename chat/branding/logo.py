@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from xml.etree import ElementTree  # nosec B405: documents with declarations of entities are refused
+from xml.etree import ElementTree  # nosec B405
 
 # The largest request has 64 KiB, and the admin sends the logo together with all texts.
 MAX_LOGO_BYTES = 40 * 1024
