@@ -48,6 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat.branding.site_admin",),
     ("chat.admin", "chat.api", "chat.consumers", "chat.middleware", "chat.tasks"),
     ("chat.worker.lifecycle",),  # Celery's signals, connected by the app
+    ("chat.web_app",),
     (
         "chat.apps",
         "chat.branding.routes",
@@ -57,6 +58,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "chat.templatetags",
         "chat.views",
     ),
+    ("chat.web_app.offline",),
     ("chat.urls",),
     ("chatproject",),
 )

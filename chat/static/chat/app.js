@@ -31,8 +31,8 @@ const isNarrow = matchMedia("(width < 60rem)");
 const element = (id) => document.getElementById(id);
 const root = document.documentElement;
 const bootstrap = JSON.parse(element("bootstrap").textContent);
-/** Server clock minus browser clock. */
-const skewMs = Date.parse(bootstrap.now) - Date.now();
+/** Server clock minus browser clock; the offline page does not know it. */
+const skewMs = bootstrap.now ? Date.parse(bootstrap.now) - Date.now() : 0;
 /** @type {number} */
 const maxChars = bootstrap.max_message_chars;
 
@@ -298,8 +298,16 @@ function announceReply({ token }, message) {
   const session = storage.session(token);
   if (token !== shown?.token) announce(`${gettext("New reply")}: ${session ? sessions.title(session) : ""}`);
   else announce(message.error ? errorMessage(message.error) : (message.msg ?? ""));
-  if (document.hidden) unread += 1;
   website?.reply();
+  if (!document.hidden) return;
+  unread += 1;
+  if (storage.notifications() !== "off") void notifyOf(token, message);
+}
+
+/** @type {(token: string, message: import("./state.js").Message) => Promise<void>} */
+async function notifyOf(token, message) {
+  const { notify } = await import("./notifications.js");
+  await notify(token, message, () => { if (token !== shown?.token) show(token); });
 }
 
 /** Let screen readers read a text. A new element makes them repeat an equal text. @type {(text: string) => void} */
