@@ -4,7 +4,7 @@ from django.urls import include, path
 
 from chat.api import api
 from chat.apidocs.reference import websocket_page
-from chat.views import catalogue, page
+from chat.views import catalogue, page, shared_page
 
 urlpatterns = [
     path("", page, name="page"),
@@ -12,4 +12,5 @@ urlpatterns = [
     path("catalogue/<language>/<digest>.js", catalogue, name="catalogue"),
     path("docs/websocket", websocket_page, name="websocket-page"),
     path("", api.urls),
+    path("s/<secret>", shared_page, name="shared-page"),
 ]

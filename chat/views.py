@@ -22,6 +22,7 @@ from django.views.i18n import JavaScriptCatalog
 from chat.addresses import client_address, client_network
 from chat.api.names import MAX_NAME_CHARS, InvalidName
 from chat.api.session_routes import create_session
+from chat.api.share_routes import PRIVATE_HEADERS, check_share
 from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
 from chat.middleware import DO_NOT_KEEP, KEEP_FOREVER
@@ -29,6 +30,7 @@ from chat.schemas import parse_uuid, session_id
 from chat.store import sessions
 from chat.store.erasure import ERASURE_MARGIN_S
 from chat.store.sessions import NO_MESSAGES
+from chat.store.shares import ShareUnknown
 from chat.websocket.handshake import COOKIE
 
 # Only sanitised HTML and templates may reach the DOM; the browser enforces it.
@@ -36,6 +38,10 @@ TRUSTED_TYPES = {
     "require-trusted-types-for": ["'script'"],
     "trusted-types": ["lit-html", "dompurify"],
 }
+
+# A shared page shows what others wrote. In a sandbox it has no origin: not even a script that got
+# into it could read the conversations that its reader has in this browser.
+SANDBOX = {"sandbox": ["allow-scripts", "allow-popups", "allow-popups-to-escape-sandbox"]}
 
 STATIC = Path(__file__).parent / "static"
 # Preloaded, so that the browser need not discover each import from the module before it. Markdown
@@ -48,7 +54,10 @@ LAZY_MODULES = {
     "export.js",
     "markdown.js",
     "math.js",
+    "share_links.js",
+    "shared_page.js",
 }
+SHARED_MODULES = ("shared_page", "clipboard", "i18n", "icons", "reply_text", "markdown")
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()
     for folder in ("chat", "vendor/lit-html")
@@ -98,6 +107,7 @@ def catalogue(request: HttpRequest, language: str, digest: str) -> HttpResponse:
     response = HttpResponse(script, content_type="text/javascript; charset=utf-8")
     response["Cache-Control"] = KEEP_FOREVER if digest == _digest_of(script) else DO_NOT_KEEP
     response["Content-Language"] = language
+    response["Access-Control-Allow-Origin"] = "*"  # a shared page has no origin
     return cast(HttpResponse, COMPRESSION.process_response(request, response))
 
 
@@ -175,6 +185,7 @@ async def _page(
             "now": datetime.now(UTC).isoformat(),
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
             "erasure": erasure,
+            "sharing": settings.SHARES_PER_SESSION > 0,
             "session": session,
         },
     }
@@ -183,6 +194,30 @@ async def _page(
     if is_unknown:
         response.delete_cookie(COOKIE, samesite="Lax")
     return cast(HttpResponse, COMPRESSION.process_response(request, response))
+
+
+@require_http_methods(["GET", "HEAD"])
+async def shared_page(request: HttpRequest, secret: str) -> HttpResponse:
+    """Return the page that loads a shared conversation, or the one that says that it has ended."""
+    name, status = "page", 200
+    try:
+        await check_share(request, secret)
+    except ShareUnknown:
+        name, status = "ended", 404
+    except RateLimited:
+        name, status = "unavailable", 429
+    except ChatError:
+        name, status = "unavailable", 503
+    context = {
+        "catalogue": _catalogue_url(),
+        "modules": [f"chat/{module}.js" for module in SHARED_MODULES],
+    }
+    response = render(request, f"chat/shared/{name}.html", context, status=status)
+    for header, value in PRIVATE_HEADERS.items():
+        response[header] = value
+    if status == 200:
+        response[HEADER] = build_policy(update=TRUSTED_TYPES | SANDBOX)
+    return response
 
 
 def retention_sentence(ttl_s: float) -> str:
