@@ -229,7 +229,7 @@ def test_a_session_is_limited_over_all_addresses(store: Store, session: str) -> 
 
 def test_an_almost_full_redis_stores_no_snapshot(store: Store, session: str) -> None:
     share = share_session(store, session)
-    limit = store.redis.config_get("maxmemory")["maxmemory"]
+    limit = str(store.redis.config_get("maxmemory")["maxmemory"])
     store.redis.config_set("maxmemory", store.redis.info("memory")["used_memory"] + 50_000)
     try:
         with pytest.raises(StoreFull):
