@@ -1,6 +1,7 @@
 """The chat page: a name form that works without JavaScript, and the markup the script fills."""
 
 import hashlib
+from base64 import b64encode
 from datetime import UTC, datetime
 from functools import cache
 from math import ceil
@@ -211,6 +212,7 @@ async def shared_page(request: HttpRequest, secret: str) -> HttpResponse:
     context = {
         "catalogue": _catalogue_url(),
         "modules": [f"chat/{module}.js" for module in SHARED_MODULES],
+        "icon": _icon(),
     }
     response = render(request, f"chat/shared/{name}.html", context, status=status)
     for header, value in PRIVATE_HEADERS.items():
@@ -218,6 +220,13 @@ async def shared_page(request: HttpRequest, secret: str) -> HttpResponse:
     if status == 200:
         response[HEADER] = build_policy(update=TRUSTED_TYPES | SANDBOX)
     return response
+
+
+@cache
+def _icon() -> str:
+    """Return the icon inside a URL: a page without an origin may not load it as an image."""
+    image = b64encode((STATIC / "chat" / "favicon.svg").read_bytes()).decode()
+    return f"data:image/svg+xml;base64,{image}"
 
 
 def retention_sentence(ttl_s: float) -> str:
