@@ -75,7 +75,7 @@ export function openSessionDialog(session, actions) {
         <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "markdown"))}>${gettext("Export as Markdown")}</button>
         <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "json"))}>${gettext("Export as JSON")}</button>
       </div>
-      ${actions.canShare && !session.ended ? html`<details @toggle=${showLinks}><summary>${gettext("Share a read-only link…")}</summary><div></div></details>` : nothing}
+      ${actions.canShare && !session.ended ? html`<details @toggle=${showLinks}><summary>${gettext("Share a read-only link…")}</summary><div class="share"></div></details>` : nothing}
       <details class="delete">
         <summary>${gettext("Delete…")}</summary>
         <p>${session.ended
