@@ -282,6 +282,7 @@ def test_links_of_a_session_are_limited(author: Author) -> None:
     assert author.share().json()["reason"] == "too_many"
 
 
+@pytest.mark.slow
 def test_nothing_is_shared_where_the_operator_forbids_it(author: Author, site: Stack) -> None:
     web = site.start_web(SHARES_PER_SESSION="0")
     author.url = f"http://127.0.0.1:{web.port}"

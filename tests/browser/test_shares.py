@@ -35,6 +35,7 @@ ATTACKS = (
     "$\\href{javascript:window.attacked=1}{x}$ and $$\\htmlData{x=1}{y}$$",
     "</script></template><iframe srcdoc='<script>parent.attacked=1</script>'></iframe>",
 )
+LANGUAGES_OF_READERS = ["en", pytest.param("ar", marks=pytest.mark.slow)]
 READ_STORAGE = """() => { try { return localStorage.length; } catch ({ name }) { return name; } }"""
 
 
@@ -134,6 +135,7 @@ def create_link_again(visitor: Visitor, before: str) -> str:
     return address.input_value()
 
 
+@pytest.mark.slow
 def test_a_refusal_is_explained(visitor: Visitor) -> None:
     open_dialog(visitor)
 
@@ -164,7 +166,7 @@ def test_a_shared_page_looks_like_the_conversation(new_visitor: NewVisitor, shar
     assert sockets == []
 
 
-@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("language", LANGUAGES_OF_READERS)
 def test_axe_finds_no_violation_on_a_shared_page(
     new_visitor: NewVisitor, share: Share, language: str
 ) -> None:
@@ -175,7 +177,7 @@ def test_axe_finds_no_violation_on_a_shared_page(
     assert check_with_axe(page, f"shared-{language}") == []
 
 
-@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("language", LANGUAGES_OF_READERS)
 def test_axe_finds_no_violation_in_the_dialog(new_visitor: NewVisitor, language: str) -> None:
     visitor = new_visitor(locale=language, reduced_motion="reduce").start()
     visitor.send("hello")
@@ -226,6 +228,7 @@ def test_a_long_conversation_is_shown_to_its_end(new_visitor: NewVisitor, share:
     expect(page.locator("reply-text").last).to_have_text("149!")
 
 
+@pytest.mark.slow
 def test_a_conversation_that_cannot_be_loaded_is_an_error(
     new_visitor: NewVisitor, share: Share
 ) -> None:
