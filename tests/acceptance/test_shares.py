@@ -21,23 +21,23 @@ MARKUP = "</script><img src=x onerror=alert(1)>\u2028 \\ \" 'x'\n{{ 7 }}"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def site(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A site with low limits of shares, and without a worker, so that no message is answered."""
     environment = HIGH_LIMITS | {
         "SHARES_PER_SESSION": "3",
         "MAX_SHARED_BYTES": "200000",
         "UNKNOWN_TOKENS_PER_MINUTE_PER_IP": "60",
         "MODEL_URL": "http://127.0.0.1:9/",
+        "REDIS_URL": redis_url,
     }
     with Stack(tmp_path_factory.mktemp("site"), environment) as stack:
-        stack.start_redis()
         stack.start_web()
         yield stack
 
 
 @pytest.fixture
-def store(site: Stack) -> Iterator[Store]:
-    store = Store(site.redis_url, connections=1)
+def store(redis_url: str) -> Iterator[Store]:
+    store = Store(redis_url, connections=1)
     yield store
     store.redis.close()
 
