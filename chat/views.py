@@ -24,6 +24,8 @@ from chat.addresses import client_address, client_network
 from chat.api.names import MAX_NAME_CHARS, InvalidName
 from chat.api.session_routes import create_session
 from chat.api.share_routes import PRIVATE_HEADERS, check_share
+from chat.branding import loader
+from chat.branding.content import model_name
 from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
 from chat.middleware import DO_NOT_KEEP, KEEP_FOREVER
@@ -50,6 +52,7 @@ STATIC = Path(__file__).parent / "static"
 LAZY_MODULES = {
     "archive.js",
     "boot.js",
+    "branding.js",
     "code_block.js",
     "dialogs.js",
     "export.js",
@@ -174,7 +177,9 @@ async def _page(
     cookie = request.COOKIES.get(COOKIE)
     session, is_unknown = await _session(cookie, request) if cookie else (None, False)
     erasure = erasure_sentence(settings.AOF_REWRITE_INTERVAL_S)
+    site = loader.current()
     context = {
+        "site": site,
         "name": name,
         "error": error,
         "name_max_chars": MAX_NAME_CHARS,
@@ -188,6 +193,7 @@ async def _page(
             "erasure": erasure,
             "sharing": settings.SHARES_PER_SESSION > 0,
             "session": session,
+            "site": {"name": site.name, "logo": site.logo_url, "model": model_name()},
         },
     }
     response = render(request, "chat/page.html", context, status=status)
@@ -222,11 +228,17 @@ async def shared_page(request: HttpRequest, secret: str) -> HttpResponse:
     return response
 
 
-@cache
 def _icon() -> str:
     """Return the icon inside a URL: a page without an origin may not load it as an image."""
-    image = b64encode((STATIC / "chat" / "favicon.svg").read_bytes()).decode()
-    return f"data:image/svg+xml;base64,{image}"
+    logo = loader.current().logo
+    content = logo.content if logo else _default_icon()
+    content_type = logo.content_type if logo else "image/svg+xml"
+    return f"data:{content_type};base64,{b64encode(content).decode()}"
+
+
+@cache
+def _default_icon() -> bytes:
+    return (STATIC / "chat" / "favicon.svg").read_bytes()
 
 
 def retention_sentence(ttl_s: float) -> str:

@@ -54,6 +54,7 @@ JOURNEYS = (
             "docs/reference/websocket-api.md",
             "docs/how-to/use-the-admin.md",
             "docs/how-to/connect-a-model.md",
+            "docs/how-to/customise-the-site.md",
         ),
         values={"/etc/chat/model-ca.pem": str(CERTIFICATES)},
     ),
