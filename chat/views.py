@@ -17,7 +17,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language, ngettext_lazy, override
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.http import require_http_methods, require_safe
 from django.views.i18n import JavaScriptCatalog
 
 from chat.addresses import client_address, client_network
@@ -55,6 +56,7 @@ LAZY_MODULES = {
     "branding.js",
     "code_block.js",
     "dialogs.js",
+    "embedded.js",
     "export.js",
     "markdown.js",
     "math.js",
@@ -141,6 +143,20 @@ async def page(request: HttpRequest) -> HttpResponse:
     return await _page(request)
 
 
+@xframe_options_exempt
+@require_safe
+async def embedded_page(request: HttpRequest) -> HttpResponse:
+    """Return the page for a frame of the websites in EMBED_ORIGINS; 404 if there are none."""
+    language = request.GET.get("lang", "")
+    if not settings.EMBED_ORIGINS:
+        raise Http404
+    with override(language if language in dict(settings.LANGUAGES) else get_language()):
+        response = await _page(request)
+    framed = {"frame-ancestors": settings.EMBED_ORIGINS}
+    response[HEADER] = build_policy(update=TRUSTED_TYPES, replace=framed)
+    return response
+
+
 async def _start_session(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "")
     try:
@@ -193,6 +209,7 @@ async def _page(
             "erasure": erasure,
             "sharing": settings.SHARES_PER_SESSION > 0,
             "session": session,
+            "embed_origins": settings.EMBED_ORIGINS,
             "site": {"name": site.name, "logo": site.logo_url, "model": model_name()},
         },
     }

@@ -50,6 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "chat.apps",
         "chat.branding.routes",
+        "chat.embed",
         "chat.management",
         "chat.routing",
         "chat.templatetags",
