@@ -13,6 +13,7 @@ from chat.observability import open_files
 from chat.protocol import SessionLimits
 from chat.store.client import AsyncStore, Store
 from chat.store.sessions import Limits
+from chat.store.shares import ShareLimits
 from chat.websocket.heartbeats import Heartbeats
 from chat.websocket.rate_limit import ReadLimits
 from chat.websocket.socket_limit import SocketLimit
@@ -58,6 +59,16 @@ def limits() -> Limits:
         tokens_per_minute_per_ip=settings.TOKENS_PER_MINUTE_PER_IP,
         sockets_per_session=settings.SOCKETS_PER_SESSION,
         sockets_per_ip=settings.SOCKETS_PER_IP,
+    )
+
+
+@cache
+def share_limits() -> ShareLimits:
+    """Return the limits of the links to snapshots of a session."""
+    return ShareLimits(
+        per_session=settings.SHARES_PER_SESSION,
+        per_minute=settings.SHARES_PER_MINUTE,
+        bytes=settings.MAX_SHARED_BYTES,
     )
 
 

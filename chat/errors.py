@@ -66,8 +66,8 @@ MEANINGS = {
     ErrorCode.STORE_UNAVAILABLE: "The server cannot reach its storage. Send the message again"
     " shortly, with the same id.",
     ErrorCode.STORE_FULL: "The server's storage is almost full, so `POST /token` creates no"
-    " session. Existing sessions go on. Try again after `Retry-After`. Never sent over a"
-    " WebSocket.",
+    " session and `POST /share` no link. Existing sessions go on. Try again after"
+    " `Retry-After`. Never sent over a WebSocket.",
     ErrorCode.MODEL_LOADING: "The model was still loading at the reply's deadline.",
     ErrorCode.MODEL_UNAVAILABLE: "The model server cannot be reached, or it fails.",
     ErrorCode.MODEL_TIMEOUT: "The model produced no text for too long.",

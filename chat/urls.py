@@ -6,7 +6,7 @@ from chat.api import api
 from chat.apidocs.reference import websocket_page
 from chat.branding import routes as branding
 from chat.embed.script import embed_script
-from chat.views import catalogue, embedded_page, page
+from chat.views import catalogue, embedded_page, page, shared_page
 from chat.web_app.manifest import manifest
 from chat.web_app.offline import offline_page, service_worker
 
@@ -23,4 +23,5 @@ urlpatterns = [
     path("branding/logo/<digest>", branding.logo, name="logo"),
     path("docs/websocket", websocket_page, name="websocket-page"),
     path("", api.urls),
+    path("s/<secret>", shared_page, name="shared-page"),
 ]

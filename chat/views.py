@@ -1,5 +1,6 @@
 """The chat page: a name form that works without JavaScript, and the markup the script fills."""
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from functools import cache
 from math import ceil
@@ -21,6 +22,7 @@ from django.views.i18n import JavaScriptCatalog
 from chat.addresses import client_address, client_network
 from chat.api.names import MAX_NAME_CHARS, InvalidName
 from chat.api.session_routes import create_session
+from chat.api.share_routes import PRIVATE_HEADERS, check_share
 from chat.branding import loader
 from chat.branding.content import model_name
 from chat.container import async_store, read_limits
@@ -29,6 +31,7 @@ from chat.schemas import parse_uuid, session_id
 from chat.store import sessions
 from chat.store.erasure import ERASURE_MARGIN_S
 from chat.store.sessions import NO_MESSAGES
+from chat.store.shares import ShareUnknown
 from chat.web_app.manifest import manifest_url
 from chat.web_app.versions import COMPRESSION, digest_of, respond_with_version
 from chat.websocket.handshake import COOKIE
@@ -40,6 +43,10 @@ PAGE_POLICY = {
     "require-trusted-types-for": ["'script'"],
     "trusted-types": ["lit-html", "dompurify", "service-worker"],
 }
+
+# A shared page shows what others wrote. In a sandbox it has no origin: not even a script that got
+# into it could read the conversations that its reader has in this browser.
+SANDBOX = {"sandbox": ["allow-scripts", "allow-popups", "allow-popups-to-escape-sandbox"]}
 
 STATIC = Path(__file__).parent / "static"
 # Preloaded, so that the browser need not discover each import from the module before it. Markdown
@@ -61,7 +68,10 @@ LAZY_MODULES = {
     "register_worker.js",
     "speech.js",
     "text_language.js",
+    "share_links.js",
+    "shared_page.js",
 }
+SHARED_MODULES = ("shared_page", "clipboard", "i18n", "icons", "reply_text", "markdown")
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()
     for folder in ("chat", "vendor/lit-html")
@@ -106,6 +116,7 @@ def catalogue(request: HttpRequest, language: str, digest: str) -> HttpResponse:
     script = _catalogue_script(language)
     response = respond_with_version(request, script, digest, "text/javascript; charset=utf-8")
     response["Content-Language"] = language
+    response["Access-Control-Allow-Origin"] = "*"  # a shared page has no origin
     return response
 
 
@@ -205,11 +216,50 @@ def page_context() -> dict[str, Any]:
         "bootstrap": {
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
             "erasure": erasure,
+            "sharing": settings.SHARES_PER_SESSION > 0,
             "session": None,
             "embed_origins": settings.EMBED_ORIGINS,
             "site": {"name": site.name, "logo": site.logo_url, "model": model_name()},
         },
     }
+
+
+@require_http_methods(["GET", "HEAD"])
+async def shared_page(request: HttpRequest, secret: str) -> HttpResponse:
+    """Return the page that loads a shared conversation, or the one that says that it has ended."""
+    name, status = "page", 200
+    try:
+        await check_share(request, secret)
+    except ShareUnknown:
+        name, status = "ended", 404
+    except RateLimited:
+        name, status = "unavailable", 429
+    except ChatError:
+        name, status = "unavailable", 503
+    context = {
+        "catalogue": catalogue_url(),
+        "modules": [f"chat/{module}.js" for module in SHARED_MODULES],
+        "icon": _icon(),
+    }
+    response = render(request, f"chat/shared/{name}.html", context, status=status)
+    for header, value in PRIVATE_HEADERS.items():
+        response[header] = value
+    if status == 200:
+        response[HEADER] = build_policy(update=PAGE_POLICY | SANDBOX)
+    return response
+
+
+def _icon() -> str:
+    """Return the icon inside a URL: a page without an origin may not load it as an image."""
+    logo = loader.current().logo
+    content = logo.content if logo else _default_icon()
+    content_type = logo.content_type if logo else "image/svg+xml"
+    return f"data:{content_type};base64,{b64encode(content).decode()}"
+
+
+@cache
+def _default_icon() -> bytes:
+    return (STATIC / "chat" / "favicon.svg").read_bytes()
 
 
 def retention_sentence(ttl_s: float) -> str:

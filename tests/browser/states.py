@@ -334,7 +334,7 @@ def drawer(visitor: ScriptedVisitor) -> None:
 def session_dialog(visitor: ScriptedVisitor) -> None:
     sidebar(visitor)
     visitor.page.locator(".sidebar-entry .icon-button").first.click()
-    visitor.page.locator("dialog summary").click()
+    visitor.page.locator("dialog .delete summary").click()
 
 
 @state

@@ -25,7 +25,7 @@ SOURCES = {
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat", "inference"),
     ("chat.addresses", "chat.errors"),
-    ("chat.schemas",),
+    ("chat.schemas", "chat.observability.logs"),
     (
         "chat.observability.liveness",
         "chat.observability.open_files",
@@ -34,7 +34,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "chat.protocol",
-        "chat.observability.logs",
         "chat.observability.metric_files",
         "chat.observability.metrics",
         "chat.observability.tracing",

@@ -2,7 +2,7 @@
 
 import { Activity } from "./activity.js";
 import { AutoScroll } from "./autoscroll.js";
-import { copy } from "./clipboard.js";
+import { copy, handleCodeButton } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { errorMessage } from "./i18n.js";
@@ -141,6 +141,7 @@ export const actions = {
 const sessionActions = {
   rename(session, label) { sessions.rename(session, label); requestRender(); },
   erasure: bootstrap.erasure,
+  canShare: bootstrap.sharing,
   async export(session, format) {
     const { exportConversation } = await import("./export.js");
     await exportConversation(session, format, session.token === shown?.token ? state() : null);
@@ -396,14 +397,7 @@ element("welcome").addEventListener("submit", async (/** @type {SubmitEvent} */ 
   event.preventDefault();
   await startOnce(() => sessions.start(element("name").value), (error) => { element("name-error").textContent = error; });
 });
-element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => {
-  const target = /** @type {HTMLElement} */ (event.target);
-  const wrap = target.closest("[data-wrap-code]");
-  if (wrap) wrap.ariaPressed = String(wrap.closest("figure")?.classList.toggle("wrapped"));
-  const button = target.closest("[data-copy-code]");
-  const code = button?.closest("figure")?.querySelector("code")?.textContent;
-  if (code) void actions.copy(code, /** @type {HTMLElement} */ (button));
-});
+element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => handleCodeButton(event, actions.copy));
 document.addEventListener("click", (event) => {
   const isInside = /** @type {Element} */ (event.target).closest("#sidebar, #open-sidebar, dialog");
   if (isSidebarOpen && !isInside) setSidebarOpen(false);

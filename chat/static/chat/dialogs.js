@@ -12,6 +12,7 @@ import "./notification_settings.js";
  * @property {(session: StoredSession, label: string) => void} rename
  * @property {(session: StoredSession, format: "markdown" | "json") => Promise<void>} export
  * @property {(session: StoredSession) => Promise<void>} remove
+ * @property {boolean} canShare whether the server creates read-only links
  * @property {string} erasure when what the server deleted has left its disk
  */
 /**
@@ -60,6 +61,11 @@ export function openSessionDialog(session, actions) {
       actions.rename(session, String(label).trim());
       close();
     };
+    const showLinks = async (/** @type {Event} */ event) => {
+      const details = /** @type {HTMLDetailsElement} */ (event.currentTarget);
+      const links = await import("./share_links.js");
+      if (details.open) await links.show(session.token, /** @type {HTMLElement} */ (details.lastElementChild));
+    };
     return html`
       <form class="field-row" @submit=${rename}>
         <label class="visually-hidden" for="label">${gettext("Title")}</label>
@@ -70,6 +76,7 @@ export function openSessionDialog(session, actions) {
         <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "markdown"))}>${gettext("Export as Markdown")}</button>
         <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "json"))}>${gettext("Export as JSON")}</button>
       </div>
+      ${actions.canShare && !session.ended ? html`<details @toggle=${showLinks}><summary>${gettext("Share a read-only link…")}</summary><div class="share"></div></details>` : nothing}
       <details class="delete">
         <summary>${gettext("Delete…")}</summary>
         <p>${session.ended

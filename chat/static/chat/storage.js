@@ -13,6 +13,7 @@
  * @property {boolean} [ended]
  * @property {boolean} [awaiting] a reply is still to come
  * @property {number} [lastSeq] of the last message
+ * @property {Record<string, string>} [links] addresses of read-only links by their ids
  * @property {number} [seenSeq] of the last message that was on the screen
  */
 
