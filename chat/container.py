@@ -2,8 +2,8 @@
 
 import os
 import socket
+from dataclasses import replace
 from functools import cache
-from typing import cast
 
 from django.conf import settings
 
@@ -17,7 +17,7 @@ from chat.websocket.rate_limit import ReadLimits
 from chat.websocket.socket_limit import SocketLimit
 from chat.worker.responder import Responder, ResponderSettings
 from chat.worker.slots import Slots
-from inference.model_client import Api, ModelSettings, build_client
+from inference.model_client import build_client
 
 WEB_CONNECTIONS = 100
 SPARE_CONNECTIONS = 10
@@ -104,18 +104,9 @@ def task_publisher() -> TaskPublisher:
 @cache
 def responder() -> Responder:
     """Return the responder of this worker process."""
-    model = ModelSettings(
-        api=cast(Api, settings.MODEL_API),
-        url=settings.MODEL_URL,
-        name=settings.MODEL_NAME,
-        token=settings.HUGGINGFACE_INFERENCE_TOKEN or None,
-        context_tokens=settings.MODEL_CONTEXT_TOKENS,
-        max_new_tokens=settings.MAX_NEW_TOKENS,
-        timeout_s=settings.MODEL_TIMEOUT_S,
-        max_connections=settings.WORKER_CONCURRENCY,
-        ca_file=settings.MODEL_CA_FILE,
-        proxy=settings.MODEL_PROXY,
-    )
+    [model] = settings.MODELS
+    [endpoint] = model.endpoints
+    client = build_client(replace(endpoint, max_connections=settings.WORKER_CONCURRENCY))
     reply_settings = ResponderSettings(
         history_messages=settings.HISTORY_MESSAGES,
         deadline_s=settings.REPLY_DEADLINE_S,
@@ -123,4 +114,4 @@ def responder() -> Responder:
         worker=worker_name(),
         model=settings.MODEL_NAME,
     )
-    return Responder(store(), Delivery(), build_client(model), reply_settings)
+    return Responder(store(), Delivery(), client, reply_settings)

@@ -16,6 +16,15 @@ from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 
 from chatproject import VERSION as VERSION
 from chatproject.environment import Environment
+from chatproject.model_configuration.model_variables import (
+    are_headers,
+    are_parameters,
+    are_stop_sequences,
+    history_messages,
+    is_history_size,
+    read_speakers,
+    single_model,
+)
 from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
 from chatproject.secret_files import create_private_folder, read_or_create_secret
 from chatproject.validators import (
@@ -175,8 +184,26 @@ try:
     )
     if MAX_NEW_TOKENS >= MODEL_CONTEXT_TOKENS:
         raise EnvError('Environment variable "MAX_NEW_TOKENS" must be below MODEL_CONTEXT_TOKENS')
-    HISTORY_MESSAGES = env.int("HISTORY_MESSAGES", 4, validate=validate.Range(1, 200))
+    HISTORY_MESSAGES = history_messages(env.str("HISTORY_MESSAGES", "4", validate=is_history_size))
     MODEL_TIMEOUT_S = env.float("MODEL_TIMEOUT_S", 60, validate=at_least(0.1))
+    MODELS_FILE = env.str("MODELS_FILE", "", validate=is_readable)
+    model_headers = env.json("MODEL_HEADERS", {}, validate=are_headers)
+    MODELS = single_model(
+        api=MODEL_API,
+        url=MODEL_URL,
+        name=MODEL_NAME,
+        token=HUGGINGFACE_INFERENCE_TOKEN or None,
+        headers={} if EMBEDDED_MODEL else model_headers,
+        context_tokens=MODEL_CONTEXT_TOKENS,
+        max_new_tokens=MAX_NEW_TOKENS,
+        timeout_s=MODEL_TIMEOUT_S,
+        ca_file=MODEL_CA_FILE,
+        proxy=MODEL_PROXY,
+        parameters=env.json("MODEL_PARAMETERS", {}, validate=are_parameters),
+        system_prompt=env.str("SYSTEM_PROMPT", "").strip(),
+        stop=env.json("STOP_SEQUENCES", [], validate=are_stop_sequences),
+        speakers=read_speakers(env.str("HUMAN_NAME", "Human"), env.str("BOT_NAME", "Bot")),
+    )
     REPLY_DEADLINE_S = env.float("REPLY_DEADLINE_S", 120, validate=at_least(1))
 
     # Sessions and limits
