@@ -18,6 +18,7 @@ from chat.container import (
     async_store,
     client_limits,
     limits,
+    model_choices,
     read_limits,
     socket_limit,
     task_publisher,
@@ -86,9 +87,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except ChatError as error:
             await self._reject(error)
             return
-        self.sync = SocketSync(async_store(), session, self.codec, client_limits())
+        self.sync = SocketSync(async_store(), session, self.codec, client_limits(), model_choices())
         self.handlers = FrameHandlers(
-            async_store(), limits(), read_limits(), self.session, self.handshake.address
+            async_store(),
+            limits(),
+            read_limits(),
+            self.session,
+            self.handshake.address,
+            model_choices(),
         )
         self.rate_limit = FrameRateLimit(settings.MESSAGES_PER_MINUTE)
         self.is_counted = self.is_open = True

@@ -9,6 +9,7 @@ ChatError
 ├── MessageInvalid       message.invalid      the frame or request is not valid
 ├── MessageEmpty         message.empty        the message has no text
 ├── MessageTooLong       message.too_long     the message or frame is too long
+├── ModelUnknown         model.unknown        the message is for a model that does not exist
 ├── QueueUnavailable     queue.unavailable    the broker did not accept the task
 ├── StoreUnavailable     store.unavailable    Redis does not respond, or is full
 └── StoreFull            store.full           Redis is almost full, so no new session is created
@@ -34,6 +35,7 @@ class ErrorCode(StrEnum):
     QUEUE_UNAVAILABLE = "queue.unavailable"
     STORE_UNAVAILABLE = "store.unavailable"
     STORE_FULL = "store.full"
+    MODEL_UNKNOWN = "model.unknown"
     MODEL_LOADING = "model.loading"
     MODEL_UNAVAILABLE = "model.unavailable"
     MODEL_TIMEOUT = "model.timeout"
@@ -68,6 +70,8 @@ MEANINGS = {
     ErrorCode.STORE_FULL: "The server's storage is almost full, so `POST /token` creates no"
     " session. Existing sessions go on. Try again after `Retry-After`. Never sent over a"
     " WebSocket.",
+    ErrorCode.MODEL_UNKNOWN: "The message names a model that is not one of `models` in"
+    " `session.ready`. Nothing was stored: choose another one, or none.",
     ErrorCode.MODEL_LOADING: "The model was still loading at the reply's deadline.",
     ErrorCode.MODEL_UNAVAILABLE: "The model server cannot be reached, or it fails.",
     ErrorCode.MODEL_TIMEOUT: "The model produced no text for too long.",
@@ -161,6 +165,13 @@ class MessageTooLong(ChatError):
 
     code = ErrorCode.MESSAGE_TOO_LONG
     detail = "The message is too long."
+
+
+class ModelUnknown(ChatError):
+    """The message is for a model that does not exist."""
+
+    code = ErrorCode.MODEL_UNKNOWN
+    detail = "This model is not available. Choose another one."
 
 
 class QueueUnavailable(ChatError):

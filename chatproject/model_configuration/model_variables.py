@@ -15,9 +15,15 @@ from inference.model_settings import (
 )
 from inference.prompt import Speakers
 
+MODEL_APIS: Final = ("huggingface", "completions", "chat")
 AUTO: Final = "auto"
 # What fits the context is sent; this is how many messages are looked at.
 AUTO_HISTORY_MESSAGES: Final = 200
+
+
+def default_max_new_tokens(api: str, context_tokens: int) -> int:
+    """Return the length of a reply: instruct models end theirs, GPT-J would write another turn."""
+    return min(512 if api == "chat" else 25, context_tokens // 2)
 
 
 def is_history_size(value: str) -> None:
