@@ -9,7 +9,7 @@ ChatError
 ├── MessageInvalid       message.invalid      the frame or request is not valid
 ├── MessageEmpty         message.empty        the message has no text
 ├── MessageTooLong       message.too_long     the message or frame is too long
-├── ModelUnknown         model.unknown        the message is for a model that does not exist
+├── UnknownModel         message.unknown_model  the message is for a model that does not exist
 ├── QueueUnavailable     queue.unavailable    the broker did not accept the task
 ├── StoreUnavailable     store.unavailable    Redis does not respond, or is full
 └── StoreFull            store.full           Redis is almost full, so no new session is created
@@ -28,6 +28,7 @@ class ErrorCode(StrEnum):
     MESSAGE_EMPTY = "message.empty"
     MESSAGE_TOO_LONG = "message.too_long"
     MESSAGE_INVALID = "message.invalid"
+    MESSAGE_UNKNOWN_MODEL = "message.unknown_model"
     SESSION_UNKNOWN = "session.unknown"
     SESSION_FULL = "session.full"
     SESSION_BUSY = "session.busy"
@@ -35,7 +36,6 @@ class ErrorCode(StrEnum):
     QUEUE_UNAVAILABLE = "queue.unavailable"
     STORE_UNAVAILABLE = "store.unavailable"
     STORE_FULL = "store.full"
-    MODEL_UNKNOWN = "model.unknown"
     MODEL_LOADING = "model.loading"
     MODEL_UNAVAILABLE = "model.unavailable"
     MODEL_TIMEOUT = "model.timeout"
@@ -55,6 +55,8 @@ MEANINGS = {
     " or the frame is larger than 64 KiB. Nothing was stored.",
     ErrorCode.MESSAGE_INVALID: "The frame is not one of those described here, or it requests"
     " something that is not possible. Nothing was stored.",
+    ErrorCode.MESSAGE_UNKNOWN_MODEL: "The message names a model that is not one of `models` in"
+    " `session.ready`. Nothing was stored: choose another one, or none.",
     ErrorCode.SESSION_UNKNOWN: "The session does not exist or has expired. The socket closes with"
     " 1008: create a new session.",
     ErrorCode.SESSION_FULL: "The session can hold no more messages. Nothing was stored: create a"
@@ -70,8 +72,6 @@ MEANINGS = {
     ErrorCode.STORE_FULL: "The server's storage is almost full, so `POST /token` creates no"
     " session. Existing sessions go on. Try again after `Retry-After`. Never sent over a"
     " WebSocket.",
-    ErrorCode.MODEL_UNKNOWN: "The message names a model that is not one of `models` in"
-    " `session.ready`. Nothing was stored: choose another one, or none.",
     ErrorCode.MODEL_LOADING: "The model was still loading at the reply's deadline.",
     ErrorCode.MODEL_UNAVAILABLE: "The model server cannot be reached, or it fails.",
     ErrorCode.MODEL_TIMEOUT: "The model produced no text for too long.",
@@ -167,10 +167,10 @@ class MessageTooLong(ChatError):
     detail = "The message is too long."
 
 
-class ModelUnknown(ChatError):
+class UnknownModel(ChatError):
     """The message is for a model that does not exist."""
 
-    code = ErrorCode.MODEL_UNKNOWN
+    code = ErrorCode.MESSAGE_UNKNOWN_MODEL
     detail = "This model is not available. Choose another one."
 
 

@@ -113,7 +113,7 @@ class SessionLimits(FrozenModel):
     max_message_chars: int
     max_pending: int = Field(description="How many messages may wait for a reply.")
     messages_per_minute: int
-    history_messages: int = Field(description="How many messages are sent to the model.")
+    history_messages: int = Field(description="How many messages are sent to the model at most.")
     session_ttl_s: float = Field(description="Counted from the last message.")
     ping_interval_s: float = Field(description="How often a client may send `session.ping`.")
 

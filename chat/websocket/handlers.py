@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from chat.addresses import network_of
-from chat.errors import ModelUnknown
+from chat.errors import UnknownModel
 from chat.events.delivery import CHANGED, QUEUED, Event
 from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
@@ -108,7 +108,7 @@ class FrameHandlers:
 
     def _check_model(self, model: str | None) -> None:
         if model is not None and model not in self._models:
-            raise ModelUnknown
+            raise UnknownModel
 
     async def _message_send(self, frame: MessageSend) -> Effects:
         check_message(frame.msg, settings.MAX_MESSAGE_CHARS)

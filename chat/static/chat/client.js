@@ -20,7 +20,7 @@ const SILENCE_MS = 1500;
 const RESEND_MS = 3000;
 const POLICY_VIOLATION = 1008; // the session expired or does not exist
 /** Error codes after which sending the same message again is pointless. */
-export const PERMANENT_ERRORS = ["message.empty", "message.too_long", "message.invalid", "session.full"];
+export const PERMANENT_ERRORS = ["message.empty", "message.too_long", "message.invalid", "message.unknown_model", "session.full"];
 
 /** A random UUID. crypto.randomUUID is missing on pages served without TLS. */
 export function uuid() {
