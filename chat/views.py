@@ -48,6 +48,7 @@ LAZY_MODULES = {
     "export.js",
     "markdown.js",
     "math.js",
+    "model_picker.js",
 }
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()
