@@ -125,8 +125,8 @@ function errorTemplate(turn, actions) {
 /** @type {(turn: Turn, reply: import("./state.js").Message, actions: TurnActions) => unknown} */
 function replyFooterTemplate(turn, reply, actions) {
   return html`<div class="turn-footer">
-    ${reply.timestamp ? timeTemplate(reply.timestamp) : nothing}
     ${turn.model ? html`<span class="status" dir="auto">${turn.model}</span>` : nothing}
+    ${reply.timestamp ? timeTemplate(reply.timestamp) : nothing}
     ${reply.finish_reason === "stop_requested" ? html`<span class="status">${gettext("Stopped by you")}</span>` : nothing}
     ${reply.finish_reason === "length" ? html`<span class="status">${gettext("Stopped at the length limit")}</span>` : nothing}
     <span class="turn-buttons">
