@@ -24,6 +24,7 @@ from chat.store.leases import Attempt, HistoryUnreadable, ModelBusy, TakenMessag
 from chat.worker.history import history_window
 from chat.worker.lease_renewer import CancelReason, LeaseHandle, LeaseRenewer
 from chat.worker.model_queue import ModelQueue
+from chat.worker.progress import Progress
 from chat.worker.writer import Outcome, ReplyWriter
 from inference.model_catalog import ModelCatalog, Route
 from inference.model_client import Turn
@@ -70,6 +71,7 @@ class Responder:
         self._queue = queue
         self._settings = settings
         self._renewer = LeaseRenewer(store)
+        self._progress = Progress(store, delivery)
 
     def answer_next(self, session: str) -> bool:
         """Answer a session's oldest waiting message; return whether another one waits.
@@ -140,7 +142,7 @@ class Responder:
         return False
 
     def _write(self, taken: TakenMessage, route: Route, handle: LeaseHandle) -> Outcome | None:
-        writer = ReplyWriter(self._store, self._delivery, route, taken, handle)
+        writer = ReplyWriter(self._store, self._delivery, self._progress, route, taken, handle)
         return writer.write(self._turns(taken))
 
     def _turns(self, taken: TakenMessage) -> tuple[Turn, ...]:

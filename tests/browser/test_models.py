@@ -26,9 +26,12 @@ class Server(ScriptedServer):
 class VisitorOfModels(ScriptedVisitor):
     """A tab whose server has several models."""
 
+    server: Server
+
     def __init__(self, page: Page, site: str) -> None:
         super().__init__(page, site)
-        self.server = self.network = Server(page)
+        self.server = Server(page)
+        self.network = self.server
 
 
 def open_page(new_visitor: NewVisitor, **options: Any) -> VisitorOfModels:
