@@ -22,6 +22,8 @@ from django.views.i18n import JavaScriptCatalog
 from chat.addresses import client_address, client_network
 from chat.api.names import MAX_NAME_CHARS, InvalidName
 from chat.api.session_routes import create_session
+from chat.branding import loader
+from chat.branding.content import model_name
 from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
 from chat.middleware import DO_NOT_KEEP, KEEP_FOREVER
@@ -43,6 +45,7 @@ STATIC = Path(__file__).parent / "static"
 LAZY_MODULES = {
     "archive.js",
     "boot.js",
+    "branding.js",
     "code_block.js",
     "dialogs.js",
     "export.js",
@@ -164,7 +167,9 @@ async def _page(
     cookie = request.COOKIES.get(COOKIE)
     session, is_unknown = await _session(cookie, request) if cookie else (None, False)
     erasure = erasure_sentence(settings.AOF_REWRITE_INTERVAL_S)
+    site = loader.current()
     context = {
+        "site": site,
         "name": name,
         "error": error,
         "name_max_chars": MAX_NAME_CHARS,
@@ -177,6 +182,7 @@ async def _page(
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
             "erasure": erasure,
             "session": session,
+            "site": {"name": site.name, "logo": site.logo_url, "model": model_name()},
         },
     }
     response = render(request, "chat/page.html", context, status=status)

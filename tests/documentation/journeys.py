@@ -56,6 +56,7 @@ JOURNEYS = (
             "docs/how-to/connect-a-model.md",
             "docs/how-to/change-the-models-behaviour.md",
             "docs/how-to/use-several-models.md",
+            "docs/how-to/customise-the-site.md",
         ),
         values={"/etc/chat/model-ca.pem": str(CERTIFICATES)},
     ),

@@ -54,17 +54,20 @@ let renderedTurns = FIRST_TURNS;
 element("bar").replaceChildren();
 const autoScroll = new AutoScroll(element("transcript"), element("turns"), requestRender);
 const composer = new Composer(element("composer"), {
-  send(text) {
-    if (!fits(text)) announce(remainingText(maxChars - [...text].length));
-    if (!shown || shown.state.ended || !fits(text)) return false;
-    shown.send(text);
-    autoScroll.jump();
-    return true;
-  },
+  send,
   save: (text) => { if (shown) storage.setDraft(shown.token, text); },
   changed: () => renderButtons(),
   sent: () => turns(state()).map(({ msg }) => msg),
 });
+
+/** @param {string} text @returns whether it is sent */
+function send(text) {
+  if (!fits(text)) announce(remainingText(maxChars - [...text].length));
+  if (!shown || shown.state.ended || !fits(text)) return false;
+  shown.send(text);
+  autoScroll.jump();
+  return true;
+}
 
 /** An idle tab sends no pings, so it costs the server nothing. */
 const activity = new Activity(() => isAwaiting(state()), (isActive) => shown?.setActive(isActive));
@@ -318,6 +321,12 @@ function focusList() {
   else if (hasKeyboard.matches) element(shown ? "message" : "name").focus();
 }
 
+/** Keep the focus near a button that disappears, without opening a keyboard on the screen. */
+function focusComposer() {
+  if (!hasKeyboard.matches) element("transcript").focus();
+  else element(shown ? "message" : "name").focus();
+}
+
 /** Rendering may remove the focused button, or its whole conversation: the focus then stays near it.
  * @type {(action: () => void) => void} */
 function keepFocus(action) {
@@ -406,6 +415,12 @@ isNarrow.addEventListener("change", () => setSidebarOpen(false));
 setInterval(() => {
   if (shown && expiresAt() - Date.now() < EXPIRY_WARNING_MS) requestRender();
 }, 1000);
+if (document.querySelector(".banner, .suggestions, .welcome-text")) {
+  void import("./branding.js").then(({ showBranding }) => showBranding({
+    send(text) { if (send(text)) focusComposer(); },
+    focus: focusComposer,
+  }));
+}
 void loadMarkdown().then(() => { isMarkdownReady = true; requestRender(); });
 
 if (bootstrap.session && !storage.session(bootstrap.session.token)) {
