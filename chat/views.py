@@ -1,22 +1,21 @@
 """The chat page: a name form that works without JavaScript, and the markup the script fills."""
 
-import hashlib
 from datetime import UTC, datetime
 from functools import cache
 from math import ceil
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from csp.constants import HEADER
 from csp.utils import build_policy
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language, ngettext_lazy, override
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.http import require_http_methods, require_safe
 from django.views.i18n import JavaScriptCatalog
 
 from chat.addresses import client_address, client_network
@@ -26,17 +25,20 @@ from chat.branding import loader
 from chat.branding.content import model_name
 from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
-from chat.middleware import DO_NOT_KEEP, KEEP_FOREVER
 from chat.schemas import parse_uuid, session_id
 from chat.store import sessions
 from chat.store.erasure import ERASURE_MARGIN_S
 from chat.store.sessions import NO_MESSAGES
+from chat.web_app.manifest import manifest_url
+from chat.web_app.versions import COMPRESSION, digest_of, respond_with_version
 from chat.websocket.handshake import COOKIE
 
 # Only sanitised HTML and templates may reach the DOM; the browser enforces it.
-TRUSTED_TYPES = {
+PAGE_POLICY = {
+    "manifest-src": ["'self'"],
+    "worker-src": ["'self'"],
     "require-trusted-types-for": ["'script'"],
-    "trusted-types": ["lit-html", "dompurify"],
+    "trusted-types": ["lit-html", "dompurify", "service-worker"],
 }
 
 STATIC = Path(__file__).parent / "static"
@@ -48,10 +50,18 @@ LAZY_MODULES = {
     "branding.js",
     "code_block.js",
     "dialogs.js",
+    "embedded.js",
     "export.js",
     "markdown.js",
     "math.js",
     "model_picker.js",
+    "notification_settings.js",
+    "notifications.js",
+    "offline.js",
+    "read_aloud.js",
+    "register_worker.js",
+    "speech.js",
+    "text_language.js",
 }
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()
@@ -59,10 +69,6 @@ MODULES = sorted(
     for file in (STATIC / folder).rglob("*.js")
     if file.name not in LAZY_MODULES
 )
-
-# Not for all responses: a compressed length reveals a secret next to what an attacker chose
-# (BREACH). The page shows nothing that a URL contains, and Django masks its CSRF token.
-COMPRESSION = GZipMiddleware(lambda request: HttpResponse())
 
 # By the length of the unit, in seconds.
 RETENTION_SENTENCES = {
@@ -99,15 +105,15 @@ def catalogue(request: HttpRequest, language: str, digest: str) -> HttpResponse:
     if language not in dict(settings.LANGUAGES):
         raise Http404
     script = _catalogue_script(language)
-    response = HttpResponse(script, content_type="text/javascript; charset=utf-8")
-    response["Cache-Control"] = KEEP_FOREVER if digest == _digest_of(script) else DO_NOT_KEEP
+    response = respond_with_version(request, script, digest, "text/javascript; charset=utf-8")
     response["Content-Language"] = language
-    return cast(HttpResponse, COMPRESSION.process_response(request, response))
+    return response
 
 
-def _catalogue_url() -> str:
+def catalogue_url() -> str:
+    """Return the URL of the page's sentences in the current language."""
     language = get_language() or settings.LANGUAGE_CODE
-    return reverse("catalogue", args=[language, _digest_of(_catalogue_script(language))])
+    return reverse("catalogue", args=[language, digest_of(_catalogue_script(language))])
 
 
 @cache
@@ -119,16 +125,26 @@ def _catalogue_script(language: str) -> bytes:
     return cast(HttpResponse, response).content
 
 
-def _digest_of(script: bytes) -> str:
-    return hashlib.sha256(script).hexdigest()[:16]
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 async def page(request: HttpRequest) -> HttpResponse:
     """Return the page; a POST with `name` starts a session and redirects with its cookie."""
     if request.method == "POST":
         return await _start_session(request)
     return await _page(request)
+
+
+@xframe_options_exempt
+@require_safe
+async def embedded_page(request: HttpRequest) -> HttpResponse:
+    """Return the page for a frame of the websites in EMBED_ORIGINS; 404 if there are none."""
+    language = request.GET.get("lang", "")
+    if not settings.EMBED_ORIGINS:
+        raise Http404
+    with override(language if language in dict(settings.LANGUAGES) else get_language()):
+        response = await _page(request)
+    framed = {"frame-ancestors": settings.EMBED_ORIGINS}
+    response[HEADER] = build_policy(update=PAGE_POLICY, replace=framed)
+    return response
 
 
 async def _start_session(request: HttpRequest) -> HttpResponse:
@@ -166,30 +182,35 @@ async def _page(
 ) -> HttpResponse:
     cookie = request.COOKIES.get(COOKIE)
     session, is_unknown = await _session(cookie, request) if cookie else (None, False)
+    context = page_context() | {"name": name, "error": error}
+    context["bootstrap"] |= {"now": datetime.now(UTC).isoformat(), "session": session}
+    response = render(request, "chat/page.html", context, status=status)
+    response[HEADER] = build_policy(update=PAGE_POLICY)
+    if is_unknown:
+        response.delete_cookie(COOKIE, samesite="Lax")
+    return cast(HttpResponse, COMPRESSION.process_response(request, response))
+
+
+def page_context() -> dict[str, Any]:
+    """Return what the page says to every visitor: without a name, a session and the time."""
     erasure = erasure_sentence(settings.AOF_REWRITE_INTERVAL_S)
     site = loader.current()
-    context = {
+    return {
         "site": site,
-        "name": name,
-        "error": error,
         "name_max_chars": MAX_NAME_CHARS,
         "retention": retention_sentence(settings.SESSION_TTL_S),
         "erasure": erasure,
         "modules": MODULES,
-        "catalogue": _catalogue_url(),
+        "catalogue": catalogue_url(),
+        "manifest": manifest_url(),
         "bootstrap": {
-            "now": datetime.now(UTC).isoformat(),
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
             "erasure": erasure,
-            "session": session,
+            "session": None,
+            "embed_origins": settings.EMBED_ORIGINS,
             "site": {"name": site.name, "logo": site.logo_url, "model": model_name()},
         },
     }
-    response = render(request, "chat/page.html", context, status=status)
-    response[HEADER] = build_policy(update=TRUSTED_TYPES)
-    if is_unknown:
-        response.delete_cookie(COOKIE, samesite="Lax")
-    return cast(HttpResponse, COMPRESSION.process_response(request, response))
 
 
 def retention_sentence(ttl_s: float) -> str:

@@ -95,6 +95,13 @@ try:
         validate=[are_origins, has_only_https] if in_production else are_origins,
     ) or [origin for origin in CORS_ALLOWED_ORIGINS if "://" in origin]
 
+    # Websites that may show the chat in a frame.
+    EMBED_ORIGINS: list[str] = env.list(
+        "EMBED_ORIGINS",
+        [],
+        validate=[are_origins, has_only_https] if in_production else are_origins,
+    )
+
     # Log-in of the admin
     ADMIN_LOGIN_ATTEMPTS = env.int("ADMIN_LOGIN_ATTEMPTS", 10, validate=at_least(1))
     ADMIN_LOGIN_LOCKOUT_S = env.float("ADMIN_LOGIN_LOCKOUT_S", 900, validate=at_least(1))

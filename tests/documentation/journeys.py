@@ -57,6 +57,7 @@ JOURNEYS = (
             "docs/how-to/change-the-models-behaviour.md",
             "docs/how-to/use-several-models.md",
             "docs/how-to/customise-the-site.md",
+            "docs/how-to/embed-the-chat.md",
         ),
         values={"/etc/chat/model-ca.pem": str(CERTIFICATES)},
     ),

@@ -48,14 +48,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat.branding.site_admin",),
     ("chat.admin", "chat.api", "chat.consumers", "chat.middleware", "chat.tasks"),
     ("chat.worker.lifecycle",),  # Celery's signals, connected by the app
+    ("chat.web_app",),
     (
         "chat.apps",
         "chat.branding.routes",
+        "chat.embed",
         "chat.management",
         "chat.routing",
         "chat.templatetags",
         "chat.views",
     ),
+    ("chat.web_app.offline",),
     ("chat.urls",),
     ("chatproject",),
 )

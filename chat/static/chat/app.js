@@ -31,8 +31,8 @@ const isNarrow = matchMedia("(width < 60rem)");
 const element = (id) => document.getElementById(id);
 const root = document.documentElement;
 const bootstrap = JSON.parse(element("bootstrap").textContent);
-/** Server clock minus browser clock. */
-const skewMs = Date.parse(bootstrap.now) - Date.now();
+/** Server clock minus browser clock; the offline page does not know it. */
+const skewMs = bootstrap.now ? Date.parse(bootstrap.now) - Date.now() : 0;
 /** @type {number} */
 const maxChars = bootstrap.max_message_chars;
 
@@ -47,6 +47,8 @@ let isMarkdownReady = false;
 let isSidebarOpen = false;
 let isRenderRequested = false;
 let unread = 0;
+/** @type {{reply: () => void} | null} The website around the page's frame. */
+let website = null;
 let firstRendered = "";
 /** The number of turns rendered, counted from the end. Older ones follow while the browser is idle. */
 let renderedTurns = FIRST_TURNS;
@@ -110,8 +112,7 @@ export const actions = {
   async startNew() {
     const unused = sessions.unused();
     if (unused || !storage.name()) return show(unused?.token ?? null);
-    if (root.dataset.starting !== undefined) return;
-    await startOnce(() => sessions.start(storage.name()), (error) => { show(null); element("name-error").textContent = error; });
+    await startAs(storage.name());
   },
   search(/** @type {string} */ query) {
     search = { query, found: query.trim() ? search.found : null };
@@ -191,6 +192,12 @@ async function findConversations(query) {
   if (search.query !== query) return;
   search = { query, found };
   requestRender();
+}
+
+/** Start a session with this name. @param {string} name */
+async function startAs(name) {
+  if (root.dataset.starting !== undefined) return;
+  await startOnce(() => sessions.start(name), (error) => { show(null); element("name-error").textContent = error; });
 }
 
 /** Start a session and show it; root.dataset.starting is set meanwhile.
@@ -292,7 +299,16 @@ function announceReply({ token }, message) {
   const session = storage.session(token);
   if (token !== shown?.token) announce(`${gettext("New reply")}: ${session ? sessions.title(session) : ""}`);
   else announce(message.error ? errorMessage(message.error) : (message.msg ?? ""));
-  if (document.hidden) unread += 1;
+  website?.reply();
+  if (!document.hidden) return;
+  unread += 1;
+  if (storage.notifications() !== "off") void notifyOf(token, message);
+}
+
+/** @type {(token: string, message: import("./state.js").Message) => Promise<void>} */
+async function notifyOf(token, message) {
+  const { notify } = await import("./notifications.js");
+  await notify(token, message, () => { if (token !== shown?.token) show(token); });
 }
 
 /** Let screen readers read a text. A new element makes them repeat an equal text. @type {(text: string) => void} */
@@ -420,6 +436,15 @@ if (document.querySelector(".banner, .suggestions, .welcome-text")) {
     send(text) { if (send(text)) focusComposer(); },
     focus: focusComposer,
   }));
+}
+if (window.parent !== window) {
+  void import("./embedded.js").then(({ connect }) => {
+    website = connect(bootstrap.embed_origins, {
+      focus: focusComposer,
+      isBusy: () => Boolean(isSidebarOpen || stoppableTurn(turns(state()))),
+      identify(name) { storage.setName(name); if (!shown) void startAs(name); },
+    });
+  });
 }
 void loadMarkdown().then(() => { isMarkdownReady = true; requestRender(); });
 

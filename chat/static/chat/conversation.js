@@ -75,6 +75,7 @@ export class Conversation {
   async #archive(action) {
     try {
       const archive = await import("./archive.js");
+      void import("./register_worker.js").catch(() => {});
       // A session that was deleted meanwhile must not come back.
       return storage.session(this.token) ? await action(archive) : undefined;
     } catch {

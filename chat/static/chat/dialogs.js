@@ -1,9 +1,10 @@
 // The dialogs: options of a session, and settings with the list of shortcuts.
 
-import { html, render } from "../vendor/lit-html/lit-html.js";
+import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { ICONS } from "./icons.js";
 import { SHORTCUTS } from "./shortcuts.js";
 import { title } from "./sessions.js";
+import "./notification_settings.js";
 
 /** @typedef {import("./storage.js").StoredSession} StoredSession */
 /**
@@ -96,15 +97,16 @@ export function openSettings(settings) {
       ${themes.map(([value, label]) => html`<label><input type="radio" name="theme" value=${value}
         ?checked=${settings.theme === value} @change=${() => settings.setTheme(value)}>${label}</label>`)}
     </fieldset>
-    <form method="post" action=${languages?.dataset.action ?? ""} class="choices">
+    <notification-settings></notification-settings>
+    ${csrf ? html`<form method="post" action=${languages?.dataset.action ?? ""} class="choices">
       <fieldset class="choices"><legend>${gettext("Language")}</legend>
-        <input type="hidden" name="csrfmiddlewaretoken" value=${csrf?.value ?? ""}>
+        <input type="hidden" name="csrfmiddlewaretoken" value=${csrf.value}>
         <input type="hidden" name="next" value=${location.pathname}>
         ${JSON.parse(languages?.textContent ?? "[]").map((/** @type {string[]} */ [code, name]) => html`
           <button class="button small" name="language" value=${code} lang=${code}
             aria-pressed=${document.documentElement.lang === code ? "true" : "false"}>${name}</button>`)}
       </fieldset>
-    </form>
+    </form>` : nothing}
     <h3>${gettext("Shortcuts")}</h3>
     <dl class="shortcuts">
       ${SHORTCUTS().map(({ keys, description }) => html`<div><dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${description}</dd></div>`)}

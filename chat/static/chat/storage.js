@@ -101,3 +101,6 @@ export const setTheme = (/** @type {string} */ value) => shared.set("chat.theme"
 export const setClosedBanner = (/** @type {string} */ digest) => shared.set("chat.banner", digest);
 export const singleKeys = () => shared.get("chat.singleKeys") !== "off";
 export const setSingleKeys = (/** @type {boolean} */ on) => shared.set("chat.singleKeys", on ? null : "off");
+/** Whether replies in hidden tabs are notified of, and with their text. @returns {"off" | "on" | "text"} */
+export const notifications = () => /** @type {"off" | "on" | "text"} */ (shared.get("chat.notifications") ?? "off");
+export const setNotifications = (/** @type {"off" | "on" | "text"} */ value) => shared.set("chat.notifications", value === "off" ? null : value);

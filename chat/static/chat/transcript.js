@@ -130,12 +130,18 @@ function replyFooterTemplate(turn, reply, actions) {
     ${reply.finish_reason === "stop_requested" ? html`<span class="status">${gettext("Stopped by you")}</span>` : nothing}
     ${reply.finish_reason === "length" ? html`<span class="status">${gettext("Stopped at the length limit")}</span>` : nothing}
     <span class="turn-buttons">
-      ${reply.msg ? copyButton(reply.msg, actions) : nothing}
+      ${reply.msg ? [copyButton(reply.msg, actions), readAloudTemplate()] : nothing}
       ${turn.isLast && !turn.error
         ? button(ICONS.regenerate, gettext("Regenerate"), () => actions.regenerate(turn))
         : nothing}
     </span>
   </div>`;
+}
+
+function readAloudTemplate() {
+  if (!("speechSynthesis" in window)) return nothing;
+  void import("./read_aloud.js").catch(() => {}); // the server cannot be reached
+  return html`<read-aloud></read-aloud>`;
 }
 
 /** @type {(text: string, actions: TurnActions) => unknown} */
