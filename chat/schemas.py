@@ -186,6 +186,11 @@ class Message(SparseModel):
     usage: Usage | None = None
     timings: Timings | None = None
     error: Failure | None = Field(default=None, description="Set if the reply failed.")
+    model: str | None = Field(
+        default=None,
+        description="If there are several models: the one that the client chose for a human"
+        " message, or the one that wrote a reply.",
+    )
     replaces: UUID | None = Field(default=None, description="The reply that this one replaces.")
     replaced_by: UUID | None = Field(
         default=None,
@@ -211,6 +216,7 @@ class Record(FrozenModel):
     attempts: int
     worker: str
     model: str
+    endpoint: str | None = None
 
 
 class StoredMessage(Message):
@@ -269,6 +275,7 @@ class NewReply(FrozenModel):
     timings: Timings
     error: Failure | None
     replaces: UUID | None
+    model: str | None = None
     record: Record
 
 

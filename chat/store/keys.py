@@ -28,6 +28,7 @@ chat:sockets               sorted set: all open sockets by last heartbeat
 chat:workers               sorted set: workers by last heartbeat
 chat:slots                 sorted set: workers by number of free slots
 chat:swept                 string: time of the last sweep
+chat:endpoints             hash: worker → what it knows of the models' endpoints, as JSON
 chat:deletions             sorted set: when texts were or will be deleted that Redis' files contain
 chat:rewrite               hash: of the last rewrite of these files: started, run, claim, outcome
 chat:write-check           RedisJSON: written to check that Redis accepts writes
@@ -71,6 +72,7 @@ _CLUSTER = _SHARED | {
     "slots": "chat:slots",
     "all_sockets": "chat:sockets",
     "swept": "chat:swept",
+    "endpoints": "chat:endpoints",
     "rewrite": "chat:rewrite",
     "write_check": "chat:write-check",
 }

@@ -1,11 +1,13 @@
 """What a client's frames do: each handler changes the document and returns what follows."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from chat.addresses import network_of
+from chat.errors import UnknownModel
 from chat.events.delivery import CHANGED, QUEUED, Event
 from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
@@ -14,6 +16,7 @@ from chat.protocol import (
     Frame,
     MessageAccepted,
     MessageSend,
+    ModelChoice,
     ReplyRegenerate,
     ReplyStop,
     SessionExtend,
@@ -62,12 +65,14 @@ class FrameHandlers:
         read_limits: ReadLimits,
         session: str,
         address: str,
+        models: Sequence[ModelChoice] = (),
     ) -> None:
         self._store = store
         self._limits = limits
         self._read_limits = read_limits
         self._session = session
         self._address = address
+        self._models = frozenset(model.name for model in models)
 
     async def handle(self, frame: ClientFrame) -> Effects:
         """Handle a frame; raises a ChatError, and then nothing was changed."""
@@ -101,14 +106,20 @@ class FrameHandlers:
             has_earlier=page.is_truncated,
         )
 
+    def _check_model(self, model: str | None) -> None:
+        if model is not None and model not in self._models:
+            raise UnknownModel
+
     async def _message_send(self, frame: MessageSend) -> Effects:
         check_message(frame.msg, settings.MAX_MESSAGE_CHARS)
+        self._check_model(frame.model)
         command = sessions.accept(
             self._session,
             frame.id,
             frame.msg,
             address=self._address,
             limits=self._limits,
+            model=frame.model,
             trace=tracing.current(),
         )
         accepted = await self._store.run(command)

@@ -87,6 +87,7 @@ export const actions = {
     if (hasKeyboard.matches && element("composer").contains(document.activeElement)) composer.focus();
   },
   regenerate: (/** @type {Turn} */ turn) => shown?.regenerate(turn.id),
+  chooseModel: (/** @type {string} */ name) => shown?.chooseModel(name),
   discard: (/** @type {Turn} */ turn) => shown?.discard(turn.id),
   edit(/** @type {Turn} */ turn) {
     if (turn.phase === "waiting" || turn.phase === "rejected") shown?.discard(turn.id);

@@ -11,6 +11,7 @@
  * @property {number} at ms since the epoch, of the last message
  * @property {number} [expiresAt]
  * @property {boolean} [ended]
+ * @property {string} [model] name of the model that the visitor chose
  * @property {boolean} [awaiting] a reply is still to come
  * @property {number} [lastSeq] of the last message
  * @property {Record<string, string>} [links] addresses of read-only links by their ids
