@@ -108,6 +108,11 @@ class SessionAdmin(SessionModelAdmin):
             path("dashboard/live/", wrap(pages.dashboard_live), name="chat_session_dashboard_live"),
             path("find/", wrap(pages.find), name="chat_session_find"),
             path("<str:session>/live/", wrap(pages.session_live), name="chat_session_live"),
+            path(
+                "<str:session>/revoke-share/",
+                wrap(pages.report_unavailable_store(confirmation.revoke_share)),
+                name="chat_session_revoke_share",
+            ),
         ]
         return own + super().get_urls()
 

@@ -34,6 +34,7 @@ class Session(models.Model):
             ("requeue_session", "Can queue messages again"),
             ("extend_session", "Can extend sessions"),
             ("expire_session", "Can expire sessions"),
+            ("revoke_share", "Can revoke read-only links"),
         ]
 
     @classmethod

@@ -38,6 +38,11 @@ class MessageSend(Frame):
         description="The message that this one edits: a human message that is not replaced. It,"
         " every later one and their replies are then replaced by the new message.",
     )
+    model: str | None = Field(
+        default=None,
+        description="The model that is to reply: a `name` from `models` in `session.ready`. Without"
+        " it: the first one.",
+    )
 
 
 class ReplyStop(Frame):
@@ -154,9 +159,16 @@ class SessionLimits(FrozenModel):
     max_message_chars: int
     max_pending: int = Field(description="How many messages may wait for a reply.")
     messages_per_minute: int
-    history_messages: int = Field(description="How many messages are sent to the model.")
+    history_messages: int = Field(description="How many messages are sent to the model at most.")
     session_ttl_s: float = Field(description="Counted from the last message.")
     ping_interval_s: float = Field(description="How often a client may send `session.ping`.")
+
+
+class ModelChoice(FrozenModel):
+    """A model that a message can be sent to."""
+
+    name: str = Field(description="For `model` in `message.send`.")
+    label: str = Field(description="For the user.")
 
 
 class SessionReady(Frame):
@@ -178,6 +190,10 @@ class SessionReady(Frame):
         description="False if the client knew messages that the server lost: discard all others."
     )
     limits: SessionLimits
+    models: tuple[ModelChoice, ...] = Field(
+        default=(),
+        description="The models to choose from, the default one first. Empty if there is only one.",
+    )
 
 
 class SessionMessages(Frame):

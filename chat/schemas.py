@@ -186,6 +186,11 @@ class Message(SparseModel):
     usage: Usage | None = None
     timings: Timings | None = None
     error: Failure | None = Field(default=None, description="Set if the reply failed.")
+    model: str | None = Field(
+        default=None,
+        description="If there are several models: the one that the client chose for a human"
+        " message, or the one that wrote a reply.",
+    )
     replaces: UUID | None = Field(
         default=None,
         description="For a reply: the reply that it replaces. For a human message: the one that it"
@@ -237,6 +242,7 @@ class Record(FrozenModel):
     attempts: int
     worker: str
     model: str
+    endpoint: str | None = None
 
 
 class StoredMessage(Message):
@@ -313,6 +319,7 @@ class NewReply(FrozenModel):
     error: Failure | None
     replaces: UUID | None
     continues: UUID | None = None
+    model: str | None = None
     record: Record
 
 

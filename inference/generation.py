@@ -45,7 +45,7 @@ class Generation(Iterator[str]):
         self._request = request
         self._request_id = request_id
         self._call = Call()
-        self._text = ReplyText(request.prompt, dialect.stop, beginning)
+        self._text = ReplyText(request.prompt, dialect.stops, beginning)
         self._has_text = False
         self._is_empty = not beginning
         self._has_reasoned = False

@@ -123,10 +123,11 @@ def accept(
     *,
     address: str,
     limits: Limits,
+    model: str | None = None,
     trace: str | None = None,
     replaces: UUID | None = None,
 ) -> Command[Accepted]:
-    """Store a human's message once; it may edit the earlier one that it `replaces`.
+    """Store a human's message once, for one `model`; it may edit the earlier one it `replaces`.
 
     Raises SessionUnknown, SessionFull, SessionBusy, RateLimited, and MessageInvalid if there is
     no message to edit.
@@ -138,6 +139,7 @@ def accept(
 
     body = {"id": str(message), "source": "human", "msg": text, "reply_to": None}
     body |= {"replaces": str(replaces)} if replaces else {}
+    body |= {"model": model} if model else {}
     body |= {"trace": trace} if trace else {}
     arguments = limit_arguments(session, limits) | {
         "message": str(message),

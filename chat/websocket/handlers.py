@@ -1,12 +1,14 @@
 """What a client's frames do: each handler changes the document and returns what follows."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
 
 from chat.addresses import network_of
+from chat.errors import UnknownModel
 from chat.events.delivery import CHANGED, UNANNOUNCED, Event
 from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
@@ -15,6 +17,7 @@ from chat.protocol import (
     Frame,
     MessageAccepted,
     MessageSend,
+    ModelChoice,
     ReplyContinue,
     ReplyRegenerate,
     ReplyStop,
@@ -31,7 +34,7 @@ from chat.protocol import (
     message_frame,
     reply_frame,
 )
-from chat.store import sessions, versions
+from chat.store import branches, sessions
 from chat.store.client import AsyncStore
 from chat.store.sessions import OLDEST_PAGE, Limits
 from chat.websocket.rate_limit import ReadLimits
@@ -68,12 +71,14 @@ class FrameHandlers:
         read_limits: ReadLimits,
         session: str,
         address: str,
+        models: Sequence[ModelChoice] = (),
     ) -> None:
         self._store = store
         self._limits = limits
         self._read_limits = read_limits
         self._session = session
         self._address = address
+        self._models = frozenset(model.name for model in models)
 
     async def handle(self, frame: ClientFrame) -> Effects:
         """Handle a frame; raises a ChatError, and then nothing was changed."""
@@ -114,14 +119,20 @@ class FrameHandlers:
             has_earlier=page.is_truncated,
         )
 
+    def _check_model(self, model: str | None) -> None:
+        if model is not None and model not in self._models:
+            raise UnknownModel
+
     async def _message_send(self, frame: MessageSend) -> Effects:
         check_message(frame.msg, settings.MAX_MESSAGE_CHARS)
+        self._check_model(frame.model)
         command = sessions.accept(
             self._session,
             frame.id,
             frame.msg,
             address=self._address,
             limits=self._limits,
+            model=frame.model,
             trace=tracing.current(),
             replaces=frame.replaces,
         )
@@ -158,7 +169,7 @@ class FrameHandlers:
         return Effects(enqueue=True, resync=True, event=UNANNOUNCED)
 
     async def _replaced_messages(self, version: UUID) -> SessionVersion:
-        branch = await self._store.run(versions.find(self._session, version))
+        branch = await self._store.run(branches.find(self._session, version))
         command = sessions.load(
             self._session, branch.first - 1, before=branch.last + 1, page=OLDEST_PAGE
         )
@@ -176,7 +187,7 @@ class FrameHandlers:
         )
 
     async def _version_choose(self, frame: VersionChoose) -> Effects:
-        command = versions.choose(
+        command = branches.choose(
             self._session, frame.id, frame.version, address=self._address, limits=self._limits
         )
         chosen = await self._store.run(command)

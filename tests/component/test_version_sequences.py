@@ -14,7 +14,7 @@ from chat.cli.message_versions import MessageVersions, original
 from chat.errors import ChatError
 from chat.protocol import Frame, SessionReady
 from chat.schemas import Session
-from chat.store import leases, sessions, versions
+from chat.store import branches, leases, sessions
 from chat.store.client import Store
 from chat.websocket.cursor import Cursor
 from tests.client_view import ClientView
@@ -118,7 +118,7 @@ class Conversation:
         if not listed:
             return
         version = self.chance.choice(listed)
-        command = versions.choose(self.session, uuid4(), UUID(version["id"]), **self.options)
+        command = branches.choose(self.session, uuid4(), UUID(version["id"]), **self.options)
         try:
             chosen = self.store.run(command).message
         except ChatError:

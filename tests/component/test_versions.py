@@ -9,7 +9,7 @@ import pytest
 
 from chat.errors import MessageInvalid, ReplyInProgress, SessionFull, SessionUnknown
 from chat.schemas import StoredMessage
-from chat.store import leases, sessions, versions
+from chat.store import branches, leases, sessions
 from chat.store.client import Store
 from chat.store.sessions import Limits
 from tests.component.conftest import LIMITS, new_reply, send_message, store_reply, take_message
@@ -57,9 +57,9 @@ def choose(
     version: UUID,
     request: UUID | None = None,
     limits: Limits = LIMITS,
-) -> versions.Chosen:
+) -> branches.Chosen:
     request = request or uuid4()
-    return store.run(versions.choose(session, request, version, address="test", limits=limits))
+    return store.run(branches.choose(session, request, version, address="test", limits=limits))
 
 
 def links(messages: Sequence[StoredMessage]) -> list[tuple[Any, ...]]:
@@ -281,13 +281,13 @@ def test_a_replaced_message_is_found_with_its_branch(store: Store, session: str)
     question, reply, *_ = ask(store, session, "a", "b")
     edited, other = edit_and_answer(store, session, question.id, "c")
 
-    assert store.run(versions.find(session, question.id)) == versions.Branch(1, 4, edited.id)
-    assert store.run(versions.find(session, reply.id)) == versions.Branch(2, 2, edited.id)
+    assert store.run(branches.find(session, question.id)) == branches.Branch(1, 4, edited.id)
+    assert store.run(branches.find(session, reply.id)) == branches.Branch(2, 2, edited.id)
     for id_ in (edited.id, other.id, uuid4()):
         with pytest.raises(MessageInvalid):
-            store.run(versions.find(session, id_))
+            store.run(branches.find(session, id_))
     with pytest.raises(SessionUnknown):
-        store.run(versions.find("0" * 32, question.id))
+        store.run(branches.find("0" * 32, question.id))
     with pytest.raises(SessionUnknown):
         choose(store, "0" * 32, question.id)
 
