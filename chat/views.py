@@ -39,7 +39,7 @@ TRUSTED_TYPES = {
 
 STATIC = Path(__file__).parent / "static"
 # Preloaded, so that the browser need not discover each import from the module before it. Markdown
-# rendering, the copies kept by the browser and dialogs load when they are needed.
+# rendering, the copies kept by the browser, versions and dialogs load when they are needed.
 LAZY_MODULES = {
     "archive.js",
     "boot.js",
@@ -48,6 +48,9 @@ LAZY_MODULES = {
     "export.js",
     "markdown.js",
     "math.js",
+    "question_editor.js",
+    "version_pager.js",
+    "versions.js",
 }
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()

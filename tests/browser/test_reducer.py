@@ -238,13 +238,16 @@ def test_messages_out_of_context_are_marked(modules: Page) -> None:
     assert counts == [2, 1, 0]
 
 
-FREQUENT = ["start"] * 4 + ["complete"] * 3 + ["regenerate"] * 2 + ["reconnect"] * 2
+FREQUENT = ["start"] * 4 + ["complete"] * 3 + ["regenerate", "continue"] + ["reconnect"] * 2
+VERSIONS = ["exchange", "regenerate", "continue", "edit", "edit", "choose", "choose"]
 RARE = ["fail", "cut", "sync", "scrollUp"]
 STEPS = st.one_of(
     st.tuples(st.just("say"), st.text(min_size=1, max_size=4)),
     st.tuples(st.just("write"), st.text("ab€😀", min_size=1, max_size=5)),
     st.tuples(st.just("deliver"), st.integers(1, 4)),
     st.tuples(st.sampled_from(["lose", "repeat"]), st.integers(0, 5)),
+    st.tuples(st.sampled_from(VERSIONS), st.integers(0, 5)),
+    st.tuples(st.sampled_from(VERSIONS), st.integers(0, 5)),
     st.tuples(st.sampled_from(FREQUENT + RARE), st.none()),
     st.tuples(st.just("write"), st.just("…")),
 )
@@ -256,8 +259,9 @@ STEPS = st.one_of(
 )
 @given(commands=st.lists(STEPS, min_size=8, max_size=50))
 def test_any_network_ends_in_what_a_new_tab_shows(modules: Page, commands: list[Any]) -> None:
-    result = modules.evaluate(PLAY, commands)
+    result = modules.evaluate(PLAY, [("exchange", None)] * 2 + commands)
 
     for moment in result["moments"]:
         assert moment["seen"] == moment["fresh"]
+        assert [turn["msg"] for turn in moment["seen"]] == moment["stored"]
     assert result["accepted"] == result["sent"]
