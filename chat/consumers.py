@@ -27,7 +27,7 @@ from chat.events.delivery import group_name, publish
 from chat.events.published_frame import InvalidEvent, PublishedFrame, frames_of
 from chat.observability import metrics, tracing
 from chat.observability.logs import log_context, set_log_session
-from chat.protocol import ClientFrame, Error, MessageSend, check_size
+from chat.protocol import ClientFrame, Error, check_size, id_of
 from chat.schemas import Session
 from chat.store import sessions
 from chat.websocket.backpressure import ClientConnection, ClientNotReading
@@ -129,7 +129,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         try:
             self.rate_limit.spend()
             frame = self._decode(text_data)
-            ref = str(frame.id) if isinstance(frame, MessageSend) else None
+            ref = id_of(frame)
             with log_context(message=ref), tracing.frame(frame.type, self.session):
                 async with self.turn:
                     await self._apply(await self.handlers.handle(frame), ref)
@@ -165,7 +165,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._in_turn(self.sync.on_change())
 
     async def session_queued(self, event: dict[str, Any]) -> None:
-        """Load what waits: a reply is to be regenerated."""
+        """Load what no frame announced: a requested reply, or the copies of a version."""
         if self._is_ours(event):
             await self._in_turn(self.sync.resync())
 

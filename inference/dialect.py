@@ -51,7 +51,7 @@ class Dialect(Protocol):
         """The stop sequence: a reply ends where it starts."""
 
     def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
-        """Build the request for the reply to the last turn."""
+        """Build the request for the reply to the last turn, or to continue the bot's last one."""
 
     def parse_event(self, event: object) -> Chunk:
         """Parse one JSON value of the response, streamed or whole. Raises ModelBadReply."""

@@ -8,7 +8,7 @@ from inference.dialect import Dialect, Usage
 from inference.generation import Generation
 from inference.huggingface import HuggingFace
 from inference.openai import Chat, Completions
-from inference.prompt import Turn
+from inference.prompt import Turn, is_continued
 from inference.transport import Transport
 
 __all__ = ["Api", "Generation", "ModelClient", "ModelSettings", "Turn", "Usage", "build_client"]
@@ -54,6 +54,7 @@ class ModelClient(Protocol):
     def generate(self, turns: Sequence[Turn], *, request_id: str | None = None) -> Generation:
         """Request the reply to the last of `turns`, oldest first.
 
+        If the last one is the bot's, it is the beginning of the reply: the pieces continue it.
         Nothing is sent before the first piece is requested. The caller enforces a deadline with
         `Generation.cancel`. `request_id` is sent as `X-Request-ID`, for the server's log.
         """
@@ -69,7 +70,8 @@ class HttpModelClient:
     def generate(self, turns: Sequence[Turn], *, request_id: str | None = None) -> Generation:
         """Request the reply to the last of `turns`, see `ModelClient`."""
         request = self._dialect.build_request(turns)
-        return Generation(self._transport, self._dialect, request, request_id)
+        beginning = turns[-1].text if is_continued(turns) else ""
+        return Generation(self._transport, self._dialect, request, request_id, beginning)
 
     def close(self) -> None:
         """Close the pooled connections."""

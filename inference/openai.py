@@ -17,11 +17,18 @@ from inference.dialect import (
     as_text,
     first_object,
 )
-from inference.prompt import HUMAN, Turn, build_messages, build_prompt
+from inference.prompt import HUMAN, Turn, build_messages, build_prompt, is_continued
 
 _STREAM: Final[Mapping[str, object]] = {
     "stream": True,
     "stream_options": {"include_usage": True},
+}
+# vLLM and SGLang start a new message unless told to continue the last one; llama.cpp and
+# text-generation-inference continue it anyway.
+# https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
+_CONTINUE: Final[Mapping[str, object]] = {
+    "continue_final_message": True,
+    "add_generation_prompt": False,
 }
 # Only parameters that all of these servers accept: some reject unknown ones.
 _SAMPLING: Final[Mapping[str, object]] = {
@@ -74,7 +81,8 @@ class Chat:
             "messages": [asdict(message) for message in messages],
             "max_tokens": self.max_new_tokens,
         }
-        return ModelRequest({**payload, **_STREAM})
+        continuing = _CONTINUE if is_continued(turns) else {}
+        return ModelRequest({**payload, **continuing, **_STREAM})
 
     def parse_event(self, event: object) -> Chunk:
         """Parse the `delta` of an event or the `message` of a complete response."""

@@ -2,7 +2,7 @@
 
 Budgets are in estimated tokens, see `estimate_tokens`. The oldest turns are dropped until the rest
 fits. A last turn that alone exceeds the budget is truncated at its start, since the question is
-usually at the end.
+usually at the end. A last turn of the bot is the beginning of the reply, to be continued.
 """
 
 import re
@@ -18,6 +18,8 @@ BOT: Final = "Bot:"
 # A word with the space before it, or any other single character.
 _PIECE: Final = re.compile(r" ?[A-Za-z][a-z]{0,15}|.", re.DOTALL)
 _ROLE_TOKENS: Final = 8
+# Of the budget, for the beginning of a reply that is continued. The rest is for the question.
+_BEGINNING_SHARE: Final = 0.75
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,21 @@ class ChatMessage:
     content: str
 
 
+def is_continued(turns: Sequence[Turn]) -> bool:
+    """Return whether the last turn is the beginning of the reply."""
+    return bool(turns) and turns[-1].source == "bot"
+
+
 def build_prompt(turns: Sequence[Turn], budget_tokens: int) -> str:
     """Return the turns as lines `Human: …` and `Bot: …`, oldest first, ending in `Bot:`.
 
-    `turns` ends with the message to reply to. Labels and special tokens within a text are escaped,
-    so that no text can start another turn.
+    `turns` ends with the message to reply to, or with the beginning of the reply: then the lines
+    end in `Bot: …`. Labels and special tokens within a text are escaped, so that no text can start
+    another turn.
     """
-    kept = _keep_newest(turns, budget_tokens - estimate_tokens(BOT), _label_tokens, escape_markers)
+    kept = _fit(turns, budget_tokens - estimate_tokens(BOT), _label_tokens, escape_markers)
     lines = [f"{_label(turn)} {turn.text}" for turn in kept]
-    return "\n".join([*lines, BOT])
+    return "\n".join(lines if is_continued(turns) else [*lines, BOT])
 
 
 def build_messages(turns: Sequence[Turn], budget_tokens: int) -> list[ChatMessage]:
@@ -52,7 +60,7 @@ def build_messages(turns: Sequence[Turn], budget_tokens: int) -> list[ChatMessag
 
     Only special tokens are escaped: a chat template does not read labels.
     """
-    kept = _keep_newest(turns, budget_tokens, lambda turn: _ROLE_TOKENS, escape_special_tokens)
+    kept = _fit(turns, budget_tokens, lambda turn: _ROLE_TOKENS, escape_special_tokens)
     messages: list[ChatMessage] = []
     for turn in kept:
         if turn.source == "bot" and not messages:
@@ -82,6 +90,21 @@ def _piece_tokens(piece: str) -> int:
     if piece[-1].isascii() and piece[-1].isalpha():
         return (len(piece.lstrip(" ")) + 2) // 3
     return len(piece.encode("utf-8", "surrogatepass"))
+
+
+def _fit(
+    turns: Sequence[Turn],
+    budget_tokens: int,
+    overhead_tokens: Callable[[Turn], int],
+    escape: Callable[[str], str],
+) -> list[Turn]:
+    """Return the turns that fit, and of a reply to be continued at least the end."""
+    if not is_continued(turns):
+        return _keep_newest(turns, budget_tokens, overhead_tokens, escape)
+    share = int(budget_tokens * _BEGINNING_SHARE)
+    beginning = _keep_newest(turns[-1:], share, overhead_tokens, escape)[0]
+    left = budget_tokens - overhead_tokens(beginning) - estimate_tokens(beginning.text)
+    return [*_keep_newest(turns[:-1], left, overhead_tokens, escape), beginning]
 
 
 def _keep_newest(

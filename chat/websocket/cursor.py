@@ -5,8 +5,8 @@ from enum import Enum, auto
 from uuid import UUID
 
 from chat.events.published_frame import Position
-from chat.protocol import MessageAccepted, ReplyDelta, ReplyStarted, ServerFrame, reply_frame
-from chat.schemas import Message, PartialReply, Session
+from chat.protocol import ReplyDelta, ReplyStarted, ServerFrame, message_frame
+from chat.schemas import PartialReply, Session
 
 REMEMBERED_IDS = 16
 
@@ -69,7 +69,9 @@ class Cursor:
         # A reply that failed to replace an older one names that one, which the socket knows.
         if not session.recovered or any(message.replaced_by in ids for message in session.messages):
             return None
-        frames = [_frame(message.public()) for message in session.messages]
+        frames: list[ServerFrame] = [
+            message_frame(message.public()) for message in session.messages
+        ]
         self._set_state(session)
         if session.partial_reply is None:
             self.partial_id, self._partial_chars = None, 0
@@ -131,7 +133,3 @@ class Cursor:
         self._recent_ids.update(ids)
         for seq in sorted(self._recent_ids)[:-REMEMBERED_IDS]:
             del self._recent_ids[seq]
-
-
-def _frame(message: Message) -> ServerFrame:
-    return reply_frame(message) if message.reply_to else MessageAccepted(message=message)

@@ -114,7 +114,8 @@ class Responder:
 
     def _write(self, taken: TakenMessage, handle: LeaseHandle) -> Outcome | None:
         writer = ReplyWriter(self._store, self._delivery, self._model, taken, handle)
-        return writer.write(self._turns(taken))
+        beginning = (Turn("bot", taken.continues.msg),) if taken.continues else ()
+        return writer.write((*self._turns(taken), *beginning))
 
     def _turns(self, taken: TakenMessage) -> tuple[Turn, ...]:
         """Return the history window; load earlier messages if many replies were left out."""
@@ -184,6 +185,7 @@ class Responder:
             timings=outcome.timings,
             error=outcome.failure,
             replaces=taken.replaces,
+            continues=taken.replaces if outcome.continues else None,
             record=self._record(taken),
         )
 

@@ -53,7 +53,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 # Names that Django prescribes.
 DJANGO_NAMES = {"apps", "urls", "management", "commands"}
-MODULES_PER_PACKAGE = {"chat.operator": 12, "inference": 17}
+MODULES_PER_PACKAGE = {"chat.operator": 12, "chat.store": 16, "inference": 17}
 HTTP_CLIENTS = {"requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
 
 

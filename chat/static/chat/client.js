@@ -8,7 +8,6 @@
 // because the server ignores an id it already has. When a frame is missing, the client asks the server to resync.
 
 /** @typedef {{type: string, [field: string]: any}} Frame a JSON object of the protocol */
-/** @typedef {{msg: string, replaces?: string}} Outgoing */
 /**
  * @typedef {{phase: "connecting"|"open"|"silent"|"waiting"|"closed", retryAt?: number, attempt?: number,
  *   lostAt?: number, refusal?: Frame}} Connection silent: open, but the server does not respond; retryAt, lostAt: ms
@@ -34,7 +33,7 @@ export function uuid() {
 
 export class ChatClient {
   /** @type {WebSocket | null} */ #socket = null;
-  /** @type {Map<string, Outgoing>} by id, messages not accepted yet */ #outbox = new Map();
+  /** @type {Map<string, {msg: string, replaces?: string}>} id → messages not accepted yet */ #outbox = new Map();
   /** @type {Set<number>} seq of messages received beyond a gap */ #beyondGap = new Set();
   /** @type {{id: string, length: number} | null} the reply being streamed */ #reply = null;
   #firstSeq = 1; #lastSeq = 0; // every message from #firstSeq to #lastSeq has been received
@@ -45,7 +44,7 @@ export class ChatClient {
   /** @type {Record<string, number>} */ #timers = {};
 
   /**
-   * @param {{url: string, token?: string, pending?: ({id: string} & Outgoing)[],
+   * @param {{url: string, token?: string, pending?: {id: string, msg: string, replaces?: string}[],
    *   onFrame?: (frame: Frame) => void, onConnection?: (connection: Connection) => void}} options
    *   pending: messages of an earlier run that were not accepted; token: omit it if a cookie carries it
    */
@@ -78,9 +77,11 @@ export class ChatClient {
   /** Disconnect and do not reconnect. */
   close() { this.#disconnect(true); }
 
-  /** Send a message. Return its id, which message.accepted or an error will name.
-   * @param {string} msg @param {string} [replaces] the message that this one is an edit of */
-  send(msg, id = uuid(), replaces = undefined) {
+  /** Send a message, or edit the one that it replaces. Return its id, which message.accepted or an error will name.
+   * @param {string} msg
+   * @param {string} [id]
+   * @param {string} [replaces] */
+  send(msg, id = uuid(), replaces) {
     const isAfterEdit = [...this.#outbox.values()].some((message) => message.replaces);
     this.#outbox.set(id, { msg, replaces });
     if (this.#ready && !isAfterEdit) this.#transmit({ type: "message.send", id, msg, replaces });
@@ -91,11 +92,15 @@ export class ChatClient {
   forget(/** @type {string} */ id) { this.#outbox.delete(id); }
   stop(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.stop", reply_to: replyTo }); }
   regenerate(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.regenerate", reply_to: replyTo }); }
-  continue(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.continue", reply_to: replyTo }); }
-  /** Ask for the text of a replaced message. onFrame gets session.version, or an error that names the message. */
+  /** Continue the last reply, if it was cut off. */
+  continueReply(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.continue", reply_to: replyTo }); }
+  /** Ask for the text of a replaced message. onFrame gets session.version. */
   loadVersion(/** @type {string} */ id) { this.#transmit({ type: "version.load", id }); }
-  /** Make a replaced message the current version again. An error will name the request's id. */
-  choose(/** @type {string} */ version, id = uuid()) { this.#transmit({ type: "version.choose", id, version }); }
+  /** Make a replaced message current again. Return the request's id, which an error will name. */
+  chooseVersion(/** @type {string} */ version, id = uuid()) {
+    this.#transmit({ type: "version.choose", id, version });
+    return id;
+  }
   extend() { this.#transmit({ type: "session.extend" }); }
 
   /** Ask for missed frames. Reconnects if the server does not respond. */

@@ -112,7 +112,7 @@ export class Conversation {
   /** @param {string} replyTo */
   continue(replyTo) {
     this.dispatch({ type: "local.continue", reply_to: replyTo });
-    this.client.continue(replyTo);
+    this.client.continueReply(replyTo);
   }
 
   /** Edit a question; null: no longer. @param {{id: string, msg: string} | null} edit */
@@ -132,6 +132,6 @@ export class Conversation {
     if (!this.state.view) return;
     const id = uuid();
     this.dispatch({ type: "local.choose", id });
-    this.client.choose(this.state.view.id, id);
+    this.client.chooseVersion(this.state.view.id, id);
   }
 }
