@@ -39,8 +39,8 @@ class QuestionEditor extends HTMLElement {
       <div class="question-editor-foot">
         <p id="edit-hint" class=${this.#isTooLong(text) ? "hint error" : "hint"}>${this.#isTooLong(text)
           ? reason : gettext("It replaces this message and all that follow. They stay available as an earlier version.")}</p>
-        <button type="button" class="button small" @click=${() => this.actions?.setEdit(turn, null)}>${gettext("Cancel")}</button>
-        <button class="button small primary" aria-disabled=${reason ? "true" : "false"} title=${reason}>${gettext("Send")}</button>
+        <div class="question-editor-buttons"><button type="button" class="button small" @click=${() => this.actions?.setEdit(turn, null)}>${gettext("Cancel")}</button>
+        <button class="button small primary" aria-disabled=${reason ? "true" : "false"} title=${reason}>${gettext("Send")}</button></div>
       </div></form>`;
   }
 

@@ -89,7 +89,7 @@ export const EMPTY = Object.freeze({
 /** @type {Record<string, (state: State, event: Event) => State>} */
 const REDUCERS = {
   "session.ready": (state, { name, session_start, expires_at, limits, messages, reply, recovered, has_earlier }) => ({
-    ...(messages.some(changesVersions) ? showCurrent(state) : state),
+    ...(messages.some((/** @type {Message} */ it) => changesVersions(it) && !state.messages.has(it.id)) ? showCurrent(state) : state),
     session: { name, session_start, expires_at, limits },
     ended: "",
     notice: null,

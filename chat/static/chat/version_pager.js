@@ -1,7 +1,7 @@
 // <version-pager>: shows the versions of a question or reply one by one, and makes one of them the current version.
 
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { errorMessage, format } from "./i18n.js";
+import { format } from "./i18n.js";
 import { ICONS } from "./icons.js";
 import { versionText, withVersions } from "./versions.js";
 
@@ -39,7 +39,7 @@ class VersionPager extends HTMLElement {
         ${isCurrent ? nothing : html`<span class="status">${gettext("Not the current version")}</span>`}
         ${isCut ? html`<span class="status">${gettext("Only its beginning is shown.")}</span>` : nothing}
         ${opening && !opening.error ? html`<span class="status delayed">${gettext("Loading…")}</span>` : nothing}
-        ${opening?.error ? html`<span class="error">${errorMessage(opening.error)}</span>` : nothing}</span>
+        ${opening?.error ? html`<span class="error">${opening.error.code ? gettext("This version could not be loaded.") : opening.error.detail}</span>` : nothing}</span>
       ${opening?.error && pager.refusal !== "ended"
         ? html`<button type="button" class="button small" @click=${() => this.actions?.viewVersion({ id: opening.id, of: opening.of }, this)}>${gettext("Try again")}</button>`
         : nothing}
