@@ -188,7 +188,10 @@ def test_versions_of_an_expired_conversation_are_read_from_the_copy(show: Show) 
 
 
 def test_targets_are_large_on_touch_screens(show: Show) -> None:
-    page = show("earlier_reply", has_touch=True, is_mobile=True).page
+    page = show("earlier_reply").page
+    touch = page.context.new_cdp_session(page)
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    page.wait_for_function("matchMedia('(pointer: coarse)').matches")
 
     for name in ("Previous version", "Next version", "Use this version"):
         box = button(page.locator(".bot"), name).bounding_box()
