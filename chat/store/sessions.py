@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
@@ -50,6 +51,15 @@ class Stopped:
     message: StoredMessage
     new: bool
     pending: int
+
+
+@dataclass(frozen=True)
+class SocketState:
+    """Where a session's document ends and when it expires, as a heartbeat finds them."""
+
+    last_seq: int
+    expires_at: datetime
+    remaining_s: float
 
 
 class PageEnd(StrEnum):
@@ -268,19 +278,25 @@ def erase(session: str) -> Command[bool]:
     return Command("erase", keys, {"session": session}, lambda reply: bool(reply["existed"]))
 
 
-def register_socket(session: str, socket: str, *, address: str, limits: Limits) -> Command[int]:
-    """Register an open socket or renew it; return the `seq` of the session's last message.
+def register_socket(
+    session: str, socket: str, *, address: str, limits: Limits
+) -> Command[SocketState]:
+    """Register an open socket or renew it; return the state of its session's document.
 
     Raises SessionUnknown, and TooManySockets if the session or the address has too many.
     """
+
+    def parse(reply: Reply) -> SocketState:
+        remaining_s = reply["remaining_ms"] / 1000
+        return SocketState(reply["last_seq"], instant(reply["expires_ms"]), remaining_s)
+
     arguments: Arguments = {
         "socket": socket,
         "per_session": limits.sockets_per_session,
         "per_address": limits.sockets_per_ip,
         "timeout_ms": SOCKET_TIMEOUT_MS,
     }
-    keys = socket_keys(session, address)
-    return Command("register_socket", keys, arguments, lambda reply: int(reply["last_seq"]))
+    return Command("register_socket", socket_keys(session, address), arguments, parse)
 
 
 def unregister_socket(session: str, socket: str, *, address: str) -> Command[None]:

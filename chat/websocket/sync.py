@@ -21,7 +21,7 @@ from chat.schemas import Session, StoredMessage
 from chat.store import sessions
 from chat.store.client import AsyncStore
 from chat.store.paging import session_pages
-from chat.store.sessions import NEWEST_PAGE, Page
+from chat.store.sessions import NEWEST_PAGE, Page, SocketState
 from chat.websocket.codecs import Codec, OutgoingFrame
 from chat.websocket.cursor import Cursor, Decision
 from chat.websocket.queue_position import queue_positions
@@ -68,15 +68,14 @@ class SocketSync:
         self._timers.record_progress(self._cursor)
         return frames
 
-    async def on_heartbeat(self, last_seq: int) -> Frames:
-        """Resync if the document ends elsewhere than the client, because either lost messages."""
-        if last_seq == self._cursor.last_seq:
-            return []
-        metrics.resyncs.inc()
-        return await self.resync()
+    def is_current(self, state: SocketState) -> bool:
+        """Return whether the document ends where the client does; else either lost messages."""
+        if state.expires_at != self._timers.expires_at:
+            self._timers.update_expiry(state.expires_at, state.remaining_s)
+        return state.last_seq == self._cursor.last_seq
 
     async def on_timer(self, timer: Timer) -> Frames:
-        """Return the frames that are due; a HEARTBEAT is sent by the consumer."""
+        """Return the frames that are due."""
         match timer:
             case Timer.RESYNC:
                 return await self.resync()
@@ -87,8 +86,6 @@ class SocketSync:
                 if self._timers.expires_as_warned(session):
                     return [*frames, SessionExpiring(expires_at=session.expires_at)]
                 return frames
-            case Timer.HEARTBEAT:
-                return []
 
     async def resync(self) -> Frames:
         """Return what the client missed, and the position of what waits."""
@@ -124,7 +121,7 @@ class SocketSync:
         frames = None if session.is_truncated else self._cursor.catch_up(session)
         if frames is None:
             return session, self._reset(session)
-        self._timers.update_expiry(session)
+        self._timers.update_expiry(session.expires_at, session.remaining_s)
         return session, frames
 
     async def _load_missed(self) -> Session:
@@ -146,7 +143,7 @@ class SocketSync:
 
     def _reset(self, session: Session) -> Sequence[ServerFrame]:
         self._cursor = Cursor(session)
-        self._timers.update_expiry(session)
+        self._timers.update_expiry(session.expires_at, session.remaining_s)
         self._timers.record_progress(self._cursor)
         return self._codec.catch_up(self._ready(session))
 

@@ -11,12 +11,14 @@ import pytest
 from chat.errors import ErrorCode, StoreUnavailable
 from chat.events.delivery import Delivery
 from chat.protocol import ReplyDelta
-from chat.store import sessions, statistics
+from chat.schemas import StoredMessage
+from chat.store import leases, sessions, statistics
 from chat.store.client import Store
 from chat.store.keys import session_key
 from chat.store.leases import TakenMessage
-from chat.worker import writer
+from chat.worker import progress, writer
 from chat.worker.lease_renewer import CancelReason, LeaseHandle
+from chat.worker.progress import Draft, Progress
 from chat.worker.writer import Outcome, ReplyWriter
 from inference.model_client import ModelClient, Turn
 from inference.model_errors import (
@@ -27,10 +29,19 @@ from inference.model_errors import (
     ModelRejected,
     ModelUnavailable,
 )
-from tests.component.conftest import send_message, take_message
+from tests.component.conftest import LIMITS, new_reply, send_message, take_message
 from tests.component.worker.conftest import RecordedDelivery, ScriptedModel, Step
+from tests.processes import wait_for
 
 TURNS = [Turn("human", "hello")]
+
+
+class StoringProgress(Progress):
+    """Lets the writer wait until its text is stored."""
+
+    def add(self, draft: Draft) -> None:
+        super().add(draft)
+        wait_for(lambda: draft.handle.cancel_reason or not draft.unstored(), "text to be stored")
 
 
 class Reply:
@@ -50,7 +61,9 @@ class Reply:
 
     def write(self, model: ScriptedModel, turns: Sequence[Turn] = TURNS) -> Outcome | None:
         delivery, client = cast("Delivery", self.delivery), cast("ModelClient", model)
-        return ReplyWriter(self.store, delivery, client, self.taken, self.handle).write(turns)
+        progress = StoringProgress(self.store, delivery)
+        writer = ReplyWriter(self.store, delivery, progress, client, self.taken, self.handle)
+        return writer.write(turns)
 
     def stored_text(self) -> str | None:
         partial = self.store.run(sessions.load(self.session)).partial_reply
@@ -64,7 +77,8 @@ def reply(store: Store, session: str, delivery: RecordedDelivery) -> Reply:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "DELTA_INTERVAL_S", 0)
+    monkeypatch.setattr(progress, "DELTA_INTERVAL_S", 0)
+    monkeypatch.setattr(progress, "MAX_DELTAS_PER_S", 1_000_000)
     monkeypatch.setattr(writer, "MIN_LOADING_WAIT_S", 0.01)
     monkeypatch.setattr(
         writer, "retry_delay_s", lambda error, retries, jitter: delay(error, retries)
@@ -93,6 +107,66 @@ def test_the_first_piece_is_stored_before_it_is_published(reply: Reply) -> None:
     assert outcome.usage is not None
 
 
+def continue_reply(reply: Reply) -> StoredMessage:
+    """Store the first part of the reply, and take its continuation."""
+    first = new_reply(reply.taken.message.id, "Once upon", finish_reason="length")
+    reply.store.run(leases.commit(reply.session, reply.taken.lease, first, ttl_s=600))
+    reply.store.run(
+        sessions.regenerate(
+            reply.session, first.reply_to, address="test", limits=LIMITS, is_continued=True
+        )
+    )
+    reply.taken = take_message(reply.store, reply.session)
+    reply.handle = reply.new_handle()
+    assert reply.taken.continues
+    return reply.taken.continues
+
+
+def test_a_continuation_starts_with_the_earlier_text(reply: Reply) -> None:
+    continue_reply(reply)
+    model = ScriptedModel([" a", ModelUnavailable()], [" a", " time"])
+    outcome = finished(reply.write(model))
+    sent = [
+        (frame.offset, frame.text) if isinstance(frame, ReplyDelta) else frame.type
+        for frame in reply.delivery.frames
+    ]
+    first = ["reply.started", (0, "Once upon"), (9, " a")]
+    assert sent == [*first, *first, (11, " time")]
+    assert reply.stored_text() == outcome.text == "Once upon a time"
+    assert (outcome.continues, outcome.pieces) == (True, 2)
+
+
+def test_a_continuation_waits_for_a_model_under_the_same_id(reply: Reply) -> None:
+    continue_reply(reply)
+    outcome = finished(reply.write(ScriptedModel([ModelLoading()], [" a"])))
+    assert reply.delivery.types() == [
+        *("reply.started", "reply.delta"),
+        *("model.loading", "reply.delta"),
+    ]
+    assert (outcome.text, outcome.reply) == ("Once upon a", reply.taken.reply)
+
+
+@pytest.mark.parametrize(
+    ("steps", "continues"),
+    [([], True), ([" a"], True), ([ModelRejected()], False), ([" a", ModelRejected()], False)],
+)
+def test_a_continuation_counts_if_the_model_ended_it(
+    reply: Reply, steps: list[Step], continues: bool
+) -> None:
+    continue_reply(reply)
+    assert finished(reply.write(ScriptedModel(steps))).continues is continues
+
+
+@pytest.mark.parametrize("added", ["", " a"])
+def test_a_stopped_continuation_counts_if_it_added_text(reply: Reply, added: str) -> None:
+    continue_reply(reply)
+    steps: list[Step] = [added] if added else []
+    model = ScriptedModel([*steps, lambda: reply.handle.cancel(CancelReason.STOP)])
+    outcome = finished(reply.write(model))
+    assert (outcome.text, outcome.continues) == (f"Once upon{added}", bool(added))
+    assert outcome.finish_reason == "stop_requested"
+
+
 def test_offsets_count_characters(reply: Reply) -> None:
     reply.write(ScriptedModel(["größer 👋", " als", " ich"]))
     deltas = [frame for frame in reply.delivery.frames if isinstance(frame, ReplyDelta)]
@@ -100,23 +174,22 @@ def test_offsets_count_characters(reply: Reply) -> None:
     assert reply.stored_text() == "größer 👋 als ich"
 
 
-def test_a_reply_that_arrives_whole_is_published_with_its_end(
-    reply: Reply, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "DELTA_INTERVAL_S", 60)
+def test_a_reply_that_arrives_whole_is_published_with_its_end(reply: Reply) -> None:
     outcome = finished(reply.write(ScriptedModel(["all of it"], whole=True)))
     assert reply.delivery.types() == ["reply.started"]
     assert [delta.text for delta in outcome.unpublished] == ["all of it"]
     assert not reply.stored_text()
 
 
-def test_pieces_within_an_interval_are_published_together(
+def test_pieces_that_arrive_together_are_published_together(
     reply: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "DELTA_INTERVAL_S", 60)
-    outcome = finished(reply.write(ScriptedModel(["a", "b", "c"])))
-    assert reply.delivery.types() == ["reply.started", "reply.delta"]
-    assert [(delta.offset, delta.text) for delta in outcome.unpublished] == [(1, "bc")]
+    monkeypatch.setattr(writer, "DELTA_INTERVAL_S", 0.05)
+    model = ScriptedModel(["a", "b", lambda: time.sleep(0.06), "c", "d"], whole=True)
+    outcome = finished(reply.write(model))
+    deltas = [frame for frame in reply.delivery.frames if isinstance(frame, ReplyDelta)]
+    assert [(delta.offset, delta.text) for delta in deltas] == [(0, "abc")]
+    assert [(delta.offset, delta.text) for delta in outcome.unpublished] == [(3, "d")]
 
 
 def test_text_that_redis_lost_is_stored_again_in_full(reply: Reply) -> None:
@@ -298,7 +371,9 @@ def test_a_stop_ends_the_wait_for_a_retry(reply: Reply, monkeypatch: pytest.Monk
 
 def test_a_lost_lease_is_noticed_when_text_is_stored(reply: Reply) -> None:
     reply.handle.lease = f"another {uuid4()}"
-    assert reply.write(ScriptedModel(["text", "more"])) is None
+    steps: list[Step] = ["text", lambda: None, "more"]
+    assert reply.write(ScriptedModel(steps)) is None
+    assert reply.handle.cancel_reason is CancelReason.LEASE_LOST
     assert reply.delivery.types() == ["reply.started"]
 
 
