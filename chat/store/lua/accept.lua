@@ -27,10 +27,12 @@ local refused = check_space() or check_pending(arg.max_pending) or check_rates(n
 if refused then
   return refused
 end
+if edited then
+  replace_branch(edited, arg.message)
+end
 local seq, message = append(arg.body, now)
 redis.call('HSET', ids, 'human:' .. arg.message, seq)
 if edited then
-  replace_branch(edited, arg.message, seq)
   add_version(arg.message, versions_of(arg.replaces))
 end
 enqueue(arg.session, arg.message, nil, now, arg.grace_ms)

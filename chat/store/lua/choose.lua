@@ -4,11 +4,11 @@
 
 -- A name-based UUID (version 5) with the request's id as its namespace.
 -- https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-5
+local namespace = string.gsub(string.gsub(arg.request, '-', ''), '%x%x', function(hex)
+  return string.char(tonumber(hex, 16))
+end)
+
 local function copy_id(original)
-  local digits = string.gsub(arg.request, '-', '')
-  local namespace = string.gsub(digits, '%x%x', function(hex)
-    return string.char(tonumber(hex, 16))
-  end)
   local hash = redis.sha1hex(namespace .. original)
   local variant = string.format('%x', 8 + tonumber(string.sub(hash, 17, 17), 16) % 4)
   return table.concat({
@@ -17,34 +17,44 @@ local function copy_id(original)
   }, '-')
 end
 
--- Append a copy of a message, made of its JSON text like every other (see with_members).
-local function append_copy(seq, reply_to, replaces, now)
-  local original = cjson.decode(message_at(seq))
-  local id, copy_seq = copy_id(original.id), message_count() + 1
-  redis.call('JSON.ARRAPPEND', document, '$.messages', message_at(seq))
-  local path = '$.messages[' .. whole(copy_seq - 1) .. '].'
-  local function set(name, json)
-    redis.call('JSON.SET', document, path .. name, json)
+-- Remove the members with these names from the text of an object, like with_members without decoding the rest.
+-- Quotation marks within texts are escaped, so a member is found nowhere else.
+local function without_members(text, decoded, names)
+  for _, name in ipairs(names) do
+    local value = decoded[name]
+    if value and value ~= cjson.null then
+      local json = type(value) == 'number' and whole(value) or cjson.encode(value)
+      local member = '"' .. name .. '":' .. json
+      local first, last = string.find(text, member .. ',', 1, true)
+      if not first then
+        first, last = string.find(text, ',' .. member, 1, true)
+      end
+      text = string.sub(text, 1, first - 1) .. string.sub(text, last + 1)
+    end
   end
-  for _, name in ipairs({'replaced_by', 'replaces', 'continues'}) do
-    redis.call('JSON.DEL', document, path .. name)
-  end
-  set('id', cjson.encode(id))
-  set('seq', whole(copy_seq))
-  set('timestamp', whole(now))
-  set('version_of', cjson.encode(original.version_of or original.id))
+  return text
+end
+
+-- Return a copy of a message with the number `seq`, and note its id.
+local function copy_of(text, seq, reply_to, replaces, now)
+  local decoded = cjson.decode(text)
+  local id = copy_id(decoded.id)
+  local members = {'"id":' .. cjson.encode(id)}
+  table.insert(members, '"version_of":' .. cjson.encode(decoded.version_of or decoded.id))
   if replaces then
-    set('replaces', cjson.encode(replaces))
+    table.insert(members, '"replaces":' .. cjson.encode(replaces))
   end
   if reply_to then
-    set('reply_to', cjson.encode(reply_to))
-    redis.call('HSET', ids, 'bot:' .. id, copy_seq, 'answer:' .. reply_to, id)
+    table.insert(members, '"reply_to":' .. cjson.encode(reply_to))
+    redis.call('HSET', ids, 'bot:' .. id, seq, 'answer:' .. reply_to, id)
   else
-    redis.call('HSET', ids, 'human:' .. id, copy_seq)
-    add_version(id, versions_of(original.id))
+    redis.call('HSET', ids, 'human:' .. id, seq)
+    add_version(id, versions_of(decoded.id))
   end
-  redis.call('HINCRBY', ids, 'bytes', #message_at(copy_seq))
-  return id, copy_seq
+  local rest = without_members(text, decoded, {
+    'id', 'seq', 'timestamp', 'reply_to', 'replaced_by', 'replaces', 'continues', 'version_of'})
+  local copy = '{' .. table.concat(members, ',') .. ',' .. string.sub(rest, 2)
+  return with_members(copy, 'seq', seq, 'timestamp', now), id
 end
 
 local function original_of(message)
@@ -88,16 +98,19 @@ if not is_question and (version.discarded or not is_usable(version)) then
   return {'not_version'}
 end
 
-local copied, bytes = {}, 0
-local function add(at)
-  table.insert(copied, at)
-  bytes = bytes + #message_at(at)
-end
+local copied = {}
 if is_question then
-  visit_branch(seq, seq_of(version.replaced_by), version.replaced_by, add)
+  local last = seq_of(version.replaced_by) - 1
+  local messages, is_in_branch = branch_from(seq, last, version.replaced_by)
+  for index, message in ipairs(messages) do
+    if is_in_branch[index] then
+      table.insert(copied, message)
+    end
+  end
 else
-  add(seq)
+  copied = {message_at(seq)}
 end
+local bytes = #table.concat(copied)
 local now = now_ms()
 local refused = check_space(#copied, bytes) or check_rates(now,
   {rate, arg.per_minute, 1},
@@ -107,27 +120,29 @@ if refused then
   return refused
 end
 
-local first_seq
+local first_seq = message_count() + 1
+local replaced = is_question and question or reply
+local copies, last_reply = {}, nil
+for index, text in ipairs(copied) do
+  local reply_to = cjson.decode(text).reply_to
+  if type(reply_to) == 'string' then
+    reply_to = is_question and copy_id(reply_to) or question
+  else
+    reply_to = nil
+  end
+  local copy, id = copy_of(text, first_seq + index - 1, reply_to, index == 1 and replaced, now)
+  table.insert(copies, copy)
+  last_reply = reply_to and id or last_reply
+end
 if is_question then
-  local last_reply
-  for index, at in ipairs(copied) do
-    local reply_to = cjson.decode(message_at(at)).reply_to
-    reply_to = type(reply_to) == 'string' and copy_id(reply_to)
-    local id, copy_seq = append_copy(at, reply_to, index == 1 and question, now)
-    first_seq = first_seq or copy_seq
-    last_reply = reply_to and id or last_reply
-  end
-  replace_branch(question_seq, copy_id(version.id), first_seq)
-  if last_reply then
-    redis.call('HSET', ids, 'last', last_reply)
-  end
+  replace_branch(question_seq, copy_id(version.id))
 else
-  local id
-  id, first_seq = append_copy(seq, question, reply, now)
-  set_replaced(reply_seq, id)
-  if redis.call('HGET', ids, 'last') == reply then
-    redis.call('HSET', ids, 'last', id)
-  end
+  set_replaced(reply_seq, last_reply)
+end
+append_all(copies)
+redis.call('HINCRBY', ids, 'bytes', #table.concat(copies))
+if last_reply and (is_question or redis.call('HGET', ids, 'last') == reply) then
+  redis.call('HSET', ids, 'last', last_reply)
 end
 expire_at(now + arg.ttl_ms)
 return {'ok', 'message', message_at(first_seq), 'new', true}

@@ -180,20 +180,27 @@ local function add_version(question, versions)
   redis.call('HSET', ids, 'versions:' .. question, versions, 'current:' .. versions, question)
 end
 
--- Call `visit(seq)` for the messages before `stop` that are a question, a later question or a reply to one
--- of these, if they are replaced by `replaced_by`, or by nothing if it is nil. A later message may also be
--- the reply to an earlier question: one that was regenerated or chosen.
-local function visit_branch(question_seq, stop, replaced_by, visit)
-  for seq = question_seq, stop - 1 do
-    local path = '$.messages[' .. whole(seq - 1) .. ']'
-    local found = cjson.decode(
-      redis.call('JSON.GET', document, path .. '.reply_to', path .. '.replaced_by'))
-    local reply_to = found[path .. '.reply_to'][1]
-    local is_reply = type(reply_to) == 'string'
-    local answers = is_reply and redis.call('HGET', ids, 'human:' .. reply_to) or seq
-    if tonumber(answers) >= question_seq and found[path .. '.replaced_by'][1] == replaced_by then
-      visit(seq)
-    end
+-- The messages from a question on as JSON, and for each whether it is that question, a later one or a reply to
+-- one of these, and replaced by `replaced_by`, or by nothing if that is nil. A later message may also be the
+-- reply to an earlier question: one that was regenerated or chosen.
+local function branch_from(question_seq, last, replaced_by)
+  local messages, is_in_branch = {}, {}
+  for seq = question_seq, last do
+    local message = message_at(seq)
+    local decoded = cjson.decode(message)
+    local is_reply = type(decoded.reply_to) == 'string'
+    local asked = is_reply and redis.call('HGET', ids, 'human:' .. decoded.reply_to) or seq
+    table.insert(messages, message)
+    table.insert(is_in_branch, tonumber(asked) >= question_seq and decoded.replaced_by == replaced_by)
+  end
+  return messages, is_in_branch
+end
+
+-- Append messages as they are, in few commands: after each one, Redis indexes the whole document again.
+local function append_all(messages)
+  for first = 1, #messages, 1000 do
+    local last = math.min(first + 999, #messages)
+    redis.call('JSON.ARRAPPEND', document, '$.messages', unpack(messages, first, last))
   end
 end
 
@@ -207,11 +214,20 @@ local function is_waiting_from(question_seq)
   return false
 end
 
--- Replace a question and what followed it by the message `new`, which is stored behind it.
-local function replace_branch(question_seq, new, new_seq)
-  visit_branch(question_seq, new_seq, nil, function(seq)
-    set_replaced(seq, new)
-  end)
+-- Replace a question and what followed it by the message `new`, which is appended next.
+local function replace_branch(question_seq, new)
+  local messages, is_in_branch = branch_from(question_seq, message_count(), nil)
+  for index, message in ipairs(messages) do
+    if is_in_branch[index] then
+      messages[index] = '{"replaced_by":' .. cjson.encode(new) .. ',' .. string.sub(message, 2)
+    end
+  end
+  if question_seq == 1 then
+    redis.call('JSON.SET', document, '$.messages', '[]')
+  else
+    redis.call('JSON.ARRTRIM', document, '$.messages', 0, question_seq - 2)
+  end
+  append_all(messages)
 end
 
 -- Store the outcome of the mailbox's head. Returns it and how many messages still wait.
