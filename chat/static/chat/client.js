@@ -83,8 +83,9 @@ export class ChatClient {
    * @param {string} [id]
    * @param {string} [replaces] */
   send(msg, id = uuid(), replaces) {
+    const isAfterEdit = [...this.#outbox.values()].some((message) => message.replaces);
     this.#outbox.set(id, { msg, replaces });
-    if (this.#ready) this.#transmit({ type: "message.send", id, msg, replaces });
+    if (this.#ready && !isAfterEdit) this.#transmit({ type: "message.send", id, msg, replaces });
     return id;
   }
 
@@ -175,7 +176,15 @@ export class ChatClient {
     this.#refusal = undefined;
     this.#pingMs = 1000 * (limits.ping_interval_s ?? 0);
     this.#report("open");
-    for (const [id, message] of this.#outbox) this.#transmit({ type: "message.send", id, ...message });
+    this.#sendOutbox();
+  }
+
+  /** Messages after an edit wait for it, because it replaces what was accepted before it. */
+  #sendOutbox() {
+    for (const [id, message] of this.#outbox) {
+      this.#transmit({ type: "message.send", id, ...message });
+      if (message.replaces) return;
+    }
   }
 
   #addEarlier(/** @type {Frame} */ { before, messages }) {
@@ -184,7 +193,9 @@ export class ChatClient {
   }
 
   #addMessage(/** @type {{id: string, seq: number}} */ { id, seq }) {
+    const isEdit = this.#outbox.get(id)?.replaces;
     this.#outbox.delete(id);
+    if (isEdit && this.#ready) this.#sendOutbox();
     if (id === this.#reply?.id) this.#reply = null;
     if (seq > this.#lastSeq) this.#beyondGap.add(seq);
     while (this.#beyondGap.delete(this.#lastSeq + 1)) this.#lastSeq += 1;
@@ -206,7 +217,7 @@ export class ChatClient {
 
   #handleRejection(/** @type {Frame} */ { ref, code }) {
     clearTimeout(this.#timers.retry);
-    if (PERMANENT_ERRORS.includes(code)) this.#outbox.delete(ref);
+    if (PERMANENT_ERRORS.includes(code)) { this.#outbox.delete(ref); this.#sendOutbox(); }
     else this.#after(RESEND_MS, "retry", () => this.sync()); // session.ready sends the outbox again
   }
 
