@@ -177,7 +177,7 @@ def test_deleted_conversation_is_gone_here_and_on_the_server(
     visitor.wait_until_kept(2)
 
     dialog = open_options(visitor, "hello")
-    dialog.locator("summary").click()
+    dialog.locator("summary").filter(has_text="Delete…").click()
     expect(dialog).to_contain_text("Deleted conversations leave the server's disk within")
     dialog.get_by_role("button", name="Delete permanently").click()
 
