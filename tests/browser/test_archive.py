@@ -44,7 +44,7 @@ def test_copy_of_an_expired_conversation_is_deleted(show: Show) -> None:
     token = visitor.token()
 
     visitor.notices.get_by_role("button", name="Export…").click()
-    visitor.dialog.locator("summary").click()
+    visitor.dialog.locator("summary").filter(has_text="Delete…").click()
     expect(visitor.dialog).to_contain_text("deletes the copy in this browser.")
     visitor.dialog.get_by_role("button", name="Delete permanently").click()
 

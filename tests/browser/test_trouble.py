@@ -217,7 +217,7 @@ def test_long_name_pushes_nothing_off_a_phone(new_visitor: NewVisitor, name: str
     assert visitor.page.evaluate(BEYOND_THE_SCREEN) == []
 
     visitor.page.locator(".sidebar-entry .icon-button").click()
-    visitor.dialog.locator("summary").click()
+    visitor.dialog.locator("summary").filter(has_text="Delete…").click()
     assert visitor.page.evaluate(BEYOND_THE_SCREEN) == []
 
 
@@ -245,7 +245,7 @@ def test_focus_stays_in_the_list_after_a_deletion(visitor: Visitor) -> None:
         ("New conversation", 0, "name"),
     ):
         visitor.click(f"Options for {name}")
-        visitor.dialog.locator("summary").click()
+        visitor.dialog.locator("summary").filter(has_text="Delete…").click()
         visitor.dialog.get_by_role("button", name="Delete permanently").click()
         expect(page.locator(".sidebar-entry")).to_have_count(left)
         page.wait_for_function(f"() => ({FOCUSED})() === '{focused}'")
