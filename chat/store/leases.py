@@ -69,11 +69,14 @@ class Committed:
     pending: int
 
 
-def take(session: str, lease: str, reply: UUID, *, history: int) -> Command[TakenMessage | None]:
+def take(
+    session: str, lease: str, reply: UUID, *, history: int, by_operator: bool = False
+) -> Command[TakenMessage | None]:
     """Take the lease and load the oldest unanswered message; None if there is none.
 
     `history` is the number of messages wanted before it. Twice as many are loaded, because failed
-    and replaced replies are left out later. Raises HistoryUnreadable.
+    and replaced replies are left out later. `by_operator`: the lease is that of an operator's claim.
+    Raises HistoryUnreadable.
     """
 
     def parse(found: Reply) -> TakenMessage | None:
@@ -107,6 +110,7 @@ def take(session: str, lease: str, reply: UUID, *, history: int) -> Command[Take
         "lease_ms": LEASE_MS,
         "reply": str(reply),
         "history": 2 * history,
+        "by_operator": int(by_operator),
     }
     return Command("take", session_keys(session), arguments, parse)
 

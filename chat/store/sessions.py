@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from chat.schemas import PartialReply, QueueState, Session, StoredMessage, stored_messages
+from chat.schemas import (
+    PartialReply,
+    QueueState,
+    Session,
+    StoredMessage,
+    StoredOperator,
+    stored_messages,
+)
 from chat.store.command import Arguments, Command, Reply, no_value
 from chat.store.keys import creation_keys, loading_keys, message_keys, session_keys, socket_keys
 from chat.store.memory import REFUSE_SESSIONS_PERCENT
 from chat.store.timing import (
+    DUTY_TIMEOUT_MS,
     GRACE_MS,
     SOCKET_TIMEOUT_MS,
     WORKER_SILENCE_MS,
@@ -36,7 +44,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A stored message; `new` is false if its id was stored before. `sockets` counts open ones."""
+    """A stored message; `new` is false if its id was stored before.
+
+    `sockets` counts open ones, with that of an operator who answers.
+    """
 
     message: StoredMessage
     new: bool
@@ -167,6 +178,9 @@ def load(
             partial_reply=partial_reply,
             retry_in_s=reply["retry_in_ms"] / 1000,
             queue=_queue_state(reply),
+            operator=_operator(reply),
+            operator_requested=bool(reply["operator_requested"]),
+            operators_on_duty=reply["operators_on_duty"],
         )
 
     arguments: Arguments = {
@@ -177,9 +191,20 @@ def load(
         "page_messages": page.messages,
         "page_bytes": page.bytes,
         "page_end": page.end,
+        "duty_timeout_ms": DUTY_TIMEOUT_MS,
         "worker_silence_ms": WORKER_SILENCE_MS,
     }
     return Command("load", loading_keys(session), arguments, parse)
+
+
+def _operator(reply: Reply) -> StoredOperator | None:
+    if not reply["operator_name"]:
+        return None
+    return StoredOperator(
+        name=reply["operator_name"],
+        user=reply["operator_user"],
+        joined_at=instant(reply["operator_joined_ms"]),
+    )
 
 
 def _queue_state(reply: Reply) -> QueueState:

@@ -1,8 +1,10 @@
 #!lua flags=allow-oom
 -- Delete a session and everything about it.
 local existed = redis.call('DEL', document) == 1
-redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets)
+redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets, operator)
 stop_waiting(arg.session)
+redis.call('ZREM', operators, arg.session)
+redis.call('ZREM', requests, arg.session)
 if existed then
   redis.call('ZADD', deletions, whole(now_ms()), 'erased')
 end

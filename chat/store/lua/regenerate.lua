@@ -12,7 +12,8 @@ if not reply then
   return {'absent'}
 end
 local stored = cjson.decode(message_at(redis.call('HGET', ids, 'bot:' .. reply)))
-if not stored.error and redis.call('HGET', ids, 'last') ~= reply then
+-- The model does not replace what a person wrote.
+if stored.source == 'operator' or not stored.error and redis.call('HGET', ids, 'last') ~= reply then
   return {'not_last'}
 end
 local now = now_ms()
