@@ -86,6 +86,7 @@ def client_limits() -> SessionLimits:
         history_messages=settings.HISTORY_MESSAGES,
         session_ttl_s=settings.SESSION_TTL_S,
         ping_interval_s=PING_INTERVAL_S,
+        human_support=settings.HUMAN_SUPPORT,
     )
 
 
@@ -99,6 +100,12 @@ def slots() -> Slots:
 def task_publisher() -> TaskPublisher:
     """Return this process' task publisher."""
     return TaskPublisher()
+
+
+@cache
+def delivery() -> Delivery:
+    """Return the delivery of events from threads of this process."""
+    return Delivery()
 
 
 @cache
@@ -123,4 +130,4 @@ def responder() -> Responder:
         worker=worker_name(),
         model=settings.MODEL_NAME,
     )
-    return Responder(store(), Delivery(), build_client(model), reply_settings)
+    return Responder(store(), delivery(), build_client(model), reply_settings)

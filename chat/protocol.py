@@ -11,7 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from chat.errors import ErrorCode, LimitName, MessageEmpty, MessageInvalid, MessageTooLong
-from chat.schemas import ClientUuid, FrozenModel, Message, PartialReply, Replaced, Timestamp
+from chat.schemas import (
+    ClientUuid,
+    FrozenModel,
+    Message,
+    Operator,
+    PartialReply,
+    Replaced,
+    Timestamp,
+)
 
 SUBPROTOCOL = "chat.v1"
 MAX_FRAME_BYTES = 64 * 1024
@@ -90,6 +98,25 @@ class SessionPing(Frame):
     type: Literal["session.ping"] = "session.ping"
 
 
+class MessageTyping(Frame):
+    """Say that the visitor is typing. It is not stored, and reaches only an operator who is there.
+
+    Send it at most every two seconds, and only while `operator` is set; more are ignored.
+    """
+
+    type: Literal["message.typing"] = "message.typing"
+
+
+class OperatorRequest(Frame):
+    """Ask for a person, or withdraw that, if `limits.human_support` is true.
+
+    Every tab receives `operator.requested`. The model goes on answering until `operator.joined`.
+    """
+
+    type: Literal["operator.request"] = "operator.request"
+    wanted: bool = True
+
+
 ClientFrame = Annotated[
     MessageSend
     | ReplyStop
@@ -97,7 +124,9 @@ ClientFrame = Annotated[
     | SessionSync
     | SessionHistory
     | SessionExtend
-    | SessionPing,
+    | SessionPing
+    | MessageTyping
+    | OperatorRequest,
     Field(discriminator="type"),
 ]
 
@@ -111,6 +140,9 @@ class SessionLimits(FrozenModel):
     history_messages: int = Field(description="How many messages are sent to the model.")
     session_ttl_s: float = Field(description="Counted from the last message.")
     ping_interval_s: float = Field(description="How often a client may send `session.ping`.")
+    human_support: bool = Field(
+        default=False, description="Whether visitors can ask for a person with `operator.request`."
+    )
 
 
 class SessionReady(Frame):
@@ -132,6 +164,15 @@ class SessionReady(Frame):
         description="False if the client knew messages that the server lost: discard all others."
     )
     limits: SessionLimits
+    operator: Operator | None = Field(
+        default=None, description="The person who answers instead of the model, if one is there."
+    )
+    operator_requested: bool = Field(
+        default=False, description="Whether the visitor asked for a person and none came yet."
+    )
+    operator_available: bool = Field(
+        default=False, description="Whether any operator waits for requests now."
+    )
 
 
 class SessionMessages(Frame):
@@ -202,7 +243,10 @@ class ReplyDelta(Frame):
 
 
 class ReplyCompleted(Frame):
-    """The reply is complete and stored."""
+    """The reply is complete and stored.
+
+    With `reply_to` null, it is a message that an operator wrote without one to answer.
+    """
 
     type: Literal["reply.completed"] = "reply.completed"
     message: Message
@@ -249,6 +293,42 @@ class SessionPong(Frame):
     type: Literal["session.pong"] = "session.pong"
 
 
+class OperatorJoined(Frame):
+    """A person answers from now on; the model pauses, and with it the deadline of replies.
+
+    Their messages come in the same frames, with `source` and `operator`. Messages that they do not
+    answer are answered by the model after `operator.left`.
+    """
+
+    type: Literal["operator.joined"] = "operator.joined"
+    name: str = Field(description="As the person chose.")
+    joined_at: Timestamp
+
+
+class OperatorLeft(Frame):
+    """The model answers again. The deadline of messages that wait counts from now."""
+
+    type: Literal["operator.left"] = "operator.left"
+    name: str
+
+
+class OperatorRequested(Frame):
+    """Whether the visitor asks for a person; the request ends when one joins."""
+
+    type: Literal["operator.requested"] = "operator.requested"
+    requested: bool
+    available: bool = Field(
+        description="Whether any operator waits for requests now. A request stays if none does."
+    )
+
+
+class OperatorTyping(Frame):
+    """The person is typing. It may be lost; it holds for about five seconds."""
+
+    type: Literal["operator.typing"] = "operator.typing"
+    name: str
+
+
 class Error(Frame):
     """A frame of the client was rejected, or its reply is delayed: see the error codes."""
 
@@ -279,6 +359,10 @@ ServerFrame = Annotated[
     | SessionExpiring
     | SessionExpired
     | SessionPong
+    | OperatorJoined
+    | OperatorLeft
+    | OperatorRequested
+    | OperatorTyping
     | Error,
     Field(discriminator="type"),
 ]

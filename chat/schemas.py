@@ -171,8 +171,8 @@ class Message(SparseModel):
     )
     seq: int = Field(ge=1, description="Counts a session's messages from 1 without gaps.")
     source: Source = Field(
-        description="`human`: the visitor. `bot`: the model. `operator`: a person who answers instead"
-        " of the model; `reply_to` is null if that person wrote without a message to answer."
+        description="`human`: the visitor. `bot`: the model. `operator`: a person who answers"
+        " instead of the model; `reply_to` is null if they wrote without a message to answer."
     )
     operator: str | None = Field(
         default=None, description="For `operator`: the name of the person."
@@ -184,9 +184,9 @@ class Message(SparseModel):
     reply_to: UUID | None = Field(default=None, description="For a reply: the message it answers.")
     finish_reason: FinishReason | None = Field(
         default=None,
-        description="Why the reply ended: the model or the operator finished, the length limit, or a"
-        " stop request. `answered_together`: it is empty, because an operator answered this message"
-        " and later ones in one reply.",
+        description="Why the reply ended: the model or the operator finished, the length limit,"
+        " or a stop request. `answered_together`: it is empty, because an operator answered this"
+        " message and later ones in one reply.",
     )
     pieces: int | None = Field(
         default=None, description="Number of pieces of text that the model produced."

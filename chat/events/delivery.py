@@ -18,6 +18,7 @@ from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
 from chat.observability.outage import Outage
 from chat.protocol import Frame
+from chat.schemas import Source
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +26,17 @@ Event = dict[str, Any]
 CONNECTIONS = 4
 # The session's expiry changed, or the session is gone.
 CHANGED: Event = {"type": "session.changed"}
-# A message waits that no frame announced.
+# Something is new that no frame announced: a message that waits, an operator who came or left.
 QUEUED: Event = {"type": "session.queued"}
+
+# The group of the pages on which operators wait for requests.
+REQUESTS_GROUP = "operator.requests"
+REQUESTS_CHANGED: Event = {"type": "requests.changed"}
+
+
+def typing_event(source: Source) -> Event:
+    """Return the event that somebody types. It is stored nowhere."""
+    return {"type": "session.typing", "source": source}
 
 
 def group_name(session: str) -> str:
@@ -36,13 +46,19 @@ def group_name(session: str) -> str:
 
 async def publish(session: str, event: Event) -> None:
     """Send an event to every socket of a session."""
-    await _send(cast(BaseChannelLayer, get_channel_layer()), session, event)
+    layer = cast(BaseChannelLayer, get_channel_layer())
+    await _send(layer, group_name(session), event | {"session": session})
 
 
-async def _send(layer: BaseChannelLayer, session: str, event: Event) -> None:
+async def publish_requests() -> None:
+    """Make the pages of operators load again who asks for a person."""
+    await _send(cast(BaseChannelLayer, get_channel_layer()), REQUESTS_GROUP, REQUESTS_CHANGED)
+
+
+async def _send(layer: BaseChannelLayer, group: str, event: Event) -> None:
     """Send an event. A failure is not raised: the document has what the event announced."""
     try:
-        await layer.group_send(group_name(session), event | {"session": session})
+        await layer.group_send(group, event)
     except Exception as error:  # noqa: BLE001 layers raise what their servers raise
         metrics.events_undelivered.inc()
         # The layer logs that its server is away; this is once per event.
@@ -59,7 +75,7 @@ class _Connection:
     async def send(self, session: str, make_event: Callable[[], Event]) -> None:
         """Send what `make_event` returns when the earlier events are sent."""
         async with self._lock:
-            await _send(self._layer, session, make_event())
+            await _send(self._layer, group_name(session), make_event() | {"session": session})
 
 
 class Delivery:
@@ -92,6 +108,10 @@ class Delivery:
     def publish_change(self, session: str) -> None:
         """Make every socket of a session load the document again soon."""
         self._schedule(session, lambda: CHANGED)
+
+    def publish_resync(self, session: str) -> None:
+        """Make every socket of a session load soon what it missed."""
+        self._schedule(session, lambda: QUEUED)
 
     def _take(self, session: str) -> Event:
         batch = self._outbox.take(session)

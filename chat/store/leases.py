@@ -75,8 +75,8 @@ def take(
     """Take the lease and load the oldest unanswered message; None if there is none.
 
     `history` is the number of messages wanted before it. Twice as many are loaded, because failed
-    and replaced replies are left out later. `by_operator`: the lease is that of an operator's claim.
-    Raises HistoryUnreadable.
+    and replaced replies are left out later. `by_operator`: the lease is that of an operator's
+    claim. Raises HistoryUnreadable.
     """
 
     def parse(found: Reply) -> TakenMessage | None:

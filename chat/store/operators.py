@@ -68,7 +68,7 @@ class Request:
 
     session: str
     name: str
-    waited_s: float
+    requested_at: datetime
 
 
 def join(
@@ -188,7 +188,7 @@ def requests() -> Command[tuple[Request, ...]]:
             Request(
                 row["session"],
                 show_invisible(json.loads(row["name"])[0]),
-                row["waited_ms"] / 1000,
+                instant(row["requested_ms"]),
             )
             for row in map(named, reply["requests"])
         )

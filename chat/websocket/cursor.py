@@ -103,7 +103,7 @@ class Cursor:
             return Decision.GAP
         self.last_seq = message.seq
         self._remember([(message.seq, message.id)])
-        if message.reply_to is None:
+        if message.type == "message.accepted":
             self.waiting.append(message.id)
         elif message.reply_to in self.waiting:
             self.waiting.remove(message.reply_to)
@@ -134,4 +134,4 @@ class Cursor:
 
 
 def _frame(message: Message) -> ServerFrame:
-    return reply_frame(message) if message.reply_to else MessageAccepted(message=message)
+    return MessageAccepted(message=message) if message.source == "human" else reply_frame(message)

@@ -17,13 +17,15 @@ from chat.protocol import (
     SessionLimits,
     SessionReady,
 )
-from chat.schemas import Session, StoredMessage
+from chat.schemas import Operator, Session, StoredMessage
 from chat.store import sessions
 from chat.store.client import AsyncStore
+from chat.store.operators import SupportState
 from chat.store.paging import session_pages
 from chat.store.sessions import NEWEST_PAGE, Page
 from chat.websocket.codecs import Codec, OutgoingFrame
 from chat.websocket.cursor import Cursor, Decision
+from chat.websocket.presence import Presence
 from chat.websocket.queue_position import queue_positions
 from chat.websocket.timers import SessionTimers, Timer
 
@@ -47,11 +49,21 @@ class SocketSync:
         self._codec = codec
         self._limits = limits
         self._cursor = Cursor(session)
+        self._presence = Presence(session)
         self._timers = SessionTimers(session, self._cursor, codec.carries("reply.queued"))
 
     def open(self, session: Session) -> Frames:
         """Return the first frames of a connection."""
         return [self._ready(session), *_waiting(session)]
+
+    @property
+    def operator(self) -> Operator | None:
+        """The person who answers, as far as this socket knows."""
+        return self._presence.operator
+
+    def note_request(self, state: SupportState) -> ServerFrame:
+        """Return the frame about the visitor's request for a person."""
+        return self._presence.note_request(state.requested, available=state.on_duty > 0)
 
     async def on_frame(self, frame: PublishedFrame, *, repeat: bool = False) -> Frames:
         """Place a published frame; with `repeat` it is sent even if it was sent before."""
@@ -125,7 +137,7 @@ class SocketSync:
         if frames is None:
             return session, self._reset(session)
         self._timers.update_expiry(session)
-        return session, frames
+        return session, [*frames, *self._presence.catch_up(session)]
 
     async def _load_missed(self) -> Session:
         """Load the messages after the last one sent: their newest page, or all of them.
@@ -146,6 +158,7 @@ class SocketSync:
 
     def _reset(self, session: Session) -> Sequence[ServerFrame]:
         self._cursor = Cursor(session)
+        self._presence = Presence(session)
         self._timers.update_expiry(session)
         self._timers.record_progress(self._cursor)
         return self._codec.catch_up(self._ready(session))
@@ -160,12 +173,16 @@ class SocketSync:
             reply=session.partial_reply,
             recovered=session.recovered,
             limits=self._limits,
+            operator=self._presence.operator,
+            operator_requested=session.operator_requested,
+            operator_available=session.operators_on_duty > 0,
         )
 
 
 def _waiting(session: Session) -> Sequence[ServerFrame]:
     """Return the frames about messages that wait for the model or for a worker."""
-    frames: list[ServerFrame] = list(queue_positions(session))
+    # A person is there: nothing waits for a worker.
+    frames: list[ServerFrame] = [] if session.operator else list(queue_positions(session))
     if session.partial_reply and session.retry_in_s:
         reply_to = session.partial_reply.reply_to
         return [ModelLoading(reply_to=reply_to, retry_in_s=session.retry_in_s), *frames]
