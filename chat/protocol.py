@@ -218,6 +218,9 @@ class ReplyStarted(Frame):
     type: Literal["reply.started"] = "reply.started"
     reply_to: UUID = Field(description="The message it answers.")
     id: UUID = Field(description="The id of the reply.")
+    operator: str | None = Field(
+        default=None, description="The name of the person who writes it; null if it is the model."
+    )
 
 
 class ReplyThinking(Frame):

@@ -290,6 +290,9 @@ class PartialReply(FrozenModel):
     reply_to: UUID = Field(description="The message it answers.")
     id: UUID = Field(description="The id of the reply.")
     text: str
+    operator: str | None = Field(
+        default=None, description="The name of the person who writes it; null if it is the model."
+    )
 
 
 class QueueState(FrozenModel):

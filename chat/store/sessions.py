@@ -162,7 +162,10 @@ def load(
         partial_reply = None
         if reply["reply"]:
             partial_reply = PartialReply(
-                reply_to=pending[0], id=UUID(reply["reply"]), text=reply["text"]
+                reply_to=pending[0],
+                id=UUID(reply["reply"]),
+                text=reply["text"],
+                operator=reply["operator_name"] if reply["is_operators"] else None,
             )
         return Session(
             id=session,

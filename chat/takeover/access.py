@@ -12,8 +12,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django_otp.middleware import OTPMiddleware
 
-JOIN = ("chat.view_session", "chat.view_transcript", "chat.takeover_session")
-REPLACE = "chat.replace_operator"
+from chat.models import REPLACE_OPERATOR, STEP_IN
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,9 @@ def load_operator(scope: Mapping[str, Any]) -> OperatorUser | None:
     AuthenticationMiddleware(_no_response).process_request(request)
     OTPMiddleware(_no_response)(request)
     user = request.user
-    if not site.has_permission(request) or not user.has_perms(JOIN) or user.pk is None:
+    if not site.has_permission(request) or not user.has_perms(STEP_IN) or user.pk is None:
         return None
-    return OperatorUser(int(user.pk), user.get_username(), user.has_perm(REPLACE))
+    return OperatorUser(int(user.pk), user.get_username(), user.has_perm(REPLACE_OPERATOR))
 
 
 def _no_response(request: HttpRequest) -> HttpResponse:

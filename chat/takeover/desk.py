@@ -165,7 +165,7 @@ class Desk:
             return None
         self._draft = Draft(id, taken)
         await self._store_text(self._draft, "", -1)
-        await self._publish(ReplyStarted(reply_to=reply_to, id=self._draft.reply))
+        await self._publish(self._started(self._draft))
         return self._draft
 
     async def _take_until(self, id: UUID, reply_to: UUID) -> TakenMessage:
@@ -242,10 +242,14 @@ class Desk:
         await self._store_text(draft, text, -1)
         draft.text, draft.stored_bytes = text, len(text.encode())
         reply_to = draft.taken.message.id
-        frames: list[Frame] = [ReplyStarted(reply_to=reply_to, id=draft.reply)]
+        frames: list[Frame] = [self._started(draft)]
         if text:
             frames.append(ReplyDelta(reply_to=reply_to, id=draft.reply, offset=0, text=text))
         await self._publish(*frames)
+
+    def _started(self, draft: Draft) -> ReplyStarted:
+        reply_to = draft.taken.message.id
+        return ReplyStarted(reply_to=reply_to, id=draft.reply, operator=self._name)
 
     async def _store_text(self, draft: Draft, text: str, offset: int) -> LeaseStatus:
         command = leases.progress(self._session, self._lease, draft.reply, offset, text)

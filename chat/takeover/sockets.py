@@ -160,12 +160,12 @@ class OperatorConsumer(SessionSocket):
             case OperatorLeave():
                 await self.desk.leave()
                 await self._send_own(claim_frame(False))
-                await record(self.user, self.session, "Left the conversation.")
+                await record(self.user, self.session, "Left the conversation")
             case OperatorWrite():
                 await self.desk.write(frame.id, frame.reply_to, frame.msg)
             case OperatorAnswer():
                 seq = await self.desk.answer(frame.id, frame.reply_to, frame.msg)
-                await record(self.user, self.session, f"Wrote message {seq}.")
+                await record(self.user, self.session, f"Wrote message {seq}")
             case OperatorTypes():
                 if self.desk.is_joined:
                     await publish(self.session, typing_event("operator"))
@@ -189,8 +189,8 @@ class OperatorConsumer(SessionSocket):
         await publish_requests()
         if not frame.resume:
             metrics.operator_joins.inc()
-            action = "Replaced an operator in" if frame.replace else "Joined"
-            await record(self.user, self.session, f"{action} the conversation as “{frame.name}”.")
+            action = "Took the conversation over" if frame.replace else "Joined the conversation"
+            await record(self.user, self.session, action, f" as “{frame.name}”")
 
     async def _renew(self) -> None:
         """Renew the claim, as long as the user may still have one."""
@@ -200,7 +200,7 @@ class OperatorConsumer(SessionSocket):
         with contextlib.suppress(StoreUnavailable):
             if (await self.desk.renew()).is_idle:
                 await self._send_own(claim_frame(False))
-                await record(self.user, self.session, "Was idle: the model answers again.")
+                await record(self.user, self.session, "Was idle, so the model answers again")
 
     async def _may_stay(self) -> bool:
         """Check the user's session and permissions again, if that was a while ago."""

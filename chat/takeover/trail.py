@@ -13,11 +13,14 @@ logger = logging.getLogger(__name__)
 
 
 @database_sync_to_async
-def record(operator: OperatorUser, session: str, action: str) -> None:
-    """Record an action without names or texts of visitors. A failure does not stop the operator."""
-    logger.info("Operator action", extra={"facts": {"user": operator.name, "action": action}})
+def record(operator: OperatorUser, session: str, action: str, details: str = "") -> None:
+    """Record an action without names or texts of visitors. A failure does not stop the operator.
+
+    `details` are for the database only: no log line contains a name that visitors see.
+    """
+    logger.info(action, extra={"facts": {"user": operator.name}})
     rows: Any = [Session(id=session)]
     try:
-        LogEntry.objects.log_actions(operator.id, rows, CHANGE, action)
+        LogEntry.objects.log_actions(operator.id, rows, CHANGE, f"{action}{details}.")
     except Exception:
         logger.exception("The action could not be recorded in the database")

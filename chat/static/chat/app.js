@@ -62,7 +62,7 @@ const composer = new Composer(element("composer"), {
     return true;
   },
   save: (text) => { if (shown) storage.setDraft(shown.token, text); },
-  changed: () => renderButtons(),
+  changed: () => { renderButtons(); if (composer.text) shown?.typing(); },
   sent: () => turns(state()).map(({ msg }) => msg),
 });
 
@@ -77,7 +77,7 @@ export const actions = {
   show,
   jump: () => autoScroll.jump(),
   stop() {
-    const turn = stoppableTurn(turns(state()));
+    const turn = stoppableTurn(turns(state()), state().person);
     if (turn) shown?.stop(turn.id);
     if (hasKeyboard.matches && element("composer").contains(document.activeElement)) composer.focus();
   },
@@ -94,6 +94,7 @@ export const actions = {
   reconnect: () => shown?.open(),
   extend: () => shown?.extend(),
   dismiss: () => shown?.dismiss(),
+  requestOperator: (/** @type {boolean} */ wanted) => shown?.requestOperator(wanted),
   loadEarlier: () => { if (state().hasEarlier) shown?.loadEarlier(); },
   async restart() {
     const old = shown && storage.session(shown.token);
@@ -346,7 +347,7 @@ function renderNow() {
 }
 
 function renderButtons() {
-  const canStop = !state().ended && Boolean(stoppableTurn(turns(state())));
+  const canStop = !state().ended && Boolean(stoppableTurn(turns(state()), state().person));
   renderComposer({ text: composer.text, max: maxChars, canStop, hasEnded: Boolean(state().ended) }, actions);
 }
 

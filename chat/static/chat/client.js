@@ -89,6 +89,10 @@ export class ChatClient {
   stop(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.stop", reply_to: replyTo }); }
   regenerate(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.regenerate", reply_to: replyTo }); }
   extend() { this.#transmit({ type: "session.extend" }); }
+  /** Ask for a person, or withdraw that. */
+  requestOperator(wanted = true) { this.#transmit({ type: "operator.request", wanted }); }
+  /** Tell the person who is there that the visitor types. */
+  typing() { this.#transmit({ type: "message.typing" }); }
 
   /** Ask for missed frames. Reconnects if the server does not respond. */
   sync() {
@@ -107,7 +111,7 @@ export class ChatClient {
   #transmit(/** @type {Frame} */ frame) {
     if (this.#socket?.readyState !== 1) return;
     this.#socket.send(JSON.stringify(frame));
-    if (frame.type !== "reply.stop") this.#expectFrame();
+    if (frame.type !== "reply.stop" && frame.type !== "message.typing") this.#expectFrame();
   }
 
   #after(/** @type {number} */ delay, /** @type {string} */ timer, /** @type {() => void} */ action) {

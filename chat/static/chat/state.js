@@ -5,13 +5,15 @@
 // same state.
 
 import { PERMANENT_ERRORS } from "./client.js";
+import { NOBODY, PERSON_REDUCERS, personOf } from "./person.js";
 
 /** @typedef {{code: string, detail: string, retryable?: boolean}} ErrorInfo */
 /**
  * @typedef {object} Message as the server sends it; a replaced one has only id, seq, replaced_by and replaces
  * @property {string} id
  * @property {number} seq
- * @property {"human"|"bot"} [source]
+ * @property {"human"|"bot"|"operator"} [source]
+ * @property {string} [operator] the name of the person who wrote it
  * @property {string} [msg]
  * @property {string} [timestamp]
  * @property {string|null} [reply_to]
@@ -31,6 +33,7 @@ import { PERMANENT_ERRORS } from "./client.js";
  * @property {number} [workers] that are running
  * @property {number} [retryAt] ms since the epoch
  * @property {boolean} [stopping]
+ * @property {string | null} [operator] the person who writes it
  * @property {boolean} [thinking] the model reasons, so there is no text yet
  */
 /** @typedef {{id: string, msg: string, error?: ErrorInfo}} OutboxMessage a message that is not accepted yet */
@@ -47,6 +50,7 @@ import { PERMANENT_ERRORS } from "./client.js";
  * @property {ReadonlyMap<string, PartialReply>} partialReplies by the id of the human message
  * @property {readonly OutboxMessage[]} outbox
  * @property {ErrorInfo|null} notice an error that belongs to no message
+ * @property {import("./person.js").Person} person who answers instead of the model
  * @property {boolean} isCopyPartial the server no longer has the messages, and this browser has only some of them
  */
 /** @typedef {{type: string, [field: string]: any}} Event */
@@ -63,11 +67,13 @@ export const EMPTY = Object.freeze({
   outbox: [],
   notice: null,
   isCopyPartial: false,
+  person: NOBODY,
 });
 
 /** @type {Record<string, (state: State, event: Event) => State>} */
 const REDUCERS = {
-  "session.ready": (state, { name, session_start, expires_at, limits, messages, reply, recovered, has_earlier }) => ({
+  ...PERSON_REDUCERS,
+  "session.ready": (state, { name, session_start, expires_at, limits, messages, reply, recovered, has_earlier, ...frame }) => ({
     ...state,
     session: { name, session_start, expires_at, limits },
     ended: "",
@@ -76,6 +82,7 @@ const REDUCERS = {
       ? { messages: addMessages(state, messages) }
       : { messages: byId(messages), firstSeq: messages[0]?.seq ?? 1, hasEarlier: has_earlier }),
     partialReplies: resumePartials(state, messages, reply),
+    person: personOf({ ...frame, limits }),
     outbox: withoutIds(state.outbox, messages),
   }),
   "session.messages": (state, { before, messages, has_earlier }) =>
@@ -105,10 +112,10 @@ const REDUCERS = {
     state.partialReplies.get(reply_to)?.text
       ? state
       : updatePartial(state, reply_to, { phase: "loading", retryAt: receivedAt + retry_in_s * 1000 }),
-  "reply.started": (state, { reply_to, id }) =>
+  "reply.started": (state, { reply_to, id, operator }) =>
     state.messages.has(id) || state.partialReplies.get(reply_to)?.id === id
       ? state
-      : updatePartial(state, reply_to, { phase: "streaming", id, text: "", length: 0, thinking: false }),
+      : updatePartial(state, reply_to, { phase: "streaming", id, text: "", length: 0, thinking: false, operator }),
   "reply.thinking": (state, { reply_to, id }) => {
     const reply = state.partialReplies.get(reply_to);
     return reply?.id === id && !reply?.text ? updatePartial(state, reply_to, { thinking: true }) : state;
@@ -177,7 +184,7 @@ function updatePartial(state, replyTo, change) {
 
 /** Keep queue positions until their reply arrives; of started replies keep only the one the server reports.
  * @type {(state: State, messages: Message[],
- *   reply: {reply_to: string, id: string, text: string} | null) => ReadonlyMap<string, PartialReply>} */
+ *   reply: {reply_to: string, id: string, text: string, operator?: string} | null) => ReadonlyMap<string, PartialReply>} */
 function resumePartials({ messages: known, partialReplies: partials }, messages, reply) {
   const committed = new Set(messages.map(({ reply_to, replaced_by }) => reply_to ?? known.get(replaced_by ?? "")?.reply_to));
   const resumed = new Map([...partials].filter(([replyTo, { id }]) => !id && !committed.has(replyTo)));
@@ -185,7 +192,7 @@ function resumePartials({ messages: known, partialReplies: partials }, messages,
   const partial = partials.get(reply.reply_to);
   const isSame = partial?.id === reply.id;
   const length = [...reply.text].length;
-  const fromServer = { phase: /** @type {const} */ ("streaming"), id: reply.id, text: reply.text, length, stopping: isSame && partial.stopping };
+  const fromServer = { phase: /** @type {const} */ ("streaming"), id: reply.id, text: reply.text, length, operator: reply.operator, stopping: isSame && partial.stopping };
   return resumed.set(reply.reply_to, isSame && partial.length >= length ? partial : fromServer);
 }
 

@@ -38,12 +38,12 @@ function turnTemplate(turn, isBoundary, actions) {
   return html`
     ${isBoundary ? boundaryTemplate() : nothing}
     <article class="turn" data-phase=${turn.phase}>
-      <div class="human">
+      ${turn.msg ? html`<div class="human">
         <h2 class="visually-hidden">${gettext("You")}</h2>
         <human-text class="human-text" dir="auto" .text=${turn.msg}></human-text>
         <div class="turn-footer">${humanButtonsTemplate(turn, actions)}${statusTemplate(turn)}</div>
-      </div>
-      ${turn.reply || (turn.partial && turn.phase !== "queued") ? replyTemplate(turn, actions) : nothing}
+      </div>` : nothing}
+      ${(turn.reply && turn.reply.finish_reason !== "answered_together") || (turn.partial && turn.phase !== "queued") ? replyTemplate(turn, actions) : nothing}
     </article>`;
 }
 
@@ -103,8 +103,11 @@ function replyTemplate(turn, actions) {
   const { reply, partial } = turn;
   const text = partial?.id ? partial.text : (reply?.msg ?? "");
   const isFinal = !partial?.id;
+  const person = partial ? partial.operator : reply?.operator;
   return html`<div class="bot" aria-busy=${isFinal ? "false" : "true"}>
-    <h2 class="visually-hidden">${gettext("Reply")}</h2>
+    ${person
+      ? html`<h2 class="person-name">${format(gettext("%(name)s (a person)"), { name: person })}</h2>`
+      : html`<h2 class="visually-hidden">${gettext("Reply")}</h2>`}
     <reply-text .content=${{ text, isFinal }}></reply-text>
     ${partial && !text ? html`${partial.thinking ? html`<span class="status">${gettext("Thinking…")}</span>` : nothing}
       <span class="typing" aria-hidden="true"><i></i><i></i><i></i></span>` : nothing}
@@ -130,7 +133,7 @@ function replyFooterTemplate(turn, reply, actions) {
     ${reply.finish_reason === "length" ? html`<span class="status">${gettext("Stopped at the length limit")}</span>` : nothing}
     <span class="turn-buttons">
       ${reply.msg ? copyButton(reply.msg, actions) : nothing}
-      ${turn.isLast && !turn.error
+      ${turn.isLast && !turn.error && !reply.operator
         ? button(ICONS.regenerate, gettext("Regenerate"), () => actions.regenerate(turn))
         : nothing}
     </span>

@@ -5,7 +5,7 @@
 /**
  * @typedef {object} Turn
  * @property {string} id of the human message
- * @property {string} msg
+ * @property {string} msg "" if the reply is what a person wrote without a message to answer
  * @property {string} [timestamp]
  * @property {"waiting"|"sending"|"rejected"|"accepted"|"requested"|"queued"|"loading"|"streaming"|"done"|"failed"} phase
  * @property {import("./state.js").ErrorInfo} [error] why it was rejected, has to wait or failed
@@ -20,6 +20,9 @@
  * @type {WeakMap<ReadonlyMap<string, Message>, Exchanges>} */
 const cache = new WeakMap();
 
+/** What a person wrote without a message to answer is a turn of its own. @type {(message: Message) => boolean} */
+const isRemark = ({ source, reply_to }) => source === "operator" && !reply_to;
+
 /** The human messages in order, and the current reply of each.
  * @type {(messages: ReadonlyMap<string, Message>) => Exchanges} */
 function exchanges(messages) {
@@ -29,8 +32,8 @@ function exchanges(messages) {
   const replaced = new Set(all.map((message) => message.replaces));
   const visible = all.filter((message) => message.source && !message.replaced_by && !replaced.has(message.id));
   const grouped = {
-    humans: visible.filter((message) => message.source === "human"),
-    replies: new Map(visible.filter((m) => m.source === "bot").map((m) => [String(m.reply_to), m])),
+    humans: visible.filter((message) => message.source === "human" || isRemark(message)),
+    replies: new Map(visible.filter((m) => m.source !== "human" && m.reply_to).map((m) => [String(m.reply_to), m])),
   };
   cache.set(messages, grouped);
   return grouped;
@@ -45,10 +48,10 @@ export function turns(state) {
   const { humans, replies } = exchanges(state.messages);
   const outOfContext = countOutOfContext(state, humans, replies);
   const accepted = humans.map((human, index) => {
-    const reply = replies.get(human.id) ?? null;
+    const reply = isRemark(human) ? human : (replies.get(human.id) ?? null);
     const partial = state.partialReplies.get(human.id) ?? null;
     return {
-      id: human.id, msg: human.msg ?? "", timestamp: human.timestamp, reply, partial, outOfContext: outOfContext[index],
+      id: human.id, msg: isRemark(human) ? "" : (human.msg ?? ""), timestamp: human.timestamp, reply, partial, outOfContext: outOfContext[index],
       phase: partial?.phase ?? (reply ? (reply.error ? "failed" : "done") : "accepted"),
       error: partial ? undefined : reply?.error,
       isLast: index === humans.length - 1 && !state.outbox.length && !state.ended,

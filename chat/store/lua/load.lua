@@ -59,6 +59,7 @@ return {
   'in_progress', math.max(redis.call('ZCARD', due) - waits, 0),
   'workers', redis.call('ZCOUNT', workers, whole(now - arg.worker_silence_ms), '+inf'),
   'mean_reply_ms', mean_ms and tonumber(mean_ms),
+  'is_operators', reply and redis.call('GET', lease) == redis.call('HGET', operator, 'lease') or false,
   'operator_name', person[1] or false,
   'operator_user', person[2] or false,
   'operator_joined_ms', tonumber(person[3] or 0),
