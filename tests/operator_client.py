@@ -2,33 +2,18 @@
 
 import asyncio
 import json
-import re
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import requests
 from websockets.asyncio.client import connect
 from websockets.typing import Origin
 
 from chat.schemas import session_id
-from tests.client import HTTP_TIMEOUT_S, Client
+from tests.client import Client
 from tests.client_view import Frame
-from tests.operator_user import PASSWORD
 
 HEARTBEATS = {"operator.ping"}
-
-
-def log_in(url: str, user: str) -> str:
-    """Log in to the admin; return the Cookie header of the session."""
-    with requests.Session() as browser:
-        address = f"{url}/admin/login/"
-        page = browser.get(address, timeout=HTTP_TIMEOUT_S).text
-        token = re.findall('name="csrfmiddlewaretoken" value="([^"]+)"', page)[0]
-        form = {"username": user, "password": PASSWORD, "csrfmiddlewaretoken": token}
-        browser.post(address, form, headers={"Referer": address}, timeout=HTTP_TIMEOUT_S)
-        assert "sessionid" in browser.cookies, "the log-in failed"
-        return f"sessionid={browser.cookies['sessionid']}"
 
 
 def operator_url(ws_url: str, token: str) -> str:

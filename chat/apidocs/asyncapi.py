@@ -20,6 +20,9 @@ from chat.protocol import (
     Frame,
     MessageAccepted,
     MessageSend,
+    MessageTyping,
+    OperatorRequest,
+    OperatorRequested,
     ReplyCompleted,
     ReplyFailed,
     ReplyQueued,
@@ -38,7 +41,7 @@ from chat.protocol import (
 from chat.websocket.codecs import PlainReply
 from chat.websocket.handshake import COOKIE
 
-VERSION = "1.2.0"
+VERSION = "1.3.0"
 EXAMPLES = Path(__file__).parent / "frame_examples.json"
 FrameType = type[Frame]
 
@@ -52,6 +55,8 @@ RESPONSES: dict[FrameType, tuple[FrameType, ...]] = {
     SessionHistory: (SessionMessages, Error),
     SessionExtend: (SessionReady, Error),
     SessionPing: (SessionPong, Error),
+    MessageTyping: (Error,),
+    OperatorRequest: (OperatorRequested, Error),
 }
 
 DESCRIPTION = f"""\

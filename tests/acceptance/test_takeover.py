@@ -15,8 +15,8 @@ from websockets.typing import Origin
 from tests.acceptance.sockets import connect_plain
 from tests.client import Client, create_session, history
 from tests.model_stub import Behaviour, ModelStub
-from tests.operator_client import OperatorClient, log_in, operator_url
-from tests.operator_user import create_operator
+from tests.operator_client import OperatorClient, operator_url
+from tests.operator_user import operator_cookie
 from tests.processes import Process, Stack
 
 Enter = Callable[..., Awaitable[tuple[Client, OperatorClient]]]
@@ -32,7 +32,7 @@ def support_web(shared_stack: Stack) -> Process:
 @pytest.fixture(scope="module")
 def cookie(shared_stack: Stack) -> str:
     """The Cookie header of an operator who is logged in."""
-    return log_in(shared_stack.url, create_operator(shared_stack))
+    return operator_cookie(shared_stack)
 
 
 @pytest.fixture

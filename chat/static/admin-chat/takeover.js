@@ -81,7 +81,9 @@ const FRAMES = {
     if (!mine) return;
     lost = "";
     if (unsent) transmit(unsent);
+    render();
     box.focus();
+    document.documentElement.scrollTo(0, document.documentElement.scrollHeight);
   },
   "operator.refused"({ reason, detail }) {
     if (reason === "not_joined") isJoined = false;

@@ -228,7 +228,8 @@ function commit(state, message) {
   partialReplies.delete(replyTo);
   // A failed attempt to replace a reply: the old one stays.
   const notice = (message.replaced_by && message.error) || state.notice;
-  return { ...state, notice, session: extendBy(state.session, message), messages: addMessages(state, [message]), partialReplies };
+  const person = message.operator ? { ...state.person, typedAt: 0 } : state.person;
+  return { ...state, notice, person, session: extendBy(state.session, message), messages: addMessages(state, [message]), partialReplies };
 }
 
 /** Every message restarts the session's time to live.
