@@ -14,6 +14,7 @@ from chat.addresses import network_of
 from chat.container import (
     async_store,
     client_limits,
+    heartbeats,
     limits,
     read_limits,
     socket_limit,
@@ -27,11 +28,14 @@ from chat.observability.logs import log_context, set_log_session
 from chat.protocol import ClientFrame, MessageSend, OperatorTyping, check_size
 from chat.schemas import Session
 from chat.store import sessions
+from chat.store.command import Command
+from chat.store.sessions import SocketState
 from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.handshake import parse_handshake
+from chat.websocket.heartbeats import Renewal
 from chat.websocket.rate_limit import FrameRateLimit
 from chat.websocket.session_socket import POLICY_VIOLATION, TRY_AGAIN_LATER, SessionSocket
-from chat.websocket.sync import Frames, SocketSync, first_page
+from chat.websocket.sync import SocketSync, first_page
 
 
 class ChatConsumer(SessionSocket):
@@ -63,6 +67,7 @@ class ChatConsumer(SessionSocket):
         metrics.handshakes.labels(self.codec.name, "accepted").inc()
         metrics.open_sockets.labels(self.codec.name).inc()
         await self._send_frames(self.sync.open(session))
+        heartbeats().add(self.channel_name, self._registration(), self._on_heartbeat)
         self._start(self._run_timers())
 
     async def disconnect(self, code: int) -> None:
@@ -71,6 +76,7 @@ class ChatConsumer(SessionSocket):
             socket_limit().release()
         if self.is_counted:
             metrics.open_sockets.labels(self.codec.name).dec()
+        heartbeats().remove(self.channel_name)
         for task in self.background:
             task.cancel()
         if self.session:
@@ -149,10 +155,6 @@ class ChatConsumer(SessionSocket):
         if self._is_ours(event) and event["source"] == "operator" and operator:
             await self._send_frames([OperatorTyping(name=operator.name)])
 
-    async def heartbeat(self) -> Frames:
-        """Renew the registration, which returns where the document ends."""
-        return await self.sync.on_heartbeat(await self._register())
-
     async def _join(self) -> Session:
         network = network_of(self.handshake.address)
         read_limits().spend(self.session, network)
@@ -164,15 +166,21 @@ class ChatConsumer(SessionSocket):
 
     async def _register_and_load(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
-        await self._register()
+        await async_store().run(self._registration())
         page = first_page(self.codec)
         return await async_store().run(sessions.load(self.session, self.handshake.after, page=page))
 
-    async def _register(self) -> int:
-        command = sessions.register_socket(
+    def _on_heartbeat(self, renewal: Renewal) -> None:
+        """Resync if the socket missed something, or end it if its session is gone."""
+        is_missing = isinstance(renewal, SocketState) and not self.sync.is_current(renewal)
+        if self.is_open and (is_missing or isinstance(renewal, SessionUnknown)):
+            metrics.resyncs.inc()
+            self._start(self._in_turn(self.sync.resync()))
+
+    def _registration(self) -> Command[SocketState]:
+        return sessions.register_socket(
             self.session, self.channel_name, address=self.handshake.address, limits=limits()
         )
-        return await async_store().run(command)
 
     async def _reject(self, error: ChatError) -> None:
         """Reject a plain client in the handshake, chat.v1 by a frame: browsers hide a 403."""

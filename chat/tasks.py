@@ -52,7 +52,7 @@ def _end_claims() -> None:
     for session in store().run(operators.ended_claims()):
         left = store().run(operators.end_claim(session))
         if left.left:
-            delivery().publish_resync(session)
+            delivery().publish_change(session)
         if left.pending:
             enqueue_answer(session)
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
@@ -61,6 +62,19 @@ class Stopped:
     message: StoredMessage
     new: bool
     pending: int
+
+
+@dataclass(frozen=True)
+class SocketState:
+    """Where a session's document ends, when it expires and who answers, as a heartbeat finds them.
+
+    `operator` is the name of a person who answers instead of the model.
+    """
+
+    last_seq: int
+    expires_at: datetime
+    remaining_s: float
+    operator: str | None
 
 
 class PageEnd(StrEnum):
@@ -281,19 +295,27 @@ def erase(session: str) -> Command[bool]:
     return Command("erase", keys, {"session": session}, lambda reply: bool(reply["existed"]))
 
 
-def register_socket(session: str, socket: str, *, address: str, limits: Limits) -> Command[int]:
-    """Register an open socket or renew it; return the `seq` of the session's last message.
+def register_socket(
+    session: str, socket: str, *, address: str, limits: Limits
+) -> Command[SocketState]:
+    """Register an open socket or renew it; return the state of its session's document.
 
     Raises SessionUnknown, and TooManySockets if the session or the address has too many.
     """
+
+    def parse(reply: Reply) -> SocketState:
+        remaining_s = reply["remaining_ms"] / 1000
+        expires_at, operator = instant(reply["expires_ms"]), reply["operator"] or None
+        return SocketState(reply["last_seq"], expires_at, remaining_s, operator)
+
     arguments: Arguments = {
+        "session": session,
         "socket": socket,
         "per_session": limits.sockets_per_session,
         "per_address": limits.sockets_per_ip,
         "timeout_ms": SOCKET_TIMEOUT_MS,
     }
-    keys = socket_keys(session, address)
-    return Command("register_socket", keys, arguments, lambda reply: int(reply["last_seq"]))
+    return Command("register_socket", socket_keys(session, address), arguments, parse)
 
 
 def unregister_socket(session: str, socket: str, *, address: str) -> Command[None]:

@@ -50,7 +50,7 @@ from chat.takeover.trail import record
 from chat.websocket.codecs import ChatV1Codec
 from chat.websocket.rate_limit import FrameRateLimit
 from chat.websocket.session_socket import POLICY_VIOLATION, SessionSocket
-from chat.websocket.sync import Frames, SocketSync
+from chat.websocket.sync import SocketSync
 
 PING_INTERVAL_S = 1.5
 DUTY_PING_INTERVAL_S = 5.0
@@ -145,10 +145,6 @@ class OperatorConsumer(SessionSocket):
         if self._is_ours(event) and event["source"] == "human":
             await self._send_own(MessageTyping())
 
-    async def heartbeat(self) -> Frames:
-        """Load what was missed: an operator's socket is not registered anywhere."""
-        return await self.sync.resync()
-
     async def _handle(self, frame: OperatorFrame) -> None:
         if not isinstance(frame, OperatorPong):
             self.desk.note_activity()
@@ -221,6 +217,8 @@ class OperatorConsumer(SessionSocket):
         while self.is_open:
             await self._send_own(OperatorPing())
             await asyncio.sleep(PING_INTERVAL_S)
+            # The socket is registered nowhere, so it looks itself whether it missed an event.
+            await self._in_turn(self.sync.resync())
 
     async def _refuse(self, reason: Refusal, ref: str | None) -> None:
         await self._send_own(OperatorRefused(reason=reason, detail=DETAILS[reason], ref=ref))

@@ -5,8 +5,17 @@ from enum import Enum, auto
 from uuid import UUID
 
 from chat.events.published_frame import Position
-from chat.protocol import MessageAccepted, ReplyDelta, ReplyStarted, ServerFrame, reply_frame
-from chat.schemas import Message, PartialReply, Session
+from chat.protocol import (
+    MessageAccepted,
+    OperatorJoined,
+    OperatorLeft,
+    OperatorRequested,
+    ReplyDelta,
+    ReplyStarted,
+    ServerFrame,
+    reply_frame,
+)
+from chat.schemas import Message, Operator, PartialReply, Session
 
 REMEMBERED_IDS = 16
 
@@ -137,3 +146,36 @@ class Cursor:
 
 def _frame(message: Message) -> ServerFrame:
     return MessageAccepted(message=message) if message.source == "human" else reply_frame(message)
+
+
+class Presence:
+    """What a socket was sent about the person who answers, compared with the document."""
+
+    def __init__(self, session: Session) -> None:
+        """Start with what `session.ready` contains."""
+        self.operator = _operator(session)
+        self._is_requested = session.operator_requested
+
+    def catch_up(self, session: Session) -> list[ServerFrame]:
+        """Return the frames for what has changed, and count them as sent."""
+        before, self.operator = self.operator, _operator(session)
+        frames: list[ServerFrame] = []
+        if before != self.operator:
+            if before:
+                frames.append(OperatorLeft(name=before.name))
+            if self.operator:
+                joined_at = self.operator.joined_at
+                frames.append(OperatorJoined(name=self.operator.name, joined_at=joined_at))
+        if session.operator_requested != self._is_requested:
+            available = session.operators_on_duty > 0
+            frames.append(self.note_request(session.operator_requested, available=available))
+        return frames
+
+    def note_request(self, requested: bool, *, available: bool) -> OperatorRequested:
+        """Return the frame about a request, and count it as sent."""
+        self._is_requested = requested
+        return OperatorRequested(requested=requested, available=available)
+
+
+def _operator(session: Session) -> Operator | None:
+    return session.operator.public() if session.operator else None

@@ -18,7 +18,6 @@ from chat.protocol import Error
 from chat.websocket.backpressure import ClientConnection, ClientNotReading
 from chat.websocket.codecs import Codec
 from chat.websocket.sync import Frames, SocketSync
-from chat.websocket.timers import Timer
 
 logger = logging.getLogger(__name__)
 
@@ -90,10 +89,6 @@ class SessionSocket(AsyncWebsocketConsumer):
     async def session_typing(self, event: dict[str, Any]) -> None:
         """Ignore that somebody types, unless a subclass shows it."""
 
-    async def heartbeat(self) -> Frames:
-        """Renew what the socket has registered, and return the frames that follow."""
-        raise NotImplementedError
-
     async def _in_turn(self, frames: Coroutine[Any, Any, Frames]) -> None:
         """Send the frames for an event or timer; if that fails now, the timers try again.
 
@@ -117,8 +112,7 @@ class SessionSocket(AsyncWebsocketConsumer):
         while self.is_open:
             timer = await self.sync.next_timer()
             try:
-                due = self.heartbeat() if timer is Timer.HEARTBEAT else self.sync.on_timer(timer)
-                await self._in_turn(due)
+                await self._in_turn(self.sync.on_timer(timer))
             except ClientNotReading:
                 self._abort()
 

@@ -22,10 +22,9 @@ from chat.store import sessions
 from chat.store.client import AsyncStore
 from chat.store.operators import SupportState
 from chat.store.paging import session_pages
-from chat.store.sessions import NEWEST_PAGE, Page
+from chat.store.sessions import NEWEST_PAGE, Page, SocketState
 from chat.websocket.codecs import Codec, OutgoingFrame
-from chat.websocket.cursor import Cursor, Decision
-from chat.websocket.presence import Presence
+from chat.websocket.cursor import Cursor, Decision, Presence
 from chat.websocket.queue_position import queue_positions
 from chat.websocket.timers import SessionTimers, Timer
 
@@ -80,15 +79,15 @@ class SocketSync:
         self._timers.record_progress(self._cursor)
         return frames
 
-    async def on_heartbeat(self, last_seq: int) -> Frames:
-        """Resync if the document ends elsewhere than the client, because either lost messages."""
-        if last_seq == self._cursor.last_seq:
-            return []
-        metrics.resyncs.inc()
-        return await self.resync()
+    def is_current(self, state: SocketState) -> bool:
+        """Return whether the client knows who answers, and where the document ends."""
+        if state.expires_at != self._timers.expires_at:
+            self._timers.update_expiry(state.expires_at, state.remaining_s)
+        operator = self.operator.name if self.operator else None
+        return (state.last_seq, state.operator) == (self._cursor.last_seq, operator)
 
     async def on_timer(self, timer: Timer) -> Frames:
-        """Return the frames that are due; a HEARTBEAT is sent by the consumer."""
+        """Return the frames that are due."""
         match timer:
             case Timer.RESYNC:
                 return await self.resync()
@@ -99,8 +98,6 @@ class SocketSync:
                 if self._timers.expires_as_warned(session):
                     return [*frames, SessionExpiring(expires_at=session.expires_at)]
                 return frames
-            case Timer.HEARTBEAT:
-                return []
 
     async def resync(self) -> Frames:
         """Return what the client missed, and the position of what waits."""
@@ -136,7 +133,7 @@ class SocketSync:
         frames = None if session.is_truncated else self._cursor.catch_up(session)
         if frames is None:
             return session, self._reset(session)
-        self._timers.update_expiry(session)
+        self._timers.update_expiry(session.expires_at, session.remaining_s)
         return session, [*frames, *self._presence.catch_up(session)]
 
     async def _load_missed(self) -> Session:
@@ -158,10 +155,10 @@ class SocketSync:
 
     def _reset(self, session: Session) -> Sequence[ServerFrame]:
         self._cursor = Cursor(session)
-        self._presence = Presence(session)
-        self._timers.update_expiry(session)
+        self._timers.update_expiry(session.expires_at, session.remaining_s)
         self._timers.record_progress(self._cursor)
-        return self._codec.catch_up(self._ready(session))
+        changes = self._presence.catch_up(session)
+        return [*self._codec.catch_up(self._ready(session)), *changes]
 
     def _ready(self, session: Session) -> SessionReady:
         return SessionReady(
