@@ -17,6 +17,7 @@ BACK_WITHIN_S = 12.0
 @fault(21, "browsers of operators die in the middle of an answer")
 async def browsers_die(trial: Trial) -> None:
     async with trial.group() as group, operators_of(group) as operators:
+        await group.ask_each()
         async with group.conversing(share=0.5):
             trial.fault_started()
             await asyncio.gather(*(operator.die() for operator in operators))
