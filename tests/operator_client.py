@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -65,4 +66,5 @@ class OperatorClient(Client):
         if frame["type"] not in HEARTBEATS:
             await super()._receive(text)
         elif not self.is_asleep:
-            await self.send("operator.pong")
+            with suppress(ConnectionError):
+                await self.send("operator.pong")
