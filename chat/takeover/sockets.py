@@ -196,6 +196,7 @@ class OperatorConsumer(SessionSocket):
         with contextlib.suppress(StoreUnavailable):
             if (await self.desk.renew()).is_idle:
                 await self._send_own(claim_frame(False))
+                await self._refuse("not_joined", None)
                 await record(self.user, self.session, "Was idle, so the model answers again")
 
     async def _may_stay(self) -> bool:

@@ -102,6 +102,13 @@ def test_a_second_operator_sees_who_is_there_and_must_replace_them(
     assert take_as_operator(store, session, ALAN) is not None
 
 
+def test_a_user_replaces_themselves_from_another_page(store: Store, session: str) -> None:
+    join(store, session)
+    join(store, session, "operator:7 claim-c")
+    with pytest.raises(NotJoined):
+        renew(store, session)
+
+
 def test_a_worker_finishes_the_reply_that_it_writes(store: Store, session: str) -> None:
     first = send_message(store, session)
     send_message(store, session)

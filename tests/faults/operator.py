@@ -53,7 +53,7 @@ class ResilientOperator(OperatorClient):
             await asyncio.sleep(RECONNECT_S)
 
     async def _answer_all(self) -> None:
-        while True:
+        while not self.is_gone:
             await self.join()
             self.joined.set()
             while message := await self._next_message():
@@ -62,6 +62,8 @@ class ResilientOperator(OperatorClient):
 
     async def _next_message(self) -> dict[str, Any]:
         await self.wait_until(lambda: self._waiting() or not self.is_connected, timeout_s=600)
+        if not self.is_connected:
+            raise ConnectionError
         return self._waiting()[0]
 
     def _waiting(self) -> list[dict[str, Any]]:

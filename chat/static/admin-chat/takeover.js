@@ -23,7 +23,11 @@ const nameField = find("[name=name]");
 /** @type {HTMLInputElement} */
 const liveChoice = find("[name=live]");
 
-const claim = uuid();
+const CLAIM_KEY = `chat.operator.claim.${section.dataset.socket}`;
+/** The claim outlives a reload of the page. */
+let claim = sessionStorage.getItem(CLAIM_KEY) ?? uuid();
+/** Whether the server may still know the claim. */
+let mayResume = sessionStorage.getItem(CLAIM_KEY) !== null;
 /** Messages without an answer, in order. @type {Set<string>} */
 let waiting = new Set();
 /** @type {string | null} the message to which the model writes a reply */
@@ -50,7 +54,7 @@ const socket = new AdminSocket(section.dataset.socket ?? "", {
   },
   onOpen() {
     isConnected = isFirstReady = true;
-    if (isJoined) join({ resume: true });
+    if (isJoined || mayResume) join({ resume: true });
   },
   onLost(isFinal) {
     isConnected = false;
@@ -79,6 +83,7 @@ const FRAMES = {
   "operator.claim"({ mine, name }) {
     [isJoined, other] = [mine, mine ? null : name];
     if (!mine) return;
+    sessionStorage.setItem(CLAIM_KEY, claim);
     lost = "";
     if (unsent) transmit(unsent);
     render();
@@ -86,8 +91,10 @@ const FRAMES = {
     document.documentElement.scrollTo(0, document.documentElement.scrollHeight);
   },
   "operator.refused"({ reason, detail }) {
-    if (reason === "not_joined") isJoined = false;
-    if (reason !== "claimed") lost = detail;
+    const wasReloaded = mayResume && !isJoined;
+    mayResume = false;
+    if (reason === "not_joined") endClaim();
+    if (reason !== "claimed" && !wasReloaded) lost = detail;
     unsent = null;
   },
   error({ detail }) {
@@ -106,6 +113,12 @@ function note(message) {
   // The answer is stored.
   if (unsent?.msg === box.value.trim()) box.value = "";
   [unsent, draft, lost] = [null, newDraft(), ""];
+}
+
+function endClaim() {
+  isJoined = false;
+  sessionStorage.removeItem(CLAIM_KEY);
+  claim = uuid();
 }
 
 /** @param {{replace?: boolean, resume?: boolean}} how */
@@ -189,7 +202,7 @@ liveChoice.addEventListener("change", () => localStorage.setItem(LIVE_KEY, liveC
 joinForm.addEventListener("submit", (/** @type {Event} */ event) => { event.preventDefault(); lost = ""; join({}); });
 find("[data-action=replace]").addEventListener("click", () => { lost = ""; if (nameField.reportValidity()) join({ replace: true }); });
 answerForm.addEventListener("submit", (/** @type {Event} */ event) => { event.preventDefault(); send(); });
-find("[data-action=leave]").addEventListener("click", () => { isJoined = false; socket.send({ type: "operator.leave" }); render(); });
+find("[data-action=leave]").addEventListener("click", () => { socket.send({ type: "operator.leave" }); endClaim(); render(); });
 find("[data-action=stop]").addEventListener("click", () => socket.send({ type: "reply.stop", reply_to: modelWrites }));
 box.addEventListener("input", publishTyping);
 box.addEventListener("keydown", (event) => {

@@ -10,7 +10,9 @@ if holder ~= arg.lease then
   if arg.resume == '1' then
     return {'not_joined'}
   end
-  if holder and arg.replace ~= '1' then
+  -- A user replaces themselves without asking: the other page may be gone.
+  local is_own = redis.call('HGET', operator, 'user') == arg.user
+  if holder and not is_own and arg.replace ~= '1' then
     local person = redis.call('HMGET', operator, 'name', 'user', 'joined')
     return {'claimed', 'name', person[1], 'user', person[2], 'joined_ms', tonumber(person[3])}
   end
