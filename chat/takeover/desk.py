@@ -140,8 +140,8 @@ class Desk:
         else:
             await self._restart(draft, text)
 
-    async def answer(self, id: UUID, reply_to: UUID | None, text: str) -> int:
-        """Store an answer once, and publish it; return its seq.
+    async def answer(self, id: UUID, reply_to: UUID | None, text: str) -> int | None:
+        """Store an answer once, and publish it; return its seq, None if it was stored before.
 
         Older messages that wait are answered by it, too. If `reply_to` does not wait, the text is
         stored as a message of its own.
@@ -191,7 +191,7 @@ class Desk:
     async def _pending(self) -> tuple[UUID, ...]:
         return (await self._store.run(sessions.load(self._session, page=NO_MESSAGES))).pending
 
-    async def _say(self, id: UUID, text: str) -> int:
+    async def _say(self, id: UUID, text: str) -> int | None:
         command = operators.say(
             self._session,
             self._lease,
@@ -205,7 +205,7 @@ class Desk:
         if said.new:
             metrics.operator_messages.inc()
         await self._publish(reply_frame(said.message.public()))
-        return said.message.seq
+        return said.message.seq if said.new else None
 
     async def _commit(self, reply: NewReply) -> int:
         command = leases.commit(

@@ -161,7 +161,8 @@ class OperatorConsumer(SessionSocket):
                 await self.desk.write(frame.id, frame.reply_to, frame.msg)
             case OperatorAnswer():
                 seq = await self.desk.answer(frame.id, frame.reply_to, frame.msg)
-                await record(self.user, self.session, f"Wrote message {seq}")
+                if seq:
+                    await record(self.user, self.session, f"Wrote message {seq}")
             case OperatorTypes():
                 if self.desk.is_joined:
                     await publish(self.session, typing_event("operator"))

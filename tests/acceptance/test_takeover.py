@@ -166,11 +166,10 @@ async def test_a_page_that_comes_back_in_time_goes_on(enter: Enter) -> None:
     assert [f["type"] for f in visitor.frames].count("operator.joined") == 1
 
 
-async def test_two_operators_do_not_answer_at_once(
-    enter: Enter, stack: Stack, ws_url: str, cookie: str
-) -> None:
+async def test_two_operators_do_not_answer_at_once(enter: Enter, stack: Stack, ws_url: str) -> None:
     visitor, first = await enter()
     await first.join()
+    cookie = await asyncio.to_thread(operator_cookie, stack)
     async with OperatorClient(ws_url, visitor.token, cookie, "Alan") as second:
         await second.send("operator.join", claim=second.claim, name="Alan")
         refused = await second.wait_for_frame("operator.refused")
