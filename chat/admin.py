@@ -11,8 +11,9 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from chat.branding.site_admin import SiteBrandingAdmin
 from chat.container import store
-from chat.models import Session
+from chat.models import Session, SiteBranding
 from chat.operator import confirmation, filters, pages
 from chat.operator.changelist import BoundedPaginator, Results, SessionChangeList
 from chat.operator.charts import format_duration
@@ -187,8 +188,7 @@ class SessionAdmin(SessionModelAdmin):
         return format_duration(row.summary.remaining_s * 1000)
 
 
+admin.site.register(SiteBranding, SiteBrandingAdmin)
 admin.site.index_template = "admin/chat/index.html"
-admin.site.site_header = "Chat administration"
-admin.site.site_title = "Chat administration"
 admin.site.index_title = "Overview"
 admin.site.enable_nav_sidebar = False  # the start page links to the few pages there are

@@ -14,7 +14,7 @@ from django.utils.decorators import async_only_middleware, sync_and_async_middle
 
 from chat.observability import metrics
 
-CACHEABLE = ("/static/", "/catalogue/")
+CACHEABLE = ("/static/", "/catalogue/", "/branding/", "/embed.js")
 # Cache-Control of a URL with a digest of its content, and of one with the digest of another
 # release, which is requested while processes are replaced.
 KEEP_FOREVER = "max-age=31536000, public, immutable"

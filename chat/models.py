@@ -1,6 +1,6 @@
-"""The model that Django's admin needs to show sessions. It has no table.
+"""The models of Django's admin: sessions, which have no table, and the site's branding.
 
-Sessions are stored in Redis only. The model gives them a name, URLs and permissions in the admin,
+Sessions are stored in Redis only. Their model gives them a name, URLs and permissions in the admin,
 and its instances are rows of the admin's list.
 """
 
@@ -58,3 +58,36 @@ class Session(models.Model):
     def __str__(self) -> str:
         """Return the id: Django's admin log stores this text and must hold no visitor's name."""
         return self.id
+
+
+class SiteBranding(models.Model):
+    """What the admin's users entered of the site's branding: one row, with this primary key.
+
+    An empty field means the setting. The form checks the values; `suggestions` is a list of texts,
+    `links` a list of pairs of label and URL.
+    """
+
+    ONLY = 1
+
+    name = models.CharField(max_length=100, blank=True)
+    logo = models.BinaryField(default=bytes)
+    accent = models.CharField("accent colour", max_length=7, blank=True)
+    accent_dark = models.CharField("accent colour on dark pages", max_length=7, blank=True)
+    welcome = models.TextField("welcome text", blank=True)
+    suggestions = models.JSONField(default=list, blank=True)
+    disclaimer = models.TextField(blank=True)
+    banner = models.TextField(blank=True)
+    banner_level = models.CharField(max_length=10, default="info")
+    banner_closable = models.BooleanField("banner can be closed", default=True)
+    links = models.JSONField(default=list, blank=True)
+    language = models.CharField("default language", max_length=10, blank=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "site branding"
+        verbose_name_plural = "site branding"
+        default_permissions = ("view", "change")
+
+    def __str__(self) -> str:
+        """Return what the admin calls it."""
+        return "Site branding"

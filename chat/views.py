@@ -16,12 +16,15 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language, ngettext_lazy, override
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.http import require_http_methods, require_safe
 from django.views.i18n import JavaScriptCatalog
 
 from chat.addresses import client_address, client_network
 from chat.api.names import MAX_NAME_CHARS, InvalidName
 from chat.api.session_routes import create_session
+from chat.branding import loader
+from chat.branding.content import model_name
 from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
 from chat.middleware import DO_NOT_KEEP, KEEP_FOREVER
@@ -43,8 +46,10 @@ STATIC = Path(__file__).parent / "static"
 LAZY_MODULES = {
     "archive.js",
     "boot.js",
+    "branding.js",
     "code_block.js",
     "dialogs.js",
+    "embedded.js",
     "export.js",
     "markdown.js",
     "math.js",
@@ -128,6 +133,20 @@ async def page(request: HttpRequest) -> HttpResponse:
     return await _page(request)
 
 
+@xframe_options_exempt
+@require_safe
+async def embedded_page(request: HttpRequest) -> HttpResponse:
+    """Return the page for a frame of the websites in EMBED_ORIGINS; 404 if there are none."""
+    language = request.GET.get("lang", "")
+    if not settings.EMBED_ORIGINS:
+        raise Http404
+    with override(language if language in dict(settings.LANGUAGES) else get_language()):
+        response = await _page(request)
+    framed = {"frame-ancestors": settings.EMBED_ORIGINS}
+    response[HEADER] = build_policy(update=TRUSTED_TYPES, replace=framed)
+    return response
+
+
 async def _start_session(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("name", "")
     try:
@@ -164,7 +183,9 @@ async def _page(
     cookie = request.COOKIES.get(COOKIE)
     session, is_unknown = await _session(cookie, request) if cookie else (None, False)
     erasure = erasure_sentence(settings.AOF_REWRITE_INTERVAL_S)
+    site = loader.current()
     context = {
+        "site": site,
         "name": name,
         "error": error,
         "name_max_chars": MAX_NAME_CHARS,
@@ -177,6 +198,8 @@ async def _page(
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
             "erasure": erasure,
             "session": session,
+            "embed_origins": settings.EMBED_ORIGINS,
+            "site": {"name": site.name, "logo": site.logo_url, "model": model_name()},
         },
     }
     response = render(request, "chat/page.html", context, status=status)

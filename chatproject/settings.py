@@ -14,6 +14,9 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 
+from chat.branding import rules
+from chat.branding.colours import check_accent, check_accent_dark
+from chat.branding.logo import read_logo
 from chatproject import VERSION as VERSION
 from chatproject.environment import Environment
 from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
@@ -21,6 +24,7 @@ from chatproject.secret_files import create_private_folder, read_or_create_secre
 from chatproject.validators import (
     are_origins,
     at_least,
+    follows,
     has_no_wildcard,
     has_only_https,
     is_host_and_port,
@@ -37,6 +41,15 @@ from chatproject.validators import (
 BASE_DIR = Path(__file__).resolve().parent.parent
 # What this process writes (database, metrics, secrets) is for its own user only.
 os.umask(0o077)
+LANGUAGES = [
+    ("en", "English"),
+    ("ar", "العربية"),
+    ("de", "Deutsch"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("ja", "日本語"),
+    ("pt", "Português"),
+]
 env = Environment()
 
 try:
@@ -69,6 +82,13 @@ try:
         [],
         validate=[are_origins, has_only_https] if in_production else are_origins,
     ) or [origin for origin in CORS_ALLOWED_ORIGINS if "://" in origin]
+
+    # Websites that may show the chat in a frame.
+    EMBED_ORIGINS: list[str] = env.list(
+        "EMBED_ORIGINS",
+        [],
+        validate=[are_origins, has_only_https] if in_production else are_origins,
+    )
 
     # Log-in of the admin
     ADMIN_LOGIN_ATTEMPTS = env.int("ADMIN_LOGIN_ATTEMPTS", 10, validate=at_least(1))
@@ -204,6 +224,20 @@ try:
     SOCKETS_PER_SESSION = env.int("SOCKETS_PER_SESSION", 5, validate=at_least(1))
     SOCKETS_PER_IP = env.int("SOCKETS_PER_IP", 20, validate=at_least(1))
     AOF_REWRITE_INTERVAL_S = env.float("AOF_REWRITE_INTERVAL_S", 600, validate=at_least(0))
+
+    # Branding of the site: defaults of what is entered in the admin
+    SITE_NAME = env.str("SITE_NAME", "", validate=follows(rules.check_name))
+    SITE_LOGO = read_logo(env.str("SITE_LOGO", "", validate=follows(read_logo)))
+    SITE_ACCENT = env.str("SITE_ACCENT", "", validate=follows(check_accent))
+    SITE_ACCENT_DARK = env.str("SITE_ACCENT_DARK", "", validate=follows(check_accent_dark))
+    SITE_WELCOME = env.str("SITE_WELCOME", "", validate=follows(rules.check_welcome))
+    SITE_SUGGESTIONS = env.json("SITE_SUGGESTIONS", [], validate=follows(rules.check_suggestions))
+    SITE_DISCLAIMER = env.str("SITE_DISCLAIMER", "", validate=follows(rules.check_disclaimer))
+    SITE_BANNER = env.str("SITE_BANNER", "", validate=follows(rules.check_banner))
+    SITE_BANNER_LEVEL = env.str("SITE_BANNER_LEVEL", "info", validate=validate.OneOf(rules.LEVELS))
+    SITE_BANNER_CLOSABLE = env.bool("SITE_BANNER_CLOSABLE", True)
+    SITE_LINKS = env.json("SITE_LINKS", {}, validate=follows(rules.check_links))
+    SITE_LANGUAGE = env.str("SITE_LANGUAGE", "en", validate=validate.OneOf(dict(LANGUAGES)))
 except EnvValidationError as error:
     variable = str(error).partition(" invalid: ")[0]
     sentences = " ".join(map(str, error.error_messages))
@@ -242,7 +276,7 @@ MIDDLEWARE = [
     "chat.middleware.use_browser_timezone",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "chat.branding.language.BrandedLocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -268,15 +302,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-LANGUAGES = [
-    ("en", "English"),
-    ("ar", "العربية"),
-    ("de", "Deutsch"),
-    ("es", "Español"),
-    ("fr", "Français"),
-    ("ja", "日本語"),
-    ("pt", "Português"),
-]
 STATIC_URL = "static/"
 if not in_production:
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns if the folder is missing
@@ -321,7 +346,7 @@ AXES_ENABLE_ADMIN = False  # its tables are empty
 AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # chat.accounts.operator_site does what its middleware would
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
-OTP_TOTP_ISSUER = "Chat administration"
+OTP_TOTP_ISSUER = f"{SITE_NAME or 'Chat'} administration"
 
 # In production, the site is behind a proxy that terminates TLS.
 SECURE_REFERRER_POLICY = "same-origin"  # forms need the Origin that "no-referrer" hides

@@ -1,4 +1,4 @@
-"""The audit log: a line for each log-in, failure and lockout, with user and address."""
+"""The audit log: a line for each log-in, failure, lockout and change, with user and address."""
 
 import logging
 from collections.abc import Mapping
@@ -28,6 +28,16 @@ def log_refusal(request: HttpRequest, reason: str) -> None:
     """
     facts = {"address": client_address(request), "reason": reason}
     logger.warning("Admin log-in refused", extra={"facts": facts})
+
+
+def log_change(request: HttpRequest, sentence: str, *, fields: list[str]) -> None:
+    """Log that a user changed something in the admin; the names of its fields, not the values."""
+    facts = {
+        "user": request.user.get_username(),
+        "address": client_address(request),
+        "fields": ", ".join(fields),
+    }
+    logger.info(sentence, extra={"facts": facts})
 
 
 def _on_success(sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:

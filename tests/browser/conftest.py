@@ -30,10 +30,14 @@ TIMEOUT_MS = 20_000
 expect.set_options(timeout=TIMEOUT_MS)
 
 
+def chromium_path() -> str | None:
+    """Return the path of the system's Chromium; None if Playwright's own is used."""
+    return next((path for name in SYSTEM_NAMES if (path := shutil.which(name))), None)
+
+
 def launch(playwright: Playwright) -> Browser:
     """Start the system's Chromium, or the one Playwright installed."""
-    system = next((path for name in SYSTEM_NAMES if (path := shutil.which(name))), None)
-    return playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
+    return playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
 
 
 # Scope "package", not "session": Playwright's sync API keeps an event loop in this thread, so async

@@ -41,13 +41,22 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("chat.store",),
     ("chat.events", "chat.models"),
-    ("chat.websocket", "chat.worker"),
+    ("chat.branding", "chat.websocket", "chat.worker"),
     ("chat.container",),
     ("chat.observability",),  # the exporter and the health checks
     ("chat.accounts", "chat.apidocs", "chat.cli", "chat.operator", "chat.takeover"),
+    ("chat.branding.site_admin",),
     ("chat.admin", "chat.api", "chat.consumers", "chat.middleware", "chat.tasks"),
     ("chat.worker.lifecycle",),  # Celery's signals, connected by the app
-    ("chat.apps", "chat.management", "chat.routing", "chat.templatetags", "chat.views"),
+    (
+        "chat.apps",
+        "chat.branding.routes",
+        "chat.embed",
+        "chat.management",
+        "chat.routing",
+        "chat.templatetags",
+        "chat.views",
+    ),
     ("chat.urls",),
     ("chatproject",),
 )

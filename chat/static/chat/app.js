@@ -47,6 +47,8 @@ let isMarkdownReady = false;
 let isSidebarOpen = false;
 let isRenderRequested = false;
 let unread = 0;
+/** @type {{reply: () => void} | null} The website around the page's frame. */
+let website = null;
 let firstRendered = "";
 /** The number of turns rendered, counted from the end. Older ones follow while the browser is idle. */
 let renderedTurns = FIRST_TURNS;
@@ -54,17 +56,20 @@ let renderedTurns = FIRST_TURNS;
 element("bar").replaceChildren();
 const autoScroll = new AutoScroll(element("transcript"), element("turns"), requestRender);
 const composer = new Composer(element("composer"), {
-  send(text) {
-    if (!fits(text)) announce(remainingText(maxChars - [...text].length));
-    if (!shown || shown.state.ended || !fits(text)) return false;
-    shown.send(text);
-    autoScroll.jump();
-    return true;
-  },
+  send,
   save: (text) => { if (shown) storage.setDraft(shown.token, text); },
   changed: () => { renderButtons(); if (composer.text) shown?.typing(); },
   sent: () => turns(state()).map(({ msg }) => msg),
 });
+
+/** @param {string} text @returns whether it is sent */
+function send(text) {
+  if (!fits(text)) announce(remainingText(maxChars - [...text].length));
+  if (!shown || shown.state.ended || !fits(text)) return false;
+  shown.send(text);
+  autoScroll.jump();
+  return true;
+}
 
 /** An idle tab sends no pings, so it costs the server nothing. */
 const activity = new Activity(() => isAwaiting(state()), (isActive) => shown?.setActive(isActive));
@@ -107,8 +112,7 @@ export const actions = {
   async startNew() {
     const unused = sessions.unused();
     if (unused || !storage.name()) return show(unused?.token ?? null);
-    if (root.dataset.starting !== undefined) return;
-    await startOnce(() => sessions.start(storage.name()), (error) => { show(null); element("name-error").textContent = error; });
+    await startAs(storage.name());
   },
   search(/** @type {string} */ query) {
     search = { query, found: query.trim() ? search.found : null };
@@ -188,6 +192,12 @@ async function findConversations(query) {
   if (search.query !== query) return;
   search = { query, found };
   requestRender();
+}
+
+/** Start a session with this name. @param {string} name */
+async function startAs(name) {
+  if (root.dataset.starting !== undefined) return;
+  await startOnce(() => sessions.start(name), (error) => { show(null); element("name-error").textContent = error; });
 }
 
 /** Start a session and show it; root.dataset.starting is set meanwhile.
@@ -290,6 +300,7 @@ function announceReply({ token }, message) {
   if (token !== shown?.token) announce(`${gettext("New reply")}: ${session ? sessions.title(session) : ""}`);
   else announce(message.error ? errorMessage(message.error) : (message.msg ?? ""));
   if (document.hidden) unread += 1;
+  website?.reply();
 }
 
 /** Let screen readers read a text. A new element makes them repeat an equal text. @type {(text: string) => void} */
@@ -316,6 +327,12 @@ function focusList() {
   const entry = currentEntry();
   if (entry?.checkVisibility()) entry.focus();
   else if (hasKeyboard.matches) element(shown ? "message" : "name").focus();
+}
+
+/** Keep the focus near a button that disappears, without opening a keyboard on the screen. */
+function focusComposer() {
+  if (!hasKeyboard.matches) element("transcript").focus();
+  else element(shown ? "message" : "name").focus();
 }
 
 /** Rendering may remove the focused button, or its whole conversation: the focus then stays near it.
@@ -406,6 +423,21 @@ isNarrow.addEventListener("change", () => setSidebarOpen(false));
 setInterval(() => {
   if (shown && expiresAt() - Date.now() < EXPIRY_WARNING_MS) requestRender();
 }, 1000);
+if (document.querySelector(".banner, .suggestions, .welcome-text")) {
+  void import("./branding.js").then(({ showBranding }) => showBranding({
+    send(text) { if (send(text)) focusComposer(); },
+    focus: focusComposer,
+  }));
+}
+if (window.parent !== window) {
+  void import("./embedded.js").then(({ connect }) => {
+    website = connect(bootstrap.embed_origins, {
+      focus: focusComposer,
+      isBusy: () => Boolean(isSidebarOpen || stoppableTurn(turns(state()), state().person)),
+      identify(name) { storage.setName(name); if (!shown) void startAs(name); },
+    });
+  });
+}
 void loadMarkdown().then(() => { isMarkdownReady = true; requestRender(); });
 
 if (bootstrap.session && !storage.session(bootstrap.session.token)) {

@@ -5,6 +5,7 @@
     try { return sessionStorage.getItem(key) ?? localStorage.getItem(key); } catch { return null; }
   };
   root.dataset.theme = load("chat.theme") ?? "auto";
+  if (root.dataset.banner && load("chat.banner") === root.dataset.banner) root.dataset.banner = "closed";
   const current = load("chat.current");
   if (current) root.dataset.view = "conversation";
   try {

@@ -97,5 +97,6 @@ export const name = () => shared.get("chat.name") ?? "";
 export const setName = (/** @type {string} */ value) => shared.set("chat.name", value || null);
 export const theme = () => shared.get("chat.theme") ?? "auto";
 export const setTheme = (/** @type {string} */ value) => shared.set("chat.theme", value === "auto" ? null : value);
+export const setClosedBanner = (/** @type {string} */ digest) => shared.set("chat.banner", digest);
 export const singleKeys = () => shared.get("chat.singleKeys") !== "off";
 export const setSingleKeys = (/** @type {boolean} */ on) => shared.set("chat.singleKeys", on ? null : "off");

@@ -2,7 +2,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("chat", "0001_sessions")]
+    dependencies = [("chat", "0002_branding")]
 
     operations = [
         migrations.AlterModelOptions(
