@@ -109,6 +109,11 @@ class SessionAdmin(SessionModelAdmin):
             path("requests/", wrap(pages.operator_requests), name="chat_session_requests"),
             path("find/", wrap(pages.find), name="chat_session_find"),
             path("<str:session>/live/", wrap(pages.session_live), name="chat_session_live"),
+            path(
+                "<str:session>/revoke-share/",
+                wrap(pages.report_unavailable_store(confirmation.revoke_share)),
+                name="chat_session_revoke_share",
+            ),
         ]
         return own + super().get_urls()
 

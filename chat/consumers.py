@@ -16,6 +16,7 @@ from chat.container import (
     client_limits,
     heartbeats,
     limits,
+    model_choices,
     read_limits,
     socket_limit,
     task_publisher,
@@ -57,9 +58,14 @@ class ChatConsumer(SessionSocket):
         except ChatError as error:
             await self._reject(error)
             return
-        self.sync = SocketSync(async_store(), session, self.codec, client_limits())
+        self.sync = SocketSync(async_store(), session, self.codec, client_limits(), model_choices())
         self.handlers = FrameHandlers(
-            async_store(), limits(), read_limits(), self.session, self.handshake.address
+            async_store(),
+            limits(),
+            read_limits(),
+            self.session,
+            self.handshake.address,
+            model_choices(),
         )
         self.rate_limit = FrameRateLimit(settings.MESSAGES_PER_MINUTE)
         self.is_counted = self.is_open = True

@@ -9,6 +9,7 @@ ChatError
 ├── MessageInvalid       message.invalid      the frame or request is not valid
 ├── MessageEmpty         message.empty        the message has no text
 ├── MessageTooLong       message.too_long     the message or frame is too long
+├── UnknownModel         message.unknown_model  the message is for a model that does not exist
 ├── QueueUnavailable     queue.unavailable    the broker did not accept the task
 ├── StoreUnavailable     store.unavailable    Redis does not respond, or is full
 └── StoreFull            store.full           Redis is almost full, so no new session is created
@@ -27,6 +28,7 @@ class ErrorCode(StrEnum):
     MESSAGE_EMPTY = "message.empty"
     MESSAGE_TOO_LONG = "message.too_long"
     MESSAGE_INVALID = "message.invalid"
+    MESSAGE_UNKNOWN_MODEL = "message.unknown_model"
     SESSION_UNKNOWN = "session.unknown"
     SESSION_FULL = "session.full"
     SESSION_BUSY = "session.busy"
@@ -53,6 +55,8 @@ MEANINGS = {
     " or the frame is larger than 64 KiB. Nothing was stored.",
     ErrorCode.MESSAGE_INVALID: "The frame is not one of those described here, or it requests"
     " something that is not possible. Nothing was stored.",
+    ErrorCode.MESSAGE_UNKNOWN_MODEL: "The message names a model that is not one of `models` in"
+    " `session.ready`. Nothing was stored: choose another one, or none.",
     ErrorCode.SESSION_UNKNOWN: "The session does not exist or has expired. The socket closes with"
     " 1008: create a new session.",
     ErrorCode.SESSION_FULL: "The session can hold no more messages. Nothing was stored: create a"
@@ -66,8 +70,8 @@ MEANINGS = {
     ErrorCode.STORE_UNAVAILABLE: "The server cannot reach its storage. Send the message again"
     " shortly, with the same id.",
     ErrorCode.STORE_FULL: "The server's storage is almost full, so `POST /token` creates no"
-    " session. Existing sessions go on. Try again after `Retry-After`. Never sent over a"
-    " WebSocket.",
+    " session and `POST /share` no link. Existing sessions go on. Try again after"
+    " `Retry-After`. Never sent over a WebSocket.",
     ErrorCode.MODEL_LOADING: "The model was still loading at the reply's deadline.",
     ErrorCode.MODEL_UNAVAILABLE: "The model server cannot be reached, or it fails.",
     ErrorCode.MODEL_TIMEOUT: "The model produced no text for too long.",
@@ -161,6 +165,13 @@ class MessageTooLong(ChatError):
 
     code = ErrorCode.MESSAGE_TOO_LONG
     detail = "The message is too long."
+
+
+class UnknownModel(ChatError):
+    """The message is for a model that does not exist."""
+
+    code = ErrorCode.MESSAGE_UNKNOWN_MODEL
+    detail = "This model is not available. Choose another one."
 
 
 class QueueUnavailable(ChatError):

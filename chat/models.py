@@ -38,6 +38,7 @@ class Session(models.Model):
             ("requeue_session", "Can queue messages again"),
             ("extend_session", "Can extend sessions"),
             ("expire_session", "Can expire sessions"),
+            ("revoke_share", "Can revoke read-only links"),
             ("takeover_session", "Can step into conversations"),
             ("replace_operator", "Can take conversations over from other operators"),
         ]

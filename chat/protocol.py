@@ -41,6 +41,11 @@ class MessageSend(Frame):
     type: Literal["message.send"] = "message.send"
     id: ClientUuid = Field(description="Chosen by the client: lower case with hyphens.")
     msg: str = Field(description="At most `limits.max_message_chars` characters.")
+    model: str | None = Field(
+        default=None,
+        description="The model that is to reply: a `name` from `models` in `session.ready`. Without"
+        " it: the first one.",
+    )
 
 
 class ReplyStop(Frame):
@@ -137,12 +142,19 @@ class SessionLimits(FrozenModel):
     max_message_chars: int
     max_pending: int = Field(description="How many messages may wait for a reply.")
     messages_per_minute: int
-    history_messages: int = Field(description="How many messages are sent to the model.")
+    history_messages: int = Field(description="How many messages are sent to the model at most.")
     session_ttl_s: float = Field(description="Counted from the last message.")
     ping_interval_s: float = Field(description="How often a client may send `session.ping`.")
     human_support: bool = Field(
         default=False, description="Whether visitors can ask for a person with `operator.request`."
     )
+
+
+class ModelChoice(FrozenModel):
+    """A model that a message can be sent to."""
+
+    name: str = Field(description="For `model` in `message.send`.")
+    label: str = Field(description="For the user.")
 
 
 class SessionReady(Frame):
@@ -172,6 +184,10 @@ class SessionReady(Frame):
     )
     operator_available: bool = Field(
         default=False, description="Whether any operator waits for requests now."
+    )
+    models: tuple[ModelChoice, ...] = Field(
+        default=(),
+        description="The models to choose from, the default one first. Empty if there is only one.",
     )
 
 

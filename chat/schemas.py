@@ -194,6 +194,11 @@ class Message(SparseModel):
     usage: Usage | None = None
     timings: Timings | None = None
     error: Failure | None = Field(default=None, description="Set if the reply failed.")
+    model: str | None = Field(
+        default=None,
+        description="If there are several models: the one that the client chose for a human"
+        " message, or the one that wrote a reply.",
+    )
     replaces: UUID | None = Field(default=None, description="The reply that this one replaces.")
     replaced_by: UUID | None = Field(
         default=None,
@@ -220,6 +225,7 @@ class Record(FrozenModel):
     worker: str
     model: str
     user: str | None = Field(default=None, description="The operator who wrote it.")
+    endpoint: str | None = None
 
 
 class StoredMessage(Message):
@@ -278,6 +284,7 @@ class NewReply(FrozenModel):
     timings: Timings
     error: Failure | None
     replaces: UUID | None
+    model: str | None = None
     record: Record
 
 

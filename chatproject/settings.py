@@ -19,6 +19,18 @@ from chat.branding.colours import check_accent, check_accent_dark
 from chat.branding.logo import read_logo
 from chatproject import VERSION as VERSION
 from chatproject.environment import Environment
+from chatproject.model_configuration.model_variables import (
+    MODEL_APIS,
+    are_headers,
+    are_parameters,
+    are_stop_sequences,
+    default_max_new_tokens,
+    history_messages,
+    is_history_size,
+    read_speakers,
+    single_model,
+)
+from chatproject.model_configuration.models_file import read_models
 from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
 from chatproject.secret_files import create_private_folder, read_or_create_secret
 from chatproject.validators import (
@@ -159,10 +171,11 @@ try:
     MODEL_API = env.str(
         "MODEL_API",
         "",
-        validate=validate.OneOf(["huggingface", "completions", "chat"]),
+        validate=validate.OneOf(MODEL_APIS),
     )
     MODEL_URL = env.str("MODEL_URL", "", validate=is_url)
-    EMBEDDED_MODEL = not (MODEL_API or MODEL_URL)
+    MODELS_FILE = env.str("MODELS_FILE", "", validate=is_readable)
+    EMBEDDED_MODEL = not (MODEL_API or MODEL_URL or MODELS_FILE)
     EMBEDDED_MODEL_PORT = env.int("EMBEDDED_MODEL_PORT", PORT + 2, validate=is_port)
     EMBEDDED_MODEL_SLOTS = env.int("EMBEDDED_MODEL_SLOTS", 4, validate=validate.Range(1, 64))
     # Half the cores: the threads wait for each other, so one that shares its core slows all down.
@@ -173,7 +186,7 @@ try:
     if EMBEDDED_MODEL:
         MODEL_API = "chat"
         MODEL_URL = f"http://127.0.0.1:{EMBEDDED_MODEL_PORT}/v1/chat/completions"
-    elif not MODEL_URL:
+    elif not (MODEL_URL or MODELS_FILE):
         raise EnvError('Environment variable "MODEL_URL" must be set, because MODEL_API is')
     MODEL_API = MODEL_API or "huggingface"
     MODEL_NAME = env.str("MODEL_NAME", "EleutherAI/gpt-j-6b")
@@ -188,15 +201,37 @@ try:
     if EMBEDDED_MODEL:
         MODEL_PROXY = ""  # it is on this host
     MODEL_CONTEXT_TOKENS = env.int("MODEL_CONTEXT_TOKENS", 2048, validate=at_least(64))
-    # Instruct models end their replies on their own; GPT-J would go on with another turn.
-    longest = 200 if EMBEDDED_MODEL else 512 if MODEL_API == "chat" else 25
+    longest = default_max_new_tokens(MODEL_API, MODEL_CONTEXT_TOKENS)
     MAX_NEW_TOKENS = env.int(
-        "MAX_NEW_TOKENS", min(longest, MODEL_CONTEXT_TOKENS // 2), validate=at_least(1)
+        "MAX_NEW_TOKENS", min(longest, 200) if EMBEDDED_MODEL else longest, validate=at_least(1)
     )
     if MAX_NEW_TOKENS >= MODEL_CONTEXT_TOKENS:
         raise EnvError('Environment variable "MAX_NEW_TOKENS" must be below MODEL_CONTEXT_TOKENS')
-    HISTORY_MESSAGES = env.int("HISTORY_MESSAGES", 4, validate=validate.Range(1, 200))
+    HISTORY_MESSAGES = history_messages(env.str("HISTORY_MESSAGES", "4", validate=is_history_size))
     MODEL_TIMEOUT_S = env.float("MODEL_TIMEOUT_S", 60, validate=at_least(0.1))
+    model_headers = env.json("MODEL_HEADERS", {}, validate=are_headers)
+    MODELS = single_model(
+        api=MODEL_API,
+        url=MODEL_URL,
+        name=MODEL_NAME,
+        token=HUGGINGFACE_INFERENCE_TOKEN or None,
+        headers={} if EMBEDDED_MODEL else model_headers,
+        context_tokens=MODEL_CONTEXT_TOKENS,
+        max_new_tokens=MAX_NEW_TOKENS,
+        timeout_s=MODEL_TIMEOUT_S,
+        ca_file=MODEL_CA_FILE,
+        proxy=MODEL_PROXY,
+        parameters=env.json("MODEL_PARAMETERS", {}, validate=are_parameters),
+        system_prompt=env.str("SYSTEM_PROMPT", "").strip(),
+        stop=env.json("STOP_SEQUENCES", [], validate=are_stop_sequences),
+        speakers=read_speakers(env.str("HUMAN_NAME", "Human"), env.str("BOT_NAME", "Bot")),
+    )
+    if MODELS_FILE:
+        MODELS = read_models(
+            MODELS_FILE,
+            defaults=MODELS[0].endpoints[0],
+            env=env,
+        )
     REPLY_DEADLINE_S = env.float("REPLY_DEADLINE_S", 120, validate=at_least(1))
 
     # Operators who step into conversations
@@ -221,6 +256,9 @@ try:
         "UNKNOWN_TOKENS_PER_MINUTE_PER_IP", 120, validate=at_least(1)
     )
     TOKENS_PER_MINUTE_PER_IP = env.int("TOKENS_PER_MINUTE_PER_IP", 30, validate=at_least(1))
+    SHARES_PER_SESSION = env.int("SHARES_PER_SESSION", 10, validate=at_least(0))
+    SHARES_PER_MINUTE = env.int("SHARES_PER_MINUTE", 10, validate=at_least(1))
+    MAX_SHARED_BYTES = env.int("MAX_SHARED_BYTES", 4_194_304, validate=at_least(1))
     SOCKETS_PER_SESSION = env.int("SOCKETS_PER_SESSION", 5, validate=at_least(1))
     SOCKETS_PER_IP = env.int("SOCKETS_PER_IP", 20, validate=at_least(1))
     AOF_REWRITE_INTERVAL_S = env.float("AOF_REWRITE_INTERVAL_S", 600, validate=at_least(0))

@@ -44,7 +44,7 @@ class Generation(Iterator[str]):
         self._request = request
         self._request_id = request_id
         self._call = Call()
-        self._text = ReplyText(request.prompt, dialect.stop)
+        self._text = ReplyText(request.prompt, dialect.stops)
         self._has_text = False
         self._is_empty = True
         self._has_reasoned = False

@@ -143,4 +143,6 @@ def model_name() -> str:
     """Return the model's name for visitors."""
     if settings.EMBEDDED_MODEL:
         return Path(settings.MODEL_FILE).stem or EMBEDDED_MODEL_NAME
+    if settings.MODELS_FILE:
+        return str(settings.MODELS[0].label)
     return str(settings.MODEL_NAME)

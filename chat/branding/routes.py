@@ -20,6 +20,7 @@ def colours(request: HttpRequest, accent: str, accent_dark: str) -> HttpResponse
     found = palette(f"#{accent}", f"#{accent_dark}")
     response = HttpResponse(found and found.stylesheet, content_type="text/css; charset=utf-8")
     response["Cache-Control"] = KEEP_FOREVER
+    response["Access-Control-Allow-Origin"] = "*"  # a shared page has no origin
     return response
 
 

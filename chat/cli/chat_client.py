@@ -33,11 +33,12 @@ def create_session(url: str, name: str) -> str:
 
 
 class ChatClient:
-    """One session of the server at `url`."""
+    """One session of the server at `url`; `model` is one of `models` in `session.ready`."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, model: str | None = None) -> None:
         self._url = f"ws{url.removeprefix('http')}/chat"
         self._subprotocols: Any = ["chat.v1", f"token.{token}"]
+        self._model = {"model": model} if model else {}
         self._socket: ClientConnection | None = None  # set from `session.ready` to the disconnect
         self._wait_s = FIRST_WAIT_S
         self._outbox: dict[str, str] = {}  # id → text of messages not accepted yet, in order
@@ -166,4 +167,4 @@ class ChatClient:
     async def _send_first(self, delay_s: float = 0) -> None:
         await asyncio.sleep(delay_s)
         for id_, msg in list(self._outbox.items())[:1]:
-            await self.transmit("message.send", id=id_, msg=msg)
+            await self.transmit("message.send", id=id_, msg=msg, **self._model)

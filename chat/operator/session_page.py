@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from chat.errors import SessionUnknown
 from chat.operator.charts import Timeline, pending_timeline, timeline
 from chat.schemas import Session, StoredMessage
-from chat.store import inspection, sessions
+from chat.store import inspection, sessions, shares
 from chat.store.client import Store
 from chat.store.inspection import Inspection, Queued, Summary
 from chat.store.sessions import END
+from chat.store.shares import Share
 
 MIN_STREAMING_MS = 100  # a rate over a shorter time says nothing about the model
 
@@ -46,6 +47,7 @@ class SessionPage:
     inspection: Inspection
     entries: tuple[Entry, ...]
     pending: tuple[PendingReply, ...]
+    shares: tuple[Share, ...]
     earlier: int | None
 
 
@@ -60,6 +62,7 @@ def load_page(store: Store, session: str, before: int | None = None) -> SessionP
     try:
         loaded = store.run(sessions.load(session, before=before or END))
         inspected = store.run(inspection.inspect(session))
+        links = store.run(shares.load_all(session))
     except SessionUnknown:
         return None
     messages = loaded.messages
@@ -72,6 +75,7 @@ def load_page(store: Store, session: str, before: int | None = None) -> SessionP
         inspection=inspected,
         entries=tuple(_entry(message, loaded, longest_ms) for message in messages),
         pending=tuple(_pending_replies(loaded, inspected, longest_ms)),
+        shares=links,
         earlier=messages[0].seq if loaded.is_truncated else None,
     )
 

@@ -12,9 +12,14 @@ chat:{ID}:lease            string: the lease holder's random value, with its own
 chat:{ID}:rate             string: when the next message is due at the allowed rate (GCRA)
 chat:{ID}:operator         hash: of the operator who answers: lease, name, user, joined, active
 chat:{ID}:sockets          sorted set: open sockets by last heartbeat
+chat:{ID}:share_rate       string: when the next share is due at the allowed rate
+chat:{ID}:shares           hash: id of a share → JSON of what is known of it
+chat:{SHARE}:snapshot      hash: of a share: its session, and the numbered parts of its JSON
 chat:address:{HASH}:rate   string: the same for new sessions of an address
 chat:address:{HASH}:messages  string: the same for messages of an address
 chat:address:{HASH}:bytes  string: the same for the bytes of these messages
+chat:address:{HASH}:shares  string: the same for new shares of an address
+chat:address:{HASH}:shared  string: the same for the bytes of these shares
 chat:address:{HASH}:sockets  sorted set: open sockets of an address by last heartbeat
 chat:due                   sorted set: sessions with unanswered messages, by when to sweep them
 chat:waiting               sorted set: those without a worker, by the time since which they wait
@@ -27,6 +32,7 @@ chat:sockets               sorted set: all open sockets by last heartbeat
 chat:workers               sorted set: workers by last heartbeat
 chat:slots                 sorted set: workers by number of free slots
 chat:swept                 string: time of the last sweep
+chat:endpoints             hash: worker → what it knows of the models' endpoints, as JSON
 chat:deletions             sorted set: when texts were or will be deleted that Redis' files contain
 chat:rewrite               hash: of the last rewrite of these files: started, run, claim, outcome
 chat:write-check           RedisJSON: written to check that Redis accepts writes
@@ -44,7 +50,19 @@ Keys = dict[str, str]
 DOCUMENT_PREFIX = "chat:{"
 SEARCH_INDEX = "chat:sessions:2"  # Use a new name if its fields change.
 
-_SESSION = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets", "operator")
+_SESSION = (
+    "document",
+    "ids",
+    "mailbox",
+    "work",
+    "partial",
+    "lease",
+    "rate",
+    "sockets",
+    "shares",
+    "share_rate",
+    "operator",
+)
 _SHARED = {
     "due": "chat:due",
     "minute": "chat:minute",
@@ -54,12 +72,15 @@ _SHARED = {
     "on_duty": "chat:on-duty",
     "pace": "chat:pace",
     "deletions": "chat:deletions",
+    # A format string: scripts find the shares of a session themselves.
+    "snapshot": f"{DOCUMENT_PREFIX}%s}}:snapshot",
 }
 _CLUSTER = _SHARED | {
     "workers": "chat:workers",
     "slots": "chat:slots",
     "all_sockets": "chat:sockets",
     "swept": "chat:swept",
+    "endpoints": "chat:endpoints",
     "rewrite": "chat:rewrite",
     "write_check": "chat:write-check",
 }
@@ -90,6 +111,19 @@ def message_keys(session: str, address: str) -> Keys:
         "address_messages": _address_key(address, "messages"),
         "address_bytes": _address_key(address, "bytes"),
     }
+
+
+def share_keys(session: str, address: str) -> Keys:
+    """Return a session's keys and the rates of an address for shares."""
+    return session_keys(session) | {
+        "address_shares": _address_key(address, "shares"),
+        "address_shared": _address_key(address, "shared"),
+    }
+
+
+def snapshot_keys(share: str) -> Keys:
+    """Return the key of one share's snapshot, which belongs to no session by its name."""
+    return {"snapshot": _SHARED["snapshot"] % share}
 
 
 def socket_keys(session: str, address: str) -> Keys:

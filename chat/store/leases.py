@@ -1,5 +1,6 @@
 """Commands of the worker that generates a reply: take the lease, progress, commit, release."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from chat.store.statistics import outcome_figures
 from chat.store.timing import GRACE_MS, to_ms
 
 LEASE_MS = 2_500
+# More messages than wanted are loaded up to this number: each takes Redis some microseconds.
+MAX_SPARE = 200
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,14 @@ class TakenMessage(Attempt):
     pieces: int
 
 
+class ModelBusy(Exception):
+    """The message waits for a model that has reached this worker's limit. Nothing was taken."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__()
+        self.model = model
+
+
 class HistoryUnreadable(Exception):
     """The lease is held, but the stored messages are not valid."""
 
@@ -70,18 +81,28 @@ class Committed:
 
 
 def take(
-    session: str, lease: str, reply: UUID, *, history: int, by_operator: bool = False
+    session: str,
+    lease: str,
+    reply: UUID,
+    *,
+    history: int,
+    full_models: Sequence[str] = (),
+    default_model: str = "",
+    by_operator: bool = False,
 ) -> Command[TakenMessage | None]:
     """Take the lease and load the oldest unanswered message; None if there is none.
 
-    `history` is the number of messages wanted before it. Twice as many are loaded, because failed
-    and replaced replies are left out later. `by_operator`: the lease is that of an operator's
-    claim. Raises HistoryUnreadable.
+    `history` is the number of messages wanted before it. Twice as many are loaded, up to
+    MAX_SPARE, because failed and replaced replies are left out later. A message for one of
+    `full_models` is left where it is; `default_model` is that of messages that name none.
+    `by_operator`: the lease is that of an operator's claim. Raises HistoryUnreadable and ModelBusy.
     """
 
     def parse(found: Reply) -> TakenMessage | None:
         if found.status == "nothing":
             return None
+        if found.status == "model_busy":
+            raise ModelBusy(found["model"])
         attempt = Attempt(
             session=session,
             lease=lease,
@@ -109,7 +130,9 @@ def take(
         "lease": lease,
         "lease_ms": LEASE_MS,
         "reply": str(reply),
-        "history": 2 * history,
+        "history": max(history, min(2 * history, MAX_SPARE)),
+        "full_models": f" {' '.join(full_models)} ",
+        "default_model": default_model,
         "by_operator": int(by_operator),
     }
     return Command("take", session_keys(session), arguments, parse)

@@ -138,9 +138,10 @@ def accept(
     *,
     address: str,
     limits: Limits,
+    model: str | None = None,
     trace: str | None = None,
 ) -> Command[Accepted]:
-    """Store a human's message once.
+    """Store a human's message once, with the model that it is for.
 
     Raises SessionUnknown, SessionFull, SessionBusy or RateLimited.
     """
@@ -150,6 +151,7 @@ def accept(
         return Accepted(stored, new=bool(reply["new"]), sockets=reply["sockets"])
 
     body = {"id": str(message), "source": "human", "msg": text, "reply_to": None}
+    body |= {"model": model} if model else {}
     body |= {"trace": trace} if trace else {}
     arguments = _message_arguments(session, message, limits) | {"body": json.dumps(body)}
     return Command("accept", message_keys(session, address), arguments, parse)

@@ -2,12 +2,13 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from chat.addresses import network_of
-from chat.errors import MessageInvalid
+from chat.errors import MessageInvalid, UnknownModel
 from chat.events.delivery import CHANGED, QUEUED, Event
 from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
@@ -17,6 +18,7 @@ from chat.protocol import (
     MessageAccepted,
     MessageSend,
     MessageTyping,
+    ModelChoice,
     OperatorRequest,
     ReplyRegenerate,
     ReplyStop,
@@ -73,6 +75,7 @@ class FrameHandlers:
         read_limits: ReadLimits,
         session: str,
         address: str,
+        models: Sequence[ModelChoice] = (),
     ) -> None:
         self._store = store
         self._limits = limits
@@ -80,6 +83,7 @@ class FrameHandlers:
         self._session = session
         self._address = address
         self._typed_at = float("-inf")
+        self._models = frozenset(model.name for model in models)
 
     async def handle(self, frame: ClientFrame) -> Effects:
         """Handle a frame; raises a ChatError, and then nothing was changed."""
@@ -132,14 +136,20 @@ class FrameHandlers:
             has_earlier=page.is_truncated,
         )
 
+    def _check_model(self, model: str | None) -> None:
+        if model is not None and model not in self._models:
+            raise UnknownModel
+
     async def _message_send(self, frame: MessageSend) -> Effects:
         check_message(frame.msg, settings.MAX_MESSAGE_CHARS)
+        self._check_model(frame.model)
         command = sessions.accept(
             self._session,
             frame.id,
             frame.msg,
             address=self._address,
             limits=self._limits,
+            model=frame.model,
             trace=tracing.current(),
         )
         accepted = await self._store.run(command)

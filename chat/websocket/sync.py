@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from chat.events.published_frame import PublishedFrame
 from chat.observability import metrics
 from chat.protocol import (
+    ModelChoice,
     ModelLoading,
     ServerFrame,
     SessionExpired,
@@ -41,12 +42,18 @@ class SocketSync:
     """What one client was sent, and what it must be sent next. Methods may raise a ChatError."""
 
     def __init__(
-        self, store: AsyncStore, session: Session, codec: Codec, limits: SessionLimits
+        self,
+        store: AsyncStore,
+        session: Session,
+        codec: Codec,
+        limits: SessionLimits,
+        models: Sequence[ModelChoice] = (),
     ) -> None:
         self._store = store
         self._session = session.id
         self._codec = codec
         self._limits = limits
+        self._models = tuple(models)
         self._cursor = Cursor(session)
         self._presence = Presence(session)
         self._timers = SessionTimers(session, self._cursor, codec.carries("reply.queued"))
@@ -173,6 +180,7 @@ class SocketSync:
             operator=self._presence.operator,
             operator_requested=session.operator_requested,
             operator_available=session.operators_on_duty > 0,
+            models=self._models,
         )
 
 

@@ -19,7 +19,8 @@ from chat.store.command import LeaseLost
 from chat.store.leases import TakenMessage
 from chat.worker.lease_renewer import CancelReason, LeaseHandle
 from chat.worker.progress import DELTA_INTERVAL_S, Draft, Progress
-from inference.model_client import Generation, ModelClient, Turn
+from inference.model_catalog import Route
+from inference.model_client import Generation, Turn
 from inference.model_errors import GenerationCancelled, ModelError
 from inference.model_errors import ModelLoading as ModelIsLoading
 from inference.retry import retry_delay_s
@@ -60,14 +61,14 @@ class ReplyWriter:
         store: Store,
         delivery: Delivery,
         progress: Progress,
-        model: ModelClient,
+        route: Route,
         taken: TakenMessage,
         handle: LeaseHandle,
     ) -> None:
         self._store = store
         self._delivery = delivery
         self._progress = progress
-        self._model = model
+        self._route = route
         self._taken = taken
         self._handle = handle
         self._taken_at = time.monotonic()
@@ -97,23 +98,29 @@ class ReplyWriter:
             except GenerationCancelled:
                 return self._cancelled()
             except ModelError as error:
-                self._last_error = error
                 self._record(error)
+                if self._route.can_fail_over(error):
+                    self._fail_over()
+                    continue
+                error = self._route.error or error
+                self._last_error = error
                 if not self._wait_for_retry(error):
                     return self._cancelled() if self._handle.cancel_reason else self._failed(error)
+                self._route.start_again()
 
     def _generate(self, turns: Sequence[Turn]) -> Outcome:
         if self._handle.remaining_s() <= 0:
             return self._outcome(failure=self._deadline_failure())
         logger.debug("Calling the model", extra={"facts": {"turns": len(turns)}})
         request_id = str(self._taken.message.id)
-        generation = self._model.generate(turns, request_id=request_id)
-        with metrics.model_call_seconds.time(), generation, self._handle.cancels(generation):
-            for piece in generation:
-                if piece:
-                    self._add(piece, generation.has_more)
-                else:
-                    self._think()
+        with self._route.call() as model:
+            generation = model.generate(turns, request_id=request_id)
+            with metrics.model_call_seconds.time(), generation, self._handle.cancels(generation):
+                for piece in generation:
+                    if piece:
+                        self._add(piece, generation.has_more)
+                    else:
+                        self._think()
         return self._outcome(
             finish_reason="length" if generation.finish_reason == "length" else "stop",
             usage=_usage(generation),
@@ -128,6 +135,12 @@ class ReplyWriter:
         if error.permanent:
             with suppress(StoreUnavailable):
                 self._store.run(statistics.count_event(statistics.refused(error.reason)))
+
+    def _fail_over(self) -> None:
+        """Ask another endpoint at once; text of the last one does not count."""
+        metrics.model_failovers.labels(self._route.model).inc()
+        if self._draft.text:
+            self._restart()
 
     def _wait_for_retry(self, error: ModelError) -> bool:
         """Wait as long as this error requires; return whether to call the model again."""

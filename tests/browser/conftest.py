@@ -56,7 +56,8 @@ def new_visitor(chromium: Browser, stack: Stack) -> Iterator[NewVisitor]:
     """Open tabs on the running site; options are those of a browser context.
 
     `beside=visitor` opens a second tab of the same browser, `kind=ScriptedVisitor` one whose
-    server is the test. An error in a tab's console fails the test.
+    server is the test. An error in a tab's console fails the test. The service worker is blocked,
+    except with `service_workers="allow"`.
     """
     contexts: list[BrowserContext] = []
     visitors: list[Visitor] = []
@@ -67,6 +68,7 @@ def new_visitor(chromium: Browser, stack: Stack) -> Iterator[NewVisitor]:
         kind: type[Visitor] = Visitor,
         **options: Any,
     ) -> Visitor:
+        options = {"service_workers": "block"} | options
         context = beside.page.context if beside else chromium.new_context(**options)
         if not beside:
             context.set_default_timeout(TIMEOUT_MS)

@@ -276,6 +276,18 @@ def kept(visitor: ScriptedVisitor) -> None:
 
 
 @state
+def offline_page(visitor: ScriptedVisitor) -> None:
+    """Show the page of the service worker."""
+    sidebar(visitor)
+    visitor.network.cut()
+    visitor.page.route("**/test", lambda route: None)  # no response
+    language = visitor.page.evaluate("document.documentElement.lang")
+    visitor.page.goto(f"{visitor.site}/offline/{language}/0")
+    expect(visitor.page.locator(".offline-banner")).to_be_visible()
+    expect(visitor.page.locator(".turn").last).to_be_visible()
+
+
+@state
 def out_of_context(visitor: ScriptedVisitor) -> None:
     visitor.start_with(exchanges(*((f"{n}?", "Yes.") for n in ("One", "Two", "Three", "Four"))))
     expect(visitor.page.locator(".boundary")).to_be_visible()
@@ -322,7 +334,7 @@ def drawer(visitor: ScriptedVisitor) -> None:
 def session_dialog(visitor: ScriptedVisitor) -> None:
     sidebar(visitor)
     visitor.page.locator(".sidebar-entry .icon-button").first.click()
-    visitor.page.locator("dialog summary").click()
+    visitor.page.locator("dialog .delete summary").click()
 
 
 @state

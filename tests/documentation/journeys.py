@@ -54,6 +54,8 @@ JOURNEYS = (
             "docs/reference/websocket-api.md",
             "docs/how-to/use-the-admin.md",
             "docs/how-to/connect-a-model.md",
+            "docs/how-to/change-the-models-behaviour.md",
+            "docs/how-to/use-several-models.md",
             "docs/how-to/customise-the-site.md",
             "docs/how-to/embed-the-chat.md",
         ),

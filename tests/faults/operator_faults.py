@@ -1,4 +1,4 @@
-"""Faults in the middle of a person's answer: row 21."""
+"""Faults in the middle of a person's answer: row 22."""
 
 import asyncio
 import signal
@@ -14,7 +14,7 @@ from tests.faults.trial import Trial, fault
 BACK_WITHIN_S = 12.0
 
 
-@fault(21, "browsers of operators die in the middle of an answer")
+@fault(22, "browsers of operators die in the middle of an answer")
 async def browsers_die(trial: Trial) -> None:
     async with trial.group() as group, operators_of(group) as operators:
         await group.ask_each()
@@ -27,7 +27,7 @@ async def browsers_die(trial: Trial) -> None:
     assert max(trial.recoveries_s) < BACK_WITHIN_S * trial.slowness, trial.recoveries_s
 
 
-@fault(21, "web process killed in the middle of a person's answer", times=2)
+@fault(22, "web process killed in the middle of a person's answer", times=2)
 async def web_killed(trial: Trial) -> None:
     async with trial.group() as group, operators_of(group):
         async with group.conversing(share=0.5):
@@ -42,7 +42,7 @@ async def web_killed(trial: Trial) -> None:
     assert trial.counts.failed == 0
 
 
-@fault(21, "Redis killed and started again in the middle of a person's answer", times=2)
+@fault(22, "Redis killed and started again in the middle of a person's answer", times=2)
 async def redis_killed(trial: Trial) -> None:
     site = trial.site
     async with trial.group() as group, operators_of(group):

@@ -2,7 +2,7 @@
 
 import { Activity } from "./activity.js";
 import { AutoScroll } from "./autoscroll.js";
-import { copy } from "./clipboard.js";
+import { copy, handleCodeButton } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { errorMessage } from "./i18n.js";
@@ -31,8 +31,8 @@ const isNarrow = matchMedia("(width < 60rem)");
 const element = (id) => document.getElementById(id);
 const root = document.documentElement;
 const bootstrap = JSON.parse(element("bootstrap").textContent);
-/** Server clock minus browser clock. */
-const skewMs = Date.parse(bootstrap.now) - Date.now();
+/** Server clock minus browser clock; the offline page does not know it. */
+const skewMs = bootstrap.now ? Date.parse(bootstrap.now) - Date.now() : 0;
 /** @type {number} */
 const maxChars = bootstrap.max_message_chars;
 
@@ -87,6 +87,7 @@ export const actions = {
     if (hasKeyboard.matches && element("composer").contains(document.activeElement)) composer.focus();
   },
   regenerate: (/** @type {Turn} */ turn) => shown?.regenerate(turn.id),
+  chooseModel: (/** @type {string} */ name) => shown?.chooseModel(name),
   discard: (/** @type {Turn} */ turn) => shown?.discard(turn.id),
   edit(/** @type {Turn} */ turn) {
     if (turn.phase === "waiting" || turn.phase === "rejected") shown?.discard(turn.id);
@@ -142,6 +143,7 @@ export const actions = {
 const sessionActions = {
   rename(session, label) { sessions.rename(session, label); requestRender(); },
   erasure: bootstrap.erasure,
+  canShare: bootstrap.sharing,
   async export(session, format) {
     const { exportConversation } = await import("./export.js");
     await exportConversation(session, format, session.token === shown?.token ? state() : null);
@@ -299,8 +301,16 @@ function announceReply({ token }, message) {
   const session = storage.session(token);
   if (token !== shown?.token) announce(`${gettext("New reply")}: ${session ? sessions.title(session) : ""}`);
   else announce(message.error ? errorMessage(message.error) : (message.msg ?? ""));
-  if (document.hidden) unread += 1;
   website?.reply();
+  if (!document.hidden) return;
+  unread += 1;
+  if (storage.notifications() !== "off") void notifyOf(token, message);
+}
+
+/** @type {(token: string, message: import("./state.js").Message) => Promise<void>} */
+async function notifyOf(token, message) {
+  const { notify } = await import("./notifications.js");
+  await notify(token, message, () => { if (token !== shown?.token) show(token); });
 }
 
 /** Let screen readers read a text. A new element makes them repeat an equal text. @type {(text: string) => void} */
@@ -389,14 +399,7 @@ element("welcome").addEventListener("submit", async (/** @type {SubmitEvent} */ 
   event.preventDefault();
   await startOnce(() => sessions.start(element("name").value), (error) => { element("name-error").textContent = error; });
 });
-element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => {
-  const target = /** @type {HTMLElement} */ (event.target);
-  const wrap = target.closest("[data-wrap-code]");
-  if (wrap) wrap.ariaPressed = String(wrap.closest("figure")?.classList.toggle("wrapped"));
-  const button = target.closest("[data-copy-code]");
-  const code = button?.closest("figure")?.querySelector("code")?.textContent;
-  if (code) void actions.copy(code, /** @type {HTMLElement} */ (button));
-});
+element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => handleCodeButton(event, actions.copy));
 document.addEventListener("click", (event) => {
   const isInside = /** @type {Element} */ (event.target).closest("#sidebar, #open-sidebar, dialog");
   if (isSidebarOpen && !isInside) setSidebarOpen(false);

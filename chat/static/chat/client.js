@@ -20,7 +20,7 @@ const SILENCE_MS = 1500;
 const RESEND_MS = 3000;
 const POLICY_VIOLATION = 1008; // the session expired or does not exist
 /** Error codes after which sending the same message again is pointless. */
-export const PERMANENT_ERRORS = ["message.empty", "message.too_long", "message.invalid", "session.full"];
+export const PERMANENT_ERRORS = ["message.empty", "message.too_long", "message.invalid", "message.unknown_model", "session.full"];
 
 /** A random UUID. crypto.randomUUID is missing on pages served without TLS. */
 export function uuid() {
@@ -32,6 +32,7 @@ export function uuid() {
 }
 
 export class ChatClient {
+  /** @type {string | undefined} name of the model that is to reply, one of `models` in session.ready */ model;
   /** @type {WebSocket | null} */ #socket = null;
   /** @type {Map<string, string>} id → text of messages not accepted yet */ #outbox = new Map();
   /** @type {Set<number>} seq of messages received beyond a gap */ #beyondGap = new Set();
@@ -110,7 +111,7 @@ export class ChatClient {
 
   #transmit(/** @type {Frame} */ frame) {
     if (this.#socket?.readyState !== 1) return;
-    this.#socket.send(JSON.stringify(frame));
+    this.#socket.send(JSON.stringify(frame.type === "message.send" ? { ...frame, model: this.model } : frame));
     if (frame.type !== "reply.stop" && frame.type !== "message.typing") this.#expectFrame();
   }
 
@@ -150,7 +151,8 @@ export class ChatClient {
     this.onFrame(frame);
   }
 
-  #resume(/** @type {Frame} */ { messages, reply, recovered, has_earlier, limits }) {
+  #resume(/** @type {Frame} */ { messages, reply, recovered, has_earlier, limits, models }) {
+    if (!models?.some((/** @type {{name: string}} */ { name }) => name === this.model)) this.model = undefined;
     if (!recovered || has_earlier) {
       this.#firstSeq = messages[0]?.seq ?? 1;
       this.#lastSeq = this.#firstSeq - 1;

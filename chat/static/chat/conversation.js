@@ -29,7 +29,8 @@ export class Conversation {
       onFrame: (frame) => this.dispatch(["model.loading", "operator.typing"].includes(frame.type) ? { ...frame, receivedAt: Date.now() } : frame),
       onConnection: (connection) => this.dispatch({ type: "local.connection", connection }),
     });
-    this.dispatch({ type: "local.opened", outbox });
+    this.client.model = storage.session(token)?.model;
+    this.dispatch({ type: "local.opened", outbox, model: this.client.model });
   }
 
   /** Connect; a session that has ended is shown from this browser's copy. */
@@ -77,6 +78,7 @@ export class Conversation {
   async #archive(action) {
     try {
       const archive = await import("./archive.js");
+      void import("./register_worker.js").catch(() => {});
       // A session that was deleted meanwhile must not come back.
       return storage.session(this.token) ? await action(archive) : undefined;
     } catch {
@@ -90,6 +92,14 @@ export class Conversation {
     storage.addPending(this.token, id, msg, Date.now()); // before sending: a crash must not lose it
     this.dispatch({ type: "local.sent", id, msg });
     this.client.send(msg, id);
+  }
+
+  /** Choose the model for the messages to come. @param {string} model */
+  chooseModel(model) {
+    const session = storage.session(this.token);
+    if (session) storage.saveSession({ ...session, model });
+    this.client.model = model;
+    this.dispatch({ type: "local.model", model });
   }
 
   /** Discard a message that is not accepted yet. @param {string} id */

@@ -28,6 +28,9 @@ import { transcriptTemplate } from "./transcript.js";
 /** The remaining length is shown from this share of the limit on. */
 const SHOW_REMAINING_FROM = 0.8;
 
+/** Whether the module that lets visitors choose a model was needed. */
+let hasPicker = false;
+
 /** @type {(id: string) => HTMLElement} */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
@@ -53,6 +56,7 @@ export function renderPage(view, actions) {
   }
   renderSupport(state, actions);
   render(noticesTemplate(state, view.expiresAt, actions), element("notices"));
+  renderModels(state, actions);
   render(view.isAtEnd ? nothing : jumpTemplate(actions), element("jump"));
 }
 
@@ -65,6 +69,13 @@ function renderSupport(state, actions) {
   if (!support && !name && !left && !canAsk) return;
   support ??= import("./support.js");
   void support.then((module) => module.renderSupport(state, actions), () => { support = undefined; });
+}
+
+/** The choice of a model, if there are several. @type {(state: import("./state.js").State, actions: Actions) => void} */
+function renderModels({ session, ended, model }, actions) {
+  const models = ended ? [] : (session?.models ?? []);
+  hasPicker ||= models.length > 1;
+  if (hasPicker) void import("./model_picker.js").then(({ renderPicker }) => renderPicker(models, model, actions.chooseModel));
 }
 
 /** A session without messages; before the server answers, by what the browser stores of it. @type {(view: View) => boolean} */

@@ -18,6 +18,7 @@ import { NOBODY, PERSON_REDUCERS, personOf } from "./person.js";
  * @property {string} [timestamp]
  * @property {string|null} [reply_to]
  * @property {string} [finish_reason]
+ * @property {string} [model] name of the model that wrote it, if there are several
  * @property {string} [replaces]
  * @property {string} [replaced_by]
  * @property {ErrorInfo} [error]
@@ -38,7 +39,8 @@ import { NOBODY, PERSON_REDUCERS, personOf } from "./person.js";
  */
 /** @typedef {{id: string, msg: string, error?: ErrorInfo}} OutboxMessage a message that is not accepted yet */
 /** @typedef {{max_message_chars: number, history_messages: number, session_ttl_s: number}} Limits */
-/** @typedef {{name: string, session_start: string, expires_at: string, limits: Limits}} Session */
+/** @typedef {{name: string, label: string}} Model */
+/** @typedef {{name: string, session_start: string, expires_at: string, limits: Limits, models?: Model[]}} Session */
 /**
  * @typedef {object} State
  * @property {Session|null} session
@@ -49,6 +51,7 @@ import { NOBODY, PERSON_REDUCERS, personOf } from "./person.js";
  * @property {boolean} hasEarlier the session has messages before firstSeq
  * @property {ReadonlyMap<string, PartialReply>} partialReplies by the id of the human message
  * @property {readonly OutboxMessage[]} outbox
+ * @property {string} [model] name of the chosen model
  * @property {ErrorInfo|null} notice an error that belongs to no message
  * @property {import("./person.js").Person} person who answers instead of the model
  * @property {boolean} isCopyPartial the server no longer has the messages, and this browser has only some of them
@@ -73,9 +76,9 @@ export const EMPTY = Object.freeze({
 /** @type {Record<string, (state: State, event: Event) => State>} */
 const REDUCERS = {
   ...PERSON_REDUCERS,
-  "session.ready": (state, { name, session_start, expires_at, limits, messages, reply, recovered, has_earlier, ...frame }) => ({
+  "session.ready": (state, { name, session_start, expires_at, limits, models, messages, reply, recovered, has_earlier, ...frame }) => ({
     ...state,
-    session: { name, session_start, expires_at, limits },
+    session: { name, session_start, expires_at, limits, models },
     ended: "",
     notice: null,
     ...(recovered && !has_earlier
@@ -142,7 +145,8 @@ const REDUCERS = {
     return { ...state, outbox: state.outbox.map((message) => (message.id === ref ? { ...message, error } : message)) };
   },
 
-  "local.opened": (_, { outbox }) => ({ ...EMPTY, outbox }),
+  "local.opened": (_, { outbox, model }) => ({ ...EMPTY, outbox, model }),
+  "local.model": (state, { model }) => ({ ...state, model }),
   // The copy in this browser is shown if the server cannot be reached or no longer has the conversation.
   "local.archived": (state, { messages, lastSeq }) => {
     if (state.session && !state.ended) return state;

@@ -11,8 +11,10 @@
  * @property {number} at ms since the epoch, of the last message
  * @property {number} [expiresAt]
  * @property {boolean} [ended]
+ * @property {string} [model] name of the model that the visitor chose
  * @property {boolean} [awaiting] a reply is still to come
  * @property {number} [lastSeq] of the last message
+ * @property {Record<string, string>} [links] addresses of read-only links by their ids
  * @property {number} [seenSeq] of the last message that was on the screen
  */
 
@@ -100,3 +102,6 @@ export const setTheme = (/** @type {string} */ value) => shared.set("chat.theme"
 export const setClosedBanner = (/** @type {string} */ digest) => shared.set("chat.banner", digest);
 export const singleKeys = () => shared.get("chat.singleKeys") !== "off";
 export const setSingleKeys = (/** @type {boolean} */ on) => shared.set("chat.singleKeys", on ? null : "off");
+/** Whether replies in hidden tabs are notified of, and with their text. @returns {"off" | "on" | "text"} */
+export const notifications = () => /** @type {"off" | "on" | "text"} */ (shared.get("chat.notifications") ?? "off");
+export const setNotifications = (/** @type {"off" | "on" | "text"} */ value) => shared.set("chat.notifications", value === "off" ? null : value);

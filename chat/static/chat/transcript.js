@@ -27,7 +27,7 @@ export function transcriptTemplate(turns, first, actions) {
   return repeat(turns.slice(first), (turn) => turn.id, (turn, index) => {
     const isBoundary = turn.outOfContext < 2 && turns[first + index - 1]?.outOfContext === 2;
     return guard(
-      [turn.phase, turn.reply, turn.partial, turn.error, turn.isLast, isBoundary, turn.msg],
+      [turn.phase, turn.reply, turn.partial, turn.error, turn.isLast, isBoundary, turn.model, turn.msg],
       () => turnTemplate(turn, isBoundary, actions),
     );
   });
@@ -128,16 +128,23 @@ function errorTemplate(turn, actions) {
 /** @type {(turn: Turn, reply: import("./state.js").Message, actions: TurnActions) => unknown} */
 function replyFooterTemplate(turn, reply, actions) {
   return html`<div class="turn-footer">
+    ${turn.model ? html`<span class="status" dir="auto">${turn.model}</span>` : nothing}
     ${reply.timestamp ? timeTemplate(reply.timestamp) : nothing}
     ${reply.finish_reason === "stop_requested" ? html`<span class="status">${gettext("Stopped by you")}</span>` : nothing}
     ${reply.finish_reason === "length" ? html`<span class="status">${gettext("Stopped at the length limit")}</span>` : nothing}
     <span class="turn-buttons">
-      ${reply.msg ? copyButton(reply.msg, actions) : nothing}
+      ${reply.msg ? [copyButton(reply.msg, actions), readAloudTemplate()] : nothing}
       ${turn.isLast && !turn.error && !reply.operator
         ? button(ICONS.regenerate, gettext("Regenerate"), () => actions.regenerate(turn))
         : nothing}
     </span>
   </div>`;
+}
+
+function readAloudTemplate() {
+  if (!("speechSynthesis" in window)) return nothing;
+  void import("./read_aloud.js").catch(() => {}); // the server cannot be reached
+  return html`<read-aloud></read-aloud>`;
 }
 
 /** @type {(text: string, actions: TurnActions) => unknown} */

@@ -13,6 +13,7 @@
  * @property {import("./state.js").PartialReply|null} partial the reply that is not committed yet
  * @property {0|1|2} outOfContext 1: the model no longer receives the human message, 2: nor its reply
  * @property {boolean} isLast
+ * @property {string} [model] label of the model that wrote the reply, if there are several
  */
 /** @typedef {{humans: Message[], replies: Map<string, Message>}} Exchanges replies are keyed by the human message's id */
 
@@ -54,6 +55,7 @@ export function turns(state) {
       id: human.id, msg: isRemark(human) ? "" : (human.msg ?? ""), timestamp: human.timestamp, reply, partial, outOfContext: outOfContext[index],
       phase: partial?.phase ?? (reply ? (reply.error ? "failed" : "done") : "accepted"),
       error: partial ? undefined : reply?.error,
+      model: state.session?.models?.find(({ name }) => name === reply?.model)?.label ?? reply?.model,
       isLast: index === humans.length - 1 && !state.outbox.length && !state.ended,
     };
   });

@@ -33,11 +33,33 @@ local function has_operator(session, now)
   return ends_at and tonumber(ends_at) > now
 end
 
+local function snapshot_key(share)
+  return string.format(snapshot, share)
+end
+
+-- What is known of a session's shares, by id.
+local function load_shares()
+  local flat, found = redis.call('HGETALL', shares), {}
+  for i = 1, #flat, 2 do
+    found[flat[i]] = cjson.decode(flat[i + 1])
+  end
+  return found
+end
+
+-- A share ends with its session, or earlier if it has a time of its own.
+local function expire_share(share, ends_ms, session_ends_ms)
+  local instant_ms = ends_ms and math.min(ends_ms, session_ends_ms) or session_ends_ms
+  redis.call('PEXPIREAT', snapshot_key(share), whole(instant_ms))
+end
+
 -- All keys of a session expire at the same instant; the lease has its own, shorter time. Redis' files
 -- must be rewritten afterwards (chat/store/erasure.py): instants are rounded up, so that they are few.
 local function expire_at(instant_ms)
-  for _, key in ipairs({document, ids, mailbox, work, partial}) do
+  for _, key in ipairs({document, ids, mailbox, work, partial, shares}) do
     redis.call('PEXPIREAT', key, whole(instant_ms))
+  end
+  for share, details in pairs(load_shares()) do
+    expire_share(share, details.ends_ms, instant_ms)
   end
   local step = math.min(math.max(math.ceil((instant_ms - now_ms()) / 60), 1), 60000)
   local rounded = whole(math.ceil(instant_ms / step) * step)

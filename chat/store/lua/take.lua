@@ -38,6 +38,13 @@ local holder = redis.call('GET', lease)
 if holder and holder ~= arg.lease then
   return {'nothing'}
 end
+if not by_operator and string.find(arg.full_models, '%S') and not redis.call('HGET', work, 'stop:' .. head) then
+  local message = cjson.decode(message_at(redis.call('HGET', ids, 'human:' .. head)))
+  local model = message.model or arg.default_model
+  if string.find(arg.full_models, ' ' .. model .. ' ', 1, true) then
+    return {'model_busy', 'model', model}
+  end
+end
 redis.call('SET', lease, arg.lease, 'PX', arg.lease_ms)
 redis.call('HSET', work, 'holder', arg.lease)
 if by_operator then

@@ -10,7 +10,7 @@ import pytest
 
 from chat.errors import ErrorCode, StoreUnavailable
 from chat.events.delivery import Delivery
-from chat.protocol import ReplyDelta
+from chat.protocol import ReplyDelta, ReplyStarted
 from chat.store import sessions, statistics
 from chat.store.client import Store
 from chat.store.keys import session_key
@@ -19,17 +19,18 @@ from chat.worker import progress, writer
 from chat.worker.lease_renewer import CancelReason, LeaseHandle
 from chat.worker.progress import Draft, Progress
 from chat.worker.writer import Outcome, ReplyWriter
-from inference.model_client import ModelClient, Turn
+from inference.model_client import Turn
 from inference.model_errors import (
     ModelBadReply,
     ModelLoading,
     ModelNoAnswer,
     ModelOverloaded,
     ModelRejected,
+    ModelUnauthorized,
     ModelUnavailable,
 )
 from tests.component.conftest import send_message, take_message
-from tests.component.worker.conftest import RecordedDelivery, ScriptedModel, Step
+from tests.component.worker.conftest import RecordedDelivery, ScriptedModel, Step, catalog
 from tests.processes import wait_for
 
 TURNS = [Turn("human", "hello")]
@@ -58,11 +59,14 @@ class Reply:
         deadline = time.monotonic() + deadline_s
         return LeaseHandle(self.session, self.taken.lease, self.taken.reply, deadline)
 
-    def write(self, model: ScriptedModel, turns: Sequence[Turn] = TURNS) -> Outcome | None:
-        delivery, client = cast("Delivery", self.delivery), cast("ModelClient", model)
+    def write(self, *models: ScriptedModel, turns: Sequence[Turn] = TURNS) -> Outcome | None:
+        delivery = cast("Delivery", self.delivery)
         progress = StoringProgress(self.store, delivery)
-        writer = ReplyWriter(self.store, delivery, progress, client, self.taken, self.handle)
-        return writer.write(turns)
+        with catalog(*models).route(None) as self.route:
+            writer = ReplyWriter(
+                self.store, delivery, progress, self.route, self.taken, self.handle
+            )
+            return writer.write(turns)
 
     def stored_text(self) -> str | None:
         partial = self.store.run(sessions.load(self.session)).partial_reply
@@ -327,3 +331,32 @@ def test_times_count_from_acceptance(reply: Reply) -> None:
     timings = finished(reply.write(ScriptedModel(["text"]))).timings
     assert timings.first_token_ms is not None
     assert timings.queued_ms <= timings.first_token_ms <= timings.total_ms
+
+
+def test_the_fallback_starts_the_text_again_under_a_new_id(reply: Reply) -> None:
+    failing, fallback = ScriptedModel(["half of", ModelUnavailable()]), ScriptedModel(["the whole"])
+    outcome = finished(reply.write(failing, fallback))
+    assert outcome.text == "the whole"
+    started = [each.id for each in reply.delivery.frames if isinstance(each, ReplyStarted)]
+    assert len(set(started)) == 2
+    assert outcome.reply == started[-1]
+    assert (len(failing.calls), len(fallback.calls)) == (1, 1)
+
+
+def test_every_endpoint_is_asked_before_the_backoff(reply: Reply) -> None:
+    first = ScriptedModel([ModelOverloaded()], [ModelOverloaded()])
+    second = ScriptedModel([ModelUnavailable()], ["text"])
+    assert finished(reply.write(first, second)).text == "text"
+    assert (len(first.calls), len(second.calls)) == (2, 2)
+
+
+def test_a_permanent_error_of_the_fallback_does_not_hide_a_transient_one(reply: Reply) -> None:
+    first = ScriptedModel([ModelUnavailable()], ["text"])
+    second = ScriptedModel([ModelUnauthorized()])
+    assert finished(reply.write(first, second)).text == "text"
+
+
+def test_a_model_that_only_reasons_is_not_replaced(reply: Reply) -> None:
+    outcome = finished(reply.write(ScriptedModel([ModelNoAnswer()]), ScriptedModel(["text"])))
+    assert outcome.failure is not None
+    assert outcome.failure.code == "model.no_answer"
