@@ -26,7 +26,7 @@ from chat.events.delivery import group_name, publish, publish_requests, typing_e
 from chat.events.published_frame import PublishedFrame
 from chat.observability import metrics, tracing
 from chat.observability.logs import log_context, set_log_session
-from chat.protocol import ClientFrame, MessageSend, OperatorTyping, check_size
+from chat.protocol import ClientFrame, OperatorTyping, check_size, id_of
 from chat.schemas import Session
 from chat.store import sessions
 from chat.store.command import Command
@@ -103,7 +103,7 @@ class ChatConsumer(SessionSocket):
         try:
             self.rate_limit.spend()
             frame = self._decode(text_data)
-            ref = str(frame.id) if isinstance(frame, MessageSend) else None
+            ref = id_of(frame)
             with log_context(message=ref), tracing.frame(frame.type, self.session):
                 async with self.turn:
                     await self._apply(await self.handlers.handle(frame), ref)

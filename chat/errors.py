@@ -4,6 +4,7 @@ ChatError
 ├── SessionUnknown       session.unknown      the session does not exist or has expired
 ├── SessionFull          session.full         the session can hold no more messages
 ├── SessionBusy          session.busy         too many messages wait for a reply
+├── ReplyInProgress      session.busy         what is to be replaced is still being answered
 ├── RateLimited          rate.limited         too many requests in a minute
 ├── TooManySockets       rate.limited         too many open sockets
 ├── MessageInvalid       message.invalid      the frame or request is not valid
@@ -61,8 +62,9 @@ MEANINGS = {
     " 1008: create a new session.",
     ErrorCode.SESSION_FULL: "The session can hold no more messages. Nothing was stored: create a"
     " new session.",
-    ErrorCode.SESSION_BUSY: "`limits.max_pending` messages are already waiting for a reply. Nothing"
-    " was stored: send the message again, with the same id, after the next reply.",
+    ErrorCode.SESSION_BUSY: "`limits.max_pending` messages are already waiting for a reply, or what"
+    " is to be replaced is still being answered. Nothing was stored: send the message again, with"
+    " the same id, after the next reply.",
     ErrorCode.RATE_LIMITED: "Too many messages or requests in a minute, or too many open sockets."
     " Nothing was stored: send it again later, a message with the same id.",
     ErrorCode.QUEUE_UNAVAILABLE: "The message is stored, but the task queue is unavailable. The"
@@ -122,6 +124,14 @@ class SessionBusy(ChatError):
 
     code = ErrorCode.SESSION_BUSY
     detail = "Too many messages are waiting for a reply. Send this one again after the next reply."
+    permanent = False
+
+
+class ReplyInProgress(ChatError):
+    """A message to be replaced, or a later one, waits for a reply or is being answered."""
+
+    code = ErrorCode.SESSION_BUSY
+    detail = "A reply is still in progress. Stop it first, or wait until it is complete."
     permanent = False
 
 

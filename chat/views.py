@@ -50,7 +50,7 @@ SANDBOX = {"sandbox": ["allow-scripts", "allow-popups", "allow-popups-to-escape-
 
 STATIC = Path(__file__).parent / "static"
 # Preloaded, so that the browser need not discover each import from the module before it. Markdown
-# rendering, the copies kept by the browser and dialogs load when they are needed.
+# rendering, the copies kept by the browser, versions and dialogs load when they are needed.
 LAZY_MODULES = {
     "archive.js",
     "boot.js",
@@ -72,6 +72,9 @@ LAZY_MODULES = {
     "text_language.js",
     "share_links.js",
     "shared_page.js",
+    "question_editor.js",
+    "version_pager.js",
+    "versions.js",
 }
 SHARED_MODULES = ("shared_page", "clipboard", "i18n", "icons", "reply_text", "markdown")
 MODULES = sorted(

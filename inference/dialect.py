@@ -75,7 +75,7 @@ class Dialect(Protocol):
     def build_request(
         self, turns: Sequence[Turn], count_tokens: CountTokens = estimate_tokens
     ) -> ModelRequest:
-        """Build the request for the reply to the last turn."""
+        """Build the request for the reply to the last turn, or to continue the bot's last one."""
 
     def parse_event(self, event: object) -> Chunk:
         """Parse one JSON value of the response, streamed or whole. Raises ModelBadReply."""

@@ -8,7 +8,7 @@ from inference.generation import Generation
 from inference.huggingface import HuggingFace
 from inference.model_settings import MIN_PROMPT_TOKENS, Api, ModelSettings
 from inference.openai import Chat, Completions
-from inference.prompt import CountTokens, Turn, estimate_tokens
+from inference.prompt import CountTokens, Turn, estimate_tokens, is_continued
 from inference.token_counter import MAX_RESPONSE_BYTES as MAX_COUNT_BYTES
 from inference.token_counter import REQUEST_TIMEOUT_S, TokenCounter
 from inference.transport import Transport
@@ -36,6 +36,7 @@ class ModelClient(Protocol):
     def generate(self, turns: Sequence[Turn], *, request_id: str | None = None) -> Generation:
         """Request the reply to the last of `turns`, oldest first.
 
+        If the last one is the bot's, it is the beginning of the reply: the pieces continue it.
         Nothing is sent before the first piece is requested. The caller enforces a deadline with
         `Generation.cancel`. `request_id` is sent as `X-Request-ID`, for the server's log.
         """
@@ -56,7 +57,8 @@ class HttpModelClient:
     def generate(self, turns: Sequence[Turn], *, request_id: str | None = None) -> Generation:
         """Request the reply to the last of `turns`, see `ModelClient`."""
         request = self._dialect.build_request(turns, self._count_tokens(turns))
-        return Generation(self._transport, self._dialect, request, request_id)
+        beginning = turns[-1].text if is_continued(turns) else ""
+        return Generation(self._transport, self._dialect, request, request_id, beginning)
 
     def close(self) -> None:
         """Close the pooled connections."""

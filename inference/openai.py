@@ -19,9 +19,23 @@ from inference.dialect import (
     as_text,
     first_object,
 )
-from inference.prompt import CountTokens, Turn, build_messages, build_prompt, estimate_tokens
+from inference.prompt import (
+    CountTokens,
+    Turn,
+    build_messages,
+    build_prompt,
+    estimate_tokens,
+    is_continued,
+)
 
 _USAGE: Final[Mapping[str, object]] = {"stream_options": {"include_usage": True}}
+# vLLM and SGLang start a new message unless told to continue the last one; llama.cpp and
+# text-generation-inference continue it anyway.
+# https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
+_CONTINUE: Final[Mapping[str, object]] = {
+    "continue_final_message": True,
+    "add_generation_prompt": False,
+}
 # Only parameters that all of these servers accept: some reject unknown ones.
 _SAMPLING: Final[Mapping[str, object]] = {
     "temperature": 0.7,
@@ -105,6 +119,8 @@ class Chat:
             **self.instructions.merge(_USAGE),
             "stream": True,
         }
+        if is_continued(turns):
+            payload |= _CONTINUE
         if self.instructions.stop:
             payload["stop"] = list(self.instructions.stop)
         return ModelRequest(payload)

@@ -3,6 +3,7 @@
 Budgets are in tokens: those that `count_tokens` counts, or estimated ones, see `estimate_tokens`.
 The oldest turns are dropped until the rest fits. A last turn that alone exceeds the budget is
 truncated at its start, since the question is usually at the end. The system prompt is always kept.
+A last turn of the bot is the beginning of the reply, to be continued.
 """
 
 import re
@@ -19,6 +20,8 @@ CountTokens = Callable[[str], int]
 _PIECE: Final = re.compile(r" ?[A-Za-z][a-z]{0,15}|.", re.DOTALL)
 _ROLE_TOKENS: Final = 8
 _RESERVED_SHARE: Final = 32
+# Of the budget, for the beginning of a reply that is continued. The rest is for the question.
+_BEGINNING_SHARE: Final = 0.75
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,11 @@ class ChatMessage:
     content: str
 
 
+def is_continued(turns: Sequence[Turn]) -> bool:
+    """Return whether the last turn is the beginning of the reply."""
+    return bool(turns) and turns[-1].source == "bot"
+
+
 def estimate_tokens(text: str) -> int:
     """Estimate the number of tokens of `text`; the estimate is usually too high.
 
@@ -101,7 +109,8 @@ def build_prompt(
 ) -> str:
     """Return the turns as lines `Human: …` and `Bot: …`, oldest first, ending in `Bot:`.
 
-    `turns` ends with the message to reply to. Labels and special tokens within a text are escaped,
+    `turns` ends with the message to reply to, or with the beginning of the reply, in which the
+    prompt then ends. Labels and special tokens within a text are escaped,
     so that no text can start another turn. The system prompt and an empty line precede the turns.
     """
     preamble = f"{system_prompt}\n\n" if system_prompt else ""
@@ -113,9 +122,9 @@ def build_prompt(
 
     budget_tokens -= _reserve(budget_tokens, count_tokens) + count_tokens(preamble)
     budget_tokens -= estimate_tokens(speakers.bot_label)
-    kept = _keep_newest(turns, budget_tokens, overhead_tokens, escape, count_tokens)
+    kept = _fit(turns, budget_tokens, overhead_tokens, escape, count_tokens)
     lines = [f"{speakers.label(turn)} {turn.text}" for turn in kept]
-    return preamble + "\n".join([*lines, speakers.bot_label])
+    return preamble + "\n".join(lines if is_continued(turns) else [*lines, speakers.bot_label])
 
 
 def build_messages(
@@ -133,7 +142,7 @@ def build_messages(
     budget_tokens -= _reserve(budget_tokens, count_tokens)
     if system_prompt:
         budget_tokens -= count_tokens(system_prompt) + _ROLE_TOKENS
-    kept = _keep_newest(
+    kept = _fit(
         turns, budget_tokens, lambda turn: _ROLE_TOKENS, escape_special_tokens, count_tokens
     )
     messages: list[ChatMessage] = []
@@ -147,6 +156,22 @@ def build_messages(
         else:
             messages.append(ChatMessage(role, turn.text))
     return [ChatMessage("system", system_prompt), *messages] if system_prompt else messages
+
+
+def _fit(
+    turns: Sequence[Turn],
+    budget_tokens: int,
+    overhead_tokens: Callable[[Turn], int],
+    escape: Callable[[str], str],
+    count_tokens: CountTokens,
+) -> list[Turn]:
+    """Return the turns that fit, and of a reply to be continued at least the end."""
+    if not is_continued(turns):
+        return _keep_newest(turns, budget_tokens, overhead_tokens, escape, count_tokens)
+    share = int(budget_tokens * _BEGINNING_SHARE)
+    beginning = _keep_newest(turns[-1:], share, overhead_tokens, escape, count_tokens)[0]
+    left = budget_tokens - overhead_tokens(beginning) - count_tokens(beginning.text)
+    return [*_keep_newest(turns[:-1], left, overhead_tokens, escape, count_tokens), beginning]
 
 
 def _keep_newest(

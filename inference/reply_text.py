@@ -21,16 +21,21 @@ class ReplyText:
     always be encoded as UTF-8 and contains no control characters except tabs and line ends. It is
     cut after MAX_BYTES in UTF-8, with the reasoning; then `is_cut` is true. `took_reasoning` is
     true if the last call found reasoning: then text that earlier calls returned is no part of it.
+    If the text continues a `beginning`, white space between them is kept.
     """
 
-    def __init__(self, prompt: str = "", stops: Sequence[str] = ("Human:",)) -> None:
+    def __init__(
+        self, prompt: str = "", stops: Sequence[str] = ("Human:",), beginning: str = ""
+    ) -> None:
         self._echo = prompt
         self._held_echo = ""
         self._reasoning = ReasoningFilter()
         self._stops = stops
-        self._bytes_left = MAX_BYTES
+        self._bytes_left = MAX_BYTES - len(beginning.encode(errors="replace"))
         self.is_stopped = self.is_cut = self.took_reasoning = False
         self._start()
+        if beginning:
+            self._held, self._has_text = "", True
 
     def feed(self, text: str) -> str:
         """Take the next generated text; return the text that now certainly belongs to the reply."""

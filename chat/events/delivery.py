@@ -26,8 +26,9 @@ logger = logging.getLogger(__name__)
 Event = dict[str, Any]
 # The session's expiry changed, or the session is gone.
 CHANGED: Event = {"type": "session.changed"}
-# Something is new that no frame announced: a message that waits, an operator who came or left.
-QUEUED: Event = {"type": "session.queued"}
+# The document contains what no frame announced: a requested reply, the copies of a version, or an
+# operator who came or left.
+UNANNOUNCED: Event = {"type": "session.queued"}
 # The group of the pages on which operators wait for requests.
 REQUESTS_GROUP = "operator.requests"
 REQUESTS_CHANGED: Event = {"type": "requests.changed"}

@@ -17,11 +17,15 @@ MIN_STREAMING_MS = 100  # a rate over a shorter time says nothing about the mode
 
 @dataclass(frozen=True)
 class Entry:
-    """A message of the transcript, with a word for its state and that word's color."""
+    """A message of the transcript, with a word for its state and that word's color.
+
+    `origin` says what it replaces an earlier message for.
+    """
 
     message: StoredMessage
     state: str
     tone: str
+    origin: str = ""
     timeline: Timeline | None = None
     tokens_per_s: float | None = None
 
@@ -83,11 +87,21 @@ def load_page(store: Store, session: str, before: int | None = None) -> SessionP
 def _entry(message: StoredMessage, session: Session, longest_ms: float) -> Entry:
     state, tone = _state(message, session)
     drawn = timeline(message.timings, longest_ms) if message.timings else None
-    return Entry(message, state, tone, drawn, _tokens_per_s(message))
+    return Entry(message, state, tone, _origin(message), drawn, _tokens_per_s(message))
+
+
+def _origin(message: StoredMessage) -> str:
+    if message.version_of:
+        return "version chosen"
+    if message.continues:
+        return "continued"
+    if not message.replaces:
+        return ""
+    return "edited" if message.source == "human" else "regenerated"
 
 
 def _state(message: StoredMessage, session: Session) -> tuple[str, str]:
-    if message.source == "human":
+    if message.source == "human" and not message.replaced_by:
         if message.id not in session.pending:
             return "answered", "quiet"
         is_current = session.partial_reply and session.partial_reply.reply_to == message.id

@@ -3,10 +3,13 @@
 chat:{ID}:document         RedisJSON: id, name, session_start, messages
 chat:{ID}:ids              hash: "human:<id>", "bot:<id>" → seq;
                            "answer:<human id>", "last" → id of a reply;
+                           "versions:<human id>" → the first id of a group of versions;
+                           "current:<first id>" → the group's last id;
                            "bytes" → of all messages, as they are stored
 chat:{ID}:mailbox          list: ids of the messages to answer, oldest first
 chat:{ID}:work             hash: of the reply in progress: reply, pieces, taken, retry_at, holder;
-                           of each waiting message: due:, attempts:, replaces:, stop:<id>
+                           of each waiting message: due:, attempts:, replaces:, continues:,
+                           stop:<id>
 chat:{ID}:partial          string: the partial reply
 chat:{ID}:lease            string: the lease holder's random value, with its own expiry
 chat:{ID}:rate             string: when the next message is due at the allowed rate (GCRA)

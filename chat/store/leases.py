@@ -37,12 +37,14 @@ class Attempt:
 class TakenMessage(Attempt):
     """An attempt with the message and the history before it.
 
+    `continues` is the reply that is to be continued, if there is one.
     `text` and `pieces` are set if a stop was requested after an earlier worker wrote them.
     """
 
     reply: UUID
     message: StoredMessage
     history: tuple[StoredMessage, ...]
+    continues: StoredMessage | None
     stop_requested: bool
     text: str
     pieces: int
@@ -113,6 +115,7 @@ def take(
         )
         try:
             messages = stored_messages.validate_json(found["messages"])
+            continues = found["continues"] and StoredMessage.model_validate_json(found["continues"])
         except ValidationError as error:
             raise HistoryUnreadable(attempt) from error
         return TakenMessage(
@@ -120,6 +123,7 @@ def take(
             reply=UUID(found["reply"]),
             message=next(message for message in messages if message.id == attempt.message_id),
             history=tuple(messages),
+            continues=continues or None,
             stop_requested=bool(found["stop_requested"]),
             text=found["text"],
             pieces=found["pieces"],
@@ -178,7 +182,8 @@ def _lease_status(reply: Reply) -> LeaseStatus:
 def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Command[Committed]:
     """Store the one outcome of a message and give the lease back.
 
-    A reply that failed or was stopped does not replace a good one: it is stored as replaced by it.
+    A reply that failed or was stopped does not replace a good one, unless it continues it: it is
+    stored as replaced by it.
     Raises LeaseLost or SessionUnknown.
     """
 
@@ -195,10 +200,15 @@ def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Comman
         "ttl_ms": to_ms(ttl_s),
         "grace_ms": GRACE_MS,
         "replaces": str(reply.replaces or ""),
-        "is_whole": int(reply.finish_reason in {"stop", "length"} and bool(reply.msg)),
+        "is_whole": int(_is_whole(reply)),
         "figures": " ".join(outcome_figures(reply)),
     }
     return Command("commit", session_keys(session), arguments, parse)
+
+
+def _is_whole(reply: NewReply) -> bool:
+    ended = reply.finish_reason in {"stop", "length"} or reply.continues is not None
+    return ended and bool(reply.msg)
 
 
 def release(session: str, lease: str) -> Command[None]:

@@ -7,7 +7,7 @@ only by who holds the session's lease. Methods raise a ChatError, NotJoined or M
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4, uuid5
 
-from chat.events.delivery import QUEUED, publish
+from chat.events.delivery import UNANNOUNCED, publish
 from chat.events.published_frame import frames_event
 from chat.observability import metrics
 from chat.protocol import Frame, ReplyDelta, ReplyStarted, check_message, reply_frame
@@ -79,7 +79,7 @@ class Desk:
         there = await self._store.run(command)
         if there is None:
             self._lease, self._name, self._draft, self._is_active = lease, name, None, True
-            await publish(self._session, QUEUED)
+            await publish(self._session, UNANNOUNCED)
         return there
 
     async def leave(self) -> Left:
@@ -87,7 +87,7 @@ class Desk:
         lease, self._lease, self._draft = self._lease, "", None
         left = await self._store.run(operators.leave(self._session, lease))
         if left.left:
-            await publish(self._session, QUEUED)
+            await publish(self._session, UNANNOUNCED)
         return left
 
     async def renew(self) -> ClaimStatus:
@@ -103,7 +103,7 @@ class Desk:
         self._is_active = False
         if status.is_idle:
             self.forget()
-            await publish(self._session, QUEUED)
+            await publish(self._session, UNANNOUNCED)
         elif status.stop_requested and self._draft:
             await self._stop_draft(self._draft)
         return status

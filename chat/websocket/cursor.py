@@ -6,16 +6,15 @@ from uuid import UUID
 
 from chat.events.published_frame import Position
 from chat.protocol import (
-    MessageAccepted,
     OperatorJoined,
     OperatorLeft,
     OperatorRequested,
     ReplyDelta,
     ReplyStarted,
     ServerFrame,
-    reply_frame,
+    message_frame,
 )
-from chat.schemas import Message, Operator, PartialReply, Session
+from chat.schemas import Operator, PartialReply, Session
 
 REMEMBERED_IDS = 16
 
@@ -78,7 +77,9 @@ class Cursor:
         # A reply that failed to replace an older one names that one, which the socket knows.
         if not session.recovered or any(message.replaced_by in ids for message in session.messages):
             return None
-        frames = [_frame(message.public()) for message in session.messages]
+        frames: list[ServerFrame] = [
+            message_frame(message.public()) for message in session.messages
+        ]
         self._set_state(session)
         if session.partial_reply is None:
             self.partial_id, self._partial_chars = None, 0
@@ -142,10 +143,6 @@ class Cursor:
         self._recent_ids.update(ids)
         for seq in sorted(self._recent_ids)[:-REMEMBERED_IDS]:
             del self._recent_ids[seq]
-
-
-def _frame(message: Message) -> ServerFrame:
-    return MessageAccepted(message=message) if message.source == "human" else reply_frame(message)
 
 
 class Presence:

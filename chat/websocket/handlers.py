@@ -4,12 +4,13 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 
 from chat.addresses import network_of
 from chat.errors import MessageInvalid, UnknownModel
-from chat.events.delivery import CHANGED, QUEUED, Event
+from chat.events.delivery import CHANGED, UNANNOUNCED, Event
 from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
 from chat.protocol import (
@@ -20,6 +21,7 @@ from chat.protocol import (
     MessageTyping,
     ModelChoice,
     OperatorRequest,
+    ReplyContinue,
     ReplyRegenerate,
     ReplyStop,
     SessionExtend,
@@ -28,13 +30,17 @@ from chat.protocol import (
     SessionPing,
     SessionPong,
     SessionSync,
+    SessionVersion,
+    VersionChoose,
+    VersionLoad,
     check_message,
+    message_frame,
     reply_frame,
 )
-from chat.store import operators, sessions
+from chat.store import branches, operators, sessions
 from chat.store.client import AsyncStore
 from chat.store.operators import SupportState
-from chat.store.sessions import Limits
+from chat.store.sessions import OLDEST_PAGE, Limits
 from chat.websocket.rate_limit import ReadLimits
 
 logger = logging.getLogger(__name__)
@@ -93,7 +99,14 @@ class FrameHandlers:
             case ReplyStop():
                 return await self._reply_stop(frame)
             case ReplyRegenerate():
-                return await self._reply_regenerate(frame)
+                return await self._request_reply(frame.reply_to)
+            case ReplyContinue():
+                return await self._request_reply(frame.reply_to, is_continued=True)
+            case VersionLoad():
+                self._count_read()
+                return Effects(frame=await self._replaced_messages(frame.id))
+            case VersionChoose():
+                return await self._version_choose(frame)
             case SessionSync():
                 self._count_read()
                 return Effects(load_after=frame.after)
@@ -126,7 +139,7 @@ class FrameHandlers:
         state = await self._store.run(command)
         if state.requested:
             metrics.operator_requests.labels("yes" if state.on_duty else "no").inc()
-        return Effects(request=state, event=QUEUED)
+        return Effects(request=state, event=UNANNOUNCED)
 
     async def _earlier_messages(self, before: int) -> SessionMessages:
         page = await self._store.run(sessions.load(self._session, before=before))
@@ -151,6 +164,7 @@ class FrameHandlers:
             limits=self._limits,
             model=frame.model,
             trace=tracing.current(),
+            replaces=frame.replaces,
         )
         accepted = await self._store.run(command)
         answer = MessageAccepted(message=accepted.message.public())
@@ -173,9 +187,40 @@ class FrameHandlers:
         event = frames_event([reply], tracing.current())
         return Effects(enqueue=stopped.pending > 0, frame=reply, event=event)
 
-    async def _reply_regenerate(self, frame: ReplyRegenerate) -> Effects:
+    async def _request_reply(self, reply_to: UUID, *, is_continued: bool = False) -> Effects:
         command = sessions.regenerate(
-            self._session, frame.reply_to, address=self._address, limits=self._limits
+            self._session,
+            reply_to,
+            address=self._address,
+            limits=self._limits,
+            is_continued=is_continued,
         )
         await self._store.run(command)
-        return Effects(enqueue=True, resync=True, event=QUEUED)
+        return Effects(enqueue=True, resync=True, event=UNANNOUNCED)
+
+    async def _replaced_messages(self, version: UUID) -> SessionVersion:
+        branch = await self._store.run(branches.find(self._session, version))
+        command = sessions.load(
+            self._session, branch.first - 1, before=branch.last + 1, page=OLDEST_PAGE
+        )
+        page = await self._store.run(command)
+        return SessionVersion(
+            id=version,
+            messages=tuple(
+                message.public()
+                if message.replaced_by == branch.replaced_by
+                else message.for_client()
+                for message in page.messages
+                if message.replaced_by
+            ),
+            has_more=page.is_truncated,
+        )
+
+    async def _version_choose(self, frame: VersionChoose) -> Effects:
+        command = branches.choose(
+            self._session, frame.id, frame.version, address=self._address, limits=self._limits
+        )
+        chosen = await self._store.run(command)
+        if not chosen.new:
+            return Effects(frame=message_frame(chosen.message.public()), repeat=True)
+        return Effects(resync=True, event=UNANNOUNCED)

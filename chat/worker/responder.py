@@ -143,7 +143,8 @@ class Responder:
 
     def _write(self, taken: TakenMessage, route: Route, handle: LeaseHandle) -> Outcome | None:
         writer = ReplyWriter(self._store, self._delivery, self._progress, route, taken, handle)
-        return writer.write(self._turns(taken))
+        beginning = (Turn("bot", taken.continues.msg),) if taken.continues else ()
+        return writer.write((*self._turns(taken), *beginning))
 
     def _turns(self, taken: TakenMessage) -> tuple[Turn, ...]:
         """Return the history window; load earlier messages if many replies were left out."""
@@ -214,6 +215,7 @@ class Responder:
             timings=outcome.timings,
             error=outcome.failure,
             replaces=taken.replaces,
+            continues=taken.replaces if outcome.continues else None,
             model=route.model if self._settings.shows_models else None,
             record=self._record(taken, route.endpoint),
         )

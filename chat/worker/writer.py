@@ -40,7 +40,8 @@ DEADLINE = Failure(
 class Outcome:
     """How a message ends: a text and its finish reason, or a failure with the text so far.
 
-    `unpublished` is the last part of the text if it arrived together with the end.
+    `unpublished` is the last part of the text if it arrived together with the end. `continues` if
+    the text continues the earlier reply: it is longer, or the model has nothing to add.
     """
 
     reply: UUID
@@ -51,6 +52,7 @@ class Outcome:
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     failure: Failure | None = None
+    continues: bool = False
 
 
 class ReplyWriter:
@@ -76,6 +78,7 @@ class ReplyWriter:
         self._retries = 0
         self._last_error: ModelError | None = None
         self._thinking_at = float("-inf")
+        self._beginning = taken.continues.msg if taken.continues else ""
         self._draft = Draft(handle, taken.message.id)
         self._unstored_since = 0.0
 
@@ -83,8 +86,8 @@ class ReplyWriter:
         """Return the outcome; None if this worker must not commit one."""
         if self._taken.stop_requested:
             return self._stopped_before()
-        self._publish(ReplyStarted(reply_to=self._taken.message.id, id=self._handle.reply))
         try:
+            self._start_text()
             return self._generate_with_retries(turns)
         except (LeaseLost, SessionUnknown):
             return None
@@ -157,7 +160,7 @@ class ReplyWriter:
             self._retries += 1
         if self._handle.wait(delay_s):
             return False
-        if self._draft.text:
+        if self._has_added:
             self._restart()
         return True
 
@@ -173,7 +176,7 @@ class ReplyWriter:
 
     def _think(self) -> None:
         """Publish now and then that the model reasons; text so far was reasoning, too."""
-        if self._draft.text:
+        if self._has_added:
             self._restart()
         now = time.monotonic()
         if now - self._thinking_at >= THINKING_INTERVAL_S:
@@ -186,7 +189,18 @@ class ReplyWriter:
         self._handle.reply = uuid4()
         self._draft = Draft(self._handle, self._taken.message.id)
         self._store_draft()
+        self._start_text()
+
+    def _start_text(self) -> None:
+        """Publish the start of the text; a continuation starts with the earlier reply's text."""
         self._publish(ReplyStarted(reply_to=self._taken.message.id, id=self._handle.reply))
+        if self._beginning:
+            self._draft.text = self._beginning
+            self._progress.add(self._draft)
+
+    @property
+    def _has_added(self) -> bool:
+        return len(self._draft.text) > len(self._beginning)
 
     def _store_draft(self, retry_in_s: float = 0) -> None:
         """Store that the reply has no text yet."""
@@ -227,7 +241,7 @@ class ReplyWriter:
 
     def _deadline_failure(self) -> Failure:
         """Return why the deadline was missed: a model that is still loading, or just time."""
-        if isinstance(self._last_error, ModelIsLoading) and not self._draft.text:
+        if isinstance(self._last_error, ModelIsLoading) and not self._has_added:
             return _failure(self._last_error)
         return DEADLINE
 
@@ -249,6 +263,9 @@ class ReplyWriter:
             finish_reason=finish_reason,
             usage=usage,
             failure=failure,
+            continues=bool(self._beginning)
+            and failure is None
+            and (self._has_added or finish_reason != "stop_requested"),
         )
 
     def _timings(self) -> Timings:

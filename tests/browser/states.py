@@ -6,7 +6,17 @@ from uuid import uuid4
 
 from playwright.sync_api import expect
 
-from tests.browser.frames import bot, completed, delta, failed, human, queued, started
+from tests.browser.frames import (
+    bot,
+    completed,
+    delta,
+    failed,
+    human,
+    queued,
+    replaced,
+    started,
+    version,
+)
 from tests.browser.frames import thinking as reply_thinking
 from tests.browser.visitor import ScriptedVisitor, format_timestamp
 
@@ -89,6 +99,20 @@ MESSAGES = exchanges(
     ("Hello, can you show me some Markdown?", MARKDOWN),
     ("And a second question, long enough to wrap over more than one line?", "Sure. " * 40),
 )
+# Question 1 was edited (3), and the reply to the edit was regenerated twice (4, 5, 6).
+EDITED = human(1, "How do I boil an egg?", NOW)
+EDITED_REPLY = bot(2, 1, "Put it into boiling water for **eight** minutes.", NOW)
+EGGS = [
+    replaced(EDITED, "human-3"),
+    replaced(EDITED_REPLY, "human-3"),
+    human(3, "How do I boil an egg so that the yolk stays soft?", NOW) | {"replaces": "human-1"},
+    replaced(bot(4, 3, ""), "bot-5"),
+    replaced(bot(5, 3, "") | {"replaces": "bot-4"}, "bot-6"),
+    bot(6, 3, "Put it into boiling water for six minutes, then into ice water.", NOW)
+    | {"replaces": "bot-5", "finish_reason": "length"},
+]
+EARLIER_REPLY = bot(5, 3, "Six minutes. Then peel it under cold water, from the blunt end.", NOW)
+EARLIER_REPLY |= {"replaced_by": "bot-6"}
 STATES: dict[str, State] = {}
 
 
@@ -191,6 +215,45 @@ def stopped(visitor: ScriptedVisitor) -> None:
     reply = {**bot(2, 1, "Everything begins", NOW), "finish_reason": "stop_requested"}
     visitor.server.send(completed(reply))
     expect(visitor.page.get_by_role("log").get_by_text("begins")).to_be_visible()
+
+
+@state
+def versions(visitor: ScriptedVisitor) -> None:
+    visitor.start_with(EGGS)
+    expect(visitor.page.locator("version-pager")).to_have_count(2)
+
+
+@state
+def earlier_reply(visitor: ScriptedVisitor) -> None:
+    versions(visitor)
+    visitor.page.locator(".bot").get_by_role("button", name="Previous").click()
+    visitor.server.send(version(EARLIER_REPLY))
+    expect(visitor.page.locator("reply-text")).to_contain_text("peel")
+
+
+@state
+def earlier_question(visitor: ScriptedVisitor) -> None:
+    versions(visitor)
+    visitor.page.locator(".human").get_by_role("button", name="Previous").click()
+    visitor.server.send(version(*({**m, "replaced_by": "human-3"} for m in (EDITED, EDITED_REPLY))))
+    expect(visitor.page.locator("reply-text")).to_contain_text("eight")
+
+
+@state
+def version_not_loaded(visitor: ScriptedVisitor) -> None:
+    versions(visitor)
+    visitor.page.locator(".bot").get_by_role("button", name="Previous").click()
+    error = {"type": "error", "code": "store.unavailable", "detail": "No.", "ref": "bot-5"}
+    visitor.server.send(error)
+    expect(visitor.page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+@state
+def editing(visitor: ScriptedVisitor) -> None:
+    versions(visitor)
+    visitor.turn(0).hover()
+    visitor.turn(0).get_by_role("button", name="Edit").click()
+    expect(visitor.page.locator("question-editor textarea")).to_be_focused()
 
 
 @state

@@ -34,7 +34,7 @@ export function uuid() {
 export class ChatClient {
   /** @type {string | undefined} name of the model that is to reply, one of `models` in session.ready */ model;
   /** @type {WebSocket | null} */ #socket = null;
-  /** @type {Map<string, string>} id → text of messages not accepted yet */ #outbox = new Map();
+  /** @type {Map<string, {msg: string, replaces?: string}>} id → messages not accepted yet */ #outbox = new Map();
   /** @type {Set<number>} seq of messages received beyond a gap */ #beyondGap = new Set();
   /** @type {{id: string, length: number} | null} the reply being streamed */ #reply = null;
   #firstSeq = 1; #lastSeq = 0; // every message from #firstSeq to #lastSeq has been received
@@ -45,7 +45,7 @@ export class ChatClient {
   /** @type {Record<string, number>} */ #timers = {};
 
   /**
-   * @param {{url: string, token?: string, pending?: {id: string, msg: string}[],
+   * @param {{url: string, token?: string, pending?: {id: string, msg: string, replaces?: string}[],
    *   onFrame?: (frame: Frame) => void, onConnection?: (connection: Connection) => void}} options
    *   pending: messages of an earlier run that were not accepted; token: omit it if a cookie carries it
    */
@@ -54,7 +54,7 @@ export class ChatClient {
     this.onFrame = onFrame;
     this.onConnection = onConnection;
     this.protocols = token ? ["chat.v1", `token.${token}`] : ["chat.v1"];
-    for (const { id, msg } of pending) this.#outbox.set(id, msg);
+    for (const { id, msg, replaces } of pending) this.#outbox.set(id, { msg, replaces });
   }
 
   /** Connect now, without waiting for the next retry. */
@@ -78,10 +78,14 @@ export class ChatClient {
   /** Disconnect and do not reconnect. */
   close() { this.#disconnect(true); }
 
-  /** Send a message. Return its id, which message.accepted or an error will name. */
-  send(/** @type {string} */ msg, id = uuid()) {
-    this.#outbox.set(id, msg);
-    if (this.#ready) this.#transmit({ type: "message.send", id, msg });
+  /** Send a message, or edit the one that it replaces. Return its id, which message.accepted or an error will name.
+   * @param {string} msg
+   * @param {string} [id]
+   * @param {string} [replaces] */
+  send(msg, id = uuid(), replaces) {
+    const isAfterEdit = [...this.#outbox.values()].some((message) => message.replaces);
+    this.#outbox.set(id, { msg, replaces });
+    if (this.#ready && !isAfterEdit) this.#transmit({ type: "message.send", id, msg, replaces });
     return id;
   }
 
@@ -89,6 +93,15 @@ export class ChatClient {
   forget(/** @type {string} */ id) { this.#outbox.delete(id); }
   stop(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.stop", reply_to: replyTo }); }
   regenerate(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.regenerate", reply_to: replyTo }); }
+  /** Continue the last reply, if it was cut off. */
+  continueReply(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.continue", reply_to: replyTo }); }
+  /** Ask for the text of a replaced message. onFrame gets session.version. */
+  loadVersion(/** @type {string} */ id) { this.#transmit({ type: "version.load", id }); }
+  /** Make a replaced message current again. Return the request's id, which an error will name. */
+  chooseVersion(/** @type {string} */ version, id = uuid()) {
+    this.#transmit({ type: "version.choose", id, version });
+    return id;
+  }
   extend() { this.#transmit({ type: "session.extend" }); }
   /** Ask for a person, or withdraw that. */
   requestOperator(wanted = true) { this.#transmit({ type: "operator.request", wanted }); }
@@ -167,7 +180,15 @@ export class ChatClient {
     this.#refusal = undefined;
     this.#pingMs = 1000 * (limits.ping_interval_s ?? 0);
     this.#report("open");
-    for (const [id, msg] of this.#outbox) this.#transmit({ type: "message.send", id, msg });
+    this.#sendOutbox();
+  }
+
+  /** Messages after an edit wait for it, because it replaces what was accepted before it. */
+  #sendOutbox() {
+    for (const [id, message] of this.#outbox) {
+      this.#transmit({ type: "message.send", id, ...message });
+      if (message.replaces) return;
+    }
   }
 
   #addEarlier(/** @type {Frame} */ { before, messages }) {
@@ -176,7 +197,9 @@ export class ChatClient {
   }
 
   #addMessage(/** @type {{id: string, seq: number}} */ { id, seq }) {
+    const isEdit = this.#outbox.get(id)?.replaces;
     this.#outbox.delete(id);
+    if (isEdit && this.#ready) this.#sendOutbox();
     if (id === this.#reply?.id) this.#reply = null;
     if (seq > this.#lastSeq) this.#beyondGap.add(seq);
     while (this.#beyondGap.delete(this.#lastSeq + 1)) this.#lastSeq += 1;
@@ -198,7 +221,7 @@ export class ChatClient {
 
   #handleRejection(/** @type {Frame} */ { ref, code }) {
     clearTimeout(this.#timers.retry);
-    if (PERMANENT_ERRORS.includes(code)) this.#outbox.delete(ref);
+    if (PERMANENT_ERRORS.includes(code)) { this.#outbox.delete(ref); this.#sendOutbox(); }
     else this.#after(RESEND_MS, "retry", () => this.sync()); // session.ready sends the outbox again
   }
 

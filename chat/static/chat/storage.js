@@ -21,6 +21,7 @@
 const SESSION = "chat.session.";
 const DRAFT = "chat.draft.";
 const PENDING = "chat.pending.";
+const EDIT = "chat.edit.";
 
 /** @type {(storage: () => Storage) => {get: (key: string) => string|null, set: (key: string, value: string|null) => void, keys: () => string[]}} */
 function tolerant(storage) {
@@ -54,10 +55,10 @@ export const saveSession = (session) => shared.set(SESSION + session.token, JSON
 /** Remove a session from the list. @type {(token: string) => void} */
 export const unlistSession = (token) => shared.set(SESSION + token, null);
 
-/** Remove a session, its draft and its unsent messages. @type {(token: string) => void} */
+/** Remove a session, its drafts and its unsent messages. @type {(token: string) => void} */
 export function removeSession(token) {
   for (const key of shared.keys()) {
-    if (key === SESSION + token || key === DRAFT + token || key.startsWith(`${PENDING}${token}.`)) shared.set(key, null);
+    if ([SESSION + token, DRAFT + token, EDIT + token].includes(key) || key.startsWith(`${PENDING}${token}.`)) shared.set(key, null);
   }
 }
 
@@ -76,12 +77,18 @@ export const draft = (token) => shared.get(DRAFT + token) ?? "";
 /** @type {(token: string, text: string) => void} */
 export const setDraft = (token, text) => shared.set(DRAFT + token, text || null);
 
-/** Messages that the server has not accepted, oldest first. @type {(token: string) => {id: string, msg: string}[]} */
+/** The question that is being edited. @type {(token: string) => {id: string, msg: string}|null} */
+export const edit = (token) => load(EDIT + token);
+
+/** @type {(token: string, edit: {id: string, msg: string}|null) => void} */
+export const setEdit = (token, edit) => shared.set(EDIT + token, edit && JSON.stringify(edit));
+
+/** Messages that the server has not accepted, oldest first. @type {(token: string) => import("./state.js").OutboxMessage[]} */
 export const pending = (token) =>
   loadAll(`${PENDING}${token}.`).filter((message) => message?.id).sort((a, b) => a.at - b.at);
 
-/** @type {(token: string, id: string, msg: string, at: number) => void} */
-export const addPending = (token, id, msg, at) => shared.set(`${PENDING}${token}.${id}`, JSON.stringify({ id, msg, at }));
+/** @type {(token: string, message: import("./state.js").OutboxMessage, at: number) => void} */
+export const addPending = (token, message, at) => shared.set(`${PENDING}${token}.${message.id}`, JSON.stringify({ ...message, at }));
 
 /** @type {(token: string, id: string) => void} */
 export const removePending = (token, id) => shared.set(`${PENDING}${token}.${id}`, null);

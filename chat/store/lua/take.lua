@@ -66,6 +66,9 @@ if not stop and not by_operator then
   redis.call('HSET', work, 'taken', whole(now))
   record_pace('at', now)
 end
+local replaces = redis.call('HGET', work, 'replaces:' .. head)
+local is_continued = replaces and redis.call('HEXISTS', work, 'continues:' .. head) == 1
+local continued_seq = is_continued and redis.call('HGET', ids, 'bot:' .. replaces)
 local attempts = redis.call('HINCRBY', work, 'attempts:' .. head, by_operator and 0 or 1)
 expire_with_document(work)
 local seq = tonumber(redis.call('HGET', ids, 'human:' .. head))
@@ -75,7 +78,8 @@ return {
   'messages', history_of(seq),
   'waited_ms', now - redis.call('HGET', work, 'due:' .. head),
   'attempts', attempts,
-  'replaces', redis.call('HGET', work, 'replaces:' .. head),
+  'replaces', replaces,
+  'continues', continued_seq and message_at(continued_seq),
   'stop_requested', stop,
   'reply', reply,
   'text', written or '',

@@ -11,7 +11,7 @@ from django.test import Client
 
 from chat.errors import ErrorCode
 from chat.operator.session_page import SessionPage, load_page
-from chat.store import sessions, shares
+from chat.store import branches, leases, sessions, shares
 from chat.store.client import Store
 from chat.store.inspection import State
 from chat.store.shares import ShareLimits
@@ -22,7 +22,14 @@ from tests.component.admin.conftest import (
     get_html,
     start_reply,
 )
-from tests.component.conftest import LIMITS, create_session, send_message
+from tests.component.conftest import (
+    LIMITS,
+    create_session,
+    new_reply,
+    send_message,
+    store_reply,
+    take_message,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +111,47 @@ def test_a_message_to_regenerate_is_next_in_the_queue(store: Store) -> None:
     assert [reply.state for reply in page.pending] == ["next in the queue"]
     add_reply(store, session, "more")
     assert "replaced" in [entry.state for entry in load(store, session).entries]
+
+
+def test_replaced_messages_are_collapsed_and_newer_ones_say_why(
+    store: Store, operator: Client
+) -> None:
+    session = create_session(store)
+    first = add_reply(store, session, "first")
+    options: Any = {"address": "test", "limits": LIMITS}
+    store.run(sessions.accept(session, uuid4(), "edited", replaces=first.reply_to, **options))
+    other = store_reply(store, session)
+    assert first.reply_to
+    assert other.reply_to
+    store.run(branches.choose(session, uuid4(), first.reply_to, **options))
+    store.run(sessions.accept(session, uuid4(), "cut off", **options))
+    taken = take_message(store, session)
+    cut_off = new_reply(taken.message.id, "Once", finish_reason="length")
+    store.run(leases.commit(session, taken.lease, cut_off, ttl_s=60))
+    store.run(sessions.regenerate(session, taken.message.id, is_continued=True, **options))
+    longer = new_reply(
+        take_message(store, session).message.id,
+        "Once upon",
+        replaces=cut_off.id,
+        continues=cut_off.id,
+    )
+    store.run(leases.commit(session, taken.lease, longer, ttl_s=60))
+
+    entries = load(store, session).entries
+    assert [(entry.origin, entry.state) for entry in entries] == [
+        ("", "replaced"),
+        ("", "replaced"),
+        ("edited", "replaced"),
+        ("", "replaced"),
+        ("version chosen", "answered"),
+        ("version chosen", "completed"),
+        ("", "answered"),
+        ("", "replaced"),
+        ("continued", "completed"),
+    ]
+    html = get_session_html(operator, session)
+    assert html.count("<summary>Show the replaced message</summary>") == 2
+    assert html.count("<summary>Show the replaced reply</summary>") == 3
 
 
 def test_the_page_shows_the_queue_the_worker_and_the_sockets(

@@ -12,7 +12,7 @@ from chat.errors import (
     SessionBusy,
     UnknownModel,
 )
-from chat.events.delivery import CHANGED, QUEUED
+from chat.events.delivery import CHANGED, UNANNOUNCED
 from chat.protocol import (
     MessageSend,
     ModelChoice,
@@ -132,7 +132,7 @@ async def test_regenerating_enqueues_and_resyncs(
     message = send_message(store, session)
     store_reply(store, session)
     effects = await handlers.handle(ReplyRegenerate(reply_to=message.id))
-    assert effects == Effects(enqueue=True, resync=True, event=QUEUED)
+    assert effects == Effects(enqueue=True, resync=True, event=UNANNOUNCED)
 
 
 async def test_a_sync_only_loads(handlers: FrameHandlers) -> None:

@@ -11,7 +11,8 @@ import pytest
 from chat.errors import ErrorCode, StoreUnavailable
 from chat.events.delivery import Delivery
 from chat.protocol import ReplyDelta, ReplyStarted
-from chat.store import sessions, statistics
+from chat.schemas import StoredMessage
+from chat.store import leases, sessions, statistics
 from chat.store.client import Store
 from chat.store.keys import session_key
 from chat.store.leases import TakenMessage
@@ -29,7 +30,7 @@ from inference.model_errors import (
     ModelUnauthorized,
     ModelUnavailable,
 )
-from tests.component.conftest import send_message, take_message
+from tests.component.conftest import LIMITS, new_reply, send_message, take_message
 from tests.component.worker.conftest import RecordedDelivery, ScriptedModel, Step, catalog
 from tests.processes import wait_for
 
@@ -108,6 +109,66 @@ def test_the_first_piece_is_stored_before_it_is_published(reply: Reply) -> None:
     assert (outcome.text, outcome.pieces, outcome.finish_reason) == ("one two", 2, "stop")
     assert outcome.unpublished == ()
     assert outcome.usage is not None
+
+
+def continue_reply(reply: Reply) -> StoredMessage:
+    """Store the first part of the reply, and take its continuation."""
+    first = new_reply(reply.taken.message.id, "Once upon", finish_reason="length")
+    reply.store.run(leases.commit(reply.session, reply.taken.lease, first, ttl_s=600))
+    reply.store.run(
+        sessions.regenerate(
+            reply.session, first.reply_to, address="test", limits=LIMITS, is_continued=True
+        )
+    )
+    reply.taken = take_message(reply.store, reply.session)
+    reply.handle = reply.new_handle()
+    assert reply.taken.continues
+    return reply.taken.continues
+
+
+def test_a_continuation_starts_with_the_earlier_text(reply: Reply) -> None:
+    continue_reply(reply)
+    model = ScriptedModel([" a", ModelUnavailable()], [" a", " time"])
+    outcome = finished(reply.write(model))
+    sent = [
+        (frame.offset, frame.text) if isinstance(frame, ReplyDelta) else frame.type
+        for frame in reply.delivery.frames
+    ]
+    first = ["reply.started", (0, "Once upon"), (9, " a")]
+    assert sent == [*first, *first, (11, " time")]
+    assert reply.stored_text() == outcome.text == "Once upon a time"
+    assert (outcome.continues, outcome.pieces) == (True, 2)
+
+
+def test_a_continuation_waits_for_a_model_under_the_same_id(reply: Reply) -> None:
+    continue_reply(reply)
+    outcome = finished(reply.write(ScriptedModel([ModelLoading()], [" a"])))
+    assert reply.delivery.types() == [
+        *("reply.started", "reply.delta"),
+        *("model.loading", "reply.delta"),
+    ]
+    assert (outcome.text, outcome.reply) == ("Once upon a", reply.taken.reply)
+
+
+@pytest.mark.parametrize(
+    ("steps", "continues"),
+    [([], True), ([" a"], True), ([ModelRejected()], False), ([" a", ModelRejected()], False)],
+)
+def test_a_continuation_counts_if_the_model_ended_it(
+    reply: Reply, steps: list[Step], continues: bool
+) -> None:
+    continue_reply(reply)
+    assert finished(reply.write(ScriptedModel(steps))).continues is continues
+
+
+@pytest.mark.parametrize("added", ["", " a"])
+def test_a_stopped_continuation_counts_if_it_added_text(reply: Reply, added: str) -> None:
+    continue_reply(reply)
+    steps: list[Step] = [added] if added else []
+    model = ScriptedModel([*steps, lambda: reply.handle.cancel(CancelReason.STOP)])
+    outcome = finished(reply.write(model))
+    assert (outcome.text, outcome.continues) == (f"Once upon{added}", bool(added))
+    assert outcome.finish_reason == "stop_requested"
 
 
 def test_offsets_count_characters(reply: Reply) -> None:
