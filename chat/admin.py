@@ -106,6 +106,7 @@ class SessionAdmin(SessionModelAdmin):
         own = [
             path("dashboard/", wrap(pages.dashboard), name="chat_session_dashboard"),
             path("dashboard/live/", wrap(pages.dashboard_live), name="chat_session_dashboard_live"),
+            path("requests/", wrap(pages.operator_requests), name="chat_session_requests"),
             path("find/", wrap(pages.find), name="chat_session_find"),
             path("<str:session>/live/", wrap(pages.session_live), name="chat_session_live"),
             path(
@@ -158,7 +159,9 @@ class SessionAdmin(SessionModelAdmin):
     @admin.display(description="state")
     def state(self, row: Session) -> SafeString:
         """What it is doing now."""
-        state = row.summary.state
+        state, operator = row.summary.state, row.summary.operator
+        if operator:
+            return format_html('<span class="chat-tag chat-person">with {}</span>', operator)
         return format_html('<span class="chat-tag chat-{}">{}</span>', state, STATE_LABELS[state])
 
     @admin.display(description="failures")

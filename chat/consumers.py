@@ -4,13 +4,10 @@ On connect it joins the session's group first, then loads the document, then for
 dropping what the document already contained. If an event is missing, the document is loaded again.
 """
 
-import asyncio
 import contextlib
-import logging
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
 from typing import Any
 
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from chat.addresses import network_of
@@ -25,66 +22,37 @@ from chat.container import (
     task_publisher,
 )
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
-from chat.events.delivery import group_name, publish
-from chat.events.published_frame import InvalidEvent, PublishedFrame, frames_of
+from chat.events.delivery import group_name, publish, publish_requests, typing_event
+from chat.events.published_frame import PublishedFrame
 from chat.observability import metrics, tracing
 from chat.observability.logs import log_context, set_log_session
-from chat.protocol import ClientFrame, Error, check_size, id_of
+from chat.protocol import ClientFrame, OperatorTyping, check_size, id_of
 from chat.schemas import Session
 from chat.store import sessions
 from chat.store.command import Command
 from chat.store.sessions import SocketState
-from chat.websocket.backpressure import ClientConnection, ClientNotReading
 from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.handshake import parse_handshake
 from chat.websocket.heartbeats import Renewal
 from chat.websocket.rate_limit import FrameRateLimit
-from chat.websocket.sync import Frames, SocketSync, first_page
-
-logger = logging.getLogger(__name__)
-
-POLICY_VIOLATION = 1008
-TRY_AGAIN_LATER = 1013
-BACKPRESSURE_CHECK_S = 0.25
-END_REASON = "Session not authenticated or expired token"
+from chat.websocket.session_socket import POLICY_VIOLATION, TRY_AGAIN_LATER, SessionSocket
+from chat.websocket.sync import SocketSync, first_page
 
 
-class ChatConsumer(AsyncWebsocketConsumer):
-    """One socket of one session."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one socket."""
-        self.connection = ClientConnection(receive, send)
-        await super().__call__(scope, receive, send)
-
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        """Call the handler named after the message's type.
-
-        Channels' own method first closes old database connections in a thread, which costs a thread
-        switch per event; a socket never uses the database.
-        https://github.com/django/channels/blob/main/channels/consumer.py
-        """
-        try:
-            # An event of an unknown type comes from another version: resync, as after a lost one.
-            handler = getattr(self, message["type"].replace(".", "_"), self.session_queued)
-            await handler(message)
-        except ClientNotReading:
-            self._abort()
+class ChatConsumer(SessionSocket):
+    """One socket of a visitor."""
 
     async def connect(self) -> None:
         """Accept the socket, send it the session, and start its timers."""
         self.handshake = parse_handshake(self.scope)
         self.codec = self.handshake.codec
-        # Frames of the client, events and timers are handled one at a time.
-        self.turn = asyncio.Lock()
-        self.background: set[asyncio.Task[None]] = set()
-        self.is_admitted = self.is_counted = self.is_open = False
+        self.session = self.handshake.session or ""
+        self.is_admitted = self.is_counted = False
         try:
             socket_limit().take()
             self.is_admitted = True
-            if self.handshake.session is None:
+            if not self.session:
                 raise SessionUnknown
-            self.session = self.handshake.session
             set_log_session(self.session)
             session = await self._join()
         except ChatError as error:
@@ -108,11 +76,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
         heartbeats().add(self.channel_name, self._registration(), self._on_heartbeat)
         self._start(self._run_timers())
 
-    async def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Close the socket, and do not wait long for the client to do the same."""
-        await super().close(code, reason)
-        self.connection.abort_soon()
-
     async def disconnect(self, code: int) -> None:
         """Leave the group and the count of open sockets."""
         if self.is_admitted:
@@ -122,10 +85,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         heartbeats().remove(self.channel_name)
         for task in self.background:
             task.cancel()
-        if session := self.handshake.session:
-            await self.channel_layer.group_discard(group_name(session), self.channel_name)
+        if self.session:
+            await self.channel_layer.group_discard(group_name(self.session), self.channel_name)
             command = sessions.unregister_socket(
-                session, self.channel_name, address=self.handshake.address
+                self.session, self.channel_name, address=self.handshake.address
             )
             with contextlib.suppress(StoreUnavailable):
                 await async_store().run(command)
@@ -149,36 +112,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except ChatError as error:
             await self._send_error(error, ref or getattr(error, "ref", None))
             if self.rate_limit.is_flooded:
-                self.is_open = False
-                await self.close(POLICY_VIOLATION, error.detail)
-                # A server goes on reading after a close, until the client answers it.
-                self.connection.abort()
+                await self._close_flooded(error)
         finally:
             self.backpressure_check.cancel()
-
-    async def session_event(self, event: dict[str, Any]) -> None:
-        """Forward the frames of a worker or another tab."""
-        if not self._is_ours(event):
-            return
-        try:
-            frames = frames_of(event)
-        except InvalidEvent:
-            await self._in_turn(self.sync.resync())
-            return
-        for frame in frames:
-            trace = event.get("trace") if self.codec.carries(frame.position.type) else None
-            with tracing.send(frame.position.type, trace):
-                await self._in_turn(self.sync.on_frame(frame))
-
-    async def session_changed(self, event: dict[str, Any]) -> None:
-        """Load the document again: its expiry changed, or it is gone."""
-        if self._is_ours(event):
-            await self._in_turn(self.sync.on_change())
-
-    async def session_queued(self, event: dict[str, Any]) -> None:
-        """Load what no frame announced: a requested reply, or the copies of a version."""
-        if self._is_ours(event):
-            await self._in_turn(self.sync.resync())
 
     def _decode(self, text: str | None) -> ClientFrame:
         if text is None:
@@ -194,6 +130,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._start(self._report(task_publisher().enqueue_answer(self.session), ref))
         if effects.pong:
             await self._send_frames([effects.pong])
+        if effects.request:
+            await self._send_frames([self.sync.note_request(effects.request)])
+            await publish_requests()
+        if effects.is_typing and self.sync.operator:
+            await publish(self.session, typing_event("human"))
         if effects.load_after is not None:
             await self._send_frames(await self.sync.load(effects.load_after))
         try:
@@ -214,32 +155,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except ChatError as error:
             await self._send_error(error, ref)
 
-    async def _in_turn(self, frames: Coroutine[Any, Any, Frames]) -> None:
-        """Send the frames for an event or timer; if that fails now, the timers try again.
-
-        A client that does not keep up is sent nothing before it has read what it has. It receives
-        the rest from the document.
-        """
-        with contextlib.closing(frames):
-            if self.connection.is_congested():
-                self.sync.resync_soon()
-                return
-            try:
-                async with self.turn:
-                    await self._send_frames(await frames)
-            except SessionUnknown:
-                await self._end()
-            except ChatError as error:
-                logger.debug("A socket could not be synchronized: %s", error.code)
-                self.sync.resync_soon()
-
-    async def _run_timers(self) -> None:
-        while self.is_open:
-            timer = await self.sync.next_timer()
-            try:
-                await self._in_turn(self.sync.on_timer(timer))
-            except ClientNotReading:
-                self._abort()
+    async def session_typing(self, event: dict[str, Any]) -> None:
+        """Tell the visitor that the operator is typing."""
+        operator = self.sync.operator
+        if self._is_ours(event) and event["source"] == "operator" and operator:
+            await self._send_frames([OperatorTyping(name=operator.name)])
 
     async def _join(self) -> Session:
         network = network_of(self.handshake.address)
@@ -277,54 +197,3 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self.accept(self.codec.subprotocol)
         await self._send_error(error)
         await self.close(TRY_AGAIN_LATER if not error.permanent else POLICY_VIOLATION, error.detail)
-
-    async def _end(self) -> None:
-        if self.is_open:
-            self.is_open = False
-            await self._send_frames(self.sync.end())
-            await self.close(POLICY_VIOLATION, END_REASON)
-
-    def _watch_backpressure(self) -> None:
-        """Abort if daphne receives too many other frames while one is being handled."""
-        try:
-            self.connection.check_unhandled()
-        except ClientNotReading:
-            self._abort()
-        loop = asyncio.get_running_loop()
-        self.backpressure_check = loop.call_later(BACKPRESSURE_CHECK_S, self._watch_backpressure)
-
-    def _abort(self) -> None:
-        """Drop a client that does not keep up. A well-behaved one reconnects and catches up."""
-        self.is_open = False
-        logger.warning("Connection aborted: the client does not keep up")
-        self.connection.abort()
-
-    async def _send_frames(self, frames: Frames) -> None:
-        for frame in frames:
-            if text := self.codec.encode(frame):
-                await self.send(text_data=text)
-
-    async def _send_error(self, error: ChatError, ref: str | None = None) -> None:
-        metrics.errors_sent.labels(error.code).inc()
-        frame = Error(code=error.code, detail=error.detail, ref=ref, limit=error.limit)
-        await self._send_frames([frame])
-
-    def _is_ours(self, event: dict[str, Any]) -> bool:
-        if event.get("session") == self.handshake.session:
-            return self.is_open
-        logger.error("An event of another session reached this socket")
-        return False
-
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(_until_disconnected(coroutine))
-        self.background.add(task)
-        task.add_done_callback(self.background.discard)
-
-
-async def _until_disconnected(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine, until a send fails because the client has disconnected.
-
-    Servers raise a subclass of OSError then: https://asgi.readthedocs.io/en/latest/specs/www.html
-    """
-    with contextlib.suppress(OSError):
-        await coroutine

@@ -104,6 +104,7 @@ def client_limits() -> SessionLimits:
         history_messages=settings.HISTORY_MESSAGES,
         session_ttl_s=settings.SESSION_TTL_S,
         ping_interval_s=PING_INTERVAL_S,
+        human_support=settings.HUMAN_SUPPORT,
     )
 
 
@@ -139,6 +140,12 @@ def task_publisher() -> TaskPublisher:
 
 
 @cache
+def delivery() -> Delivery:
+    """Return the delivery of events from threads of this process."""
+    return Delivery()
+
+
+@cache
 def responder() -> Responder:
     """Return the responder of this worker process."""
     reply_settings = ResponderSettings(
@@ -148,4 +155,4 @@ def responder() -> Responder:
         worker=worker_name(),
         shows_models=len(settings.MODELS) > 1,
     )
-    return Responder(store(), Delivery(), models(), model_queue(), reply_settings)
+    return Responder(store(), delivery(), models(), model_queue(), reply_settings)

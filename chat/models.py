@@ -10,6 +10,10 @@ from django.db import models
 
 from chat.store.inspection import Summary
 
+# What an operator needs to step into a conversation, and to take one over from another operator.
+STEP_IN = ("chat.view_session", "chat.view_transcript", "chat.takeover_session")
+REPLACE_OPERATOR = "chat.replace_operator"
+
 
 class Session(models.Model):
     """A row of the list: the fields it can be sorted by, and the summary.
@@ -35,6 +39,8 @@ class Session(models.Model):
             ("extend_session", "Can extend sessions"),
             ("expire_session", "Can expire sessions"),
             ("revoke_share", "Can revoke read-only links"),
+            ("takeover_session", "Can step into conversations"),
+            ("replace_operator", "Can take conversations over from other operators"),
         ]
 
     @classmethod

@@ -11,7 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from chat.errors import ErrorCode, LimitName, MessageEmpty, MessageInvalid, MessageTooLong
-from chat.schemas import ClientUuid, FrozenModel, Message, PartialReply, Replaced, Timestamp
+from chat.schemas import (
+    ClientUuid,
+    FrozenModel,
+    Message,
+    Operator,
+    PartialReply,
+    Replaced,
+    Timestamp,
+)
 
 SUBPROTOCOL = "chat.v1"
 MAX_FRAME_BYTES = 64 * 1024
@@ -138,6 +146,25 @@ class SessionPing(Frame):
     type: Literal["session.ping"] = "session.ping"
 
 
+class MessageTyping(Frame):
+    """Say that the visitor is typing. It is not stored, and reaches only an operator who is there.
+
+    Send it at most every two seconds, and only while `operator` is set; more are ignored.
+    """
+
+    type: Literal["message.typing"] = "message.typing"
+
+
+class OperatorRequest(Frame):
+    """Ask for a person, or withdraw that, if `limits.human_support` is true.
+
+    Every tab receives `operator.requested`. The model goes on answering until `operator.joined`.
+    """
+
+    type: Literal["operator.request"] = "operator.request"
+    wanted: bool = True
+
+
 ClientFrame = Annotated[
     MessageSend
     | ReplyStop
@@ -148,7 +175,9 @@ ClientFrame = Annotated[
     | SessionSync
     | SessionHistory
     | SessionExtend
-    | SessionPing,
+    | SessionPing
+    | MessageTyping
+    | OperatorRequest,
     Field(discriminator="type"),
 ]
 
@@ -162,6 +191,9 @@ class SessionLimits(FrozenModel):
     history_messages: int = Field(description="How many messages are sent to the model at most.")
     session_ttl_s: float = Field(description="Counted from the last message.")
     ping_interval_s: float = Field(description="How often a client may send `session.ping`.")
+    human_support: bool = Field(
+        default=False, description="Whether visitors can ask for a person with `operator.request`."
+    )
 
 
 class ModelChoice(FrozenModel):
@@ -190,6 +222,15 @@ class SessionReady(Frame):
         description="False if the client knew messages that the server lost: discard all others."
     )
     limits: SessionLimits
+    operator: Operator | None = Field(
+        default=None, description="The person who answers instead of the model, if one is there."
+    )
+    operator_requested: bool = Field(
+        default=False, description="Whether the visitor asked for a person and none came yet."
+    )
+    operator_available: bool = Field(
+        default=False, description="Whether any operator waits for requests now."
+    )
     models: tuple[ModelChoice, ...] = Field(
         default=(),
         description="The models to choose from, the default one first. Empty if there is only one.",
@@ -257,6 +298,9 @@ class ReplyStarted(Frame):
     type: Literal["reply.started"] = "reply.started"
     reply_to: UUID = Field(description="The message it answers.")
     id: UUID = Field(description="The id of the reply.")
+    operator: str | None = Field(
+        default=None, description="The name of the person who writes it; null if it is the model."
+    )
 
 
 class ReplyThinking(Frame):
@@ -282,7 +326,10 @@ class ReplyDelta(Frame):
 
 
 class ReplyCompleted(Frame):
-    """The reply is complete and stored."""
+    """The reply is complete and stored.
+
+    With `reply_to` null, it is a message that an operator wrote without one to answer.
+    """
 
     type: Literal["reply.completed"] = "reply.completed"
     message: Message
@@ -329,6 +376,42 @@ class SessionPong(Frame):
     type: Literal["session.pong"] = "session.pong"
 
 
+class OperatorJoined(Frame):
+    """A person answers from now on; the model pauses, and with it the deadline of replies.
+
+    Their messages come in the same frames, with `source` and `operator`. Messages that they do not
+    answer are answered by the model after `operator.left`.
+    """
+
+    type: Literal["operator.joined"] = "operator.joined"
+    name: str = Field(description="As the person chose.")
+    joined_at: Timestamp
+
+
+class OperatorLeft(Frame):
+    """The model answers again. The deadline of messages that wait counts from now."""
+
+    type: Literal["operator.left"] = "operator.left"
+    name: str
+
+
+class OperatorRequested(Frame):
+    """Whether the visitor asks for a person; the request ends when one joins."""
+
+    type: Literal["operator.requested"] = "operator.requested"
+    requested: bool
+    available: bool = Field(
+        description="Whether any operator waits for requests now. A request stays if none does."
+    )
+
+
+class OperatorTyping(Frame):
+    """The person is typing. It may be lost; it holds for about five seconds."""
+
+    type: Literal["operator.typing"] = "operator.typing"
+    name: str
+
+
 class Error(Frame):
     """A frame of the client was rejected, or its reply is delayed: see the error codes."""
 
@@ -360,6 +443,10 @@ ServerFrame = Annotated[
     | SessionExpiring
     | SessionExpired
     | SessionPong
+    | OperatorJoined
+    | OperatorLeft
+    | OperatorRequested
+    | OperatorTyping
     | Error,
     Field(discriminator="type"),
 ]
@@ -375,7 +462,7 @@ def reply_frame(message: Message) -> ReplyCompleted | ReplyFailed:
 
 def message_frame(message: Message) -> MessageAccepted | ReplyCompleted | ReplyFailed:
     """Return the frame for a stored message."""
-    return reply_frame(message) if message.reply_to else MessageAccepted(message=message)
+    return MessageAccepted(message=message) if message.source == "human" else reply_frame(message)
 
 
 def check_size(text: str) -> None:

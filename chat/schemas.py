@@ -27,8 +27,8 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from chat.errors import ErrorCode
 
-FinishReason = Literal["stop", "length", "stop_requested"]
-Source = Literal["human", "bot"]
+FinishReason = Literal["stop", "length", "stop_requested", "answered_together"]
+Source = Literal["human", "bot", "operator"]
 MAX_TOKENS = 1_000_000_000
 
 
@@ -170,7 +170,13 @@ class Message(SparseModel):
         description="Chosen by the client for a human message, by the server for a reply."
     )
     seq: int = Field(ge=1, description="Counts a session's messages from 1 without gaps.")
-    source: Source
+    source: Source = Field(
+        description="`human`: the visitor. `bot`: the model. `operator`: a person who answers"
+        " instead of the model; `reply_to` is null if they wrote without a message to answer."
+    )
+    operator: str | None = Field(
+        default=None, description="For `operator`: the name of the person."
+    )
     msg: str = Field(
         description="The text. For a failed reply, the text generated before it failed."
     )
@@ -178,7 +184,9 @@ class Message(SparseModel):
     reply_to: UUID | None = Field(default=None, description="For a reply: the message it answers.")
     finish_reason: FinishReason | None = Field(
         default=None,
-        description="Why the reply ended: the model finished, the length limit, or a stop request.",
+        description="Why the reply ended: the model or the operator finished, the length limit,"
+        " or a stop request. `answered_together`: it is empty, because an operator answered this"
+        " message and later ones in one reply.",
     )
     pieces: int | None = Field(
         default=None, description="Number of pieces of text that the model produced."
@@ -242,6 +250,7 @@ class Record(FrozenModel):
     attempts: int
     worker: str
     model: str
+    user: str | None = Field(default=None, description="The operator who wrote it.")
     endpoint: str | None = None
 
 
@@ -286,14 +295,13 @@ class StoredMessage(Message):
 
 
 class HistoryMessage(Message):
-    """A message with its tag, `Human: …` or `Bot: …`, in `msg`."""
+    """A message with its tag in `msg`: `Human: …`, `Bot: …` or `Operator: …`."""
 
     @classmethod
     def tagged(cls, message: Message) -> "HistoryMessage":
         """Return a message as the HTTP API sends it."""
         values = {name: getattr(message, name) for name in Message.model_fields}
-        tag = "Human" if message.source == "human" else "Bot"
-        return cls.model_construct(**values | {"msg": f"{tag}: {message.msg}"})
+        return cls.model_construct(**values | {"msg": f"{message.source.title()}: {message.msg}"})
 
 
 class History(FrozenModel):
@@ -309,7 +317,8 @@ class NewReply(FrozenModel):
     """A reply before it is stored; the document assigns `seq` and `timestamp`."""
 
     id: UUID
-    source: Literal["bot"] = "bot"
+    source: Literal["bot", "operator"] = "bot"
+    operator: str | None = None
     msg: str
     reply_to: UUID
     finish_reason: FinishReason | None
@@ -332,6 +341,9 @@ class PartialReply(FrozenModel):
     reply_to: UUID = Field(description="The message it answers.")
     id: UUID = Field(description="The id of the reply.")
     text: str
+    operator: str | None = Field(
+        default=None, description="The name of the person who writes it; null if it is the model."
+    )
 
 
 class QueueState(FrozenModel):
@@ -346,6 +358,23 @@ class QueueState(FrozenModel):
         default=0,
         description="Since a worker took this session; if it waits, since any was taken or done.",
     )
+
+
+class Operator(FrozenModel):
+    """The person who answers instead of the model."""
+
+    name: str = Field(description="As the person chose.")
+    joined_at: Timestamp
+
+
+class StoredOperator(Operator):
+    """The person with their name in the admin, which clients do not receive."""
+
+    user: str
+
+    def public(self) -> Operator:
+        """Return what clients receive."""
+        return Operator(name=self.name, joined_at=self.joined_at)
 
 
 class Session(FrozenModel):
@@ -365,6 +394,9 @@ class Session(FrozenModel):
     partial_reply: PartialReply | None = None
     retry_in_s: float = Field(default=0, description="Until a loading model is called again.")
     queue: QueueState = QueueState()
+    operator: StoredOperator | None = None
+    operator_requested: bool = False
+    operators_on_duty: int = 0
     recovered: bool = True
 
 

@@ -5,11 +5,11 @@ from contextlib import suppress
 from celery import shared_task
 from django.conf import settings
 
-from chat.container import model_queue, models, responder, slots, store, worker_name
+from chat.container import delivery, model_queue, models, responder, slots, store, worker_name
 from chat.errors import StoreUnavailable
 from chat.events.task_publisher import enqueue_answer, worker_queue
 from chat.observability import metrics
-from chat.store import cluster, erasure
+from chat.store import cluster, erasure, operators
 
 MAX_SESSIONS_PER_SWEEP = 500
 
@@ -45,6 +45,17 @@ def sweep() -> None:
     metrics.sessions_requeued.inc(len(found))
     for session in found:
         enqueue_answer(session)
+    _end_claims()
+
+
+def _end_claims() -> None:
+    """Give sessions back to the model whose operators' heartbeats have ended."""
+    for session in store().run(operators.ended_claims()):
+        left = store().run(operators.end_claim(session))
+        if left.left:
+            delivery().publish_change(session)
+        if left.pending:
+            enqueue_answer(session)
 
 
 @shared_task

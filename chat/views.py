@@ -61,6 +61,7 @@ LAZY_MODULES = {
     "export.js",
     "markdown.js",
     "math.js",
+    "support.js",
     "model_picker.js",
     "notification_settings.js",
     "notifications.js",

@@ -234,6 +234,10 @@ try:
         )
     REPLY_DEADLINE_S = env.float("REPLY_DEADLINE_S", 120, validate=at_least(1))
 
+    # Operators who step into conversations
+    HUMAN_SUPPORT = env.bool("HUMAN_SUPPORT", False)
+    OPERATOR_IDLE_S = env.float("OPERATOR_IDLE_S", 300, validate=at_least(5))
+
     # Sessions and limits
     SESSION_TTL_S = env.float("SESSION_TTL_S", 3600, validate=at_least(1))
     WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 64, validate=at_least(1))

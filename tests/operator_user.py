@@ -15,3 +15,11 @@ def create_operator(stack: Stack, **environment: str) -> str:
     created = stack.run("createsuperuser", command, environment)
     assert created.process.wait(START_TIMEOUT_S) == 0
     return name
+
+
+def operator_cookie(stack: Stack) -> str:
+    """Create a superuser who is logged in; return the Cookie header of the admin's session."""
+    name = f"operator-{uuid4().hex[:8]}"
+    created = stack.run("log-in", f"python -m tests.operator_log_in {name}", {})
+    assert created.process.wait(START_TIMEOUT_S) == 0, created.output()
+    return f"sessionid={created.output().split()[-1]}"

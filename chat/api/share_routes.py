@@ -102,6 +102,9 @@ class SharedMessage(FrozenModel):
     msg: str
     timestamp: Timestamp
     reply_to: UUID | None
+    operator: str | None = Field(
+        default=None, description="For `operator`: the name of the person who wrote it."
+    )
 
 
 class SharedConversation(FrozenModel):
@@ -259,7 +262,8 @@ def _head(session: Session, show_name: bool) -> str:
 
 
 def _is_shown(message: StoredMessage) -> bool:
-    return not message.replaced_by and not message.error
+    is_empty = message.finish_reason == "answered_together"
+    return not (message.replaced_by or message.error or is_empty)
 
 
 def _public_json(message: StoredMessage) -> str:

@@ -20,6 +20,9 @@ from chat.protocol import (
     Frame,
     MessageAccepted,
     MessageSend,
+    MessageTyping,
+    OperatorRequest,
+    OperatorRequested,
     ReplyCompleted,
     ReplyContinue,
     ReplyFailed,
@@ -59,6 +62,8 @@ RESPONSES: dict[FrameType, tuple[FrameType, ...]] = {
     SessionHistory: (SessionMessages, Error),
     SessionExtend: (SessionReady, Error),
     SessionPing: (SessionPong, Error),
+    MessageTyping: (Error,),
+    OperatorRequest: (OperatorRequested, Error),
 }
 
 DESCRIPTION = f"""\

@@ -102,6 +102,7 @@ SHARED_CONVERSATION = {
             "msg": "Good morning!",
             "timestamp": "2026-03-01T09:30:04.120Z",
             "reply_to": None,
+            "operator": None,
         },
         {
             "id": "f068d72f-92da-4b0a-bd64-a7817fc8d345",
@@ -109,6 +110,7 @@ SHARED_CONVERSATION = {
             "msg": "Good morning, Ada!",
             "timestamp": "2026-03-01T09:30:05.020Z",
             "reply_to": "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d001",
+            "operator": None,
         },
     ],
 }

@@ -156,6 +156,10 @@ class InteractiveChat:
             case {"type": "session.expiring", "expires_at": expires_at}:
                 time = local_time(expires_at)
                 self._note(f"This conversation expires at {time}. Type /extend to keep it open.")
+            case {"type": "operator.joined", "name": name}:
+                self._note(f"{printable(name)}, a person, has joined and answers from now on.")
+            case {"type": "operator.left", "name": name}:
+                self._note(f"{printable(name)} has left. The model answers again.")
             case {"type": "session.expired"}:
                 self._note("This conversation has expired.")
 
@@ -178,10 +182,13 @@ class InteractiveChat:
 
     def _show_reply_start(self, started: Frame) -> None:
         self._pending[started["reply_to"]] = None
-        self._start_line(self._paint("bot", "bot: "))
+        self._start_line(self._paint("bot", f"{printable(started.get('operator') or 'bot')}: "))
         self._reply, self._printed = started["id"], ""
 
     def _show_reply_end(self, message: Frame) -> None:
+        if message.get("finish_reason") == "answered_together":
+            self._pending.pop(message["reply_to"], None)
+            return
         if message["id"] != self._reply or not message["msg"].startswith(self._printed):
             self._show_reply_start(message)
         self._pending.pop(message["reply_to"], None)

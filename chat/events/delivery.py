@@ -19,14 +19,24 @@ from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
 from chat.observability.outage import Outage
 from chat.protocol import Frame, ReplyDelta
+from chat.schemas import Source
 
 logger = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 # The session's expiry changed, or the session is gone.
 CHANGED: Event = {"type": "session.changed"}
-# The document contains what no frame announced: a requested reply, or the copies of a version.
+# The document contains what no frame announced: a requested reply, the copies of a version, or an
+# operator who came or left.
 UNANNOUNCED: Event = {"type": "session.queued"}
+# The group of the pages on which operators wait for requests.
+REQUESTS_GROUP = "operator.requests"
+REQUESTS_CHANGED: Event = {"type": "requests.changed"}
+
+
+def typing_event(source: Source) -> Event:
+    """Return the event that somebody types. It is stored nowhere."""
+    return {"type": "session.typing", "source": source}
 
 
 def group_name(session: str) -> str:
@@ -39,6 +49,12 @@ async def publish(session: str, event: Event) -> None:
     layer = cast(BaseChannelLayer, get_channel_layer())
     sending = layer.group_send(group_name(session), event | {"session": session})
     await _try_to_send(sending, count=1)
+
+
+async def publish_requests() -> None:
+    """Make the pages of operators load again who asks for a person."""
+    layer = cast(BaseChannelLayer, get_channel_layer())
+    await _try_to_send(layer.group_send(REQUESTS_GROUP, REQUESTS_CHANGED), count=1)
 
 
 async def _try_to_send(sending: Awaitable[None], count: int) -> None:

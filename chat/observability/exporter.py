@@ -73,6 +73,21 @@ class ClusterCollector:
                 self.state.overdue_s,
             )
             yield _gauge(
+                "chat_operator_requests_waiting",
+                "Visitors who ask for a person.",
+                self.state.operator_requests,
+            )
+            yield _gauge(
+                "chat_sessions_with_operator",
+                "Sessions that a person answers.",
+                self.state.operators,
+            )
+            yield _gauge(
+                "chat_operators_on_duty",
+                "Operators' pages that wait for requests.",
+                self.state.operators_on_duty,
+            )
+            yield _gauge(
                 "chat_redis_deletion_age_seconds",
                 "Age of the oldest deletion whose text is still in Redis' files.",
                 self.state.deletion_age_s,

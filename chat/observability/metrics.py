@@ -73,6 +73,11 @@ model_call_seconds = Histogram(
     "chat_model_call_duration_seconds", "Duration of a call to the model.", buckets=WAIT_S
 )
 model_errors = Counter("chat_model_errors_total", "Failed calls to the model.", ["code"])
+operator_joins = Counter("chat_operator_joins_total", "Times an operator joined a session.")
+operator_messages = Counter("chat_operator_messages_total", "Messages that operators wrote.")
+operator_requests = Counter(
+    "chat_operator_requests_total", "Times a visitor asked for a person.", ["available"]
+)
 model_failovers = Counter(
     "chat_model_failovers_total",
     "Failed calls after which another endpoint was asked at once.",

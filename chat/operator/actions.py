@@ -3,15 +3,13 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from uuid import UUID
 
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from chat.container import store
+from chat.container import delivery, store
 from chat.errors import ChatError, StoreUnavailable
-from chat.events.delivery import Delivery
 from chat.events.task_publisher import enqueue_answer
 from chat.store import inspection, sessions
 from chat.store.inspection import State, Summary
@@ -34,12 +32,6 @@ class Action:
     run: Callable[[str], bool]
     deletes: bool = False
     is_possible: Callable[[Summary], bool] = lambda _: True
-
-
-@cache
-def delivery() -> Delivery:
-    """Return the delivery of events from threads of this process."""
-    return Delivery()
 
 
 def apply(action: Action, session: str) -> bool:

@@ -38,9 +38,10 @@ def _section(session: Session) -> Iterable[str]:
 
 
 def _entry(message: StoredMessage) -> Iterable[str]:
-    who = "Human" if message.source == "human" else "Bot"
+    who = show_invisible(message.operator or message.source.title())
     details = [
         _moment(message.timestamp),
+        "a person" if message.source == "operator" else "",
         f"failed: {message.error.code}" if message.error else "",
         "stopped" if message.finish_reason == "stop_requested" else "",
         "replaced" if message.replaced_by else "",

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import site
 from django.core.exceptions import PermissionDenied
@@ -22,7 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from chat.container import store
 from chat.errors import StoreUnavailable
-from chat.models import Session
+from chat.models import REPLACE_OPERATOR, STEP_IN, Session
 from chat.operator.confirmation import REVOKE_PERMISSION, permitted_actions
 from chat.operator.dashboard import load_dashboard
 from chat.operator.session_page import SessionPage, load_page
@@ -113,6 +114,15 @@ def dashboard_live(request: HttpRequest) -> HttpResponse:
     return _changes(request, "dashboard", DASHBOARD_PARTS, context)
 
 
+def operator_requests(request: HttpRequest) -> HttpResponse:
+    """Show who asks for a person; the list comes over a WebSocket."""
+    if not _may_step_in(request):
+        raise PermissionDenied
+    context = _page_context(request, "Requests for a person")
+    context["is_offered"] = settings.HUMAN_SUPPORT
+    return TemplateResponse(request, "admin/chat/requests.html", context)
+
+
 @sensitive_post_parameters("token")
 @report_unavailable_store
 def find(request: HttpRequest) -> HttpResponse:
@@ -174,9 +184,16 @@ def _session_context(request: HttpRequest, page: SessionPage) -> dict[str, Any]:
         "may_read": request.user.has_perm("chat.view_transcript"),
         "actions": [choice for choice in choices if not choice[0].deletes],
         "deletions": [choice for choice in choices if choice[0].deletes],
+        "may_step_in": _may_step_in(request),
+        "may_replace": request.user.has_perm(REPLACE_OPERATOR),
+        "max_chars": settings.MAX_MESSAGE_CHARS,
         "may_revoke": request.user.has_perm(REVOKE_PERMISSION),
         "primary": next((action for action, is_possible in choices if is_possible), None),
     }
+
+
+def _may_step_in(request: HttpRequest) -> bool:
+    return request.user.has_perms(STEP_IN)
 
 
 def _require_view(request: HttpRequest) -> None:

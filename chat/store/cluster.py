@@ -7,7 +7,7 @@ from chat.store.command import Arguments, Command, Reply, named, no_value
 from chat.store.endpoints import EndpointReport, EndpointStatus, dump_reports, merge_reports
 from chat.store.keys import cluster_keys, health_probe_keys
 from chat.store.memory import Memory, parse_memory
-from chat.store.timing import SOCKET_TIMEOUT_MS, to_ms
+from chat.store.timing import DUTY_TIMEOUT_MS, SOCKET_TIMEOUT_MS, to_ms
 
 SWEEP_AGAIN_MS = 5_000
 WORKER_TIMEOUT_S = 10.0
@@ -22,6 +22,8 @@ class ClusterState:
     oldest of them. `workers` maps each worker to the seconds since its last heartbeat, most silent
     first; workers without one for an hour are removed. `memory` is None if Redis has no limit or
     does not show it. `deletion_age_s` is the age of the oldest deletion whose text is still in
+    Redis' files, or 0. `operators` counts sessions that a person answers, `operators_on_duty` pages
+    of operators who can be asked, `operator_requests` the visitors who ask.
     Redis' files, or 0. `endpoints` are those of the models, as living workers see them.
     """
 
@@ -31,6 +33,9 @@ class ClusterState:
     workers: dict[str, float]
     memory: Memory | None = None
     deletion_age_s: float = 0
+    operators: int = 0
+    operators_on_duty: int = 0
+    operator_requests: int = 0
     endpoints: tuple[EndpointStatus, ...] = ()
 
     @property
@@ -57,9 +62,12 @@ def load() -> Command[ClusterState]:
             endpoints=merge_reports(named(reply["endpoints"]), _alive(workers)),
             memory=parse_memory(reply),
             deletion_age_s=reply["oldest_deletion_ms"] / 1000,
+            operators=reply["operators"],
+            operators_on_duty=reply["operators_on_duty"],
+            operator_requests=reply["operator_requests"],
         )
 
-    return Command("load_cluster", cluster_keys(), {}, parse)
+    return Command("load_cluster", cluster_keys(), {"duty_timeout_ms": DUTY_TIMEOUT_MS}, parse)
 
 
 def sweep(most: int) -> Command[tuple[str, ...]]:

@@ -38,6 +38,10 @@ class LeaseLost(Exception):
     """Another worker holds the session now, or its reply is already stored."""
 
 
+class NotJoined(Exception):
+    """The operator does not answer this session, or no longer does."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """What a script returned: a status and named fields."""
@@ -126,6 +130,8 @@ def raise_for_error(reply: Reply) -> None:
             raise RateLimited(ceil(reply["retry_after_ms"] / 1000))
         case "lost":
             raise LeaseLost
+        case "not_joined":
+            raise NotJoined
         case "full_store":
             raise StoreFull
         case "full":

@@ -30,7 +30,7 @@ class Summary:
     """A session in a list.
 
     `first_message` is the beginning of the first one. `failures` are the codes of all its failed
-    replies.
+    replies. `operator` is the name of the person who answers.
     """
 
     id: str
@@ -45,6 +45,7 @@ class Summary:
     failures: tuple[str, ...]
     sockets: int
     remaining_s: float
+    operator: str | None = None
 
     @property
     def state(self) -> State:
@@ -114,9 +115,10 @@ def summary(session: str) -> Command[Summary | None]:
             failures=tuple(head["$.messages[*].error.code"]),
             sockets=reply["sockets"],
             remaining_s=reply["remaining_ms"] / 1000,
+            operator=reply["operator"] or None,
         )
 
-    arguments: Arguments = {"socket_timeout_ms": SOCKET_TIMEOUT_MS}
+    arguments: Arguments = {"session": session, "socket_timeout_ms": SOCKET_TIMEOUT_MS}
     return Command("summary", session_keys(session), arguments, parse)
 
 

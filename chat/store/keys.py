@@ -13,6 +13,7 @@ chat:{ID}:work             hash: of the reply in progress: reply, pieces, taken,
 chat:{ID}:partial          string: the partial reply
 chat:{ID}:lease            string: the lease holder's random value, with its own expiry
 chat:{ID}:rate             string: when the next message is due at the allowed rate (GCRA)
+chat:{ID}:operator         hash: of the operator who answers: lease, name, user, joined, active
 chat:{ID}:sockets          sorted set: open sockets by last heartbeat
 chat:{ID}:share_rate       string: when the next share is due at the allowed rate
 chat:{ID}:shares           hash: id of a share → JSON of what is known of it
@@ -25,6 +26,9 @@ chat:address:{HASH}:shared  string: the same for the bytes of these shares
 chat:address:{HASH}:sockets  sorted set: open sockets of an address by last heartbeat
 chat:due                   sorted set: sessions with unanswered messages, by when to sweep them
 chat:waiting               sorted set: those without a worker, by the time since which they wait
+chat:operators             sorted set: sessions that an operator answers, by the end of their claim
+chat:requests              sorted set: sessions whose visitors ask for a person, by time
+chat:on-duty               sorted set: pages of operators who can be asked, by last heartbeat
 chat:pace                  hash: mean duration of recent replies, time of the last one
 chat:minute:<n>            hash: statistics of the n-th minute since 1970, kept for two hours
 chat:sockets               sorted set: all open sockets by last heartbeat
@@ -60,11 +64,15 @@ _SESSION = (
     "sockets",
     "shares",
     "share_rate",
+    "operator",
 )
 _SHARED = {
     "due": "chat:due",
     "minute": "chat:minute",
     "waiting": "chat:waiting",
+    "operators": "chat:operators",
+    "requests": "chat:requests",
+    "on_duty": "chat:on-duty",
     "pace": "chat:pace",
     "deletions": "chat:deletions",
     # A format string: scripts find the shares of a session themselves.

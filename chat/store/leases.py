@@ -90,13 +90,14 @@ def take(
     history: int,
     full_models: Sequence[str] = (),
     default_model: str = "",
+    by_operator: bool = False,
 ) -> Command[TakenMessage | None]:
     """Take the lease and load the oldest unanswered message; None if there is none.
 
     `history` is the number of messages wanted before it. Twice as many are loaded, up to
     MAX_SPARE, because failed and replaced replies are left out later. A message for one of
-    `full_models` is left where it is; `default_model` is that of messages that name none. Raises
-    HistoryUnreadable and ModelBusy.
+    `full_models` is left where it is; `default_model` is that of messages that name none.
+    `by_operator`: the lease is that of an operator's claim. Raises HistoryUnreadable and ModelBusy.
     """
 
     def parse(found: Reply) -> TakenMessage | None:
@@ -136,6 +137,7 @@ def take(
         "history": max(history, min(2 * history, MAX_SPARE)),
         "full_models": f" {' '.join(full_models)} ",
         "default_model": default_model,
+        "by_operator": int(by_operator),
     }
     return Command("take", session_keys(session), arguments, parse)
 

@@ -6,11 +6,19 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from chat.schemas import PartialReply, QueueState, Session, StoredMessage, stored_messages
+from chat.schemas import (
+    PartialReply,
+    QueueState,
+    Session,
+    StoredMessage,
+    StoredOperator,
+    stored_messages,
+)
 from chat.store.command import Arguments, Command, Reply, no_value
 from chat.store.keys import creation_keys, loading_keys, message_keys, session_keys, socket_keys
 from chat.store.memory import REFUSE_SESSIONS_PERCENT
 from chat.store.timing import (
+    DUTY_TIMEOUT_MS,
     GRACE_MS,
     SOCKET_TIMEOUT_MS,
     WORKER_SILENCE_MS,
@@ -37,7 +45,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A stored message; `new` is false if its id was stored before. `sockets` counts open ones."""
+    """A stored message; `new` is false if its id was stored before.
+
+    `sockets` counts open ones, with that of an operator who answers.
+    """
 
     message: StoredMessage
     new: bool
@@ -55,11 +66,15 @@ class Stopped:
 
 @dataclass(frozen=True)
 class SocketState:
-    """Where a session's document ends and when it expires, as a heartbeat finds them."""
+    """Where a session's document ends, when it expires and who answers, as a heartbeat finds them.
+
+    `operator` is the name of a person who answers instead of the model.
+    """
 
     last_seq: int
     expires_at: datetime
     remaining_s: float
+    operator: str | None
 
 
 class PageEnd(StrEnum):
@@ -172,7 +187,10 @@ def load(
         partial_reply = None
         if reply["reply"]:
             partial_reply = PartialReply(
-                reply_to=pending[0], id=UUID(reply["reply"]), text=reply["text"]
+                reply_to=pending[0],
+                id=UUID(reply["reply"]),
+                text=reply["text"],
+                operator=reply["operator_name"] if reply["is_operators"] else None,
             )
         return Session(
             id=session,
@@ -188,6 +206,9 @@ def load(
             partial_reply=partial_reply,
             retry_in_s=reply["retry_in_ms"] / 1000,
             queue=_queue_state(reply),
+            operator=_operator(reply),
+            operator_requested=bool(reply["operator_requested"]),
+            operators_on_duty=reply["operators_on_duty"],
         )
 
     arguments: Arguments = {
@@ -198,9 +219,20 @@ def load(
         "page_messages": page.messages,
         "page_bytes": page.bytes,
         "page_end": page.end,
+        "duty_timeout_ms": DUTY_TIMEOUT_MS,
         "worker_silence_ms": WORKER_SILENCE_MS,
     }
     return Command("load", loading_keys(session), arguments, parse)
+
+
+def _operator(reply: Reply) -> StoredOperator | None:
+    if not reply["operator_name"]:
+        return None
+    return StoredOperator(
+        name=reply["operator_name"],
+        user=reply["operator_user"],
+        joined_at=instant(reply["operator_joined_ms"]),
+    )
 
 
 def _queue_state(reply: Reply) -> QueueState:
@@ -290,9 +322,11 @@ def register_socket(
 
     def parse(reply: Reply) -> SocketState:
         remaining_s = reply["remaining_ms"] / 1000
-        return SocketState(reply["last_seq"], instant(reply["expires_ms"]), remaining_s)
+        expires_at, operator = instant(reply["expires_ms"]), reply["operator"] or None
+        return SocketState(reply["last_seq"], expires_at, remaining_s, operator)
 
     arguments: Arguments = {
+        "session": session,
         "socket": socket,
         "per_session": limits.sockets_per_session,
         "per_address": limits.sockets_per_ip,

@@ -4,6 +4,7 @@ The scripts that store an outcome also count it, so each outcome counts once eve
 and counting needs no further round trip. A minute is a hash:
 
     created, accepted, swept     number of created sessions, accepted messages, sweeps
+    operator_joined, by_operator  operators who joined, messages that they wrote
     replied, failed:<code>       outcomes
     first:<n>, total:<n>         replies by the time to their first text and to their end (`bucket`)
     sockets, waiting             open sockets, sessions with unanswered messages, at the last sweep
@@ -62,6 +63,8 @@ def refused(reason: str) -> str:
 
 def outcome_figures(reply: NewReply) -> tuple[str, ...]:
     """Return the figures that a committed reply increments, its outcome first."""
+    if reply.source == "operator":
+        return ("by_operator",)
     if reply.error:
         return (f"failed:{reply.error.code}",)
     figures = ["replied", f"total:{bucket(reply.timings.total_ms)}"]

@@ -9,6 +9,10 @@ SOCKET_TIMEOUT_MS = 20_000
 # Visitors are told that no worker is running after this time without a heartbeat of any.
 WORKER_SILENCE_MS = 3_000
 
+# An operator's page sends heartbeats more often than every two seconds.
+CLAIM_MS = 6_000
+DUTY_TIMEOUT_MS = 15_000
+
 
 def to_ms(seconds: float) -> int:
     return round(seconds * 1000)

@@ -112,7 +112,7 @@ class PlainCodec:
         return [
             reply_frame(message)
             for message in ready.messages
-            if isinstance(message, Message) and message.source == "bot"
+            if isinstance(message, Message) and message.source != "human"
         ]
 
 

@@ -5,8 +5,16 @@ from enum import Enum, auto
 from uuid import UUID
 
 from chat.events.published_frame import Position
-from chat.protocol import ReplyDelta, ReplyStarted, ServerFrame, message_frame
-from chat.schemas import PartialReply, Session
+from chat.protocol import (
+    OperatorJoined,
+    OperatorLeft,
+    OperatorRequested,
+    ReplyDelta,
+    ReplyStarted,
+    ServerFrame,
+    message_frame,
+)
+from chat.schemas import Operator, PartialReply, Session
 
 REMEMBERED_IDS = 16
 
@@ -87,7 +95,9 @@ class Cursor:
         frames: list[ServerFrame] = []
         if str(partial.id) != self.partial_id:
             self.partial_id, self._partial_chars = str(partial.id), 0
-            frames.append(ReplyStarted(reply_to=partial.reply_to, id=partial.id))
+            frames.append(
+                ReplyStarted(reply_to=partial.reply_to, id=partial.id, operator=partial.operator)
+            )
         offset = self._partial_chars
         if text := partial.text[offset:]:
             self._partial_chars += len(text)
@@ -105,7 +115,7 @@ class Cursor:
             return Decision.GAP
         self.last_seq = message.seq
         self._remember([(message.seq, message.id)])
-        if message.reply_to is None:
+        if message.type == "message.accepted":
             self.waiting.append(message.id)
         elif message.reply_to in self.waiting:
             self.waiting.remove(message.reply_to)
@@ -133,3 +143,36 @@ class Cursor:
         self._recent_ids.update(ids)
         for seq in sorted(self._recent_ids)[:-REMEMBERED_IDS]:
             del self._recent_ids[seq]
+
+
+class Presence:
+    """What a socket was sent about the person who answers, compared with the document."""
+
+    def __init__(self, session: Session) -> None:
+        """Start with what `session.ready` contains."""
+        self.operator = _operator(session)
+        self._is_requested = session.operator_requested
+
+    def catch_up(self, session: Session) -> list[ServerFrame]:
+        """Return the frames for what has changed, and count them as sent."""
+        before, self.operator = self.operator, _operator(session)
+        frames: list[ServerFrame] = []
+        if before != self.operator:
+            if before:
+                frames.append(OperatorLeft(name=before.name))
+            if self.operator:
+                joined_at = self.operator.joined_at
+                frames.append(OperatorJoined(name=self.operator.name, joined_at=joined_at))
+        if session.operator_requested != self._is_requested:
+            available = session.operators_on_duty > 0
+            frames.append(self.note_request(session.operator_requested, available=available))
+        return frames
+
+    def note_request(self, requested: bool, *, available: bool) -> OperatorRequested:
+        """Return the frame about a request, and count it as sent."""
+        self._is_requested = requested
+        return OperatorRequested(requested=requested, available=available)
+
+
+def _operator(session: Session) -> Operator | None:
+    return session.operator.public() if session.operator else None

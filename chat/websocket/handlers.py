@@ -1,6 +1,7 @@
 """What a client's frames do: each handler changes the document and returns what follows."""
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 
 from chat.addresses import network_of
-from chat.errors import UnknownModel
+from chat.errors import MessageInvalid, UnknownModel
 from chat.events.delivery import CHANGED, UNANNOUNCED, Event
 from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
@@ -17,7 +18,9 @@ from chat.protocol import (
     Frame,
     MessageAccepted,
     MessageSend,
+    MessageTyping,
     ModelChoice,
+    OperatorRequest,
     ReplyContinue,
     ReplyRegenerate,
     ReplyStop,
@@ -34,12 +37,16 @@ from chat.protocol import (
     message_frame,
     reply_frame,
 )
-from chat.store import branches, sessions
+from chat.store import branches, operators, sessions
 from chat.store.client import AsyncStore
+from chat.store.operators import SupportState
 from chat.store.sessions import OLDEST_PAGE, Limits
 from chat.websocket.rate_limit import ReadLimits
 
 logger = logging.getLogger(__name__)
+
+# Clients send that the visitor types every two seconds; more is ignored.
+TYPING_INTERVAL_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class Effects:
     `enqueue`: publish the session's task. `pong`: send this, which says nothing about the
     session and does not count for its timers. `load_after`: send the messages after this seq.
     `frame`: send this to the client, with `repeat` even if it was sent before. `resync`: send what
-    was missed. `event`: publish this to all sockets of the session.
+    was missed. `request`: the visitor asks for a person, or no longer does. `is_typing`: tell the
+    operator who is there. `event`: publish this to all sockets of the session.
     """
 
     enqueue: bool = False
@@ -58,6 +66,8 @@ class Effects:
     frame: Frame | None = None
     repeat: bool = False
     resync: bool = False
+    request: SupportState | None = None
+    is_typing: bool = False
     event: Event | None = None
 
 
@@ -78,6 +88,7 @@ class FrameHandlers:
         self._read_limits = read_limits
         self._session = session
         self._address = address
+        self._typed_at = float("-inf")
         self._models = frozenset(model.name for model in models)
 
     async def handle(self, frame: ClientFrame) -> Effects:
@@ -107,9 +118,28 @@ class FrameHandlers:
                 return Effects(event=CHANGED)
             case SessionPing():
                 return Effects(pong=SessionPong())
+            case MessageTyping():
+                return Effects(is_typing=self._may_type())
+            case OperatorRequest():
+                return await self._operator_request(frame)
 
     def _count_read(self) -> None:
         self._read_limits.spend(self._session, network_of(self._address))
+
+    def _may_type(self) -> bool:
+        now = time.monotonic()
+        is_allowed = now - self._typed_at >= TYPING_INTERVAL_S
+        self._typed_at = now if is_allowed else self._typed_at
+        return is_allowed
+
+    async def _operator_request(self, frame: OperatorRequest) -> Effects:
+        if not settings.HUMAN_SUPPORT:
+            raise MessageInvalid("Nobody can be asked for on this site.")
+        command = operators.request(self._session, wanted=frame.wanted)
+        state = await self._store.run(command)
+        if state.requested:
+            metrics.operator_requests.labels("yes" if state.on_duty else "no").inc()
+        return Effects(request=state, event=UNANNOUNCED)
 
     async def _earlier_messages(self, before: int) -> SessionMessages:
         page = await self._store.run(sessions.load(self._session, before=before))

@@ -16,9 +16,11 @@ MAX_KEYS = 100_000
 class FrameRateLimit:
     """A token bucket of frames: far more than a person needs, far fewer than a flood."""
 
-    def __init__(self, messages_per_minute: int) -> None:
+    def __init__(
+        self, messages_per_minute: int, frames_per_minute: float = MIN_FRAMES_PER_MINUTE
+    ) -> None:
         """Allow the messages that a session may send and as many other frames."""
-        self._capacity = max(MIN_FRAMES_PER_MINUTE, 2.0 * messages_per_minute)
+        self._capacity = max(frames_per_minute, 2.0 * messages_per_minute)
         self._tokens = self._capacity
         self._refused = 0
         self._now = asyncio.get_running_loop().time

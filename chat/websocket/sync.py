@@ -18,13 +18,14 @@ from chat.protocol import (
     SessionLimits,
     SessionReady,
 )
-from chat.schemas import Session, StoredMessage
+from chat.schemas import Operator, Session, StoredMessage
 from chat.store import sessions
 from chat.store.client import AsyncStore
+from chat.store.operators import SupportState
 from chat.store.paging import session_pages
 from chat.store.sessions import NEWEST_PAGE, Page, SocketState
 from chat.websocket.codecs import Codec, OutgoingFrame
-from chat.websocket.cursor import Cursor, Decision
+from chat.websocket.cursor import Cursor, Decision, Presence
 from chat.websocket.queue_position import queue_positions
 from chat.websocket.timers import SessionTimers, Timer
 
@@ -54,11 +55,21 @@ class SocketSync:
         self._limits = limits
         self._models = tuple(models)
         self._cursor = Cursor(session)
+        self._presence = Presence(session)
         self._timers = SessionTimers(session, self._cursor, codec.carries("reply.queued"))
 
     def open(self, session: Session) -> Frames:
         """Return the first frames of a connection."""
         return [self._ready(session), *_waiting(session)]
+
+    @property
+    def operator(self) -> Operator | None:
+        """The person who answers, as far as this socket knows."""
+        return self._presence.operator
+
+    def note_request(self, state: SupportState) -> ServerFrame:
+        """Return the frame about the visitor's request for a person."""
+        return self._presence.note_request(state.requested, available=state.on_duty > 0)
 
     async def on_frame(self, frame: PublishedFrame, *, repeat: bool = False) -> Frames:
         """Place a published frame; with `repeat` it is sent even if it was sent before."""
@@ -76,10 +87,11 @@ class SocketSync:
         return frames
 
     def is_current(self, state: SocketState) -> bool:
-        """Return whether the document ends where the client does; else either lost messages."""
+        """Return whether the client knows who answers, and where the document ends."""
         if state.expires_at != self._timers.expires_at:
             self._timers.update_expiry(state.expires_at, state.remaining_s)
-        return state.last_seq == self._cursor.last_seq
+        operator = self.operator.name if self.operator else None
+        return (state.last_seq, state.operator) == (self._cursor.last_seq, operator)
 
     async def on_timer(self, timer: Timer) -> Frames:
         """Return the frames that are due."""
@@ -129,7 +141,7 @@ class SocketSync:
         if frames is None:
             return session, self._reset(session)
         self._timers.update_expiry(session.expires_at, session.remaining_s)
-        return session, frames
+        return session, [*frames, *self._presence.catch_up(session)]
 
     async def _load_missed(self) -> Session:
         """Load the messages after the last one sent: their newest page, or all of them.
@@ -152,7 +164,8 @@ class SocketSync:
         self._cursor = Cursor(session)
         self._timers.update_expiry(session.expires_at, session.remaining_s)
         self._timers.record_progress(self._cursor)
-        return self._codec.catch_up(self._ready(session))
+        changes = self._presence.catch_up(session)
+        return [*self._codec.catch_up(self._ready(session)), *changes]
 
     def _ready(self, session: Session) -> SessionReady:
         return SessionReady(
@@ -164,13 +177,17 @@ class SocketSync:
             reply=session.partial_reply,
             recovered=session.recovered,
             limits=self._limits,
+            operator=self._presence.operator,
+            operator_requested=session.operator_requested,
+            operator_available=session.operators_on_duty > 0,
             models=self._models,
         )
 
 
 def _waiting(session: Session) -> Sequence[ServerFrame]:
     """Return the frames about messages that wait for the model or for a worker."""
-    frames: list[ServerFrame] = list(queue_positions(session))
+    # A person is there: nothing waits for a worker.
+    frames: list[ServerFrame] = [] if session.operator else list(queue_positions(session))
     if session.partial_reply and session.retry_in_s:
         reply_to = session.partial_reply.reply_to
         return [ModelLoading(reply_to=reply_to, retry_in_s=session.retry_in_s), *frames]

@@ -11,13 +11,14 @@ def history_window(
 ) -> tuple[Turn, ...]:
     """Return the last `size` turns up to the message being answered, oldest first.
 
-    Every human message is followed by its own reply, in whatever order they were stored. Failed and
-    empty replies, replaced messages, and the messages after `answering` are left out.
+    Every human message is followed by its own reply, in whatever order they were stored. What an
+    operator wrote counts as the assistant's. Failed and empty replies, replaced messages,
+    and the messages after `answering` are left out.
     """
     replies = {
         message.reply_to: message
         for message in messages
-        if message.source == "bot" and message.msg and not (message.error or message.replaced_by)
+        if message.source != "human" and message.msg and not (message.error or message.replaced_by)
     }
     turns: list[Turn] = []
     for message in messages:
@@ -26,4 +27,13 @@ def history_window(
             turns.append(Turn("human", message.msg))
             if message.id in replies and message.id != answering.id:
                 turns.append(Turn("bot", replies[message.id].msg))
+        elif message.source == "operator" and not message.reply_to and message.seq < answering.seq:
+            turns = with_addition(turns, message.msg)
     return tuple(turns[-size:])
+
+
+def with_addition(turns: list[Turn], text: str) -> list[Turn]:
+    """Add a text of the assistant; join it to its last one, because chat templates want turns."""
+    if turns and turns[-1].source == "bot":
+        return [*turns[:-1], Turn("bot", f"{turns[-1].text}\n\n{text}")]
+    return [*turns, Turn("bot", text)]

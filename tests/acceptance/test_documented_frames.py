@@ -9,7 +9,7 @@ import os
 import re
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import requests
@@ -21,6 +21,8 @@ from tests.client import create_session
 from tests.client_view import Frame
 from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub, failing, loading
+from tests.operator_client import operator_url
+from tests.operator_user import operator_cookie
 from tests.processes import Stack
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -116,6 +118,23 @@ def sync_and_extend_session(recorded: dict[str, Any], socket: Socket) -> None:
     recorded["session.expiring"] = socket.wait_for_frame("session.expiring")
 
 
+def step_in(recorded: dict[str, Any], socket: Socket, site: Stack, token: str) -> None:
+    headers = {"Cookie": operator_cookie(site)}
+    send(recorded, socket, type="operator.request", wanted=True)
+    recorded["operator.requested"] = socket.wait_for_frame("operator.requested")
+    address = operator_url(site.ws_url, token)
+    with connect(address, additional_headers=headers, proxy=None) as connection:
+        operator = Socket(connection)
+        operator.send_frame("operator.join", claim=str(uuid4()), name="Grace")
+        recorded["operator.joined"] = socket.wait_for_frame("operator.joined")
+        operator.send_frame("operator.types")
+        recorded["operator.typing"] = socket.wait_for_frame("operator.typing")
+        send(recorded, socket, type="message.typing")
+        assert operator.wait_for_frame("message.typing")
+        operator.send_frame("operator.leave")
+        recorded["operator.left"] = socket.wait_for_frame("operator.left")
+
+
 def expire_session(recorded: dict[str, Any], site: Stack) -> None:
     address = f"127.0.0.1:{site.start_web(SESSION_TTL_S='1').port}"
     created = requests.post(f"http://{address}/token", params={"name": "Ada"}, timeout=5).json()
@@ -139,7 +158,7 @@ def exchange_plain_messages(
 @pytest.fixture
 def recorded(new_stack: NewStack, model_stub: ModelStub) -> dict[str, Any]:
     """One frame of each type, as it was sent or received."""
-    site = new_stack(SESSION_TTL_S="302", MESSAGES_PER_MINUTE="20")
+    site = new_stack(SESSION_TTL_S="302", MESSAGES_PER_MINUTE="20", HUMAN_SUPPORT="True")
     site.start()
     frames: dict[str, Any] = {}
     token = create_session(site.url)
@@ -150,6 +169,7 @@ def recorded(new_stack: NewStack, model_stub: ModelStub) -> dict[str, Any]:
         fail_reply(frames, socket, model_stub)
         sync_and_extend_session(frames, socket)
         choose_version_and_continue(frames, socket, model_stub)
+        step_in(frames, socket, site, token)
     exchange_plain_messages(frames, model_stub, site, create_session(site.url))
     expire_session(frames, site)
     return frames

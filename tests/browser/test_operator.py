@@ -1,5 +1,6 @@
 """The admin in a real browser: live pages, actions, the search by token."""
 
+import json
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import requests
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from websockets.sync.client import connect
 
+from chat.schemas import session_id
 from tests.browser.test_states import save_screenshot
 from tests.client import create_session
 from tests.model_stub import Behaviour, ModelStub
@@ -98,6 +100,25 @@ def test_a_page_shows_that_its_session_no_longer_exists(operator: Page, stack: S
     expect(operator.locator(".chat-facts")).to_contain_text("idle")
     requests.delete(f"{stack.url}/token", params={"token": token}, timeout=20)
     expect(operator.locator("[data-live-notice]")).to_contain_text("no longer exists")
+
+
+def test_an_operator_joins_and_answers(operator: Page, stack: Stack) -> None:
+    token = create_session(stack.url, "Ada")
+    with connect(f"{stack.ws_url}?token={token}") as socket:
+        operator.goto(f"{stack.url}{LIST}{session_id(token)}/change/")
+        operator.fill("[name=name]", "Grace")
+        operator.click("text=Join the conversation")
+        status = operator.locator(".chat-takeover-status")
+        expect(status).to_contain_text("You answer as Grace.")
+        socket.send("Are you there?")
+        expect(status).to_contain_text("1 message waits")
+        operator.fill("[name=msg]", "Yes, I am.")
+        operator.press("[name=msg]", "Enter")
+        assert json.loads(socket.recv(timeout=20))["msg"] == "Yes, I am."
+        expect(operator.locator(".chat-operator .chat-text")).to_have_text("Yes, I am.")
+        expect(operator.locator("[name=msg]")).to_have_value("")
+        operator.click("text=Leave")
+        expect(status).to_contain_text("The model answers")
 
 
 def test_a_reported_link_leads_to_its_session_and_is_revoked(operator: Page, stack: Stack) -> None:

@@ -23,6 +23,11 @@ def echo(text: str) -> str:
     return f"You said: {text}"
 
 
+def by_hand(text: str) -> str:
+    """Return the test operator's answer to a text."""
+    return f"A person says: {text}"
+
+
 def markers_in(text: str) -> Iterator[str]:
     """Yield every marker in a text."""
     return (found.group() for found in MARKER.finditer(text))

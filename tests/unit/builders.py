@@ -22,8 +22,8 @@ def human(name: str, seq: int, **fields: Any) -> StoredMessage:
 
 
 def bot(name: str, seq: int, reply_to: str, **fields: Any) -> StoredMessage:
-    values: dict[str, Any] = {"msg": f"{name}.", "timestamp": NOON} | fields
-    return StoredMessage(id=id_of(name), seq=seq, source="bot", reply_to=id_of(reply_to), **values)
+    values: dict[str, Any] = {"msg": f"{name}.", "timestamp": NOON, "source": "bot"} | fields
+    return StoredMessage(id=id_of(name), seq=seq, reply_to=id_of(reply_to), **values)
 
 
 def session(*messages: StoredMessage, **fields: Any) -> Session:

@@ -11,9 +11,9 @@ from chat.protocol import (
     ReplyStarted,
     ServerFrame,
 )
-from chat.schemas import PartialReply
-from chat.websocket.cursor import Cursor, Decision
-from tests.unit.builders import bot, human, id_of, session
+from chat.schemas import PartialReply, Session, StoredOperator
+from chat.websocket.cursor import Cursor, Decision, Presence
+from tests.unit.builders import NOON, bot, human, id_of, session
 
 
 def accepted(name: str, seq: int) -> MessageAccepted:
@@ -178,3 +178,41 @@ def test_a_reply_that_could_not_replace_an_older_one_is_sent_as_its_frame() -> N
     [frame] = Cursor(before).catch_up(session(failed, last_seq=3)) or []
     assert isinstance(frame, ReplyCompleted)
     assert frame.message.replaced_by == id_of("A")
+
+
+def remark(name: str, seq: int) -> ReplyCompleted:
+    """Return what an operator wrote without a message to answer."""
+    stored = bot(name, seq, "a", source="operator", operator="Grace")
+    return ReplyCompleted(message=stored.public().model_copy(update={"reply_to": None}))
+
+
+def with_operator(name: str | None, *, requested: bool = False) -> Session:
+    operator = StoredOperator(name=name, user="grace", joined_at=NOON) if name else None
+    return session(operator=operator, operator_requested=requested, operators_on_duty=1)
+
+
+def test_a_remark_of_a_person_does_not_wait_for_a_reply() -> None:
+    cursor = Cursor(session())
+    assert cursor.decide(position_of(remark("r", 1))) is Decision.DELIVER
+    assert cursor.waiting == []
+
+
+def test_a_missed_remark_is_sent_as_the_frame_that_was_missed() -> None:
+    cursor = Cursor(session())
+    stored = bot("r", 1, "a", source="operator", operator="Grace")
+    missed = stored.model_copy(update={"reply_to": None})
+    assert [frame.type for frame in cursor.catch_up(session(missed)) or ()] == ["reply.completed"]
+
+
+def test_presence_tells_each_change_once() -> None:
+    presence = Presence(with_operator(None))
+    steps = [
+        (with_operator(None, requested=True), ["operator.requested"]),
+        (with_operator("Grace"), ["operator.joined", "operator.requested"]),
+        (with_operator("Grace"), []),
+        (with_operator("Alan"), ["operator.left", "operator.joined"]),
+        (with_operator(None), ["operator.left"]),
+    ]
+    for loaded, expected in steps:
+        assert [frame.type for frame in presence.catch_up(loaded)] == expected
+    assert presence.operator is None

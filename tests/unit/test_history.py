@@ -5,7 +5,7 @@ import pytest
 from chat.errors import ErrorCode
 from chat.schemas import Failure, StoredMessage
 from chat.worker.history import history_window
-from tests.unit.builders import bot, human, id_of
+from tests.unit.builders import NOON, bot, human, id_of
 
 FAILED = Failure(code=ErrorCode.MODEL_TIMEOUT, detail="Too late.", retryable=True)
 
@@ -75,3 +75,22 @@ def test_only_the_last_turns_are_sent() -> None:
     messages = [human("a", 1), bot("A", 2, "a"), human("b", 3), bot("B", 4, "b"), last]
 
     assert window_texts(messages, last, size=4) == ["A.", "b?", "B.", "c?"]
+
+
+def test_what_a_person_wrote_counts_as_the_assistants() -> None:
+    by_hand = bot("A", 2, "a", source="operator", operator="Grace")
+    messages = [human("a", 1), by_hand, answering := human("b", 3)]
+
+    assert window_texts(messages, answering) == ["a?", "A.", "b?"]
+
+
+def test_a_persons_remark_continues_the_assistants_turn() -> None:
+    remarks = [
+        StoredMessage(
+            id=id_of(f"r{seq}"), seq=seq, source="operator", msg=f"remark {seq}", timestamp=NOON
+        )
+        for seq in (1, 4, 6)
+    ]
+    messages = [remarks[0], human("a", 2), bot("A", 3, "a"), remarks[1], human("b", 5), remarks[2]]
+
+    assert window_texts(messages, messages[4]) == ["remark 1", "a?", "A.\n\nremark 4", "b?"]

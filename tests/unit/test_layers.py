@@ -43,7 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat.branding", "chat.websocket", "chat.worker"),
     ("chat.container",),
     ("chat.observability",),  # the exporter and the health checks
-    ("chat.accounts", "chat.apidocs", "chat.cli", "chat.operator"),
+    ("chat.accounts", "chat.apidocs", "chat.cli", "chat.operator", "chat.takeover"),
     ("chat.branding.site_admin",),
     ("chat.admin", "chat.api", "chat.consumers", "chat.middleware", "chat.tasks"),
     ("chat.worker.lifecycle",),  # Celery's signals, connected by the app
@@ -164,6 +164,7 @@ def test_a_package_has_few_modules(package: str) -> None:
 
 def test_only_the_routing_imports_the_consumers() -> None:
     assert modules_that_import("chat.consumers") == {"chat.routing"}
+    assert modules_that_import("chat.takeover.sockets") == {"chat.routing"}
 
 
 def test_only_the_container_builds_clients() -> None:

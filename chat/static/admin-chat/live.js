@@ -67,8 +67,12 @@ async function refresh(root) {
   return true;
 }
 
-/** @param {number} ms */
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Wait, or until another module knows that something has changed. @param {number} ms */
+const pause = (ms) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+    document.addEventListener("chat:changed", resolve, { once: true });
+  });
 
 const tabVisible = () =>
   new Promise((resolve) => {

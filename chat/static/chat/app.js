@@ -61,7 +61,7 @@ const autoScroll = new AutoScroll(element("transcript"), element("turns"), reque
 const composer = new Composer(element("composer"), {
   send,
   save: (text) => { if (shown) storage.setDraft(shown.token, text); },
-  changed: () => renderButtons(),
+  changed: () => { renderButtons(); if (composer.text) shown?.typing(); },
   sent: () => turns(state()).map(({ msg }) => msg),
 });
 
@@ -86,7 +86,7 @@ export const actions = {
   show,
   jump: () => autoScroll.jump(),
   stop() {
-    const turn = stoppableTurn(turns(state()));
+    const turn = stoppableTurn(turns(state()), state().person);
     if (turn) shown?.stop(turn.id);
     if (hasKeyboard.matches && element("composer").contains(document.activeElement)) composer.focus();
   },
@@ -126,6 +126,7 @@ export const actions = {
   reconnect: () => shown?.open(),
   extend: () => shown?.extend(),
   dismiss: () => shown?.dismiss(),
+  requestOperator: (/** @type {boolean} */ wanted) => shown?.requestOperator(wanted),
   loadEarlier: () => { if (state().hasEarlier) shown?.loadEarlier(); },
   async restart() {
     const old = shown && storage.session(shown.token);
@@ -435,7 +436,7 @@ function renderNow() {
 }
 
 function renderButtons() {
-  const canStop = !state().ended && Boolean(stoppableTurn(turns(state())));
+  const canStop = !state().ended && Boolean(stoppableTurn(turns(state()), state().person));
   renderComposer({ text: composer.text, max: maxChars, canStop, hasEnded: Boolean(state().ended) }, actions);
 }
 
@@ -497,7 +498,7 @@ if (window.parent !== window) {
   void import("./embedded.js").then(({ connect }) => {
     website = connect(bootstrap.embed_origins, {
       focus: focusComposer,
-      isBusy: () => Boolean(isSidebarOpen || stoppableTurn(turns(state()))),
+      isBusy: () => Boolean(isSidebarOpen || stoppableTurn(turns(state()), state().person)),
       identify(name) { storage.setName(name); if (!shown) void startAs(name); },
     });
   });

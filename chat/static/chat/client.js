@@ -103,6 +103,10 @@ export class ChatClient {
     return id;
   }
   extend() { this.#transmit({ type: "session.extend" }); }
+  /** Ask for a person, or withdraw that. */
+  requestOperator(wanted = true) { this.#transmit({ type: "operator.request", wanted }); }
+  /** Tell the person who is there that the visitor types. */
+  typing() { this.#transmit({ type: "message.typing" }); }
 
   /** Ask for missed frames. Reconnects if the server does not respond. */
   sync() {
@@ -121,7 +125,7 @@ export class ChatClient {
   #transmit(/** @type {Frame} */ frame) {
     if (this.#socket?.readyState !== 1) return;
     this.#socket.send(JSON.stringify(frame.type === "message.send" ? { ...frame, model: this.model } : frame));
-    if (frame.type !== "reply.stop") this.#expectFrame();
+    if (frame.type !== "reply.stop" && frame.type !== "message.typing") this.#expectFrame();
   }
 
   #after(/** @type {number} */ delay, /** @type {string} */ timer, /** @type {() => void} */ action) {

@@ -8,8 +8,11 @@ import * as storage from "./storage.js";
 
 /** @typedef {import("./state.js").State} State */
 
+const TYPING_INTERVAL_MS = 2000;
+
 export class Conversation {
   /** @type {State} */ state = EMPTY;
+  #typedAt = 0;
 
   /**
    * @param {string} token
@@ -23,7 +26,7 @@ export class Conversation {
       url: socketUrl(),
       token,
       pending: outbox,
-      onFrame: (frame) => this.dispatch(frame.type === "model.loading" ? { ...frame, receivedAt: Date.now() } : frame),
+      onFrame: (frame) => this.dispatch(["model.loading", "operator.typing"].includes(frame.type) ? { ...frame, receivedAt: Date.now() } : frame),
       onConnection: (connection) => this.dispatch({ type: "local.connection", connection }),
     });
     this.client.model = storage.session(token)?.model;
@@ -105,6 +108,16 @@ export class Conversation {
   discard(id) {
     this.client.forget(id);
     this.dispatch({ type: "local.discarded", id });
+  }
+
+  /** @param {boolean} wanted */
+  requestOperator(wanted) { this.client.requestOperator(wanted); }
+
+  /** Tell the person who is there that the visitor types. */
+  typing() {
+    if (!this.state.person.name || Date.now() - this.#typedAt < TYPING_INTERVAL_MS) return;
+    this.#typedAt = Date.now();
+    this.client.typing();
   }
 
   /** @param {string} replyTo */

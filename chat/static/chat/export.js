@@ -6,7 +6,8 @@ import { title } from "./sessions.js";
 import { EMPTY, reduce } from "./state.js";
 import { turns } from "./turns.js";
 
-/** @typedef {{source: string, msg: string, timestamp: string, error?: {code: string, detail: string}}} ExportedMessage */
+/** @typedef {{source: string, msg: string, timestamp: string, error?: {code: string, detail: string},
+ *   operator?: string}} ExportedMessage */
 
 /** Download a conversation. Its messages come from the state if it has all of them, else from the server, else from the
  * copy in this browser.
@@ -39,15 +40,17 @@ async function storedMessages(session) {
 function visibleMessages(turns) {
   const accepted = turns.filter((turn) => turn.timestamp);
   return accepted.flatMap(({ msg, timestamp, reply }) => [
-    { source: "human", msg, timestamp: String(timestamp) },
-    ...(reply ? [{ source: "bot", msg: reply.msg ?? "", timestamp: String(reply.timestamp), error: reply.error }] : []),
+    ...(msg ? [{ source: "human", msg, timestamp: String(timestamp) }] : []),
+    ...(reply && reply.finish_reason !== "answered_together"
+      ? [{ source: reply.source ?? "bot", msg: reply.msg ?? "", timestamp: String(reply.timestamp), error: reply.error, operator: reply.operator }]
+      : []),
   ]);
 }
 
 /** @type {(title: string, messages: ExportedMessage[]) => string} */
 function toMarkdown(title, messages) {
-  const parts = messages.map(({ source, msg, timestamp, error }) => {
-    const author = source === "human" ? gettext("You") : gettext("Reply");
+  const parts = messages.map(({ source, msg, timestamp, error, operator }) => {
+    const author = operator ?? (source === "human" ? gettext("You") : gettext("Reply"));
     return `## ${author}, ${timestamp}\n\n${[msg, error && `*${error.detail}*`].filter(Boolean).join("\n\n")}\n`;
   });
   return [`# ${title}\n`, ...parts].join("\n");

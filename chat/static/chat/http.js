@@ -42,7 +42,7 @@ export async function fetchMessages(token) {
   const response = await request("GET", "refresh_token", bearer(token));
   if (!response.ok) throw new Error(gettext("The server no longer has this conversation."));
   const { messages } = await response.json();
-  return messages.map((/** @type {any} */ message) => ({ ...message, msg: message.msg.replace(/^(Human|Bot): /, "") }));
+  return messages.map((/** @type {any} */ message) => ({ ...message, msg: message.msg.replace(/^(Human|Bot|Operator): /, "") }));
 }
 
 /** @returns {string} the URL of the WebSocket */

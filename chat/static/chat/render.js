@@ -54,9 +54,21 @@ export function renderPage(view, actions) {
     const greeting = isEmpty(view) ? greetingTemplate(state.session?.name ?? session?.name) : nothing;
     render(html`${greeting}${earlier}${transcript}`, element("turns"));
   }
+  renderSupport(state, actions);
   render(noticesTemplate(state, view.expiresAt, actions), element("notices"));
   renderModels(state, actions);
   render(view.isAtEnd ? nothing : jumpTemplate(actions), element("jump"));
+}
+
+/** @type {Promise<typeof import("./support.js")> | undefined} */
+let support;
+
+/** Loads when a person is there, or can be asked for. @type {(state: import("./state.js").State, actions: Actions) => void} */
+function renderSupport(state, actions) {
+  const { name, left, canAsk } = state.person;
+  if (!support && !name && !left && !canAsk) return;
+  support ??= import("./support.js");
+  void support.then((module) => module.renderSupport(state, actions), () => { support = undefined; });
 }
 
 /** The choice of a model, if there are several. @type {(state: import("./state.js").State, actions: Actions) => void} */
@@ -98,9 +110,10 @@ function jumpTemplate(actions) {
   return html`<button type="button" class="jump" @click=${actions.jump}>${ICONS.down}${gettext("Jump to latest")}</button>`;
 }
 
-/** The turn whose reply the stop button stops. @type {(turns: Turn[]) => Turn | undefined} */
-export function stoppableTurn(turns) {
-  return turns.find(({ phase, partial }) => phase === "accepted" || (partial && !partial.stopping));
+/** The turn whose reply the stop button stops; not that of a person.
+ * @type {(turns: Turn[], person: import("./person.js").Person) => Turn | undefined} */
+export function stoppableTurn(turns, { name }) {
+  return turns.find(({ phase, partial }) => (phase === "accepted" && !name) || (partial?.operator == null && partial && !partial.stopping));
 }
 
 /** @type {(left: number) => string} */

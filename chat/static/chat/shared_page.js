@@ -6,7 +6,8 @@ import { format, formatFull, formatTime } from "./i18n.js";
 import { ICONS } from "./icons.js";
 import { loadMarkdown } from "./reply_text.js";
 
-/** @typedef {{id: string, source: string, msg: string, timestamp: string, reply_to: string | null}} SharedMessage */
+/** @typedef {{id: string, source: string, msg: string, timestamp: string, reply_to: string | null,
+ *   operator?: string | null}} SharedMessage */
 /** @typedef {{name: string | null, created: string, messages: SharedMessage[]}} SharedConversation */
 /** @typedef {{question: SharedMessage | null, replies: SharedMessage[]}} Turn */
 
@@ -42,7 +43,9 @@ const turnTemplate = ({ question, replies }, author) => html`<article class="tur
     <div class="turn-footer">${timeTemplate(question)}</div>
   </div>` : nothing}
   ${replies.map((reply) => html`<div class="bot">
-    <h2 class="visually-hidden">${gettext("Reply")}</h2>
+    ${reply.operator
+      ? html`<h2 class="person-name">${format(gettext("%(name)s (a person)"), { name: reply.operator })}</h2>`
+      : html`<h2 class="visually-hidden">${gettext("Reply")}</h2>`}
     <reply-text .content=${{ text: reply.msg, isFinal: true }}></reply-text>
     <div class="turn-footer">${timeTemplate(reply)}<span class="turn-buttons">
       <button type="button" class="icon-button" aria-label=${gettext("Copy")} title=${gettext("Copy")}

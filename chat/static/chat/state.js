@@ -5,6 +5,7 @@
 // same state.
 
 import { PERMANENT_ERRORS } from "./client.js";
+import { NOBODY, PERSON_REDUCERS, personOf } from "./person.js";
 import { markReplaced, withTexts } from "./replaced.js";
 
 /** @typedef {{code: string, detail: string, retryable?: boolean}} ErrorInfo */
@@ -12,7 +13,8 @@ import { markReplaced, withTexts } from "./replaced.js";
  * @typedef {object} Message as the server sends it; a replaced one has no msg, unless this browser knew it before
  * @property {string} id
  * @property {number} seq
- * @property {"human"|"bot"} [source]
+ * @property {"human"|"bot"|"operator"} [source]
+ * @property {string} [operator] the name of the person who wrote it
  * @property {string} [msg]
  * @property {string} [timestamp]
  * @property {string|null} [reply_to]
@@ -36,6 +38,7 @@ import { markReplaced, withTexts } from "./replaced.js";
  * @property {number} [workers] that are running
  * @property {number} [retryAt] ms since the epoch
  * @property {boolean} [stopping]
+ * @property {string | null} [operator] the person who writes it
  * @property {boolean} [thinking] the model reasons, so there is no text yet
  * @property {boolean} [continues] it begins with the text of the committed reply
  */
@@ -62,6 +65,7 @@ import { markReplaced, withTexts } from "./replaced.js";
  * @property {string} [model] name of the chosen model
  * @property {{id: string, msg: string}|null} edit the question that is being edited, and its new text
  * @property {ErrorInfo|null} notice an error that belongs to no message
+ * @property {import("./person.js").Person} person who answers instead of the model
  * @property {boolean} isCopyPartial the server no longer has the messages, and this browser has only some of them
  * @property {Version|null} view the earlier version that is shown in place of the current one
  * @property {Version & {error?: ErrorInfo}|null} opening the one that is loading or could not be loaded
@@ -83,6 +87,7 @@ export const EMPTY = Object.freeze({
   edit: null,
   notice: null,
   isCopyPartial: false,
+  person: NOBODY,
   view: null,
   opening: null,
   versionTexts: new Map(),
@@ -91,7 +96,8 @@ export const EMPTY = Object.freeze({
 
 /** @type {Record<string, (state: State, event: Event) => State>} */
 const REDUCERS = {
-  "session.ready": (state, { name, session_start, expires_at, limits, models, messages, reply, recovered, has_earlier }) => ({
+  ...PERSON_REDUCERS,
+  "session.ready": (state, { name, session_start, expires_at, limits, models, messages, reply, recovered, has_earlier, ...frame }) => ({
     ...(messages.some((/** @type {Message} */ it) => changesVersions(it) && !state.messages.has(it.id)) ? showCurrent(state) : state),
     session: { name, session_start, expires_at, limits, models },
     ended: "",
@@ -100,6 +106,7 @@ const REDUCERS = {
       ? { messages: addMessages(state, messages) }
       : { ...firstPage(state.messages, messages), hasEarlier: has_earlier }),
     partialReplies: resumePartials(state, messages, reply),
+    person: personOf({ ...frame, limits }),
     outbox: withoutIds(state.outbox, messages),
   }),
   "session.messages": (state, { before, messages, has_earlier }) => {
@@ -126,10 +133,10 @@ const REDUCERS = {
     state.partialReplies.get(reply_to)?.text
       ? state
       : updatePartial(state, reply_to, { phase: "loading", retryAt: receivedAt + retry_in_s * 1000 }),
-  "reply.started": (state, { reply_to, id }) =>
+  "reply.started": (state, { reply_to, id, operator }) =>
     state.messages.has(id) || state.partialReplies.get(reply_to)?.id === id
       ? state
-      : updatePartial(state, reply_to, { phase: "streaming", id, text: "", length: 0, thinking: false }),
+      : updatePartial(state, reply_to, { phase: "streaming", id, text: "", length: 0, thinking: false, operator }),
   "reply.thinking": (state, { reply_to, id }) => {
     const reply = state.partialReplies.get(reply_to);
     return reply?.id === id && !reply?.text ? updatePartial(state, reply_to, { thinking: true }) : state;
@@ -217,7 +224,7 @@ function updatePartial(state, replyTo, change) {
 
 /** Keep queue positions until their reply arrives; of started replies keep only the one the server reports.
  * @type {(state: State, messages: Message[],
- *   reply: {reply_to: string, id: string, text: string} | null) => ReadonlyMap<string, PartialReply>} */
+ *   reply: {reply_to: string, id: string, text: string, operator?: string} | null) => ReadonlyMap<string, PartialReply>} */
 function resumePartials({ messages: known, partialReplies: partials }, messages, reply) {
   const committed = new Set(messages.map(({ reply_to, replaced_by }) => reply_to ?? known.get(replaced_by ?? "")?.reply_to));
   const resumed = new Map([...partials].filter(([replyTo, { id }]) => !id && !committed.has(replyTo)));
@@ -225,7 +232,7 @@ function resumePartials({ messages: known, partialReplies: partials }, messages,
   const partial = partials.get(reply.reply_to);
   const isSame = partial?.id === reply.id;
   const length = [...reply.text].length;
-  const fromServer = { phase: /** @type {const} */ ("streaming"), id: reply.id, text: reply.text, length, stopping: isSame && partial.stopping };
+  const fromServer = { phase: /** @type {const} */ ("streaming"), id: reply.id, text: reply.text, length, operator: reply.operator, stopping: isSame && partial.stopping };
   return resumed.set(reply.reply_to, isSame && partial.length >= length ? partial : fromServer);
 }
 
@@ -283,7 +290,8 @@ function commit(state, message) {
   partialReplies.delete(replyTo);
   // A failed attempt to replace a reply: the old one stays.
   const notice = (message.replaced_by && message.error) || state.notice;
-  return { ...afterChoice(state, message), notice, session: extendBy(state.session, message), messages: addMessages(state, [message]), partialReplies };
+  const person = message.operator ? { ...state.person, typedAt: 0 } : state.person;
+  return { ...afterChoice(state, message), notice, person, session: extendBy(state.session, message), messages: addMessages(state, [message]), partialReplies };
 }
 
 /** Every message restarts the session's time to live.

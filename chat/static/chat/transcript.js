@@ -41,14 +41,14 @@ function turnTemplate(turn, isBoundary, actions) {
   return html`
     ${isBoundary ? boundaryTemplate() : nothing}
     <article class="turn" data-phase=${turn.phase} data-version=${turn.isEarlier ? "earlier" : nothing}>
-      <div class="human">
+      ${turn.msg ? html`<div class="human">
         <h2 class="visually-hidden">${gettext("You")}</h2>
         ${turn.edit === undefined
           ? html`<human-text class="human-text" dir="auto" .text=${turn.msg}></human-text>
             <div class="turn-footer">${pagerTemplate(turn.pager, gettext("Versions of your message"), actions)}${humanButtonsTemplate(turn, actions)}${statusTemplate(turn)}</div>`
           : html`<question-editor .actions=${actions} .turn=${turn}></question-editor>`}
-      </div>
-      ${turn.reply || (turn.partial && turn.phase !== "queued") ? replyTemplate(turn, actions) : nothing}
+      </div>` : nothing}
+      ${(turn.reply && turn.reply.finish_reason !== "answered_together") || (turn.partial && turn.phase !== "queued") ? replyTemplate(turn, actions) : nothing}
     </article>`;
 }
 
@@ -121,8 +121,11 @@ function replyTemplate(turn, actions) {
   const { reply, partial } = turn;
   const text = replyText(turn);
   const isFinal = !partial?.id;
+  const person = partial ? partial.operator : reply?.operator;
   return html`<div class="bot" data-version=${turn.isReplyEarlier ? "earlier" : nothing} aria-busy=${isFinal ? "false" : "true"}>
-    <h2 class="visually-hidden">${gettext("Reply")}</h2>
+    ${person
+      ? html`<h2 class="person-name">${format(gettext("%(name)s (a person)"), { name: person })}</h2>`
+      : html`<h2 class="visually-hidden">${gettext("Reply")}</h2>`}
     <reply-text .content=${{ text, isFinal }}></reply-text>
     ${partial && !text ? html`${partial.thinking ? html`<span class="status">${gettext("Thinking…")}</span>` : nothing}
       <span class="typing" aria-hidden="true"><i></i><i></i><i></i></span>` : nothing}
@@ -155,7 +158,7 @@ function replyFooterTemplate(turn, reply, actions) {
       : nothing}
     <span class="turn-buttons">
       ${reply.msg ? [copyButton(reply.msg, actions), readAloudTemplate()] : nothing}
-      ${isCurrent
+      ${isCurrent && !reply.operator
         ? button(ICONS.regenerate, gettext("Regenerate"), () => actions.regenerate(turn))
         : nothing}
     </span>

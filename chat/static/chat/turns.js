@@ -5,7 +5,7 @@
 /**
  * @typedef {object} Turn
  * @property {string} id of the human message
- * @property {string} msg
+ * @property {string} msg "" if the reply is what a person wrote without a message to answer
  * @property {string} [timestamp]
  * @property {"waiting"|"sending"|"rejected"|"accepted"|"requested"|"queued"|"loading"|"streaming"|"done"|"failed"} phase
  * @property {import("./state.js").ErrorInfo} [error] why it was rejected, has to wait or failed
@@ -29,6 +29,9 @@
  * @type {WeakMap<ReadonlyMap<string, Message>, Exchanges>} */
 const cache = new WeakMap();
 
+/** What a person wrote without a message to answer is a turn of its own. @type {(message: Message) => boolean} */
+const isRemark = ({ source, reply_to }) => source === "operator" && !reply_to;
+
 /** The human messages in order, and the current reply of each.
  * @type {(messages: ReadonlyMap<string, Message>) => Exchanges} */
 function exchanges(messages) {
@@ -37,8 +40,8 @@ function exchanges(messages) {
   const all = [...messages.values()].sort((a, b) => a.seq - b.seq);
   const visible = all.filter((message) => message.source && !message.replaced_by);
   const grouped = {
-    humans: visible.filter((message) => message.source === "human"),
-    replies: new Map(visible.filter((m) => m.source === "bot").map((m) => [String(m.reply_to), m])),
+    humans: visible.filter((message) => message.source === "human" || isRemark(message)),
+    replies: new Map(visible.filter((m) => m.source !== "human" && m.reply_to).map((m) => [String(m.reply_to), m])),
   };
   cache.set(messages, grouped);
   return grouped;
@@ -55,10 +58,10 @@ export function turns(state) {
   const isSending = state.outbox.some(({ error }) => !error || error.retryable);
   const lastUnsettled = isSending ? humans.length : humans.findLastIndex(({ id }) => state.partialReplies.has(id) || !replies.has(id));
   const accepted = humans.map((human, index) => {
-    const reply = replies.get(human.id) ?? null;
+    const reply = isRemark(human) ? human : (replies.get(human.id) ?? null);
     const partial = state.partialReplies.get(human.id) ?? null;
     return {
-      id: human.id, msg: human.msg ?? "", timestamp: human.timestamp, reply, partial, outOfContext: outOfContext[index],
+      id: human.id, msg: isRemark(human) ? "" : (human.msg ?? ""), timestamp: human.timestamp, reply, partial, outOfContext: outOfContext[index],
       phase: partial?.phase ?? (reply ? (reply.error ? "failed" : "done") : "accepted"),
       error: partial ? undefined : reply?.error,
       model: state.session?.models?.find(({ name }) => name === reply?.model)?.label ?? reply?.model,

@@ -38,4 +38,6 @@ end
 enqueue(arg.session, arg.message, nil, now, arg.grace_ms)
 expire_at(now + arg.ttl_ms)
 count_figure('accepted', now)
-return {'ok', 'message', message, 'new', true, 'sockets', open_sockets}
+-- An operator's socket does not count for the session's limit of sockets.
+local listeners = open_sockets + (has_operator(arg.session, now) and 1 or 0)
+return {'ok', 'message', message, 'new', true, 'sockets', listeners}

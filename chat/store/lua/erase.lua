@@ -4,8 +4,10 @@ for share in pairs(load_shares()) do
   redis.call('DEL', snapshot_key(share))
 end
 local existed = redis.call('DEL', document) == 1
-redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets, shares, share_rate)
+redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets, shares, share_rate, operator)
 stop_waiting(arg.session)
+redis.call('ZREM', operators, arg.session)
+redis.call('ZREM', requests, arg.session)
 if existed then
   redis.call('ZADD', deletions, whole(now_ms()), 'erased')
 end

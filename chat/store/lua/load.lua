@@ -35,6 +35,7 @@ local messages, is_truncated = page()
 local pending = redis.call('LRANGE', mailbox, 0, -1)
 local is_held = pending[1] and redis.call('EXISTS', lease) == 1
 local reply = is_held and redis.call('HGET', work, 'reply')
+local person = has_operator(arg.session, now) and redis.call('HMGET', operator, 'name', 'user', 'joined') or {}
 local waits = redis.call('ZCARD', waiting)
 local recent = redis.call('HMGET', pace, 'reply_ms', 'at')
 local mean_ms, last_at = recent[1], recent[2]
@@ -58,5 +59,11 @@ return {
   'in_progress', math.max(redis.call('ZCARD', due) - waits, 0),
   'workers', redis.call('ZCOUNT', workers, whole(now - arg.worker_silence_ms), '+inf'),
   'mean_reply_ms', mean_ms and tonumber(mean_ms),
+  'is_operators', reply and redis.call('GET', lease) == redis.call('HGET', operator, 'lease') or false,
+  'operator_name', person[1] or false,
+  'operator_user', person[2] or false,
+  'operator_joined_ms', tonumber(person[3] or 0),
+  'operator_requested', redis.call('ZSCORE', requests, arg.session) and true or false,
+  'operators_on_duty', redis.call('ZCOUNT', on_duty, whole(now - arg.duty_timeout_ms), '+inf'),
   'elapsed_ms', math.max(now - since, 0),
 }

@@ -12,6 +12,9 @@ local used_memory, max_memory = memory()
 local deletion = redis.call('ZRANGEBYSCORE', deletions, '-inf', whole(now), 'WITHSCORES', 'LIMIT', 0, 1)
 return {
   'ok',
+  'operators', redis.call('ZCOUNT', operators, whole(now), '+inf'),
+  'operators_on_duty', redis.call('ZCOUNT', on_duty, whole(now - arg.duty_timeout_ms), '+inf'),
+  'operator_requests', redis.call('ZCARD', requests),
   'waiting', redis.call('ZCARD', due),
   'overdue_ms', first[2] and math.max(now - first[2], 0) or 0,
   'swept_ago_ms', swept_at and now - swept_at,

@@ -27,6 +27,12 @@ local function session_exists()
   return redis.call('EXISTS', document) == 1
 end
 
+-- Whether an operator answers this session instead of the model. Without heartbeats their claim ends by itself.
+local function has_operator(session, now)
+  local ends_at = redis.call('ZSCORE', operators, session)
+  return ends_at and tonumber(ends_at) > now
+end
+
 local function snapshot_key(share)
   return string.format(snapshot, share)
 end
@@ -155,15 +161,43 @@ local function holds_lease(value)
   return holder == value
 end
 
--- The session waits for a worker from now on. If none takes it, the sweep enqueues it after `due_at`.
+local function stop_waiting(session)
+  redis.call('ZREM', due, session)
+  redis.call('ZREM', waiting, session)
+end
+
+-- The session waits for a worker from now on, unless an operator answers it. If none takes it, the sweep
+-- enqueues it after `due_at`.
 local function wait_for_worker(session, now, due_at)
+  if has_operator(session, now) then
+    return stop_waiting(session)
+  end
   redis.call('ZADD', due, whole(due_at), session)
   redis.call('ZADD', waiting, 'NX', whole(now), session)
 end
 
-local function stop_waiting(session)
-  redis.call('ZREM', due, session)
-  redis.call('ZREM', waiting, session)
+-- Drop the reply that an operator was writing; a worker's reply is not touched.
+local function drop_operators_reply()
+  local holder = redis.call('HGET', operator, 'lease')
+  if holder and redis.call('HGET', work, 'holder') == holder then
+    redis.call('DEL', lease, partial)
+    redis.call('HDEL', work, 'holder', 'reply', 'pieces', 'retry_at')
+  end
+end
+
+-- The model answers again. Its deadline for the messages that wait counts from now.
+local function end_claim(session, now)
+  drop_operators_reply()
+  redis.call('ZREM', operators, session)
+  redis.call('DEL', operator)
+  local messages = redis.call('LRANGE', mailbox, 0, -1)
+  for _, message in ipairs(messages) do
+    redis.call('HSET', work, 'due:' .. message, whole(now))
+  end
+  if #messages > 0 and redis.call('EXISTS', lease) == 0 then
+    wait_for_worker(session, now, now)
+  end
+  return #messages
 end
 
 -- Put a message into the mailbox, to be answered in place of the reply `replaces` if there is one.

@@ -10,8 +10,12 @@ if not session_exists() then
 end
 local now = now_ms()
 redis.call('SET', lease, arg.lease, 'PX', arg.lease_ms)
-redis.call('ZREM', waiting, arg.session)
-redis.call('ZADD', due, whole(now + arg.lease_ms), arg.session)
+if redis.call('HGET', operator, 'lease') == arg.lease then
+  stop_waiting(arg.session)
+else
+  redis.call('ZREM', waiting, arg.session)
+  redis.call('ZADD', due, whole(now + arg.lease_ms), arg.session)
+end
 if arg.reply ~= '' then
   local offset = tonumber(arg.offset)
   if offset < 0 or redis.call('HGET', work, 'reply') ~= arg.reply then

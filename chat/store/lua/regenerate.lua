@@ -12,6 +12,10 @@ local stored = reply and cjson.decode(message_at(redis.call('HGET', ids, 'bot:' 
 if not stored or stored.replaced_by then
   return {'absent'}
 end
+-- The model does not replace what a person wrote.
+if stored.source == 'operator' then
+  return {'not_last'}
+end
 local is_last = redis.call('HGET', ids, 'last') == reply
 local is_continued = arg.is_continued == '1'
 if is_continued then

@@ -21,4 +21,5 @@ return {
   'last_seq', message_count(),
   'expires_ms', redis.call('PEXPIRETIME', document),
   'remaining_ms', redis.call('PTTL', document),
+  'operator', has_operator(arg.session, now) and redis.call('HGET', operator, 'name') or false,
 }

@@ -6,7 +6,7 @@ if not session_exists() then
 end
 local now = now_ms()
 if redis.call('LLEN', mailbox) > 0 then
-  if redis.call('EXISTS', lease) == 1 then
+  if redis.call('EXISTS', lease) == 1 or has_operator(arg.session, now) then
     return {'ok', 'requeued', false}
   end
   wait_for_worker(arg.session, now, now)

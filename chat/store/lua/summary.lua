@@ -3,8 +3,10 @@
 if not session_exists() then
   return {'gone'}
 end
+local name = has_operator(arg.session, now_ms()) and redis.call('HGET', operator, 'name')
 return {
   'ok',
+  'operator', name or false,
   'head', redis.call('JSON.GET', document, '$.name', '$.session_start', '$.messages[0].msg',
     '$.messages[-1].timestamp', '$.messages[-1].error.code', '$.messages[*].error.code'),
   'messages', message_count(),

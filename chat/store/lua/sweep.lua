@@ -4,8 +4,12 @@
 local now = now_ms()
 redis.call('SET', swept, whole(now))
 local found = redis.call('ZRANGEBYSCORE', due, '-inf', whole(now), 'LIMIT', 0, arg.most)
+local unanswered = {}
 for _, session in ipairs(found) do
   wait_for_worker(session, now, now + arg.again_ms)
+  if not has_operator(session, now) then
+    table.insert(unanswered, session)
+  end
 end
 redis.call('ZREMRANGEBYSCORE', all_sockets, '-inf', whole(now - arg.socket_timeout_ms))
 -- Of the deletions before now, the first says since when Redis' files contain deleted texts, and the
@@ -21,4 +25,4 @@ local used = memory()
 if used then
   redis.call('HSET', minute_key(now), 'memory', whole(used))
 end
-return {'ok', 'sessions', found}
+return {'ok', 'sessions', unanswered}

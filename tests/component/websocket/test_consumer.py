@@ -20,6 +20,7 @@ from chat.protocol import MessageAccepted, ReplyCompleted
 from chat.schemas import session_id
 from chat.store import sessions
 from chat.store.client import AsyncStore, Store
+from chat.websocket.session_socket import END_REASON
 from chat.websocket.timers import SessionTimers
 from tests.component.conftest import LIMITS, send_message, store_reply
 
@@ -223,7 +224,7 @@ async def test_the_socket_of_an_erased_session_is_closed(
     await send_event(layer, token, {"type": "session.changed"})
     assert (await receive(socket))["type"] == "session.expired"
     close = await socket.receive_output()
-    assert (close["code"], close["reason"]) == (1008, consumers.END_REASON)
+    assert (close["code"], close["reason"]) == (1008, END_REASON)
 
 
 @pytest.mark.parametrize(
