@@ -27,9 +27,10 @@ from chat.events.delivery import group_name, publish
 from chat.events.published_frame import InvalidEvent, PublishedFrame, frames_of
 from chat.observability import metrics, tracing
 from chat.observability.logs import log_context, set_log_session
-from chat.protocol import ClientFrame, Error, MessageSend, check_size
+from chat.protocol import ClientFrame, Error, MessageSend, ReplyRate, check_size
 from chat.schemas import Session
 from chat.store import sessions
+from chat.store.sessions import Ends
 from chat.websocket.backpressure import ClientConnection, ClientNotReading
 from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.handshake import parse_handshake
@@ -129,7 +130,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         try:
             self.rate_limit.spend()
             frame = self._decode(text_data)
-            ref = str(frame.id) if isinstance(frame, MessageSend) else None
+            ref = str(frame.id) if isinstance(frame, MessageSend | ReplyRate) else None
             with log_context(message=ref), tracing.frame(frame.type, self.session):
                 async with self.turn:
                     await self._apply(await self.handlers.handle(frame), ref)
@@ -184,7 +185,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if effects.pong:
             await self._send_frames([effects.pong])
         if effects.load_after is not None:
-            await self._send_frames(await self.sync.load(effects.load_after))
+            loaded = await self.sync.load(effects.load_after, effects.load_rated)
+            await self._send_frames(loaded)
         try:
             if effects.frame:
                 frame = PublishedFrame.of(effects.frame)
@@ -244,12 +246,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
         await self._register()
         page = first_page(self.codec)
-        return await async_store().run(sessions.load(self.session, self.handshake.after, page=page))
+        rated = self.handshake.ratings_revision if self.codec.carries("reply.rated") else None
+        command = sessions.load(self.session, self.handshake.after, rated=rated, page=page)
+        return await async_store().run(command)
 
     async def _heartbeat(self) -> Frames:
         return await self.sync.on_heartbeat(await self._register())
 
-    async def _register(self) -> int:
+    async def _register(self) -> Ends:
         command = sessions.register_socket(
             self.session, self.channel_name, address=self.handshake.address, limits=limits()
         )

@@ -11,10 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from chat.errors import ErrorCode, LimitName, MessageEmpty, MessageInvalid, MessageTooLong
-from chat.schemas import ClientUuid, FrozenModel, Message, PartialReply, Replaced, Timestamp
+from chat.schemas import (
+    ClientUuid,
+    FrozenModel,
+    Message,
+    PartialReply,
+    Rating,
+    Replaced,
+    Timestamp,
+)
 
 SUBPROTOCOL = "chat.v1"
 MAX_FRAME_BYTES = 64 * 1024
+MAX_COMMENT_CHARS = 1000
 
 
 class Frame(BaseModel):
@@ -61,11 +70,29 @@ class ReplyRegenerate(Frame):
     reply_to: ClientUuid = Field(description="The message that the reply answers.")
 
 
+class ReplyRate(Frame):
+    """Rate a reply, change its rating, or revoke it.
+
+    The rating replaces an earlier one with its comment, so the same frame again changes nothing.
+    Every tab receives `reply.rated`. A failed reply cannot be rated.
+    """
+
+    type: Literal["reply.rate"] = "reply.rate"
+    id: ClientUuid = Field(description="The id of the reply.")
+    rating: Rating | None = Field(description="Null revokes the rating.")
+    comment: str | None = Field(
+        default=None, description="At most `limits.max_comment_chars` characters."
+    )
+
+
 class SessionSync(Frame):
     """Request the messages the client missed; the server responds with `session.ready`."""
 
     type: Literal["session.sync"] = "session.sync"
     after: int = Field(default=0, ge=0, description="The last `seq` the client knows.")
+    ratings_revision: int = Field(
+        default=0, ge=0, lt=2**53, description="The last `ratings_revision` the client knows."
+    )
 
 
 class SessionHistory(Frame):
@@ -94,6 +121,7 @@ ClientFrame = Annotated[
     MessageSend
     | ReplyStop
     | ReplyRegenerate
+    | ReplyRate
     | SessionSync
     | SessionHistory
     | SessionExtend
@@ -111,6 +139,9 @@ class SessionLimits(FrozenModel):
     history_messages: int = Field(description="How many messages are sent to the model.")
     session_ttl_s: float = Field(description="Counted from the last message.")
     ping_interval_s: float = Field(description="How often a client may send `session.ping`.")
+    max_comment_chars: int = Field(
+        default=MAX_COMMENT_CHARS, description="Of the comment on a rating."
+    )
 
 
 class SessionReady(Frame):
@@ -132,6 +163,9 @@ class SessionReady(Frame):
         description="False if the client knew messages that the server lost: discard all others."
     )
     limits: SessionLimits
+    ratings_revision: int = Field(
+        default=0, description="Increases with every rating: pass it on when you reconnect."
+    )
 
 
 class SessionMessages(Frame):
@@ -215,6 +249,18 @@ class ReplyFailed(Frame):
     message: Message
 
 
+class ReplyRated(Frame):
+    """The rating of a reply is stored. Every tab of the session receives this."""
+
+    type: Literal["reply.rated"] = "reply.rated"
+    id: UUID = Field(description="The id of the reply.")
+    reply_to: UUID = Field(description="The message it answers.")
+    rating: Rating | None = Field(default=None, description="Null if it was revoked.")
+    comment: str | None = None
+    revision: int = Field(description="The session's new `ratings_revision`.")
+    previous: int = Field(default=0, exclude=True)  # the one before it; places it for sockets
+
+
 class ModelLoading(Frame):
     """The model is loading; the reply follows without another request.
 
@@ -275,6 +321,7 @@ ServerFrame = Annotated[
     | ReplyDelta
     | ReplyCompleted
     | ReplyFailed
+    | ReplyRated
     | ModelLoading
     | SessionExpiring
     | SessionExpired
@@ -296,6 +343,14 @@ def check_size(text: str) -> None:
     """Raise MessageTooLong for a frame above MAX_FRAME_BYTES, before anything parses it."""
     if len(text) > MAX_FRAME_BYTES or len(text.encode()) > MAX_FRAME_BYTES:
         raise MessageTooLong("The frame is too long. At most 64 KiB are allowed.")
+
+
+def check_comment(text: str) -> None:
+    """Raise MessageTooLong if `text` cannot be a comment on a rating."""
+    if len(text) > MAX_COMMENT_CHARS:
+        raise MessageTooLong(
+            f"The comment has {len(text)} characters; at most {MAX_COMMENT_CHARS} are allowed."
+        )
 
 
 def check_message(text: str, max_chars: int) -> None:

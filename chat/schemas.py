@@ -29,6 +29,7 @@ from chat.errors import ErrorCode
 
 FinishReason = Literal["stop", "length", "stop_requested"]
 Source = Literal["human", "bot"]
+Rating = Literal["up", "down"]
 MAX_TOKENS = 1_000_000_000
 
 
@@ -192,6 +193,8 @@ class Message(SparseModel):
         description="Set if this reply failed or was stopped while it was to replace a good one:"
         " the good one, which stays.",
     )
+    rating: Rating | None = Field(default=None, description="What the visitor thinks of a reply.")
+    comment: str | None = Field(default=None, description="The visitor's comment on the rating.")
 
 
 class Replaced(SparseModel):
@@ -283,6 +286,16 @@ class PartialReply(FrozenModel):
     text: str
 
 
+class ChangedRating(FrozenModel):
+    """The rating of a stored reply; without one, it was revoked."""
+
+    id: UUID
+    reply_to: UUID
+    rating: Rating | None = None
+    comment: str | None = None
+    revision: int
+
+
 class QueueState(FrozenModel):
     """The work ahead of a session's next reply."""
 
@@ -310,6 +323,13 @@ class Session(FrozenModel):
         default=False, description="More messages were requested than the page contains."
     )
     last_seq: int = Field(description="Of all messages of the session.")
+    ratings_revision: int = Field(default=0, description="Of the last rating; 0 without any.")
+    ratings: tuple[ChangedRating, ...] = Field(
+        default=(), description="Changed since the revision requested, of messages up to `after`."
+    )
+    is_restarted: bool = Field(
+        default=False, description="Too many ratings changed: `after` counts as 0."
+    )
     pending: tuple[UUID, ...] = Field(description="Messages not answered yet, oldest first.")
     partial_reply: PartialReply | None = None
     retry_in_s: float = Field(default=0, description="Until a loading model is called again.")

@@ -48,6 +48,7 @@ LAZY_MODULES = {
     "export.js",
     "markdown.js",
     "math.js",
+    "rating.js",
 }
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()

@@ -131,5 +131,7 @@ def raise_for_error(reply: Reply) -> None:
             raise TooManySockets
         case "absent":
             raise MessageInvalid("There is no such message in this session.")
+        case "not_rateable":
+            raise MessageInvalid("A failed reply cannot be rated.")
         case "not_last":
             raise MessageInvalid("Only the last reply or a failed one can be regenerated.")

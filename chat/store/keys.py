@@ -9,6 +9,9 @@ chat:{ID}:work             hash: of the reply in progress: reply, pieces, taken,
                            of each waiting message: due:, attempts:, replaces:, stop:<id>
 chat:{ID}:partial          string: the partial reply
 chat:{ID}:lease            string: the lease holder's random value, with its own expiry
+chat:{ID}:ratings          sorted set: seq of each reply that was rated, by the revision of its last
+                           rating: in milliseconds since 1970, each greater than the one before
+chat:{ID}:rating-rate      string: when the next rating is due at the allowed rate (GCRA)
 chat:{ID}:rate             string: when the next message is due at the allowed rate (GCRA)
 chat:{ID}:sockets          sorted set: open sockets by last heartbeat
 chat:address:{HASH}:rate   string: the same for new sessions of an address
@@ -40,7 +43,7 @@ Keys = dict[str, str]
 DOCUMENT_PREFIX = "chat:{"
 SEARCH_INDEX = "chat:sessions:2"  # Use a new name if its fields change.
 
-_SESSION = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets")
+_SESSION = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets", "ratings")
 _SHARED = {
     "due": "chat:due",
     "minute": "chat:minute",
@@ -83,6 +86,11 @@ def message_keys(session: str, address: str) -> Keys:
         "address_messages": _address_key(address, "messages"),
         "address_bytes": _address_key(address, "bytes"),
     }
+
+
+def rating_keys(session: str, address: str) -> Keys:
+    """Return a session's keys, and the rates of its ratings and of an address."""
+    return message_keys(session, address) | {"rating_rate": session_key(session, "rating-rate")}
 
 
 def socket_keys(session: str, address: str) -> Keys:

@@ -5,9 +5,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from chat.schemas import PartialReply, QueueState, Session, StoredMessage, stored_messages
+from pydantic import TypeAdapter
+
+from chat.schemas import (
+    ChangedRating,
+    PartialReply,
+    QueueState,
+    Session,
+    StoredMessage,
+    stored_messages,
+)
 from chat.store.command import Arguments, Command, Reply, no_value
-from chat.store.keys import creation_keys, loading_keys, message_keys, session_keys, socket_keys
+from chat.store.keys import (
+    creation_keys,
+    loading_keys,
+    message_keys,
+    rating_keys,
+    session_keys,
+    socket_keys,
+)
 from chat.store.memory import REFUSE_SESSIONS_PERCENT
 from chat.store.timing import (
     GRACE_MS,
@@ -52,6 +68,14 @@ class Stopped:
     pending: int
 
 
+@dataclass(frozen=True)
+class Ends:
+    """Where a document ends: its last message, and its last rating."""
+
+    last_seq: int
+    ratings_revision: int
+
+
 class PageEnd(StrEnum):
     """Which end of a range of messages a page contains."""
 
@@ -77,6 +101,8 @@ OLDEST_PAGE = Page(end=PageEnd.OLDEST)
 NO_MESSAGES = Page(messages=0)
 END = 2**31  # more messages or bytes than a session can have
 ALL_MESSAGES = Page(END, END)
+MAX_CHANGED_RATINGS = 200
+changed_ratings = TypeAdapter(tuple[ChangedRating, ...])
 
 
 def create(session: str, name: str, *, address: str, limits: Limits) -> Command[Session]:
@@ -136,6 +162,7 @@ def load(
     *,
     before: int = END,
     known: UUID | None = None,
+    rated: int | None = None,
     page: Page = NEWEST_PAGE,
 ) -> Command[Session]:
     """Load a session at one moment, with a page of its messages; raises SessionUnknown.
@@ -143,6 +170,9 @@ def load(
     The page is one of the messages with a seq between `after` and `before`, both excluded.
     `known` is the id that the caller has for the message `after`. If the document has another one
     there, or fewer messages, `after` counts as 0 and `recovered` is false.
+
+    `rated` is the `ratings_revision` that the caller knows: `ratings` are those changed after it.
+    If the document's is lower, `recovered` is false, too.
     """
 
     def parse(reply: Reply) -> Session:
@@ -163,6 +193,9 @@ def load(
             is_truncated=bool(reply["is_truncated"]),
             last_seq=reply["last_seq"],
             recovered=bool(reply["recovered"]),
+            ratings_revision=reply["ratings_revision"],
+            ratings=changed_ratings.validate_json(reply["ratings"]),
+            is_restarted=bool(reply["is_restarted"]),
             pending=pending,
             partial_reply=partial_reply,
             retry_in_s=reply["retry_in_ms"] / 1000,
@@ -174,6 +207,8 @@ def load(
         "after": min(after, END),
         "before": min(before, END),
         "known": str(known or ""),
+        "rated": "" if rated is None else rated,
+        "max_ratings": MAX_CHANGED_RATINGS,
         "page_messages": page.messages,
         "page_bytes": page.bytes,
         "page_end": page.end,
@@ -249,12 +284,12 @@ def extend(session: str, ttl_s: float) -> Command[None]:
 
 def erase(session: str) -> Command[bool]:
     """Delete a session and all its keys; returns False if it does not exist."""
-    keys = session_keys(session)
+    keys = rating_keys(session, "")
     return Command("erase", keys, {"session": session}, lambda reply: bool(reply["existed"]))
 
 
-def register_socket(session: str, socket: str, *, address: str, limits: Limits) -> Command[int]:
-    """Register an open socket or renew it; return the `seq` of the session's last message.
+def register_socket(session: str, socket: str, *, address: str, limits: Limits) -> Command[Ends]:
+    """Register an open socket or renew it; return where the session's document ends.
 
     Raises SessionUnknown, and TooManySockets if the session or the address has too many.
     """
@@ -265,7 +300,11 @@ def register_socket(session: str, socket: str, *, address: str, limits: Limits) 
         "timeout_ms": SOCKET_TIMEOUT_MS,
     }
     keys = socket_keys(session, address)
-    return Command("register_socket", keys, arguments, lambda reply: int(reply["last_seq"]))
+
+    def parse(reply: Reply) -> Ends:
+        return Ends(reply["last_seq"], reply["ratings_revision"])
+
+    return Command("register_socket", keys, arguments, parse)
 
 
 def unregister_socket(session: str, socket: str, *, address: str) -> Command[None]:

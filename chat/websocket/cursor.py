@@ -5,10 +5,18 @@ from enum import Enum, auto
 from uuid import UUID
 
 from chat.events.published_frame import Position
-from chat.protocol import MessageAccepted, ReplyDelta, ReplyStarted, ServerFrame, reply_frame
-from chat.schemas import Message, PartialReply, Session
+from chat.protocol import (
+    MessageAccepted,
+    ReplyDelta,
+    ReplyRated,
+    ReplyStarted,
+    ServerFrame,
+    reply_frame,
+)
+from chat.schemas import ChangedRating, Message, PartialReply, Session
 
 REMEMBERED_IDS = 16
+UNKNOWN_REVISION = 2**53 - 1  # greater than every revision
 
 
 class Decision(Enum):
@@ -56,6 +64,8 @@ class Cursor:
                 return self._place_start(position)
             case "reply.delta":
                 return self._place_delta(position)
+            case "reply.rated":
+                return self._place_rating(position)
             case _:
                 return Decision.DELIVER
 
@@ -67,9 +77,11 @@ class Cursor:
         """
         ids = {message.id for message in session.messages}
         # A reply that failed to replace an older one names that one, which the socket knows.
-        if not session.recovered or any(message.replaced_by in ids for message in session.messages):
+        is_known = session.recovered and not session.is_restarted
+        if not is_known or any(message.replaced_by in ids for message in session.messages):
             return None
         frames = [_frame(message.public()) for message in session.messages]
+        frames += rated_frames(session.ratings)
         self._set_state(session)
         if session.partial_reply is None:
             self.partial_id, self._partial_chars = None, 0
@@ -78,6 +90,7 @@ class Cursor:
 
     def _set_state(self, session: Session) -> None:
         self.last_seq = session.last_seq
+        self.ratings_revision = session.ratings_revision
         self.waiting = [str(message) for message in session.pending]
         self._remember((message.seq, str(message.id)) for message in session.messages)
 
@@ -127,10 +140,26 @@ class Cursor:
         self._partial_chars = end
         return Decision.DELIVER
 
+    def _place_rating(self, rated: Position) -> Decision:
+        if rated.revision <= self.ratings_revision:
+            return Decision.DUPLICATE
+        if rated.previous != self.ratings_revision:
+            if rated.previous < self.ratings_revision:
+                # The document lost a rating that the socket was sent.
+                self.ratings_revision = UNKNOWN_REVISION
+            return Decision.GAP
+        self.ratings_revision = rated.revision
+        return Decision.DELIVER
+
     def _remember(self, ids: Iterable[tuple[int, str]]) -> None:
         self._recent_ids.update(ids)
         for seq in sorted(self._recent_ids)[:-REMEMBERED_IDS]:
             del self._recent_ids[seq]
+
+
+def rated_frames(ratings: Iterable[ChangedRating]) -> list[ReplyRated]:
+    """Return the frames for changed ratings."""
+    return [ReplyRated(**dict(rating)) for rating in ratings]
 
 
 def _frame(message: Message) -> ServerFrame:

@@ -14,6 +14,8 @@ from chat.protocol import (
     Frame,
     MessageAccepted,
     MessageSend,
+    ReplyRate,
+    ReplyRated,
     ReplyRegenerate,
     ReplyStop,
     SessionExtend,
@@ -22,10 +24,11 @@ from chat.protocol import (
     SessionPing,
     SessionPong,
     SessionSync,
+    check_comment,
     check_message,
     reply_frame,
 )
-from chat.store import sessions
+from chat.store import ratings, sessions
 from chat.store.client import AsyncStore
 from chat.store.sessions import Limits
 from chat.websocket.rate_limit import ReadLimits
@@ -38,14 +41,16 @@ class Effects:
     """What follows after a frame was handled, in this order.
 
     `enqueue`: publish the session's task. `pong`: send this, which says nothing about the
-    session and does not count for its timers. `load_after`: send the messages after this seq.
-    `frame`: send this to the client, with `repeat` even if it was sent before. `resync`: send what
-    was missed. `event`: publish this to all sockets of the session.
+    session and does not count for its timers. `load_after`: send the messages after this seq, and
+    the ratings after the revision `load_rated`. `frame`: send this to the client, with `repeat`
+    even if it was sent before. `resync`: send what was missed. `event`: publish this to all sockets
+    of the session.
     """
 
     enqueue: bool = False
     pong: SessionPong | None = None
     load_after: int | None = None
+    load_rated: int = 0
     frame: Frame | None = None
     repeat: bool = False
     resync: bool = False
@@ -78,9 +83,11 @@ class FrameHandlers:
                 return await self._reply_stop(frame)
             case ReplyRegenerate():
                 return await self._reply_regenerate(frame)
+            case ReplyRate():
+                return await self._reply_rate(frame)
             case SessionSync():
                 self._count_read()
-                return Effects(load_after=frame.after)
+                return Effects(load_after=frame.after, load_rated=frame.ratings_revision)
             case SessionHistory():
                 self._count_read()
                 return Effects(frame=await self._earlier_messages(frame.before))
@@ -138,3 +145,28 @@ class FrameHandlers:
         )
         await self._store.run(command)
         return Effects(enqueue=True, resync=True, event=QUEUED)
+
+    async def _reply_rate(self, frame: ReplyRate) -> Effects:
+        comment = (frame.comment or "").strip()
+        check_comment(comment)
+        command = ratings.rate(
+            self._session,
+            frame.id,
+            frame.rating,
+            comment,
+            address=self._address,
+            limits=self._limits,
+        )
+        stored = await self._store.run(command)
+        rated = ReplyRated(
+            id=frame.id,
+            reply_to=stored.reply_to,
+            rating=frame.rating,
+            comment=(comment or None) if frame.rating else None,
+            revision=stored.revision,
+            previous=stored.previous,
+        )
+        if not stored.new:
+            return Effects(frame=rated, repeat=True)
+        metrics.ratings.labels(frame.rating or "revoked").inc()
+        return Effects(frame=rated, event=frames_event([rated], tracing.current()))

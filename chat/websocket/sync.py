@@ -21,9 +21,9 @@ from chat.schemas import Session, StoredMessage
 from chat.store import sessions
 from chat.store.client import AsyncStore
 from chat.store.paging import session_pages
-from chat.store.sessions import NEWEST_PAGE, Page
+from chat.store.sessions import NEWEST_PAGE, Ends, Page
 from chat.websocket.codecs import Codec, OutgoingFrame
-from chat.websocket.cursor import Cursor, Decision
+from chat.websocket.cursor import Cursor, Decision, rated_frames
 from chat.websocket.queue_position import queue_positions
 from chat.websocket.timers import SessionTimers, Timer
 
@@ -51,7 +51,7 @@ class SocketSync:
 
     def open(self, session: Session) -> Frames:
         """Return the first frames of a connection."""
-        return [self._ready(session), *_waiting(session)]
+        return [self._ready(session), *rated_frames(session.ratings), *_waiting(session)]
 
     async def on_frame(self, frame: PublishedFrame, *, repeat: bool = False) -> Frames:
         """Place a published frame; with `repeat` it is sent even if it was sent before."""
@@ -68,9 +68,10 @@ class SocketSync:
         self._timers.record_progress(self._cursor)
         return frames
 
-    async def on_heartbeat(self, last_seq: int) -> Frames:
-        """Resync if the document ends elsewhere than the client, because either lost messages."""
-        if last_seq == self._cursor.last_seq:
+    async def on_heartbeat(self, ends: Ends) -> Frames:
+        """Resync if the document ends elsewhere than the client, because either lost something."""
+        is_rated = ends.ratings_revision != self._cursor.ratings_revision
+        if ends.last_seq == self._cursor.last_seq and not (self._is_told_ratings and is_rated):
             return []
         metrics.resyncs.inc()
         return await self.resync()
@@ -96,15 +97,15 @@ class SocketSync:
         self._timers.record_progress(self._cursor)
         return [*frames, *_waiting(session)]
 
-    async def load(self, after: int) -> Frames:
-        """Return the session with its newest messages after `after`."""
-        session = await self._store.run(sessions.load(self._session, after))
+    async def load(self, after: int, rated: int = 0) -> Frames:
+        """Return the session with its newest messages after `after`, and ratings after `rated`."""
+        session = await self._store.run(sessions.load(self._session, after, rated=rated))
         return [*self._reset(session), *_waiting(session)]
 
     async def on_change(self) -> Frames:
         """Return the session, because more than its messages has changed."""
         if self._codec.carries("session.ready"):
-            return await self.load(self._cursor.last_seq)
+            return await self.load(self._cursor.last_seq, self._cursor.ratings_revision)
         return await self.resync()
 
     def end(self) -> Frames:
@@ -118,6 +119,10 @@ class SocketSync:
     def resync_soon(self) -> None:
         """Note that something could not be sent or loaded."""
         self._timers.resync_soon()
+
+    @property
+    def _is_told_ratings(self) -> bool:
+        return self._codec.carries("reply.rated")
 
     async def _catch_up(self) -> tuple[Session, Frames]:
         session = await self._load_missed()
@@ -134,7 +139,9 @@ class SocketSync:
         """
         after, known = self._cursor.last_seq, self._cursor.last_id
         if self._codec.carries("session.ready"):
-            return await self._store.run(sessions.load(self._session, after, known=known))
+            rated = self._cursor.ratings_revision
+            command = sessions.load(self._session, after, known=known, rated=rated)
+            return await self._store.run(command)
         messages: list[StoredMessage] = []
         recovered = True
         async for page in session_pages(self._store, self._session, after, known):
@@ -148,7 +155,7 @@ class SocketSync:
         self._cursor = Cursor(session)
         self._timers.update_expiry(session)
         self._timers.record_progress(self._cursor)
-        return self._codec.catch_up(self._ready(session))
+        return [*self._codec.catch_up(self._ready(session)), *rated_frames(session.ratings)]
 
     def _ready(self, session: Session) -> SessionReady:
         return SessionReady(
@@ -160,6 +167,7 @@ class SocketSync:
             reply=session.partial_reply,
             recovered=session.recovered,
             limits=self._limits,
+            ratings_revision=session.ratings_revision,
         )
 
 

@@ -205,9 +205,9 @@ def test_sockets_are_limited_by_session_and_address(store: Store, session: str) 
 
 def test_a_socket_heartbeat_returns_the_last_seq(store: Store, session: str) -> None:
     register = sessions.register_socket(session, "a", address="x", limits=LIMITS)
-    assert store.run(register) == 0
+    assert store.run(register).last_seq == 0
     send_message(store, session)
-    assert store.run(register) == 1
+    assert store.run(register).last_seq == 1
 
     store.run(sessions.erase(session))
     with pytest.raises(SessionUnknown):

@@ -379,6 +379,7 @@ element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => 
   const code = button?.closest("figure")?.querySelector("code")?.textContent;
   if (code) void actions.copy(code, /** @type {HTMLElement} */ (button));
 });
+element("turns").addEventListener("rate", (/** @type {CustomEvent} */ { detail }) => shown?.rate(detail));
 document.addEventListener("click", (event) => {
   const isInside = /** @type {Element} */ (event.target).closest("#sidebar, #open-sidebar, dialog");
   if (isSidebarOpen && !isInside) setSidebarOpen(false);

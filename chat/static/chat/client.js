@@ -33,9 +33,10 @@ export function uuid() {
 
 export class ChatClient {
   /** @type {WebSocket | null} */ #socket = null;
-  /** @type {Map<string, string>} id → text of messages not accepted yet */ #outbox = new Map();
+  /** @type {Map<string, Frame>} messages and ratings not confirmed yet, by their id */ #outbox = new Map();
   /** @type {Set<number>} seq of messages received beyond a gap */ #beyondGap = new Set();
   /** @type {{id: string, length: number} | null} the reply being streamed */ #reply = null;
+  #revision = 0; // of the last rating
   #firstSeq = 1; #lastSeq = 0; // every message from #firstSeq to #lastSeq has been received
   #unknownReply = ""; // id of a reply whose start was missed and for which a resync was requested
   #ready = false; #syncing = false; #loadingEarlier = false; #isActive = false; #silent = false;
@@ -53,7 +54,7 @@ export class ChatClient {
     this.onFrame = onFrame;
     this.onConnection = onConnection;
     this.protocols = token ? ["chat.v1", `token.${token}`] : ["chat.v1"];
-    for (const { id, msg } of pending) this.#outbox.set(id, msg);
+    for (const { id, msg } of pending) this.#outbox.set(id, { type: "message.send", id, msg });
   }
 
   /** Connect now, without waiting for the next retry. */
@@ -61,7 +62,8 @@ export class ChatClient {
     clearTimeout(this.#timers.retry);
     if (this.#socket) return;
     this.#report("connecting");
-    const socket = new WebSocket(`${this.url}${this.#lastSeq ? `?after=${this.#lastSeq}` : ""}`, this.protocols);
+    const known = this.#lastSeq ? `?after=${this.#lastSeq}&ratings_revision=${this.#revision}` : "";
+    const socket = new WebSocket(this.url + known, this.protocols);
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
     socket.onclose = (event) => this.#disconnect(event.code === POLICY_VIOLATION);
     this.#socket = socket;
@@ -79,9 +81,13 @@ export class ChatClient {
 
   /** Send a message. Return its id, which message.accepted or an error will name. */
   send(/** @type {string} */ msg, id = uuid()) {
-    this.#outbox.set(id, msg);
-    if (this.#ready) this.#transmit({ type: "message.send", id, msg });
+    this.#queue({ type: "message.send", id, msg });
     return id;
+  }
+
+  /** Rate a reply, "up" or "down", or revoke that with null. reply.rated or an error will name it. */
+  rate(/** @type {string} */ id, /** @type {"up" | "down" | null} */ rating, comment = "") {
+    this.#queue({ type: "reply.rate", id, rating, comment });
   }
 
   /** Stop sending a message that is not accepted yet. */
@@ -94,7 +100,7 @@ export class ChatClient {
   sync() {
     if (!this.#ready || this.#syncing) return;
     this.#syncing = true;
-    this.#transmit({ type: "session.sync", after: this.#lastSeq });
+    this.#transmit({ type: "session.sync", after: this.#lastSeq, ratings_revision: this.#revision });
   }
 
   /** Ask for the messages before those received. onFrame gets session.messages. */
@@ -102,6 +108,11 @@ export class ChatClient {
     if (!this.#ready || this.#loadingEarlier || this.#firstSeq === 1) return;
     this.#loadingEarlier = true;
     this.#transmit({ type: "session.history", before: this.#firstSeq });
+  }
+
+  #queue(/** @type {Frame} */ frame) {
+    this.#outbox.set(frame.id, frame);
+    if (this.#ready) this.#transmit(frame);
   }
 
   #transmit(/** @type {Frame} */ frame) {
@@ -137,6 +148,7 @@ export class ChatClient {
     if (frame.type === "session.ready") this.#resume(frame);
     else if (frame.type === "session.messages") this.#addEarlier(frame);
     else if (frame.message) this.#addMessage(frame.message);
+    else if (frame.type === "reply.rated") this.#confirmRating(frame);
     else if (frame.type === "reply.started") this.#reply = { id: frame.id, length: 0 };
     else if (frame.type === "reply.delta") this.#checkOffset(frame);
     else if (frame.type === "error" && this.#outbox.has(frame.ref)) this.#handleRejection(frame);
@@ -146,7 +158,8 @@ export class ChatClient {
     this.onFrame(frame);
   }
 
-  #resume(/** @type {Frame} */ { messages, reply, recovered, has_earlier, limits }) {
+  #resume(/** @type {Frame} */ { messages, reply, recovered, has_earlier, limits, ratings_revision }) {
+    this.#revision = ratings_revision ?? 0;
     if (!recovered || has_earlier) {
       this.#firstSeq = messages[0]?.seq ?? 1;
       this.#lastSeq = this.#firstSeq - 1;
@@ -161,7 +174,12 @@ export class ChatClient {
     this.#refusal = undefined;
     this.#pingMs = 1000 * (limits.ping_interval_s ?? 0);
     this.#report("open");
-    for (const [id, msg] of this.#outbox) this.#transmit({ type: "message.send", id, msg });
+    for (const frame of this.#outbox.values()) this.#transmit(frame);
+  }
+
+  #confirmRating(/** @type {Frame} */ { id, revision }) {
+    this.#outbox.delete(id);
+    this.#revision = Math.max(this.#revision, revision);
   }
 
   #addEarlier(/** @type {Frame} */ { before, messages }) {
@@ -169,8 +187,8 @@ export class ChatClient {
     if (before === this.#firstSeq) this.#firstSeq = messages[0]?.seq ?? 1;
   }
 
-  #addMessage(/** @type {{id: string, seq: number}} */ { id, seq }) {
-    this.#outbox.delete(id);
+  #addMessage(/** @type {{id: string, seq: number, source?: string}} */ { id, seq, source }) {
+    if (source === "human") this.#outbox.delete(id);
     if (id === this.#reply?.id) this.#reply = null;
     if (seq > this.#lastSeq) this.#beyondGap.add(seq);
     while (this.#beyondGap.delete(this.#lastSeq + 1)) this.#lastSeq += 1;

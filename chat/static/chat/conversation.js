@@ -95,6 +95,9 @@ export class Conversation {
     this.dispatch({ type: "local.discarded", id });
   }
 
+  /** @param {{id: string, rating: "up" | "down" | null, comment: string}} rating */
+  rate({ id, rating, comment }) { this.client.rate(id, rating, comment); }
+
   /** @param {string} replyTo */
   stop(replyTo) {
     this.dispatch({ type: "local.stop", reply_to: replyTo });

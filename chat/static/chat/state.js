@@ -19,6 +19,8 @@ import { PERMANENT_ERRORS } from "./client.js";
  * @property {string} [replaces]
  * @property {string} [replaced_by]
  * @property {ErrorInfo} [error]
+ * @property {"up"|"down"|null} [rating]
+ * @property {string|null} [comment] on the rating
  */
 /**
  * @typedef {object} PartialReply a reply that is not committed yet
@@ -124,6 +126,10 @@ const REDUCERS = {
   },
   "reply.completed": (state, { message }) => commit(state, message),
   "reply.failed": (state, { message }) => commit(state, message),
+  "reply.rated": (state, { id, rating, comment }) => {
+    const reply = state.messages.get(id);
+    return reply && !reply.replaced_by ? { ...state, messages: new Map(state.messages).set(id, { ...reply, rating, comment }) } : state;
+  },
 
   error: (state, { code, detail, ref, limit }) => {
     if (limit === "sockets") return state; // the connection names it as its refusal

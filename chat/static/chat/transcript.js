@@ -122,8 +122,14 @@ function errorTemplate(turn, actions) {
       : nothing}</p>`;
 }
 
+/** Defines <reply-rating>, when the first reply is shown.
+ * @type {Promise<unknown> | undefined} */
+let rating;
+const loadRating = () => { rating ??= import("./rating.js").catch(() => { rating = undefined; }); };
+
 /** @type {(turn: Turn, reply: import("./state.js").Message, actions: TurnActions) => unknown} */
 function replyFooterTemplate(turn, reply, actions) {
+  if (!turn.error) loadRating();
   return html`<div class="turn-footer">
     ${reply.timestamp ? timeTemplate(reply.timestamp) : nothing}
     ${reply.finish_reason === "stop_requested" ? html`<span class="status">${gettext("Stopped by you")}</span>` : nothing}
@@ -134,6 +140,7 @@ function replyFooterTemplate(turn, reply, actions) {
         ? button(ICONS.regenerate, gettext("Regenerate"), () => actions.regenerate(turn))
         : nothing}
     </span>
+    ${turn.error ? nothing : html`<reply-rating data-id=${reply.id} rating=${reply.rating ?? ""} comment=${reply.comment ?? ""}></reply-rating>`}
   </div>`;
 }
 

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Delete a session and everything about it.
 local existed = redis.call('DEL', document) == 1
-redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets)
+redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets, ratings, rating_rate)
 stop_waiting(arg.session)
 if existed then
   redis.call('ZADD', deletions, whole(now_ms()), 'erased')

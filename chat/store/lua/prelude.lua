@@ -30,7 +30,7 @@ end
 -- All keys of a session expire at the same instant; the lease has its own, shorter time. Redis' files
 -- must be rewritten afterwards (chat/store/erasure.py): instants are rounded up, so that they are few.
 local function expire_at(instant_ms)
-  for _, key in ipairs({document, ids, mailbox, work, partial}) do
+  for _, key in ipairs({document, ids, mailbox, work, partial, ratings}) do
     redis.call('PEXPIREAT', key, whole(instant_ms))
   end
   local step = math.min(math.max(math.ceil((instant_ms - now_ms()) / 60), 1), 60000)
@@ -50,6 +50,11 @@ end
 local function message_at(seq)
   local found = redis.call('JSON.GET', document, '$.messages[' .. whole(seq - 1) .. ']')
   return string.sub(found, 2, -2)
+end
+
+-- The revision of the last rating, 0 if there is none.
+local function ratings_revision()
+  return tonumber(redis.call('ZRANGE', ratings, -1, -1, 'WITHSCORES')[2] or 0)
 end
 
 -- Insert members with whole numbers at the start of a JSON object that has at least one member.
@@ -110,8 +115,8 @@ local function minute_key(now)
   return minute .. ':' .. whole(math.floor(now / 60000))
 end
 
-local function count_figure(figure, now)
-  redis.call('HINCRBY', minute_key(now), figure, 1)
+local function count_figure(figure, now, by)
+  redis.call('HINCRBY', minute_key(now), figure, by or 1)
   redis.call('EXPIRE', minute_key(now), 7200)
 end
 

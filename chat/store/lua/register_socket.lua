@@ -16,4 +16,4 @@ for _, key in ipairs({sockets, address_sockets}) do
   redis.call('PEXPIRE', key, arg.timeout_ms)
 end
 redis.call('ZADD', all_sockets, whole(now), arg.socket)
-return {'ok', 'last_seq', message_count()}
+return {'ok', 'last_seq', message_count(), 'ratings_revision', ratings_revision()}

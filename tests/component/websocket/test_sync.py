@@ -15,6 +15,7 @@ from chat.protocol import (
 )
 from chat.store import cluster, leases, sessions
 from chat.store.client import AsyncStore, Store
+from chat.store.sessions import Ends
 from chat.store.timing import WORKER_SILENCE_MS
 from chat.websocket.codecs import ChatV1Codec, PlainCodec
 from chat.websocket.sync import SocketSync
@@ -76,9 +77,9 @@ async def test_a_heartbeat_with_another_last_seq_resyncs(
     async_store: AsyncStore, store: Store, session: str
 ) -> None:
     sync = await open_sync(async_store, session)
-    assert list(await sync.on_heartbeat(0)) == []
+    assert list(await sync.on_heartbeat(Ends(0, 0))) == []
     accepted(store, session)
-    assert types(await sync.on_heartbeat(1)) == ["message.accepted", "reply.queued"]
+    assert types(await sync.on_heartbeat(Ends(1, 0))) == ["message.accepted", "reply.queued"]
 
 
 async def test_a_new_socket_gets_the_queue_position_of_a_waiting_message(
