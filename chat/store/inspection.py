@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from chat.schemas import show_invisible
+from chat.schemas import Rating, show_invisible
 from chat.store.command import Arguments, Command, Reply, named
 from chat.store.keys import cluster_keys, session_key, session_keys
 from chat.store.timing import SOCKET_TIMEOUT_MS, instant, to_ms
@@ -30,7 +30,7 @@ class Summary:
     """A session in a list.
 
     `first_message` is the beginning of the first one. `failures` are the codes of all its failed
-    replies.
+    replies, `ratings` those that visitors gave.
     """
 
     id: str
@@ -43,6 +43,7 @@ class Summary:
     in_progress: bool
     failed: bool
     failures: tuple[str, ...]
+    ratings: tuple[Rating, ...]
     sockets: int
     remaining_s: float
 
@@ -112,6 +113,7 @@ def summary(session: str) -> Command[Summary | None]:
             in_progress=bool(reply["held"]),
             failed=bool(head["$.messages[-1].error.code"]),
             failures=tuple(head["$.messages[*].error.code"]),
+            ratings=tuple(head["$.messages[*].rating"]),
             sockets=reply["sockets"],
             remaining_s=reply["remaining_ms"] / 1000,
         )

@@ -30,7 +30,7 @@ chat:deletions             sorted set: when texts were or will be deleted that R
 chat:rewrite               hash: of the last rewrite of these files: started, run, claim, outcome
 chat:write-check           RedisJSON: written to check that Redis accepts writes
 chat:health-probe:{NONCE}  string: a worker has run the health probe with this nonce
-chat:sessions:2            search index over the documents
+chat:sessions:3            search index over the documents
 """
 
 from hashlib import sha256
@@ -41,7 +41,7 @@ from chat.addresses import network_of
 Keys = dict[str, str]
 
 DOCUMENT_PREFIX = "chat:{"
-SEARCH_INDEX = "chat:sessions:2"  # Use a new name if its fields change.
+SEARCH_INDEX = "chat:sessions:3"  # Use a new name if its fields change.
 
 _SESSION = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets", "ratings")
 _SHARED = {

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from playwright.sync_api import expect
 
-from tests.browser.frames import bot, completed, delta, failed, human, queued, started
+from tests.browser.frames import bot, completed, delta, failed, human, queued, rating, started
 from tests.browser.frames import thinking as reply_thinking
 from tests.browser.visitor import ScriptedVisitor, format_timestamp
 
@@ -279,6 +279,15 @@ def kept(visitor: ScriptedVisitor) -> None:
 def out_of_context(visitor: ScriptedVisitor) -> None:
     visitor.start_with(exchanges(*((f"{n}?", "Yes.") for n in ("One", "Two", "Three", "Four"))))
     expect(visitor.page.locator(".boundary")).to_be_visible()
+
+
+@state
+def rated(visitor: ScriptedVisitor) -> None:
+    first, reply, *others = exchanges(("One?", "Yes."), ("Two?", "No, that is not what it means."))
+    visitor.start_with([first, reply | {"rating": "up", "comment": "Short."}, *others])
+    visitor.page.get_by_role("button", name="Bad reply").last.click()
+    visitor.server.send(rating("bot-4", "down"))
+    expect(visitor.page.locator(".rating-form textarea")).to_be_visible()
 
 
 @state

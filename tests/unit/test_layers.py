@@ -44,7 +44,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("chat.websocket", "chat.worker"),
     ("chat.container",),
     ("chat.observability",),  # the exporter and the health checks
-    ("chat.accounts", "chat.apidocs", "chat.cli", "chat.operator"),
+    ("chat.accounts",),
+    ("chat.privacy",),
+    ("chat.apidocs", "chat.cli", "chat.operator"),
     ("chat.admin", "chat.api", "chat.consumers", "chat.middleware", "chat.tasks"),
     ("chat.worker.lifecycle",),  # Celery's signals, connected by the app
     ("chat.apps", "chat.management", "chat.routing", "chat.templatetags", "chat.views"),
@@ -53,7 +55,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 # Names that Django prescribes.
 DJANGO_NAMES = {"apps", "urls", "management", "commands"}
-MODULES_PER_PACKAGE = {"chat.operator": 12, "inference": 17}
+MODULES_PER_PACKAGE = {"chat.operator": 12, "chat.store": 16, "inference": 17}
 HTTP_CLIENTS = {"requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
 
 

@@ -6,7 +6,8 @@ end
 return {
   'ok',
   'head', redis.call('JSON.GET', document, '$.name', '$.session_start', '$.messages[0].msg',
-    '$.messages[-1].timestamp', '$.messages[-1].error.code', '$.messages[*].error.code'),
+    '$.messages[-1].timestamp', '$.messages[-1].error.code', '$.messages[*].error.code',
+    '$.messages[*].rating'),
   'messages', message_count(),
   'pending', redis.call('LLEN', mailbox),
   'held', redis.call('EXISTS', lease) == 1,
