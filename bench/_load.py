@@ -47,13 +47,18 @@ def script(model: str, **behaviour: object) -> None:
     requests.put(f"{model}/default", json=behaviour, timeout=10).raise_for_status()
 
 
-async def open_sessions(stack: Stack, count: int) -> list[ClientConnection]:
-    """Create sessions and open a plain socket for each."""
+def new_tokens(stack: Stack, count: int) -> list[str]:
+    """Create sessions; return their tokens."""
     with requests.Session() as http:
-        tokens = [
+        return [
             http.post(f"{stack.url}/token", params={"name": "Bench"}, timeout=30).json()["token"]
             for _ in range(count)
         ]
+
+
+async def open_sessions(stack: Stack, count: int) -> list[ClientConnection]:
+    """Create sessions and open a plain socket for each."""
+    tokens = new_tokens(stack, count)
     return [await connect(f"{stack.ws_url}?token={token}", proxy=None) for token in tokens]
 
 

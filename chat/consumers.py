@@ -17,6 +17,7 @@ from chat.addresses import network_of
 from chat.container import (
     async_store,
     client_limits,
+    heartbeats,
     limits,
     read_limits,
     socket_limit,
@@ -30,13 +31,14 @@ from chat.observability.logs import log_context, set_log_session
 from chat.protocol import ClientFrame, Error, MessageSend, ReplyRate, check_size
 from chat.schemas import Session
 from chat.store import sessions
-from chat.store.sessions import Ends
+from chat.store.command import Command
+from chat.store.sessions import SocketState
 from chat.websocket.backpressure import ClientConnection, ClientNotReading
 from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.handshake import parse_handshake
+from chat.websocket.heartbeats import Renewal
 from chat.websocket.rate_limit import FrameRateLimit
 from chat.websocket.sync import Frames, SocketSync, first_page
-from chat.websocket.timers import Timer
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +99,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         metrics.handshakes.labels(self.codec.name, "accepted").inc()
         metrics.open_sockets.labels(self.codec.name).inc()
         await self._send_frames(self.sync.open(session))
+        heartbeats().add(self.channel_name, self._registration(), self._on_heartbeat)
         self._start(self._run_timers())
 
     async def close(self, code: int | None = None, reason: str | None = None) -> None:
@@ -110,6 +113,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             socket_limit().release()
         if self.is_counted:
             metrics.open_sockets.labels(self.codec.name).dec()
+        heartbeats().remove(self.channel_name)
         for task in self.background:
             task.cancel()
         if session := self.handshake.session:
@@ -228,8 +232,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         while self.is_open:
             timer = await self.sync.next_timer()
             try:
-                due = self._heartbeat() if timer is Timer.HEARTBEAT else self.sync.on_timer(timer)
-                await self._in_turn(due)
+                await self._in_turn(self.sync.on_timer(timer))
             except ClientNotReading:
                 self._abort()
 
@@ -244,20 +247,23 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _register_and_load(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
-        await self._register()
+        await async_store().run(self._registration())
         page = first_page(self.codec)
         rated = self.handshake.ratings_revision if self.codec.carries("reply.rated") else None
         command = sessions.load(self.session, self.handshake.after, rated=rated, page=page)
         return await async_store().run(command)
 
-    async def _heartbeat(self) -> Frames:
-        return await self.sync.on_heartbeat(await self._register())
+    def _on_heartbeat(self, renewal: Renewal) -> None:
+        """Resync if the socket missed something, or end it if its session is gone."""
+        is_missing = isinstance(renewal, SocketState) and not self.sync.is_current(renewal)
+        if self.is_open and (is_missing or isinstance(renewal, SessionUnknown)):
+            metrics.resyncs.inc()
+            self._start(self._in_turn(self.sync.resync()))
 
-    async def _register(self) -> Ends:
-        command = sessions.register_socket(
+    def _registration(self) -> Command[SocketState]:
+        return sessions.register_socket(
             self.session, self.channel_name, address=self.handshake.address, limits=limits()
         )
-        return await async_store().run(command)
 
     async def _reject(self, error: ChatError) -> None:
         """Reject a plain client in the handshake, chat.v1 by a frame: browsers hide a 403."""

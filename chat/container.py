@@ -13,6 +13,7 @@ from chat.observability import open_files
 from chat.protocol import SessionLimits
 from chat.store.client import AsyncStore, Store
 from chat.store.sessions import Limits
+from chat.websocket.heartbeats import Heartbeats
 from chat.websocket.rate_limit import ReadLimits
 from chat.websocket.socket_limit import SocketLimit
 from chat.worker.responder import Responder, ResponderSettings
@@ -74,6 +75,12 @@ def read_limits() -> ReadLimits:
 def socket_limit() -> SocketLimit:
     """Return this process' limit of open sockets."""
     return SocketLimit(open_files.socket_limit())
+
+
+@cache
+def heartbeats() -> Heartbeats:
+    """Return the heartbeats of this process' open sockets."""
+    return Heartbeats(async_store())
 
 
 @cache

@@ -8,6 +8,8 @@ import asyncio
 import itertools
 import logging
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -44,6 +46,10 @@ class ChannelLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
             _wrap_close(self, loop)
         return cast(LoopLayer, self._layers[loop])
 
+    async def group_send_all(self, events: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Send each event to its group, in order, in one round trip to each server."""
+        await self._get_layer().group_send_all(events)
+
 
 class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
     """The layer of one event loop."""
@@ -51,6 +57,18 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
     def __init__(self, hosts: Any = None, **options: Any) -> None:
         super().__init__(hosts=hosts, **options)
         self._shards = [Connection(host, self) for host in decode_hosts(hosts)]
+
+    async def group_send_all(self, events: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Send each event to its group; raises the error of a server that did not take its own."""
+        by_shard = defaultdict(list)
+        for group, event in events:
+            channel = self._get_group_channel_name(group)
+            message = self.channel_layer.serialize(event)
+            by_shard[self._get_shard(channel)].append((channel, message))
+        publishing = (shard.publish_all(messages) for shard, messages in by_shard.items())
+        results = await asyncio.gather(*publishing, return_exceptions=True)
+        for error in filter(None, results):
+            raise error
 
 
 class Connection(RedisSingleShardConnection):  # type: ignore[misc]
@@ -67,13 +85,23 @@ class Connection(RedisSingleShardConnection):  # type: ignore[misc]
         self._retry_at = 0.0
 
     async def publish(self, channel: str, message: bytes) -> None:
-        """Publish; raises what redis-py raises, ServerAway, or TimeoutError within TIMEOUT_S."""
+        """Publish one message, see `publish_all`."""
+        await self.publish_all([(channel, message)])
+
+    async def publish_all(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Publish messages to their channels, in order.
+
+        Raises what redis-py raises, ServerAway, or TimeoutError within TIMEOUT_S.
+        """
         self._ensure_redis()
         if time.monotonic() < self._retry_at:
             raise ServerAway
+        pipeline = self._redis.pipeline(transaction=False)
+        for channel, message in messages:
+            pipeline.publish(channel, message)
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                await self._redis.publish(channel, message)
+                await pipeline.execute()
         except Exception as error:
             self._retry_at = time.monotonic() + PAUSES_S[0]
             self._lost(error)

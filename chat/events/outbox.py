@@ -15,10 +15,14 @@ class OutboxFull(Exception):
 
 @dataclass
 class Batch:
-    """The frames to send to a session next, and the trace of the first one."""
+    """The frames to send to a session next, and the first trace that one of them has.
+
+    `is_changed` means that more than its messages has changed.
+    """
 
     trace: str | None
     frames: list[Frame] = field(default_factory=list)
+    is_changed: bool = False
 
 
 class Outbox:
@@ -31,30 +35,33 @@ class Outbox:
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
         self._count = 0
+        self._is_sending = False
         self._lock = threading.Lock()
 
     def put(self, session: str, frames: Sequence[Frame], trace: str | None) -> bool:
-        """Add frames; return whether the session had none, so that a send must be scheduled.
+        """Add frames; return whether nothing is being sent, so that a send must be scheduled.
 
-        Raises OutboxFull.
+        Without frames, the session has changed. Raises OutboxFull.
         """
         with self._lock:
             if self._count >= MAX_FRAMES:
                 raise OutboxFull
-            is_new = session not in self._batches
             batch = self._batches.setdefault(session, Batch(trace))
+            batch.trace = batch.trace or trace
+            batch.is_changed = batch.is_changed or not frames
             before = len(batch.frames)
             for frame in frames:
                 _append(batch.frames, frame)
             self._count += len(batch.frames) - before
-            return is_new
+            must_send, self._is_sending = not self._is_sending, True
+            return must_send
 
-    def take(self, session: str) -> Batch:
-        """Remove and return all frames of a session."""
+    def take_all(self) -> dict[str, Batch]:
+        """Remove and return what waits, by session; if nothing does, the sending has ended."""
         with self._lock:
-            batch = self._batches.pop(session)
-            self._count -= len(batch.frames)
-            return batch
+            batches, self._batches, self._count = self._batches, {}, 0
+            self._is_sending = bool(batches)
+            return batches
 
 
 def _append(frames: list[Frame], frame: Frame) -> None:

@@ -5,11 +5,10 @@ whether the frame is the next one, a duplicate, or comes after a gap.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from pydantic import StrictInt, StrictStr, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass as validated_dataclass
 
 from chat.protocol import (
     Frame,
@@ -26,7 +25,7 @@ class InvalidEvent(Exception):
     """An event that this version cannot read: another version or another program sent it."""
 
 
-@validated_dataclass(frozen=True)
+@dataclass(frozen=True)
 class Position:
     """Where a frame belongs in a session's history.
 
@@ -68,7 +67,7 @@ def frames_event(frames: Sequence[Frame], trace: str | None) -> dict[str, Any]:
     event: dict[str, Any] = {
         "type": "session.event",
         "frames": [(frame.position.type, frame.json) for frame in published],
-        "positions": [asdict(frame.position) for frame in published],
+        "positions": [vars(frame.position) for frame in published],
     }
     return event | {"trace": trace} if trace else event
 

@@ -78,11 +78,7 @@ class Store:
 
     def _result(self, command: Command[T], reply: Any) -> T | Exception:
         try:
-            if isinstance(reply, NoScriptError):
-                return self.run(command)
-            if isinstance(reply, RedisError):
-                return StoreUnavailable()
-            return command.result(reply)
+            return self.run(command) if _is_unknown(reply) else _parse(command, reply)
         except Exception as error:  # noqa: BLE001 a command's own error is its result
             return error
 
@@ -105,6 +101,36 @@ class AsyncStore:
             except NoScriptError:
                 reply = await self.redis.execute_command(*command.eval())
         return command.result(reply)
+
+    async def run_all(self, commands: Sequence[Command[T]]) -> list[T | Exception]:
+        """Run commands in one round trip; the result of one that fails is its exception."""
+        pipeline = self.redis.pipeline(transaction=False)
+        with translate_redis_errors("several"):
+            for command in commands:
+                pipeline.execute_command(*command.evalsha())
+            replies = await pipeline.execute(raise_on_error=False)
+        results: list[T | Exception] = []
+        for command, reply in zip(commands, replies, strict=True):
+            result = await self._result(command, reply)
+            results.append(result)
+        return results
+
+    async def _result(self, command: Command[T], reply: Any) -> T | Exception:
+        try:
+            result = await self.run(command) if _is_unknown(reply) else _parse(command, reply)
+        except Exception as error:  # noqa: BLE001 a command's own error is its result
+            return error
+        return result
+
+
+def _is_unknown(reply: Any) -> bool:
+    return isinstance(reply, NoScriptError)
+
+
+def _parse(command: Command[T], reply: Any) -> T:
+    if isinstance(reply, RedisError):
+        raise StoreUnavailable from reply
+    return command.result(reply)
 
 
 @cache

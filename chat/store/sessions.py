@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
@@ -69,11 +70,13 @@ class Stopped:
 
 
 @dataclass(frozen=True)
-class Ends:
-    """Where a document ends: its last message, and its last rating."""
+class SocketState:
+    """Where a session's document ends and when it expires, as a heartbeat finds them."""
 
     last_seq: int
     ratings_revision: int
+    expires_at: datetime
+    remaining_s: float
 
 
 class PageEnd(StrEnum):
@@ -288,23 +291,30 @@ def erase(session: str) -> Command[bool]:
     return Command("erase", keys, {"session": session}, lambda reply: bool(reply["existed"]))
 
 
-def register_socket(session: str, socket: str, *, address: str, limits: Limits) -> Command[Ends]:
-    """Register an open socket or renew it; return where the session's document ends.
+def register_socket(
+    session: str, socket: str, *, address: str, limits: Limits
+) -> Command[SocketState]:
+    """Register an open socket or renew it; return the state of its session's document.
 
     Raises SessionUnknown, and TooManySockets if the session or the address has too many.
     """
+
+    def parse(reply: Reply) -> SocketState:
+        remaining_s = reply["remaining_ms"] / 1000
+        return SocketState(
+            last_seq=reply["last_seq"],
+            ratings_revision=reply["ratings_revision"],
+            expires_at=instant(reply["expires_ms"]),
+            remaining_s=remaining_s,
+        )
+
     arguments: Arguments = {
         "socket": socket,
         "per_session": limits.sockets_per_session,
         "per_address": limits.sockets_per_ip,
         "timeout_ms": SOCKET_TIMEOUT_MS,
     }
-    keys = socket_keys(session, address)
-
-    def parse(reply: Reply) -> Ends:
-        return Ends(reply["last_seq"], reply["ratings_revision"])
-
-    return Command("register_socket", keys, arguments, parse)
+    return Command("register_socket", socket_keys(session, address), arguments, parse)
 
 
 def unregister_socket(session: str, socket: str, *, address: str) -> Command[None]:

@@ -21,7 +21,7 @@ from chat.schemas import Session, StoredMessage
 from chat.store import sessions
 from chat.store.client import AsyncStore
 from chat.store.paging import session_pages
-from chat.store.sessions import NEWEST_PAGE, Ends, Page
+from chat.store.sessions import NEWEST_PAGE, Page, SocketState
 from chat.websocket.codecs import Codec, OutgoingFrame
 from chat.websocket.cursor import Cursor, Decision, rated_frames
 from chat.websocket.queue_position import queue_positions
@@ -68,16 +68,16 @@ class SocketSync:
         self._timers.record_progress(self._cursor)
         return frames
 
-    async def on_heartbeat(self, ends: Ends) -> Frames:
-        """Resync if the document ends elsewhere than the client, because either lost something."""
-        is_rated = ends.ratings_revision != self._cursor.ratings_revision
-        if ends.last_seq == self._cursor.last_seq and not (self._is_told_ratings and is_rated):
-            return []
-        metrics.resyncs.inc()
-        return await self.resync()
+    def is_current(self, state: SocketState) -> bool:
+        """Return whether the document ends where the client does; else either lost something."""
+        if state.expires_at != self._timers.expires_at:
+            self._timers.update_expiry(state.expires_at, state.remaining_s)
+        is_rated = state.ratings_revision != self._cursor.ratings_revision
+        is_told = self._codec.carries("reply.rated")
+        return state.last_seq == self._cursor.last_seq and not (is_told and is_rated)
 
     async def on_timer(self, timer: Timer) -> Frames:
-        """Return the frames that are due; a HEARTBEAT is sent by the consumer."""
+        """Return the frames that are due."""
         match timer:
             case Timer.RESYNC:
                 return await self.resync()
@@ -88,8 +88,6 @@ class SocketSync:
                 if self._timers.expires_as_warned(session):
                     return [*frames, SessionExpiring(expires_at=session.expires_at)]
                 return frames
-            case Timer.HEARTBEAT:
-                return []
 
     async def resync(self) -> Frames:
         """Return what the client missed, and the position of what waits."""
@@ -120,16 +118,12 @@ class SocketSync:
         """Note that something could not be sent or loaded."""
         self._timers.resync_soon()
 
-    @property
-    def _is_told_ratings(self) -> bool:
-        return self._codec.carries("reply.rated")
-
     async def _catch_up(self) -> tuple[Session, Frames]:
         session = await self._load_missed()
         frames = None if session.is_truncated else self._cursor.catch_up(session)
         if frames is None:
             return session, self._reset(session)
-        self._timers.update_expiry(session)
+        self._timers.update_expiry(session.expires_at, session.remaining_s)
         return session, frames
 
     async def _load_missed(self) -> Session:
@@ -153,7 +147,7 @@ class SocketSync:
 
     def _reset(self, session: Session) -> Sequence[ServerFrame]:
         self._cursor = Cursor(session)
-        self._timers.update_expiry(session)
+        self._timers.update_expiry(session.expires_at, session.remaining_s)
         self._timers.record_progress(self._cursor)
         return [*self._codec.catch_up(self._ready(session)), *rated_frames(session.ratings)]
 

@@ -8,10 +8,8 @@ from enum import Enum, auto
 from chat.schemas import Session
 from chat.websocket.cursor import Cursor
 
-HEARTBEAT_S = 8.0
-# Resync if nothing arrives while a reply is due, or while nothing is due.
+# Resync if nothing arrives while a reply is due.
 REPLY_SILENCE_S = 2.0
-IDLE_S = 30.0
 # Load the queue position of a message that waits: the first time, and again.
 FIRST_POSITION_S = 0.5
 POSITION_INTERVAL_S = 1.5
@@ -23,7 +21,6 @@ EXPIRY_RETRY_S = 1.0
 class Timer(Enum):
     """What is due."""
 
-    HEARTBEAT = auto()
     RESYNC = auto()
     EXPIRY_WARNING = auto()
     EXPIRY = auto()
@@ -33,8 +30,7 @@ class SessionTimers:
     """Times by the event loop's monotonic clock; a session's remaining time by Redis' clock.
 
     RESYNC repeats while a message waits for a worker, and while a reply is in progress but nothing
-    arrives: an event may have been lost. It is due now and then on an idle socket as well, because
-    the lost event may have announced a message from another tab.
+    arrives: an event may have been lost. What an idle socket misses, its heartbeat finds.
     """
 
     def __init__(self, session: Session, cursor: Cursor, shows_queue_position: bool) -> None:
@@ -43,10 +39,10 @@ class SessionTimers:
         self._changed = asyncio.Event()
         self._wakes_at = 0.0
         self._last_warning_s = 0.0
-        self._progress_at = self._heartbeat_at = self._now()
+        self._progress_at = self._now()
         self._resync_at = 0.0
         self._queued, self._queued_at, self._is_waiting = 0, 0.0, False
-        self.update_expiry(session)
+        self.update_expiry(session.expires_at, session.remaining_s)
         self.record_progress(cursor)
 
     def record_progress(self, cursor: Cursor) -> None:
@@ -59,13 +55,11 @@ class SessionTimers:
         self._is_waiting = bool(cursor.waiting)
         self._wake_if_earlier()
 
-    def update_expiry(self, session: Session) -> None:
-        """Note the session's remaining time."""
-        self.expires_at = session.expires_at
-        self._expiry_at = self._now() + session.remaining_s
-        self._warnings_s = [
-            mark for mark in EXPIRY_WARNINGS_S if mark < session.remaining_s - TOLERANCE_S
-        ]
+    def update_expiry(self, expires_at: datetime, remaining_s: float) -> None:
+        """Note when the session expires."""
+        self.expires_at = expires_at
+        self._expiry_at = self._now() + remaining_s
+        self._warnings_s = [mark for mark in EXPIRY_WARNINGS_S if mark < remaining_s - TOLERANCE_S]
         self._wake_if_earlier()
 
     def ended_at(self) -> datetime:
@@ -96,14 +90,12 @@ class SessionTimers:
                 pass
 
     def _due(self) -> Iterator[tuple[float, Timer]]:
-        yield self._heartbeat_at + HEARTBEAT_S, Timer.HEARTBEAT
         yield self._expiry_at + TOLERANCE_S, Timer.EXPIRY
         if self._queued > 0:
             first, again = self._queued_at + FIRST_POSITION_S, self._resync_at + POSITION_INTERVAL_S
             yield max(first, again), Timer.RESYNC
-        else:
-            silence_s = REPLY_SILENCE_S if self._is_waiting else IDLE_S
-            yield max(self._progress_at, self._resync_at) + silence_s, Timer.RESYNC
+        elif self._is_waiting:
+            yield max(self._progress_at, self._resync_at) + REPLY_SILENCE_S, Timer.RESYNC
         if self._warnings_s:
             yield self._expiry_at - self._warnings_s[0], Timer.EXPIRY_WARNING
 
@@ -113,8 +105,6 @@ class SessionTimers:
 
     def _restart(self, timer: Timer) -> None:
         match timer:
-            case Timer.HEARTBEAT:
-                self._heartbeat_at = self._now()
             case Timer.RESYNC:
                 self._resync_at = self._now()
             case Timer.EXPIRY_WARNING:

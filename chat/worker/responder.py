@@ -23,6 +23,7 @@ from chat.store.command import LeaseLost
 from chat.store.leases import Attempt, HistoryUnreadable, TakenMessage
 from chat.worker.history import history_window
 from chat.worker.lease_renewer import CancelReason, LeaseHandle, LeaseRenewer
+from chat.worker.progress import Progress
 from chat.worker.writer import Outcome, ReplyWriter
 from inference.model_client import ModelClient, Turn
 
@@ -58,6 +59,7 @@ class Responder:
         self._model = model
         self._settings = settings
         self._renewer = LeaseRenewer(store)
+        self._progress = Progress(store, delivery)
 
     def answer_next(self, session: str) -> bool:
         """Answer a session's oldest waiting message; return whether another one waits.
@@ -113,7 +115,9 @@ class Responder:
         return False
 
     def _write(self, taken: TakenMessage, handle: LeaseHandle) -> Outcome | None:
-        writer = ReplyWriter(self._store, self._delivery, self._model, taken, handle)
+        writer = ReplyWriter(
+            self._store, self._delivery, self._progress, self._model, taken, handle
+        )
         return writer.write(self._turns(taken))
 
     def _turns(self, taken: TakenMessage) -> tuple[Turn, ...]:

@@ -13,11 +13,12 @@ from chat.events.delivery import Delivery
 from chat.observability import metrics
 from chat.protocol import Frame, ModelLoading, ReplyDelta, ReplyStarted, ReplyThinking
 from chat.schemas import Failure, FinishReason, Timings, Usage
-from chat.store import leases, statistics
+from chat.store import statistics
 from chat.store.client import Store
 from chat.store.command import LeaseLost
-from chat.store.leases import LeaseStatus, TakenMessage
+from chat.store.leases import TakenMessage
 from chat.worker.lease_renewer import CancelReason, LeaseHandle
+from chat.worker.progress import DELTA_INTERVAL_S, Draft, Progress
 from inference.model_client import Generation, ModelClient, Turn
 from inference.model_errors import GenerationCancelled, ModelError
 from inference.model_errors import ModelLoading as ModelIsLoading
@@ -25,7 +26,6 @@ from inference.retry import retry_delay_s
 
 logger = logging.getLogger(__name__)
 
-DELTA_INTERVAL_S = 0.04
 MIN_LOADING_WAIT_S = 0.5
 THINKING_INTERVAL_S = 1.0
 DEADLINE = Failure(
@@ -59,12 +59,14 @@ class ReplyWriter:
         self,
         store: Store,
         delivery: Delivery,
+        progress: Progress,
         model: ModelClient,
         taken: TakenMessage,
         handle: LeaseHandle,
     ) -> None:
         self._store = store
         self._delivery = delivery
+        self._progress = progress
         self._model = model
         self._taken = taken
         self._handle = handle
@@ -73,7 +75,8 @@ class ReplyWriter:
         self._retries = 0
         self._last_error: ModelError | None = None
         self._thinking_at = float("-inf")
-        self._clear_text()
+        self._draft = Draft(handle, taken.message.id)
+        self._unstored_since = 0.0
 
     def write(self, turns: Sequence[Turn]) -> Outcome | None:
         """Return the outcome; None if this worker must not commit one."""
@@ -84,6 +87,8 @@ class ReplyWriter:
             return self._generate_with_retries(turns)
         except (LeaseLost, SessionUnknown):
             return None
+        finally:
+            self._progress.end(self._draft)
 
     def _generate_with_retries(self, turns: Sequence[Turn]) -> Outcome | None:
         while True:
@@ -139,7 +144,7 @@ class ReplyWriter:
             self._retries += 1
         if self._handle.wait(delay_s):
             return False
-        if self._text:
+        if self._draft.text:
             self._restart()
         return True
 
@@ -149,13 +154,13 @@ class ReplyWriter:
         If Redis does not respond just now, that is no reason to give up.
         """
         with suppress(StoreUnavailable):
-            self._store_progress("", retry_in_s=delay_s)
+            self._store_draft(retry_in_s=delay_s)
             self._store.run(statistics.count_event("loading"))
         self._publish(ModelLoading(reply_to=self._taken.message.id, retry_in_s=round(delay_s, 3)))
 
     def _think(self) -> None:
         """Publish now and then that the model reasons; text so far was reasoning, too."""
-        if self._text:
+        if self._draft.text:
             self._restart()
         now = time.monotonic()
         if now - self._thinking_at >= THINKING_INTERVAL_S:
@@ -164,70 +169,28 @@ class ReplyWriter:
 
     def _restart(self) -> None:
         """Start the text again under a new id, so that no client joins two attempts."""
+        self._progress.end(self._draft)
         self._handle.reply = uuid4()
-        self._clear_text()
-        self._store_progress("")
+        self._draft = Draft(self._handle, self._taken.message.id)
+        self._store_draft()
         self._publish(ReplyStarted(reply_to=self._taken.message.id, id=self._handle.reply))
 
-    def _clear_text(self) -> None:
-        self._text = ""
-        self._pieces = 0
-        self._stored_chars = 0
-        self._stored_bytes = 0
-        self._stored_at = self._flush_at = 0.0
+    def _store_draft(self, retry_in_s: float = 0) -> None:
+        """Store that the reply has no text yet."""
+        self._handle.update(self._store.run(self._draft.store("", retry_in_s)))
 
     def _add(self, piece: str, has_more: bool) -> None:
-        """Add a piece. The first one is published at once, later ones every DELTA_INTERVAL_S.
+        """Add a piece. It is published soon, or together with more that has already arrived.
 
-        If more has already arrived, it is published together with this piece; a reply that arrives
-        whole is published together with its end.
+        A reply that arrives whole is published together with its end.
         """
         now = time.monotonic()
         self._first_text_at = self._first_text_at or now
-        if len(self._text) == self._stored_chars:
-            self._flush_at = now + DELTA_INTERVAL_S
-        self._text += piece
-        self._pieces += 1
-        if now - self._stored_at >= DELTA_INTERVAL_S and (not has_more or now >= self._flush_at):
-            self._flush(now)
-
-    def _flush(self, now: float) -> None:
-        """Store the new text, then publish it."""
-        delta = self._delta()
-        self._store_progress(delta.text)
-        self._stored_at = now
-        self._stored_chars += len(delta.text)
-        self._publish(delta)
-
-    def _delta(self) -> ReplyDelta:
-        return ReplyDelta(
-            reply_to=self._taken.message.id,
-            id=self._handle.reply,
-            offset=self._stored_chars,
-            text=self._text[self._stored_chars :],
-        )
-
-    def _store_progress(self, text: str, retry_in_s: float = 0) -> None:
-        """Append to the partial reply; if Redis lost some of it, store the whole text again."""
-        status = self._store_text(text, self._stored_bytes, retry_in_s)
-        self._stored_bytes += len(text.encode())
-        if status.length != self._stored_bytes:
-            self._store_text(self._text, -1, retry_in_s)
-            self._stored_bytes = len(self._text.encode())
-
-    def _store_text(self, text: str, offset: int, retry_in_s: float) -> LeaseStatus:
-        command = leases.progress(
-            self._handle.session,
-            self._handle.lease,
-            self._handle.reply,
-            offset=offset,
-            text=text,
-            pieces=self._pieces,
-            retry_in_s=retry_in_s,
-        )
-        status = self._store.run(command)
-        self._handle.update(status)
-        return status
+        if not self._draft.unstored():
+            self._unstored_since = now
+        self._draft.add(piece)
+        if not has_more or now - self._unstored_since >= DELTA_INTERVAL_S:
+            self._progress.add(self._draft)
 
     def _cancelled(self) -> Outcome | None:
         match self._handle.cancel_reason:
@@ -240,8 +203,8 @@ class ReplyWriter:
 
     def _stopped_before(self) -> Outcome:
         """Return what an earlier worker had written when the stop was requested."""
-        self._text, self._pieces = self._taken.text, self._taken.pieces
-        self._stored_chars = len(self._text)
+        self._draft.text, self._draft.pieces = self._taken.text, self._taken.pieces
+        self._draft.stored_chars = len(self._taken.text)
         return self._outcome(finish_reason="stop_requested")
 
     def _failed(self, error: ModelError) -> Outcome:
@@ -251,7 +214,7 @@ class ReplyWriter:
 
     def _deadline_failure(self) -> Failure:
         """Return why the deadline was missed: a model that is still loading, or just time."""
-        if isinstance(self._last_error, ModelIsLoading) and not self._text:
+        if isinstance(self._last_error, ModelIsLoading) and not self._draft.text:
             return _failure(self._last_error)
         return DEADLINE
 
@@ -261,12 +224,15 @@ class ReplyWriter:
         usage: Usage | None = None,
         failure: Failure | None = None,
     ) -> Outcome:
+        draft = self._draft
+        self._progress.end(draft)
+        text = draft.unstored()
         return Outcome(
-            reply=self._handle.reply,
-            text=self._text,
-            pieces=self._pieces,
+            reply=draft.reply,
+            text=draft.text,
+            pieces=draft.pieces,
             timings=self._timings(),
-            unpublished=(self._delta(),) if len(self._text) > self._stored_chars else (),
+            unpublished=(draft.delta(text),) if text else (),
             finish_reason=finish_reason,
             usage=usage,
             failure=failure,

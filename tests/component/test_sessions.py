@@ -203,11 +203,13 @@ def test_sockets_are_limited_by_session_and_address(store: Store, session: str) 
         register(other, "e")
 
 
-def test_a_socket_heartbeat_returns_the_last_seq(store: Store, session: str) -> None:
+def test_a_socket_heartbeat_returns_the_end_of_the_document(store: Store, session: str) -> None:
     register = sessions.register_socket(session, "a", address="x", limits=LIMITS)
     assert store.run(register).last_seq == 0
     send_message(store, session)
-    assert store.run(register).last_seq == 1
+    state, loaded = store.run(register), store.run(sessions.load(session))
+    assert (state.last_seq, state.expires_at) == (1, loaded.expires_at)
+    assert state.remaining_s == pytest.approx(loaded.remaining_s, abs=5)
 
     store.run(sessions.erase(session))
     with pytest.raises(SessionUnknown):

@@ -16,4 +16,10 @@ for _, key in ipairs({sockets, address_sockets}) do
   redis.call('PEXPIRE', key, arg.timeout_ms)
 end
 redis.call('ZADD', all_sockets, whole(now), arg.socket)
-return {'ok', 'last_seq', message_count(), 'ratings_revision', ratings_revision()}
+return {
+  'ok',
+  'last_seq', message_count(),
+  'ratings_revision', ratings_revision(),
+  'expires_ms', redis.call('PEXPIRETIME', document),
+  'remaining_ms', redis.call('PTTL', document),
+}

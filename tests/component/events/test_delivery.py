@@ -1,5 +1,6 @@
 """Delivery publishes from threads, in order per session, and drops frames it cannot send."""
 
+import asyncio
 import threading
 from typing import Any
 from uuid import uuid4
@@ -24,6 +25,17 @@ class Layer:
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.arrived = threading.Semaphore(0)
         self.error: Exception | None = None
+        self.round_trips = 0
+        self.reached = threading.Semaphore(0)
+        self.gate = threading.Event()
+        self.gate.set()
+
+    async def group_send_all(self, events: list[tuple[str, dict[str, Any]]]) -> None:
+        self.round_trips += 1
+        self.reached.release()
+        await asyncio.to_thread(self.gate.wait, 1)
+        for group, event in events:
+            await self.group_send(group, event)
 
     async def group_send(self, group: str, event: dict[str, Any]) -> None:
         if self.error:
@@ -61,6 +73,27 @@ def test_a_change_is_published(layer: Layer) -> None:
     Delivery().publish_change("ada")
     assert layer.arrived.acquire(timeout=1)
     assert layer.sent == [(group_name("ada"), CHANGED | {"session": "ada"})]
+
+
+def test_what_is_published_while_events_are_sent_is_sent_together(layer: Layer) -> None:
+    layer.gate.clear()
+    sender = Delivery()
+    sender.publish("ada", STARTED)
+    assert layer.reached.acquire(timeout=1)
+    sender.publish("ada", delta(0, "one"))
+    sender.publish("eve", STARTED)
+    sender.publish("ada", delta(3, " two"))
+    sender.publish_change("ada")
+    layer.gate.set()
+    for _ in range(4):
+        assert layer.arrived.acquire(timeout=1)
+    assert layer.round_trips == 2
+    assert [(group, event["type"]) for group, event in layer.sent[1:]] == [
+        (group_name("ada"), "session.event"),
+        (group_name("ada"), "session.changed"),
+        (group_name("eve"), "session.event"),
+    ]
+    assert [frame.position.length for frame in frames_of(layer.sent[1][1])] == [7]
 
 
 def test_frames_are_dropped_while_the_outbox_is_full(

@@ -11,7 +11,8 @@ from chat.events.published_frame import PublishedFrame, frames_of
 from chat.protocol import ReplyRate, server_frames
 from chat.store import sessions
 from chat.store.client import AsyncStore, Store
-from chat.store.sessions import Ends
+from chat.store.command import Command
+from chat.store.sessions import SocketState
 from chat.websocket.codecs import ChatV1Codec, PlainCodec
 from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.rate_limit import ReadLimits
@@ -65,10 +66,14 @@ def published(effects: Effects) -> list[PublishedFrame]:
     return frames_of(effects.event) if effects.event else []
 
 
+def register(session: str) -> Command[SocketState]:
+    return sessions.register_socket(session, "socket", address=session, limits=LIMITS)
+
+
 async def heartbeat(store: AsyncStore, session: str, tab: Tab) -> None:
-    loaded = await store.run(sessions.load(session))
-    if tab.sync:
-        tab.show(await tab.sync.on_heartbeat(Ends(loaded.last_seq, loaded.ratings_revision)))
+    state = await store.run(register(session))
+    if tab.sync and not tab.sync.is_current(state):
+        tab.show(await tab.sync.resync())
 
 
 def forget_last_rating(store: Store, session: str) -> None:
@@ -183,5 +188,4 @@ async def test_a_plain_client_hears_nothing_of_ratings(
     sync = await open_sync(async_store, session, PlainCodec())
     rated = await handlers(async_store, session).handle(ReplyRate(id=reply.id, rating="up"))
     assert await sync.on_frame(published(rated)[0]) == []
-    revision = store.run(sessions.load(session)).ratings_revision
-    assert await sync.on_heartbeat(Ends(2, revision)) == []
+    assert sync.is_current(store.run(register(session)))

@@ -15,7 +15,6 @@ from chat.protocol import (
 )
 from chat.store import cluster, leases, sessions
 from chat.store.client import AsyncStore, Store
-from chat.store.sessions import Ends
 from chat.store.timing import WORKER_SILENCE_MS
 from chat.websocket.codecs import ChatV1Codec, PlainCodec
 from chat.websocket.sync import SocketSync
@@ -73,13 +72,21 @@ async def test_a_client_ahead_of_the_document_gets_the_whole_session(
     assert ready.recovered is False  # type: ignore[union-attr]
 
 
-async def test_a_heartbeat_with_another_last_seq_resyncs(
+async def test_a_heartbeat_finds_missed_messages_and_another_expiry(
     async_store: AsyncStore, store: Store, session: str
 ) -> None:
+    register = sessions.register_socket(session, "socket", address=session, limits=LIMITS)
     sync = await open_sync(async_store, session)
-    assert list(await sync.on_heartbeat(Ends(0, 0))) == []
+    assert sync.is_current(store.run(register))
+    store.run(sessions.extend(session, LIMITS.ttl_s * 2))
+    extended = store.run(register)
+    assert sync.is_current(extended)
+    assert sync.end()[0].expires_at <= extended.expires_at  # type: ignore[union-attr]
+    assert sync._timers.expires_at == extended.expires_at
     accepted(store, session)
-    assert types(await sync.on_heartbeat(Ends(1, 0))) == ["message.accepted", "reply.queued"]
+    assert not sync.is_current(store.run(register))
+    assert types(await sync.resync()) == ["message.accepted", "reply.queued"]
+    assert sync.is_current(store.run(register))
 
 
 async def test_a_new_socket_gets_the_queue_position_of_a_waiting_message(

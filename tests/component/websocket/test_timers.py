@@ -48,10 +48,11 @@ def opened(*, codec_shows_queue: bool = True, **fields: Any) -> SessionTimers:
     return SessionTimers(state, Cursor(state), codec_shows_queue)
 
 
-async def test_an_idle_socket_sends_heartbeats_and_resyncs_periodically(clock: Clock) -> None:
-    idle = opened()
-    assert first(idle, clock) == (timers.HEARTBEAT_S, Timer.HEARTBEAT)
-    assert {timer: at - clock.now for at, timer in due(idle)}[Timer.RESYNC] == timers.IDLE_S
+async def test_an_idle_socket_waits_for_its_expiry_only(clock: Clock) -> None:
+    idle = opened(remaining_s=10)
+    assert [timer for _, timer in due(idle)] == [Timer.EXPIRY]
+    idle.resync_soon()
+    assert first(idle, clock) == (timers.REPLY_SILENCE_S, Timer.RESYNC)
 
 
 async def test_a_queued_message_is_resynced_soon_and_periodically(clock: Clock) -> None:
@@ -100,6 +101,6 @@ async def test_waiting_ends_when_an_earlier_timer_is_set() -> None:
     session_timers = SessionTimers(state, Cursor(state), True)
     waiting = asyncio.create_task(session_timers.next())
     await asyncio.sleep(0)
-    session_timers.update_expiry(session(remaining_s=-1))
+    session_timers.update_expiry(state.expires_at, -1)
     async with asyncio.timeout(1):
         assert await waiting is Timer.EXPIRY

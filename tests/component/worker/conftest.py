@@ -1,6 +1,6 @@
 """A scripted model, and a delivery that records the published frames."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Self
 
 import pytest
@@ -72,6 +72,10 @@ class RecordedDelivery:
         for frame in frames:
             self.frames.append(frame)
             self.on_publish(frame)
+
+    def publish_all(self, deltas: Iterable[tuple[str, Frame]]) -> None:
+        for session, delta in deltas:
+            self.publish(session, delta)
 
     def types(self) -> list[str]:
         return [frame.type for frame in self.frames]

@@ -15,8 +15,9 @@ from chat.store import sessions, statistics
 from chat.store.client import Store
 from chat.store.keys import session_key
 from chat.store.leases import TakenMessage
-from chat.worker import writer
+from chat.worker import progress, writer
 from chat.worker.lease_renewer import CancelReason, LeaseHandle
+from chat.worker.progress import Draft, Progress
 from chat.worker.writer import Outcome, ReplyWriter
 from inference.model_client import ModelClient, Turn
 from inference.model_errors import (
@@ -29,8 +30,17 @@ from inference.model_errors import (
 )
 from tests.component.conftest import send_message, take_message
 from tests.component.worker.conftest import RecordedDelivery, ScriptedModel, Step
+from tests.processes import wait_for
 
 TURNS = [Turn("human", "hello")]
+
+
+class StoringProgress(Progress):
+    """Lets the writer wait until its text is stored."""
+
+    def add(self, draft: Draft) -> None:
+        super().add(draft)
+        wait_for(lambda: draft.handle.cancel_reason or not draft.unstored(), "text to be stored")
 
 
 class Reply:
@@ -50,7 +60,9 @@ class Reply:
 
     def write(self, model: ScriptedModel, turns: Sequence[Turn] = TURNS) -> Outcome | None:
         delivery, client = cast("Delivery", self.delivery), cast("ModelClient", model)
-        return ReplyWriter(self.store, delivery, client, self.taken, self.handle).write(turns)
+        progress = StoringProgress(self.store, delivery)
+        writer = ReplyWriter(self.store, delivery, progress, client, self.taken, self.handle)
+        return writer.write(turns)
 
     def stored_text(self) -> str | None:
         partial = self.store.run(sessions.load(self.session)).partial_reply
@@ -64,7 +76,8 @@ def reply(store: Store, session: str, delivery: RecordedDelivery) -> Reply:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "DELTA_INTERVAL_S", 0)
+    monkeypatch.setattr(progress, "DELTA_INTERVAL_S", 0)
+    monkeypatch.setattr(progress, "MAX_DELTAS_PER_S", 1_000_000)
     monkeypatch.setattr(writer, "MIN_LOADING_WAIT_S", 0.01)
     monkeypatch.setattr(
         writer, "retry_delay_s", lambda error, retries, jitter: delay(error, retries)
@@ -100,23 +113,22 @@ def test_offsets_count_characters(reply: Reply) -> None:
     assert reply.stored_text() == "größer 👋 als ich"
 
 
-def test_a_reply_that_arrives_whole_is_published_with_its_end(
-    reply: Reply, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "DELTA_INTERVAL_S", 60)
+def test_a_reply_that_arrives_whole_is_published_with_its_end(reply: Reply) -> None:
     outcome = finished(reply.write(ScriptedModel(["all of it"], whole=True)))
     assert reply.delivery.types() == ["reply.started"]
     assert [delta.text for delta in outcome.unpublished] == ["all of it"]
     assert not reply.stored_text()
 
 
-def test_pieces_within_an_interval_are_published_together(
+def test_pieces_that_arrive_together_are_published_together(
     reply: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "DELTA_INTERVAL_S", 60)
-    outcome = finished(reply.write(ScriptedModel(["a", "b", "c"])))
-    assert reply.delivery.types() == ["reply.started", "reply.delta"]
-    assert [(delta.offset, delta.text) for delta in outcome.unpublished] == [(1, "bc")]
+    monkeypatch.setattr(writer, "DELTA_INTERVAL_S", 0.05)
+    model = ScriptedModel(["a", "b", lambda: time.sleep(0.06), "c", "d"], whole=True)
+    outcome = finished(reply.write(model))
+    deltas = [frame for frame in reply.delivery.frames if isinstance(frame, ReplyDelta)]
+    assert [(delta.offset, delta.text) for delta in deltas] == [(0, "abc")]
+    assert [(delta.offset, delta.text) for delta in outcome.unpublished] == [(3, "d")]
 
 
 def test_text_that_redis_lost_is_stored_again_in_full(reply: Reply) -> None:
@@ -298,7 +310,9 @@ def test_a_stop_ends_the_wait_for_a_retry(reply: Reply, monkeypatch: pytest.Monk
 
 def test_a_lost_lease_is_noticed_when_text_is_stored(reply: Reply) -> None:
     reply.handle.lease = f"another {uuid4()}"
-    assert reply.write(ScriptedModel(["text", "more"])) is None
+    steps: list[Step] = ["text", lambda: None, "more"]
+    assert reply.write(ScriptedModel(steps)) is None
+    assert reply.handle.cancel_reason is CancelReason.LEASE_LOST
     assert reply.delivery.types() == ["reply.started"]
 
 

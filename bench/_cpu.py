@@ -1,0 +1,54 @@
+"""CPU time and memory of a site's processes, from the kernel's counters."""
+
+import os
+from pathlib import Path
+
+from tests.processes import Process, Stack
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+KINDS = ("web", "worker", "redis")
+
+
+def cpu_s(process: Process) -> float:
+    """Return the CPU time that a process and its children have used, in seconds."""
+    total = 0
+    for pid in _group(process.pid):
+        # The name in parentheses may contain spaces.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS_PER_S
+
+
+def memory_bytes(process: Process) -> int:
+    """Return the resident memory of a process and its children."""
+    pages = (Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in _group(process.pid))
+    return sum(map(int, pages)) * PAGE_BYTES
+
+
+class CpuMeter:
+    """The CPU time that the processes of each kind use from now on."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._before = self._now()
+
+    def used_s(self) -> dict[str, float]:
+        """Return the CPU time of each kind since the start, in seconds."""
+        return {kind: used - self._before[kind] for kind, used in self._now().items()}
+
+    def _now(self) -> dict[str, float]:
+        return {kind: sum(map(cpu_s, self._stack.running(kind))) for kind in KINDS}
+
+
+def _group(leader: int) -> list[int]:
+    """Return the processes of a process group; each process of a stack leads its own."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if _group_of(pid) == leader]
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
