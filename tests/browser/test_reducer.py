@@ -245,6 +245,7 @@ STEPS = st.one_of(
     st.tuples(st.just("write"), st.text("ab€😀", min_size=1, max_size=5)),
     st.tuples(st.just("deliver"), st.integers(1, 4)),
     st.tuples(st.sampled_from(["lose", "repeat"]), st.integers(0, 5)),
+    st.tuples(st.sampled_from(["rate", "rateElsewhere"]), st.integers(0, 5)),
     st.tuples(st.sampled_from(FREQUENT + RARE), st.none()),
     st.tuples(st.just("write"), st.just("…")),
 )
