@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page
 
@@ -251,6 +251,14 @@ STEPS = st.one_of(
 )
 
 
+RATED_WHILE_AWAY = [
+    *(("say", "a"), ("deliver", 4), ("start", None), ("write", "b"), ("complete", None)),
+    *(("deliver", 4), ("rateElsewhere", 0), ("deliver", 4), ("rate", 0), ("deliver", 4)),
+    *(("cut", None), ("rateElsewhere", 1), ("rateElsewhere", 0), ("reconnect", None)),
+]
+
+
+@example(commands=RATED_WHILE_AWAY)
 @settings(
     max_examples=200,
     deadline=None,
