@@ -175,10 +175,9 @@ class SessionAdmin(SessionModelAdmin):
         given = row.summary.ratings
         if not given:
             return "-"
+        good, bad = given.count("up"), given.count("down")
         return format_html(
-            '<span class="chat-rated">{} good</span>, <span class="chat-rated">{} bad</span>',
-            given.count("up"),
-            given.count("down"),
+            '<span class="chat-rated" title="{} good, {} bad">+{} -{}</span>', good, bad, good, bad
         )
 
     @admin.display(description="last message", ordering="last")

@@ -65,7 +65,7 @@ class AuditEntry(models.Model):
 
         LOGGED_IN = "logged_in", "logged in"
         LISTED = "listed", "listed sessions with texts"
-        SEARCHED = "searched", "searched in texts"
+        SEARCHED = "searched", "searched"
         READ = "read", "read a transcript"
         ANSWERED = "answered", "answered a visitor"
         EXPORTED = "exported", "exported"
@@ -83,7 +83,7 @@ class AuditEntry(models.Model):
         default_permissions = ("view",)
         ordering = ("-at", "-id")
         verbose_name = "audit entry"
-        verbose_name_plural = "audit log"
+        verbose_name_plural = "audit entries"
 
     def __str__(self) -> str:
         """Return the entry in words."""

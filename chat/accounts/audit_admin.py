@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 
 from chat.models import AuditEntry
 
@@ -20,7 +21,7 @@ else:
 class AuditEntryAdmin(AuditModelAdmin):
     """The list of entries."""
 
-    list_display = ("at", "user", "action", "session_link", "detail", "address")
+    list_display = ("time", "user", "action", "session_link", "detail", "address")
     list_display_links = None
     list_filter = ("action", "at", "user")
     search_fields = ("session__startswith", "user", "address")
@@ -40,6 +41,17 @@ class AuditEntryAdmin(AuditModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Entries are only deleted by age."""
         return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list."""
+        return super().changelist_view(request, {"title": "Audit log"} | (extra_context or {}))
+
+    @admin.display(description="time", ordering="at")
+    def time(self, entry: AuditEntry) -> str:
+        """When it was, to the second."""
+        return f"{localtime(entry.at):%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="session")
     def session_link(self, entry: AuditEntry) -> SafeString | str:

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("logged_in", "logged in"),
                             ("listed", "listed sessions with texts"),
-                            ("searched", "searched in texts"),
+                            ("searched", "searched"),
                             ("read", "read a transcript"),
                             ("answered", "answered a visitor"),
                             ("exported", "exported"),
@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "audit entry",
-                "verbose_name_plural": "audit log",
+                "verbose_name_plural": "audit entries",
                 "ordering": ("-at", "-id"),
                 "default_permissions": ("view",),
             },

@@ -80,7 +80,7 @@ def kept_data() -> tuple[Kept, ...]:
             "no: it proves the deletion",
         ),
         Kept(
-            "Users of the admin and their log-ins",
+            "Users of the admin",
             "SQL database",
             "until you delete the user",
             "no",
