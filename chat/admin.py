@@ -172,12 +172,11 @@ class SessionAdmin(SessionModelAdmin):
     @admin.display(description="ratings")
     def ratings(self, row: Session) -> SafeString | str:
         """The numbers of replies that the visitor rated as good and as bad."""
-        given = row.summary.ratings
-        if not given:
+        summary = row.summary
+        if not summary.ratings:
             return "-"
-        good, bad = given.count("up"), given.count("down")
         return format_html(
-            '<span class="chat-rated" title="{} good, {} bad">+{} -{}</span>', good, bad, good, bad
+            '<span title="{0} good, {1} bad">+{0} -{1}</span>', summary.good, summary.bad
         )
 
     @admin.display(description="last message", ordering="last")

@@ -48,6 +48,16 @@ class Summary:
     remaining_s: float
 
     @property
+    def good(self) -> int:
+        """Return how many replies the visitor rated as good."""
+        return self.ratings.count("up")
+
+    @property
+    def bad(self) -> int:
+        """Return how many replies the visitor rated as bad."""
+        return self.ratings.count("down")
+
+    @property
     def state(self) -> State:
         """Return the current state."""
         if self.pending:
