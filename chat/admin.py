@@ -12,8 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from chat.accounts import audit, audit_admin  # noqa: F401 it registers the audit log
+from chat.branding.site_admin import SiteBrandingAdmin
 from chat.container import store
-from chat.models import Session
+from chat.models import Session, SiteBranding
 from chat.operator import confirmation, filters, pages
 from chat.operator.changelist import BoundedPaginator, Results, SessionChangeList
 from chat.operator.charts import format_duration
@@ -111,6 +112,11 @@ class SessionAdmin(SessionModelAdmin):
             path("find/", wrap(pages.find), name="chat_session_find"),
             path("data/", wrap(pages.retention), name="chat_session_data"),
             path("<str:session>/live/", wrap(pages.session_live), name="chat_session_live"),
+            path(
+                "<str:session>/revoke-share/",
+                wrap(pages.report_unavailable_store(confirmation.revoke_share)),
+                name="chat_session_revoke_share",
+            ),
         ]
         return own + super().get_urls()
 
@@ -200,8 +206,7 @@ class SessionAdmin(SessionModelAdmin):
         return format_duration(row.summary.remaining_s * 1000)
 
 
+admin.site.register(SiteBranding, SiteBrandingAdmin)
 admin.site.index_template = "admin/chat/index.html"
-admin.site.site_header = "Chat administration"
-admin.site.site_title = "Chat administration"
 admin.site.index_title = "Overview"
 admin.site.enable_nav_sidebar = False  # the start page links to the few pages there are

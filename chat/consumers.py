@@ -19,6 +19,7 @@ from chat.container import (
     client_limits,
     heartbeats,
     limits,
+    model_choices,
     read_limits,
     socket_limit,
     task_publisher,
@@ -28,7 +29,7 @@ from chat.events.delivery import group_name, publish
 from chat.events.published_frame import InvalidEvent, PublishedFrame, frames_of
 from chat.observability import metrics, tracing
 from chat.observability.logs import log_context, set_log_session
-from chat.protocol import ClientFrame, Error, MessageSend, ReplyRate, check_size
+from chat.protocol import ClientFrame, Error, check_size, id_of
 from chat.schemas import Session
 from chat.store import sessions
 from chat.store.command import Command
@@ -89,9 +90,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
         except ChatError as error:
             await self._reject(error)
             return
-        self.sync = SocketSync(async_store(), session, self.codec, client_limits())
+        self.sync = SocketSync(async_store(), session, self.codec, client_limits(), model_choices())
         self.handlers = FrameHandlers(
-            async_store(), limits(), read_limits(), self.session, self.handshake.address
+            async_store(),
+            limits(),
+            read_limits(),
+            self.session,
+            self.handshake.address,
+            model_choices(),
         )
         self.rate_limit = FrameRateLimit(settings.MESSAGES_PER_MINUTE)
         self.is_counted = self.is_open = True
@@ -134,7 +140,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         try:
             self.rate_limit.spend()
             frame = self._decode(text_data)
-            ref = str(frame.id) if isinstance(frame, MessageSend | ReplyRate) else None
+            ref = id_of(frame)
             with log_context(message=ref), tracing.frame(frame.type, self.session):
                 async with self.turn:
                     await self._apply(await self.handlers.handle(frame), ref)
@@ -170,7 +176,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._in_turn(self.sync.on_change())
 
     async def session_queued(self, event: dict[str, Any]) -> None:
-        """Load what waits: a reply is to be regenerated."""
+        """Load what no frame announced: a requested reply, or the copies of a version."""
         if self._is_ours(event):
             await self._in_turn(self.sync.resync())
 

@@ -3,22 +3,23 @@
 import os
 import socket
 from functools import cache
-from typing import cast
 
 from django.conf import settings
 
 from chat.events.delivery import Delivery
 from chat.events.task_publisher import TaskPublisher, enqueue_answer
 from chat.observability import open_files
-from chat.protocol import SessionLimits
+from chat.protocol import ModelChoice, SessionLimits
 from chat.store.client import AsyncStore, Store
 from chat.store.sessions import Limits
+from chat.store.shares import ShareLimits
 from chat.websocket.heartbeats import Heartbeats
 from chat.websocket.rate_limit import ReadLimits
 from chat.websocket.socket_limit import SocketLimit
+from chat.worker.model_queue import ModelQueue
 from chat.worker.responder import Responder, ResponderSettings
 from chat.worker.slots import Slots
-from inference.model_client import Api, ModelSettings, build_client
+from inference.model_catalog import ModelCatalog, build_catalog
 
 WEB_CONNECTIONS = 100
 SPARE_CONNECTIONS = 10
@@ -62,6 +63,16 @@ def limits() -> Limits:
 
 
 @cache
+def share_limits() -> ShareLimits:
+    """Return the limits of the links to snapshots of a session."""
+    return ShareLimits(
+        per_session=settings.SHARES_PER_SESSION,
+        per_minute=settings.SHARES_PER_MINUTE,
+        bytes=settings.MAX_SHARED_BYTES,
+    )
+
+
+@cache
 def read_limits() -> ReadLimits:
     """Return this process' limits of loads and of unknown tokens."""
     return ReadLimits(
@@ -97,9 +108,28 @@ def client_limits() -> SessionLimits:
 
 
 @cache
+def model_choices() -> tuple[ModelChoice, ...]:
+    """Return the models that clients can choose from; none if there is only one."""
+    models = settings.MODELS if len(settings.MODELS) > 1 else ()
+    return tuple(ModelChoice(name=each.name, label=each.label) for each in models)
+
+
+@cache
 def slots() -> Slots:
     """Return this worker's slots for replies."""
     return Slots(settings.WORKER_CONCURRENCY, enqueue_answer)
+
+
+@cache
+def models() -> ModelCatalog:
+    """Return the models and what this worker knows of their endpoints."""
+    return build_catalog(settings.MODELS, settings.WORKER_CONCURRENCY)
+
+
+@cache
+def model_queue() -> ModelQueue:
+    """Return the sessions that wait in this worker for a model."""
+    return ModelQueue(enqueue_answer)
 
 
 @cache
@@ -111,23 +141,11 @@ def task_publisher() -> TaskPublisher:
 @cache
 def responder() -> Responder:
     """Return the responder of this worker process."""
-    model = ModelSettings(
-        api=cast(Api, settings.MODEL_API),
-        url=settings.MODEL_URL,
-        name=settings.MODEL_NAME,
-        token=settings.HUGGINGFACE_INFERENCE_TOKEN or None,
-        context_tokens=settings.MODEL_CONTEXT_TOKENS,
-        max_new_tokens=settings.MAX_NEW_TOKENS,
-        timeout_s=settings.MODEL_TIMEOUT_S,
-        max_connections=settings.WORKER_CONCURRENCY,
-        ca_file=settings.MODEL_CA_FILE,
-        proxy=settings.MODEL_PROXY,
-    )
     reply_settings = ResponderSettings(
         history_messages=settings.HISTORY_MESSAGES,
         deadline_s=settings.REPLY_DEADLINE_S,
         ttl_s=settings.SESSION_TTL_S,
         worker=worker_name(),
-        model=settings.MODEL_NAME,
+        shows_models=len(settings.MODELS) > 1,
     )
-    return Responder(store(), Delivery(), build_client(model), reply_settings)
+    return Responder(store(), Delivery(), models(), model_queue(), reply_settings)

@@ -4,11 +4,13 @@ ChatError
 ├── SessionUnknown       session.unknown      the session does not exist or has expired
 ├── SessionFull          session.full         the session can hold no more messages
 ├── SessionBusy          session.busy         too many messages wait for a reply
+├── ReplyInProgress      session.busy         what is to be replaced is still being answered
 ├── RateLimited          rate.limited         too many requests in a minute
 ├── TooManySockets       rate.limited         too many open sockets
 ├── MessageInvalid       message.invalid      the frame or request is not valid
 ├── MessageEmpty         message.empty        the message has no text
 ├── MessageTooLong       message.too_long     the message or frame is too long
+├── UnknownModel         message.unknown_model  the message is for a model that does not exist
 ├── QueueUnavailable     queue.unavailable    the broker did not accept the task
 ├── StoreUnavailable     store.unavailable    Redis does not respond, or is full
 └── StoreFull            store.full           Redis is almost full, so no new session is created
@@ -27,6 +29,7 @@ class ErrorCode(StrEnum):
     MESSAGE_EMPTY = "message.empty"
     MESSAGE_TOO_LONG = "message.too_long"
     MESSAGE_INVALID = "message.invalid"
+    MESSAGE_UNKNOWN_MODEL = "message.unknown_model"
     SESSION_UNKNOWN = "session.unknown"
     SESSION_FULL = "session.full"
     SESSION_BUSY = "session.busy"
@@ -54,12 +57,15 @@ MEANINGS = {
     " or the frame is larger than 64 KiB. Nothing was stored.",
     ErrorCode.MESSAGE_INVALID: "The frame is not one of those described here, or it requests"
     " something that is not possible. Nothing was stored.",
+    ErrorCode.MESSAGE_UNKNOWN_MODEL: "The message names a model that is not one of `models` in"
+    " `session.ready`. Nothing was stored: choose another one, or none.",
     ErrorCode.SESSION_UNKNOWN: "The session does not exist or has expired. The socket closes with"
     " 1008: create a new session.",
     ErrorCode.SESSION_FULL: "The session can hold no more messages. Nothing was stored: create a"
     " new session.",
-    ErrorCode.SESSION_BUSY: "`limits.max_pending` messages are already waiting for a reply. Nothing"
-    " was stored: send the message again, with the same id, after the next reply.",
+    ErrorCode.SESSION_BUSY: "`limits.max_pending` messages are already waiting for a reply, or what"
+    " is to be replaced is still being answered. Nothing was stored: send the message again, with"
+    " the same id, after the next reply.",
     ErrorCode.RATE_LIMITED: "Too many messages or requests in a minute, or too many open sockets."
     " Nothing was stored: send it again later, a message with the same id.",
     ErrorCode.QUEUE_UNAVAILABLE: "The message is stored, but the task queue is unavailable. The"
@@ -67,8 +73,8 @@ MEANINGS = {
     ErrorCode.STORE_UNAVAILABLE: "The server cannot reach its storage. Send the message again"
     " shortly, with the same id.",
     ErrorCode.STORE_FULL: "The server's storage is almost full, so `POST /token` creates no"
-    " session. Existing sessions go on. Try again after `Retry-After`. Never sent over a"
-    " WebSocket.",
+    " session and `POST /share` no link. Existing sessions go on. Try again after"
+    " `Retry-After`. Never sent over a WebSocket.",
     ErrorCode.MODEL_LOADING: "The model was still loading at the reply's deadline.",
     ErrorCode.MODEL_UNAVAILABLE: "The model server cannot be reached, or it fails.",
     ErrorCode.MODEL_TIMEOUT: "The model produced no text for too long.",
@@ -122,6 +128,14 @@ class SessionBusy(ChatError):
     permanent = False
 
 
+class ReplyInProgress(ChatError):
+    """A message to be replaced, or a later one, waits for a reply or is being answered."""
+
+    code = ErrorCode.SESSION_BUSY
+    detail = "A reply is still in progress. Stop it first, or wait until it is complete."
+    permanent = False
+
+
 class RateLimited(ChatError):
     """Too many requests in a minute."""
 
@@ -162,6 +176,13 @@ class MessageTooLong(ChatError):
 
     code = ErrorCode.MESSAGE_TOO_LONG
     detail = "The message is too long."
+
+
+class UnknownModel(ChatError):
+    """The message is for a model that does not exist."""
+
+    code = ErrorCode.MESSAGE_UNKNOWN_MODEL
+    detail = "This model is not available. Choose another one."
 
 
 class QueueUnavailable(ChatError):

@@ -14,11 +14,20 @@ from django.utils.decorators import async_only_middleware, sync_and_async_middle
 
 from chat.observability import metrics
 
-CACHEABLE = ("/static/", "/catalogue/")
+CACHEABLE = (
+    "/static/",
+    "/catalogue/",
+    "/branding/",
+    "/embed.js",
+    "/manifest/",
+    "/offline/",
+    "/service-worker.js",
+)
 # Cache-Control of a URL with a digest of its content, and of one with the digest of another
 # release, which is requested while processes are replaced.
 KEEP_FOREVER = "max-age=31536000, public, immutable"
 DO_NOT_KEEP = "no-cache"
+KEEP_FOR_A_DAY = "max-age=86400, public"
 TIMEZONE_COOKIE = "timezone"
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 

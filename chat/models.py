@@ -1,4 +1,4 @@
-"""The models of the admin: sessions, which have no table, and the audit log.
+"""The models of Django's admin: sessions, which have no table, the site's branding, the audit log.
 
 Sessions are stored in Redis only. Their model gives them a name, URLs and permissions in the admin,
 and its instances are rows of the admin's list.
@@ -34,6 +34,7 @@ class Session(models.Model):
             ("requeue_session", "Can queue messages again"),
             ("extend_session", "Can extend sessions"),
             ("expire_session", "Can expire sessions"),
+            ("revoke_share", "Can revoke read-only links"),
         ]
 
     @classmethod
@@ -88,3 +89,36 @@ class AuditEntry(models.Model):
     def __str__(self) -> str:
         """Return the entry in words."""
         return f"{self.user} {self.get_action_display()} {self.session}".strip()
+
+
+class SiteBranding(models.Model):
+    """What the admin's users entered of the site's branding: one row, with this primary key.
+
+    An empty field means the setting. The form checks the values; `suggestions` is a list of texts,
+    `links` a list of pairs of label and URL.
+    """
+
+    ONLY = 1
+
+    name = models.CharField(max_length=100, blank=True)
+    logo = models.BinaryField(default=bytes)
+    accent = models.CharField("accent colour", max_length=7, blank=True)
+    accent_dark = models.CharField("accent colour on dark pages", max_length=7, blank=True)
+    welcome = models.TextField("welcome text", blank=True)
+    suggestions = models.JSONField(default=list, blank=True)
+    disclaimer = models.TextField(blank=True)
+    banner = models.TextField(blank=True)
+    banner_level = models.CharField(max_length=10, default="info")
+    banner_closable = models.BooleanField("banner can be closed", default=True)
+    links = models.JSONField(default=list, blank=True)
+    language = models.CharField("default language", max_length=10, blank=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "site branding"
+        verbose_name_plural = "site branding"
+        default_permissions = ("view", "change")
+
+    def __str__(self) -> str:
+        """Return what the admin calls it."""
+        return "Site branding"

@@ -42,6 +42,16 @@ class MessageSend(Frame):
     type: Literal["message.send"] = "message.send"
     id: ClientUuid = Field(description="Chosen by the client: lower case with hyphens.")
     msg: str = Field(description="At most `limits.max_message_chars` characters.")
+    replaces: ClientUuid | None = Field(
+        default=None,
+        description="The message that this one edits: a human message that is not replaced. It,"
+        " every later one and their replies are then replaced by the new message.",
+    )
+    model: str | None = Field(
+        default=None,
+        description="The model that is to reply: a `name` from `models` in `session.ready`. Without"
+        " it: the first one.",
+    )
 
 
 class ReplyStop(Frame):
@@ -85,6 +95,44 @@ class ReplyRate(Frame):
     )
 
 
+class ReplyContinue(Frame):
+    """Continue the last reply, if it reached the length limit or was stopped.
+
+    The frames of any reply follow, as after `reply.regenerate`. The text of the new reply begins
+    with that of the old one, in a `reply.delta` at offset 0. The new message `replaces` and
+    `continues` the old one. If the continuation fails, the old reply stays; if it is stopped, what
+    it added is kept.
+    """
+
+    type: Literal["reply.continue"] = "reply.continue"
+    reply_to: ClientUuid = Field(description="The message that the reply answers.")
+
+
+class VersionLoad(Frame):
+    """Request the text of a replaced message; the server responds with `session.version`."""
+
+    type: Literal["version.load"] = "version.load"
+    id: ClientUuid = Field(description="The replaced message.")
+
+
+class VersionChoose(Frame):
+    """Make an earlier version of a question or a reply the current one. Changes nothing twice.
+
+    The server appends a copy of the reply, or of the question and all that followed it. Every tab
+    receives them as `message.accepted` and `reply.completed`. The first copy `replaces` the current
+    version; each names its original in `version_of`. If the version is current already, this tab
+    receives it again. While a reply of the session waits or is in progress, the request is refused
+    with `session.busy`.
+    """
+
+    type: Literal["version.choose"] = "version.choose"
+    id: ClientUuid = Field(description="Chosen by the client for this request.")
+    version: ClientUuid = Field(
+        description="The replaced message. If a question has copies, the newest one has the"
+        " messages that followed it last."
+    )
+
+
 class SessionSync(Frame):
     """Request the messages the client missed; the server responds with `session.ready`."""
 
@@ -122,6 +170,9 @@ ClientFrame = Annotated[
     | ReplyStop
     | ReplyRegenerate
     | ReplyRate
+    | ReplyContinue
+    | VersionLoad
+    | VersionChoose
     | SessionSync
     | SessionHistory
     | SessionExtend
@@ -136,12 +187,19 @@ class SessionLimits(FrozenModel):
     max_message_chars: int
     max_pending: int = Field(description="How many messages may wait for a reply.")
     messages_per_minute: int
-    history_messages: int = Field(description="How many messages are sent to the model.")
+    history_messages: int = Field(description="How many messages are sent to the model at most.")
     session_ttl_s: float = Field(description="Counted from the last message.")
     ping_interval_s: float = Field(description="How often a client may send `session.ping`.")
     max_comment_chars: int = Field(
         default=MAX_COMMENT_CHARS, description="Of the comment on a rating."
     )
+
+
+class ModelChoice(FrozenModel):
+    """A model that a message can be sent to."""
+
+    name: str = Field(description="For `model` in `message.send`.")
+    label: str = Field(description="For the user.")
 
 
 class SessionReady(Frame):
@@ -166,6 +224,10 @@ class SessionReady(Frame):
     ratings_revision: int = Field(
         default=0, description="Increases with every rating: pass it on when you reconnect."
     )
+    models: tuple[ModelChoice, ...] = Field(
+        default=(),
+        description="The models to choose from, the default one first. Empty if there is only one.",
+    )
 
 
 class SessionMessages(Frame):
@@ -179,8 +241,26 @@ class SessionMessages(Frame):
     has_earlier: bool = Field(description="True if the session has messages before these.")
 
 
+class SessionVersion(Frame):
+    """A replaced message and, if it is a question, what followed it: see `version.load`."""
+
+    type: Literal["session.version"] = "session.version"
+    id: UUID = Field(description="As requested.")
+    messages: tuple[Message | Replaced, ...] = Field(
+        description="The message and those that were replaced together with it, with their texts,"
+        " at most 200 and 64 KiB of them, oldest first. Those replaced earlier have none."
+    )
+    has_more: bool = Field(
+        description="True if later ones are left out: request the last question among `messages`."
+    )
+
+
 class MessageAccepted(Frame):
-    """The message is stored. Every tab of the session receives this."""
+    """The message is stored. Every tab of the session receives this.
+
+    One that `replaces` another replaces that one, every later human message and the replies to
+    them, unless they are replaced already.
+    """
 
     type: Literal["message.accepted"] = "message.accepted"
     message: Message
@@ -314,6 +394,7 @@ class Error(Frame):
 ServerFrame = Annotated[
     SessionReady
     | SessionMessages
+    | SessionVersion
     | MessageAccepted
     | ReplyQueued
     | ReplyStarted
@@ -337,6 +418,11 @@ server_frames: TypeAdapter[ServerFrame] = TypeAdapter(ServerFrame)
 def reply_frame(message: Message) -> ReplyCompleted | ReplyFailed:
     """Return the frame for a stored reply."""
     return ReplyFailed(message=message) if message.error else ReplyCompleted(message=message)
+
+
+def message_frame(message: Message) -> MessageAccepted | ReplyCompleted | ReplyFailed:
+    """Return the frame for a stored message."""
+    return reply_frame(message) if message.reply_to else MessageAccepted(message=message)
 
 
 def check_size(text: str) -> None:
@@ -382,6 +468,15 @@ class InvalidFrame(MessageInvalid):
     def __init__(self, detail: str, ref: str | None = None) -> None:
         super().__init__(detail)
         self.ref = ref
+
+
+def id_of(frame: ClientFrame) -> str | None:
+    """Return a frame's id, if its type has one."""
+    match frame:
+        case MessageSend(id=id_) | ReplyRate(id=id_) | VersionLoad(id=id_) | VersionChoose(id=id_):
+            return str(id_)
+        case _:
+            return None
 
 
 def frame_id(value: Any) -> str | None:

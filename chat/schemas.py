@@ -187,24 +187,55 @@ class Message(SparseModel):
     usage: Usage | None = None
     timings: Timings | None = None
     error: Failure | None = Field(default=None, description="Set if the reply failed.")
-    replaces: UUID | None = Field(default=None, description="The reply that this one replaces.")
+    model: str | None = Field(
+        default=None,
+        description="If there are several models: the one that the client chose for a human"
+        " message, or the one that wrote a reply.",
+    )
+    replaces: UUID | None = Field(
+        default=None,
+        description="For a reply: the reply that it replaces. For a human message: the one that it"
+        " edits, which it replaces together with all later ones and their replies.",
+    )
     replaced_by: UUID | None = Field(
         default=None,
-        description="Set if this reply failed or was stopped while it was to replace a good one:"
-        " the good one, which stays.",
+        description="The message that replaced this one. In a reply that failed or was stopped"
+        " while it was to replace a good one: the good one, which stays.",
     )
     rating: Rating | None = Field(default=None, description="What the visitor thinks of a reply.")
     comment: str | None = Field(default=None, description="The visitor's comment on the rating.")
+    version_of: UUID | None = Field(
+        default=None,
+        description="For a copy that `version.choose` made: the original, never a copy itself.",
+    )
+    continues: UUID | None = Field(
+        default=None,
+        description="For a reply after `reply.continue`: the one with whose text it begins.",
+    )
+
+    @property
+    def original(self) -> UUID:
+        """The id of the message of which this one is a copy, or its own."""
+        return self.version_of or self.id
 
 
 class Replaced(SparseModel):
-    """A reply that a newer one replaces; its text is no longer sent."""
+    """A message that another one replaces; its text is sent only after `version.load`."""
 
     id: UUID
     seq: int = Field(ge=1)
+    source: Source
     replaced_by: UUID
     replaces: UUID | None = Field(
-        default=None, description="The reply that it had replaced itself."
+        default=None, description="The message that it had replaced itself."
+    )
+    reply_to: UUID | None = Field(default=None, description="For a reply: the message it answers.")
+    version_of: UUID | None = Field(default=None, description="The original, if it is a copy.")
+    continues: UUID | None = Field(default=None, description="The reply with whose text it begins.")
+    failed: Literal[True] | None = Field(
+        default=None,
+        description="Set if it is no version to choose: a reply that failed, has no text, or was"
+        " stopped while it was to replace a good one.",
     )
 
 
@@ -214,6 +245,7 @@ class Record(FrozenModel):
     attempts: int
     worker: str
     model: str
+    endpoint: str | None = None
 
 
 class StoredMessage(Message):
@@ -223,12 +255,29 @@ class StoredMessage(Message):
     trace: str | None = Field(
         default=None, description="For a human message: the trace of its frame."
     )
+    discarded: bool = Field(
+        default=False, description="The reply that this one should have replaced was kept."
+    )
+
+    @property
+    def is_version(self) -> bool:
+        """Whether it can be chosen after it was replaced."""
+        is_usable = bool(self.msg) and not (self.error or self.discarded)
+        return self.source == "human" or is_usable
 
     def for_client(self) -> Message | Replaced:
         """Return the message as clients receive it."""
         if self.replaced_by:
             return Replaced(
-                id=self.id, seq=self.seq, replaced_by=self.replaced_by, replaces=self.replaces
+                id=self.id,
+                seq=self.seq,
+                source=self.source,
+                replaced_by=self.replaced_by,
+                replaces=self.replaces,
+                reply_to=self.reply_to,
+                version_of=self.version_of,
+                continues=self.continues,
+                failed=None if self.is_version else True,
             )
         return self.public()
 
@@ -272,6 +321,8 @@ class NewReply(FrozenModel):
     timings: Timings
     error: Failure | None
     replaces: UUID | None
+    continues: UUID | None = None
+    model: str | None = None
     record: Record
 
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from celery import shared_task
 from django.conf import settings
 
-from chat.container import responder, slots, store, worker_name
+from chat.container import model_queue, models, responder, slots, store, worker_name
 from chat.errors import StoreUnavailable
 from chat.events.task_publisher import enqueue_answer, worker_queue
 from chat.observability import metrics
@@ -24,6 +24,7 @@ def answer(session: str) -> None:
         another_waits = responder().answer_next(session)
     finally:
         slots().release()
+        model_queue().wake(models().full_models())
     if another_waits:
         enqueue_answer(session)
 

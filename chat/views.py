@@ -1,65 +1,88 @@
 """The chat page: a name form that works without JavaScript, and the markup the script fills."""
 
-import hashlib
+from base64 import b64encode
 from datetime import UTC, datetime
 from functools import cache
 from math import ceil
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from csp.constants import HEADER
 from csp.utils import build_policy
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language, ngettext_lazy, override
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.http import require_http_methods, require_safe
 from django.views.i18n import JavaScriptCatalog
 
 from chat.addresses import client_address, client_network
 from chat.api.names import MAX_NAME_CHARS, InvalidName
 from chat.api.session_routes import create_session
+from chat.api.share_routes import PRIVATE_HEADERS, check_share
+from chat.branding import loader
+from chat.branding.content import model_name
 from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
-from chat.middleware import DO_NOT_KEEP, KEEP_FOREVER
 from chat.schemas import parse_uuid, session_id
 from chat.store import sessions
 from chat.store.erasure import ERASURE_MARGIN_S
 from chat.store.sessions import NO_MESSAGES
+from chat.store.shares import ShareUnknown
+from chat.web_app.manifest import manifest_url
+from chat.web_app.versions import COMPRESSION, digest_of, respond_with_version
 from chat.websocket.handshake import COOKIE
 
 # Only sanitised HTML and templates may reach the DOM; the browser enforces it.
-TRUSTED_TYPES = {
+PAGE_POLICY = {
+    "manifest-src": ["'self'"],
+    "worker-src": ["'self'"],
     "require-trusted-types-for": ["'script'"],
-    "trusted-types": ["lit-html", "dompurify"],
+    "trusted-types": ["lit-html", "dompurify", "service-worker"],
 }
+
+# A shared page shows what others wrote. In a sandbox it has no origin: not even a script that got
+# into it could read the conversations that its reader has in this browser.
+SANDBOX = {"sandbox": ["allow-scripts", "allow-popups", "allow-popups-to-escape-sandbox"]}
 
 STATIC = Path(__file__).parent / "static"
 # Preloaded, so that the browser need not discover each import from the module before it. Markdown
-# rendering, the copies kept by the browser and dialogs load when they are needed.
+# rendering, the copies kept by the browser, versions and dialogs load when they are needed.
 LAZY_MODULES = {
     "archive.js",
     "boot.js",
+    "branding.js",
     "code_block.js",
     "dialogs.js",
+    "embedded.js",
     "export.js",
     "markdown.js",
     "math.js",
     "rating.js",
+    "model_picker.js",
+    "notification_settings.js",
+    "notifications.js",
+    "offline.js",
+    "read_aloud.js",
+    "register_worker.js",
+    "speech.js",
+    "text_language.js",
+    "share_links.js",
+    "shared_page.js",
+    "question_editor.js",
+    "version_pager.js",
+    "versions.js",
 }
+SHARED_MODULES = ("shared_page", "clipboard", "i18n", "icons", "reply_text", "markdown")
 MODULES = sorted(
     file.relative_to(STATIC).as_posix()
     for folder in ("chat", "vendor/lit-html")
     for file in (STATIC / folder).rglob("*.js")
     if file.name not in LAZY_MODULES
 )
-
-# Not for all responses: a compressed length reveals a secret next to what an attacker chose
-# (BREACH). The page shows nothing that a URL contains, and Django masks its CSRF token.
-COMPRESSION = GZipMiddleware(lambda request: HttpResponse())
 
 # By the length of the unit, in seconds.
 RETENTION_SENTENCES = {
@@ -96,15 +119,16 @@ def catalogue(request: HttpRequest, language: str, digest: str) -> HttpResponse:
     if language not in dict(settings.LANGUAGES):
         raise Http404
     script = _catalogue_script(language)
-    response = HttpResponse(script, content_type="text/javascript; charset=utf-8")
-    response["Cache-Control"] = KEEP_FOREVER if digest == _digest_of(script) else DO_NOT_KEEP
+    response = respond_with_version(request, script, digest, "text/javascript; charset=utf-8")
     response["Content-Language"] = language
-    return cast(HttpResponse, COMPRESSION.process_response(request, response))
+    response["Access-Control-Allow-Origin"] = "*"  # a shared page has no origin
+    return response
 
 
-def _catalogue_url() -> str:
+def catalogue_url() -> str:
+    """Return the URL of the page's sentences in the current language."""
     language = get_language() or settings.LANGUAGE_CODE
-    return reverse("catalogue", args=[language, _digest_of(_catalogue_script(language))])
+    return reverse("catalogue", args=[language, digest_of(_catalogue_script(language))])
 
 
 @cache
@@ -116,16 +140,26 @@ def _catalogue_script(language: str) -> bytes:
     return cast(HttpResponse, response).content
 
 
-def _digest_of(script: bytes) -> str:
-    return hashlib.sha256(script).hexdigest()[:16]
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 async def page(request: HttpRequest) -> HttpResponse:
     """Return the page; a POST with `name` starts a session and redirects with its cookie."""
     if request.method == "POST":
         return await _start_session(request)
     return await _page(request)
+
+
+@xframe_options_exempt
+@require_safe
+async def embedded_page(request: HttpRequest) -> HttpResponse:
+    """Return the page for a frame of the websites in EMBED_ORIGINS; 404 if there are none."""
+    language = request.GET.get("lang", "")
+    if not settings.EMBED_ORIGINS:
+        raise Http404
+    with override(language if language in dict(settings.LANGUAGES) else get_language()):
+        response = await _page(request)
+    framed = {"frame-ancestors": settings.EMBED_ORIGINS}
+    response[HEADER] = build_policy(update=PAGE_POLICY, replace=framed)
+    return response
 
 
 async def _start_session(request: HttpRequest) -> HttpResponse:
@@ -163,27 +197,74 @@ async def _page(
 ) -> HttpResponse:
     cookie = request.COOKIES.get(COOKIE)
     session, is_unknown = await _session(cookie, request) if cookie else (None, False)
+    context = page_context() | {"name": name, "error": error}
+    context["bootstrap"] |= {"now": datetime.now(UTC).isoformat(), "session": session}
+    response = render(request, "chat/page.html", context, status=status)
+    response[HEADER] = build_policy(update=PAGE_POLICY)
+    if is_unknown:
+        response.delete_cookie(COOKIE, samesite="Lax")
+    return cast(HttpResponse, COMPRESSION.process_response(request, response))
+
+
+def page_context() -> dict[str, Any]:
+    """Return what the page says to every visitor: without a name, a session and the time."""
     erasure = erasure_sentence(settings.AOF_REWRITE_INTERVAL_S)
-    context = {
-        "name": name,
-        "error": error,
+    site = loader.current()
+    return {
+        "site": site,
         "name_max_chars": MAX_NAME_CHARS,
         "retention": retention_sentence(settings.SESSION_TTL_S),
         "erasure": erasure,
         "modules": MODULES,
-        "catalogue": _catalogue_url(),
+        "catalogue": catalogue_url(),
+        "manifest": manifest_url(),
         "bootstrap": {
-            "now": datetime.now(UTC).isoformat(),
             "max_message_chars": settings.MAX_MESSAGE_CHARS,
             "erasure": erasure,
-            "session": session,
+            "sharing": settings.SHARES_PER_SESSION > 0,
+            "session": None,
+            "embed_origins": settings.EMBED_ORIGINS,
+            "site": {"name": site.name, "logo": site.logo_url, "model": model_name()},
         },
     }
-    response = render(request, "chat/page.html", context, status=status)
-    response[HEADER] = build_policy(update=TRUSTED_TYPES)
-    if is_unknown:
-        response.delete_cookie(COOKIE, samesite="Lax")
-    return cast(HttpResponse, COMPRESSION.process_response(request, response))
+
+
+@require_http_methods(["GET", "HEAD"])
+async def shared_page(request: HttpRequest, secret: str) -> HttpResponse:
+    """Return the page that loads a shared conversation, or the one that says that it has ended."""
+    name, status = "page", 200
+    try:
+        await check_share(request, secret)
+    except ShareUnknown:
+        name, status = "ended", 404
+    except RateLimited:
+        name, status = "unavailable", 429
+    except ChatError:
+        name, status = "unavailable", 503
+    context = {
+        "catalogue": catalogue_url(),
+        "modules": [f"chat/{module}.js" for module in SHARED_MODULES],
+        "icon": _icon(),
+    }
+    response = render(request, f"chat/shared/{name}.html", context, status=status)
+    for header, value in PRIVATE_HEADERS.items():
+        response[header] = value
+    if status == 200:
+        response[HEADER] = build_policy(update=PAGE_POLICY | SANDBOX)
+    return response
+
+
+def _icon() -> str:
+    """Return the icon inside a URL: a page without an origin may not load it as an image."""
+    logo = loader.current().logo
+    content = logo.content if logo else _default_icon()
+    content_type = logo.content_type if logo else "image/svg+xml"
+    return f"data:{content_type};base64,{b64encode(content).decode()}"
+
+
+@cache
+def _default_icon() -> bytes:
+    return (STATIC / "chat" / "favicon.svg").read_bytes()
 
 
 def retention_sentence(ttl_s: float) -> str:

@@ -14,13 +14,29 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 
+from chat.branding import rules
+from chat.branding.colours import check_accent, check_accent_dark
+from chat.branding.logo import read_logo
 from chatproject import VERSION as VERSION
 from chatproject.environment import Environment
+from chatproject.model_configuration.model_variables import (
+    MODEL_APIS,
+    are_headers,
+    are_parameters,
+    are_stop_sequences,
+    default_max_new_tokens,
+    history_messages,
+    is_history_size,
+    read_speakers,
+    single_model,
+)
+from chatproject.model_configuration.models_file import read_models
 from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
 from chatproject.secret_files import create_private_folder, read_or_create_secret
 from chatproject.validators import (
     are_origins,
     at_least,
+    follows,
     has_no_wildcard,
     has_only_https,
     is_host_and_port,
@@ -37,6 +53,15 @@ from chatproject.validators import (
 BASE_DIR = Path(__file__).resolve().parent.parent
 # What this process writes (database, metrics, secrets) is for its own user only.
 os.umask(0o077)
+LANGUAGES = [
+    ("en", "English"),
+    ("ar", "العربية"),
+    ("de", "Deutsch"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("ja", "日本語"),
+    ("pt", "Português"),
+]
 env = Environment()
 
 try:
@@ -69,6 +94,13 @@ try:
         [],
         validate=[are_origins, has_only_https] if in_production else are_origins,
     ) or [origin for origin in CORS_ALLOWED_ORIGINS if "://" in origin]
+
+    # Websites that may show the chat in a frame.
+    EMBED_ORIGINS: list[str] = env.list(
+        "EMBED_ORIGINS",
+        [],
+        validate=[are_origins, has_only_https] if in_production else are_origins,
+    )
 
     # Log-in of the admin
     ADMIN_LOGIN_ATTEMPTS = env.int("ADMIN_LOGIN_ATTEMPTS", 10, validate=at_least(1))
@@ -140,10 +172,11 @@ try:
     MODEL_API = env.str(
         "MODEL_API",
         "",
-        validate=validate.OneOf(["huggingface", "completions", "chat"]),
+        validate=validate.OneOf(MODEL_APIS),
     )
     MODEL_URL = env.str("MODEL_URL", "", validate=is_url)
-    EMBEDDED_MODEL = not (MODEL_API or MODEL_URL)
+    MODELS_FILE = env.str("MODELS_FILE", "", validate=is_readable)
+    EMBEDDED_MODEL = not (MODEL_API or MODEL_URL or MODELS_FILE)
     EMBEDDED_MODEL_PORT = env.int("EMBEDDED_MODEL_PORT", PORT + 2, validate=is_port)
     EMBEDDED_MODEL_SLOTS = env.int("EMBEDDED_MODEL_SLOTS", 4, validate=validate.Range(1, 64))
     # Half the cores: the threads wait for each other, so one that shares its core slows all down.
@@ -154,7 +187,7 @@ try:
     if EMBEDDED_MODEL:
         MODEL_API = "chat"
         MODEL_URL = f"http://127.0.0.1:{EMBEDDED_MODEL_PORT}/v1/chat/completions"
-    elif not MODEL_URL:
+    elif not (MODEL_URL or MODELS_FILE):
         raise EnvError('Environment variable "MODEL_URL" must be set, because MODEL_API is')
     MODEL_API = MODEL_API or "huggingface"
     MODEL_NAME = env.str("MODEL_NAME", "EleutherAI/gpt-j-6b")
@@ -169,15 +202,37 @@ try:
     if EMBEDDED_MODEL:
         MODEL_PROXY = ""  # it is on this host
     MODEL_CONTEXT_TOKENS = env.int("MODEL_CONTEXT_TOKENS", 2048, validate=at_least(64))
-    # Instruct models end their replies on their own; GPT-J would go on with another turn.
-    longest = 200 if EMBEDDED_MODEL else 512 if MODEL_API == "chat" else 25
+    longest = default_max_new_tokens(MODEL_API, MODEL_CONTEXT_TOKENS)
     MAX_NEW_TOKENS = env.int(
-        "MAX_NEW_TOKENS", min(longest, MODEL_CONTEXT_TOKENS // 2), validate=at_least(1)
+        "MAX_NEW_TOKENS", min(longest, 200) if EMBEDDED_MODEL else longest, validate=at_least(1)
     )
     if MAX_NEW_TOKENS >= MODEL_CONTEXT_TOKENS:
         raise EnvError('Environment variable "MAX_NEW_TOKENS" must be below MODEL_CONTEXT_TOKENS')
-    HISTORY_MESSAGES = env.int("HISTORY_MESSAGES", 4, validate=validate.Range(1, 200))
+    HISTORY_MESSAGES = history_messages(env.str("HISTORY_MESSAGES", "4", validate=is_history_size))
     MODEL_TIMEOUT_S = env.float("MODEL_TIMEOUT_S", 60, validate=at_least(0.1))
+    model_headers = env.json("MODEL_HEADERS", {}, validate=are_headers)
+    MODELS = single_model(
+        api=MODEL_API,
+        url=MODEL_URL,
+        name=MODEL_NAME,
+        token=HUGGINGFACE_INFERENCE_TOKEN or None,
+        headers={} if EMBEDDED_MODEL else model_headers,
+        context_tokens=MODEL_CONTEXT_TOKENS,
+        max_new_tokens=MAX_NEW_TOKENS,
+        timeout_s=MODEL_TIMEOUT_S,
+        ca_file=MODEL_CA_FILE,
+        proxy=MODEL_PROXY,
+        parameters=env.json("MODEL_PARAMETERS", {}, validate=are_parameters),
+        system_prompt=env.str("SYSTEM_PROMPT", "").strip(),
+        stop=env.json("STOP_SEQUENCES", [], validate=are_stop_sequences),
+        speakers=read_speakers(env.str("HUMAN_NAME", "Human"), env.str("BOT_NAME", "Bot")),
+    )
+    if MODELS_FILE:
+        MODELS = read_models(
+            MODELS_FILE,
+            defaults=MODELS[0].endpoints[0],
+            env=env,
+        )
     REPLY_DEADLINE_S = env.float("REPLY_DEADLINE_S", 120, validate=at_least(1))
 
     # Sessions and limits
@@ -198,9 +253,26 @@ try:
         "UNKNOWN_TOKENS_PER_MINUTE_PER_IP", 120, validate=at_least(1)
     )
     TOKENS_PER_MINUTE_PER_IP = env.int("TOKENS_PER_MINUTE_PER_IP", 30, validate=at_least(1))
+    SHARES_PER_SESSION = env.int("SHARES_PER_SESSION", 10, validate=at_least(0))
+    SHARES_PER_MINUTE = env.int("SHARES_PER_MINUTE", 10, validate=at_least(1))
+    MAX_SHARED_BYTES = env.int("MAX_SHARED_BYTES", 4_194_304, validate=at_least(1))
     SOCKETS_PER_SESSION = env.int("SOCKETS_PER_SESSION", 5, validate=at_least(1))
     SOCKETS_PER_IP = env.int("SOCKETS_PER_IP", 20, validate=at_least(1))
     AOF_REWRITE_INTERVAL_S = env.float("AOF_REWRITE_INTERVAL_S", 600, validate=at_least(0))
+
+    # Branding of the site: defaults of what is entered in the admin
+    SITE_NAME = env.str("SITE_NAME", "", validate=follows(rules.check_name))
+    SITE_LOGO = read_logo(env.str("SITE_LOGO", "", validate=follows(read_logo)))
+    SITE_ACCENT = env.str("SITE_ACCENT", "", validate=follows(check_accent))
+    SITE_ACCENT_DARK = env.str("SITE_ACCENT_DARK", "", validate=follows(check_accent_dark))
+    SITE_WELCOME = env.str("SITE_WELCOME", "", validate=follows(rules.check_welcome))
+    SITE_SUGGESTIONS = env.json("SITE_SUGGESTIONS", [], validate=follows(rules.check_suggestions))
+    SITE_DISCLAIMER = env.str("SITE_DISCLAIMER", "", validate=follows(rules.check_disclaimer))
+    SITE_BANNER = env.str("SITE_BANNER", "", validate=follows(rules.check_banner))
+    SITE_BANNER_LEVEL = env.str("SITE_BANNER_LEVEL", "info", validate=validate.OneOf(rules.LEVELS))
+    SITE_BANNER_CLOSABLE = env.bool("SITE_BANNER_CLOSABLE", True)
+    SITE_LINKS = env.json("SITE_LINKS", {}, validate=follows(rules.check_links))
+    SITE_LANGUAGE = env.str("SITE_LANGUAGE", "en", validate=validate.OneOf(dict(LANGUAGES)))
 except EnvValidationError as error:
     variable = str(error).partition(" invalid: ")[0]
     sentences = " ".join(map(str, error.error_messages))
@@ -239,7 +311,7 @@ MIDDLEWARE = [
     "chat.middleware.use_browser_timezone",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "chat.branding.language.BrandedLocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -265,15 +337,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-LANGUAGES = [
-    ("en", "English"),
-    ("ar", "العربية"),
-    ("de", "Deutsch"),
-    ("es", "Español"),
-    ("fr", "Français"),
-    ("ja", "日本語"),
-    ("pt", "Português"),
-]
 STATIC_URL = "static/"
 if not in_production:
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns if the folder is missing
@@ -318,7 +381,7 @@ AXES_ENABLE_ADMIN = False  # its tables are empty
 AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # chat.accounts.operator_site does what its middleware would
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
-OTP_TOTP_ISSUER = "Chat administration"
+OTP_TOTP_ISSUER = f"{SITE_NAME or 'Chat'} administration"
 
 # In production, the site is behind a proxy that terminates TLS.
 SECURE_REFERRER_POLICY = "same-origin"  # forms need the Origin that "no-referrer" hides

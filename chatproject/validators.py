@@ -1,7 +1,8 @@
 """Validators of settings. What they raise becomes the sentence that stops the start."""
 
 import os
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from environs import ValidationError, validate
@@ -17,6 +18,18 @@ is_sampler = validate.OneOf([*SAMPLERS, *(f"parentbased_{name}" for name in SAMP
 
 def at_least(minimum: float) -> validate.Range:
     return validate.Range(min=minimum)
+
+
+def follows(rule: Callable[[Any], object]) -> Callable[[Any], None]:
+    """Return a validator for a rule that raises ValueError with a sentence."""
+
+    def check(value: Any) -> None:
+        try:
+            rule(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+    return check
 
 
 def is_readable(path: str) -> None:

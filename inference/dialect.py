@@ -1,11 +1,11 @@
 """The interface of a dialect: it builds requests and parses the JSON of responses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from inference.model_errors import ModelBadReply
-from inference.prompt import Turn
+from inference.prompt import SPEAKERS, CountTokens, Speakers, Turn, estimate_tokens
 
 FinishReason = Literal["stop", "length"]
 MAX_COUNT: Final = 1_000_000_000
@@ -28,6 +28,28 @@ class ModelRequest:
 
 
 @dataclass(frozen=True)
+class Instructions:
+    """How the operator wants the model to reply.
+
+    `parameters` are merged into those of the dialect; None removes one. `stop` are stop sequences
+    besides the dialect's own.
+    """
+
+    system_prompt: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    stop: Sequence[str] = ()
+    speakers: Speakers = SPEAKERS
+
+    def merge(self, defaults: Mapping[str, object]) -> dict[str, object]:
+        """Return the parameters of a request."""
+        merged = {**defaults, **self.parameters}
+        return {name: value for name, value in merged.items() if value is not None}
+
+
+DEFAULT_INSTRUCTIONS: Final = Instructions()
+
+
+@dataclass(frozen=True)
 class Chunk:
     """The content of one JSON value of the response.
 
@@ -44,14 +66,16 @@ class Chunk:
 
 
 class Dialect(Protocol):
-    """The API of a kind of text-generation server. Does no I/O."""
+    """The API of a kind of text-generation server. Does no I/O but what `count_tokens` does."""
 
     @property
-    def stop(self) -> str:
-        """The stop sequence: a reply ends where it starts."""
+    def stops(self) -> Sequence[str]:
+        """The stop sequences: a reply ends where one of them starts."""
 
-    def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
-        """Build the request for the reply to the last turn."""
+    def build_request(
+        self, turns: Sequence[Turn], count_tokens: CountTokens = estimate_tokens
+    ) -> ModelRequest:
+        """Build the request for the reply to the last turn, or to continue the bot's last one."""
 
     def parse_event(self, event: object) -> Chunk:
         """Parse one JSON value of the response, streamed or whole. Raises ModelBadReply."""

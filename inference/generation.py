@@ -20,7 +20,7 @@ MAX_FAILURE_BYTES: Final = 65_536
 
 
 class Generation(Iterator[str]):
-    """The pieces of one reply in the order of generation.
+    """The pieces of one reply in the order of generation, after its `beginning` if it has one.
 
     An empty piece means that the model reasons: text before it is no part of the reply.
     The request is sent when the first piece is requested. Iterating raises `ModelError`, or
@@ -35,6 +35,7 @@ class Generation(Iterator[str]):
         dialect: Dialect,
         request: ModelRequest,
         request_id: str | None = None,
+        beginning: str = "",
     ) -> None:
         self.finish_reason: FinishReason | None = None
         self.usage: Usage | None = None
@@ -44,9 +45,9 @@ class Generation(Iterator[str]):
         self._request = request
         self._request_id = request_id
         self._call = Call()
-        self._text = ReplyText(request.prompt, dialect.stop)
+        self._text = ReplyText(request.prompt, dialect.stops, beginning)
         self._has_text = False
-        self._is_empty = True
+        self._is_empty = not beginning
         self._has_reasoned = False
         self._pieces = self._run()
 

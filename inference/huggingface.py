@@ -5,10 +5,13 @@ https://huggingface.co/docs/text-generation-inference/reference/api_reference
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from inference.dialect import (
+    DEFAULT_INSTRUCTIONS,
     Chunk,
     FinishReason,
+    Instructions,
     ModelRequest,
     Usage,
     as_count,
@@ -16,7 +19,13 @@ from inference.dialect import (
     as_text,
     first_object,
 )
-from inference.prompt import HUMAN, Turn, build_prompt
+from inference.prompt import CountTokens, Turn, build_prompt, estimate_tokens
+
+_SAMPLING: Final[Mapping[str, object]] = {
+    "temperature": 0.7,
+    "top_p": 0.9,
+    "repetition_penalty": 1.1,
+}
 
 
 @dataclass(frozen=True)
@@ -25,24 +34,34 @@ class HuggingFace:
 
     context_tokens: int
     max_new_tokens: int
-    stop: str = HUMAN
+    instructions: Instructions = DEFAULT_INSTRUCTIONS
 
-    def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
+    @property
+    def stops(self) -> Sequence[str]:
+        return [self.instructions.speakers.human_label, *self.instructions.stop]
+
+    def build_request(
+        self, turns: Sequence[Turn], count_tokens: CountTokens = estimate_tokens
+    ) -> ModelRequest:
         """Build the prompt and the sampling parameters.
 
         `use_cache` is off because a regenerated reply should differ, `wait_for_model` because
         the user should see that the model is loading.
         """
-        prompt = build_prompt(turns, self.context_tokens - self.max_new_tokens)
+        prompt = build_prompt(
+            turns,
+            self.context_tokens - self.max_new_tokens,
+            system_prompt=self.instructions.system_prompt,
+            speakers=self.instructions.speakers,
+            count_tokens=count_tokens,
+        )
         payload: dict[str, object] = {
             "inputs": prompt,
             "parameters": {
                 "return_full_text": False,
                 "max_new_tokens": self.max_new_tokens,
-                "stop": [self.stop],
-                "temperature": 0.7,
-                "top_p": 0.9,
-                "repetition_penalty": 1.1,
+                "stop": self.stops,
+                **self.instructions.merge(_SAMPLING),
             },
             "options": {"use_cache": False, "wait_for_model": False},
             "stream": True,

@@ -1,51 +1,33 @@
 """The public interface of this package: generate the reply to a conversation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
-from inference.dialect import Dialect, Usage
+from inference.dialect import Dialect, Instructions, Usage
 from inference.generation import Generation
 from inference.huggingface import HuggingFace
+from inference.model_settings import MIN_PROMPT_TOKENS, Api, ModelSettings
 from inference.openai import Chat, Completions
-from inference.prompt import Turn
+from inference.prompt import CountTokens, Turn, estimate_tokens, is_continued
+from inference.token_counter import MAX_RESPONSE_BYTES as MAX_COUNT_BYTES
+from inference.token_counter import REQUEST_TIMEOUT_S, TokenCounter
 from inference.transport import Transport
 
-__all__ = ["Api", "Generation", "ModelClient", "ModelSettings", "Turn", "Usage", "build_client"]
+__all__ = [
+    "MIN_PROMPT_TOKENS",
+    "Api",
+    "Generation",
+    "ModelClient",
+    "ModelSettings",
+    "Turn",
+    "Usage",
+    "build_client",
+]
 
-Api = Literal["huggingface", "completions", "chat"]
-
-MIN_PROMPT_TOKENS: Final = 32
 MAX_RESPONSE_BYTES: Final = 1_000_000
 # An event with one token is about a quarter of this; a reply of many tokens must fit the limit.
 MAX_BYTES_PER_TOKEN: Final = 1024
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """The model's endpoint and limits.
-
-    `url` is the full endpoint. `timeout_s` bounds each wait: to connect, for the first byte
-    and for each next one. `ca_file` and `proxy` are empty for Mozilla's certificate authorities and
-    for direct connections. Raises ValueError if the limits leave no space for a prompt.
-    """
-
-    api: Api
-    url: str
-    name: str
-    token: str | None = field(repr=False)
-    context_tokens: int
-    max_new_tokens: int
-    timeout_s: float
-    max_connections: int = 100
-    ca_file: str = ""
-    proxy: str = field(default="", repr=False)
-
-    def __post_init__(self) -> None:
-        if self.max_new_tokens < 1 or self.timeout_s <= 0 or self.max_connections < 1:
-            raise ValueError("Limits of the model must be above zero")
-        if self.context_tokens - self.max_new_tokens < MIN_PROMPT_TOKENS:
-            raise ValueError("The model's context leaves no space for a prompt beside the reply")
+COUNTING_S: Final = 2.0
 
 
 class ModelClient(Protocol):
@@ -54,6 +36,7 @@ class ModelClient(Protocol):
     def generate(self, turns: Sequence[Turn], *, request_id: str | None = None) -> Generation:
         """Request the reply to the last of `turns`, oldest first.
 
+        If the last one is the bot's, it is the beginning of the reply: the pieces continue it.
         Nothing is sent before the first piece is requested. The caller enforces a deadline with
         `Generation.cancel`. `request_id` is sent as `X-Request-ID`, for the server's log.
         """
@@ -62,42 +45,78 @@ class ModelClient(Protocol):
 class HttpModelClient:
     """Sends requests to one HTTP server in one dialect. Create it after a fork."""
 
-    def __init__(self, dialect: Dialect, transport: Transport) -> None:
+    def __init__(
+        self, dialect: Dialect, transport: Transport, counter: TokenCounter, budget_tokens: int
+    ) -> None:
+        """`budget_tokens` is the length of the longest prompt."""
         self._dialect = dialect
         self._transport = transport
+        self._counter = counter
+        self._budget_tokens = budget_tokens
 
     def generate(self, turns: Sequence[Turn], *, request_id: str | None = None) -> Generation:
         """Request the reply to the last of `turns`, see `ModelClient`."""
-        request = self._dialect.build_request(turns)
-        return Generation(self._transport, self._dialect, request, request_id)
+        request = self._dialect.build_request(turns, self._count_tokens(turns))
+        beginning = turns[-1].text if is_continued(turns) else ""
+        return Generation(self._transport, self._dialect, request, request_id, beginning)
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._transport.close()
+        self._counter.close()
+
+    def _count_tokens(self, turns: Sequence[Turn]) -> CountTokens:
+        """Return an exact count where it matters: if not all turns fit by far."""
+        estimated = sum(estimate_tokens(turn.text) for turn in turns)
+        if 2 * estimated <= self._budget_tokens:
+            return estimate_tokens
+        return self._counter.within(COUNTING_S)
 
 
 def build_client(settings: ModelSettings) -> HttpModelClient:
     """Create the client for one server, without connecting; raises ValueError for a bad URL."""
-    transport = Transport(
-        settings.url,
+    budget_tokens = settings.context_tokens - settings.max_new_tokens
+    max_bytes = max(MAX_RESPONSE_BYTES, settings.max_new_tokens * MAX_BYTES_PER_TOKEN)
+    transport = _build_transport(settings, settings.url, settings.timeout_s, max_bytes)
+    counting = _build_transport(
+        settings,
+        f"{settings.root_url}/tokenize",
+        min(REQUEST_TIMEOUT_S, settings.timeout_s),
+        MAX_COUNT_BYTES,
+    )
+    counter = TokenCounter(counting, settings.name)
+    return HttpModelClient(_build_dialect(settings), transport, counter, budget_tokens)
+
+
+def _build_transport(
+    settings: ModelSettings, url: str, timeout_s: float, max_bytes: int
+) -> Transport:
+    return Transport(
+        url,
         token=settings.token,
-        timeout_s=settings.timeout_s,
+        headers=settings.headers,
+        timeout_s=timeout_s,
         max_connections=settings.max_connections,
-        max_bytes=max(MAX_RESPONSE_BYTES, settings.max_new_tokens * MAX_BYTES_PER_TOKEN),
+        max_bytes=max_bytes,
         ca_file=settings.ca_file or None,
         proxy=settings.proxy or None,
     )
-    return HttpModelClient(_build_dialect(settings), transport)
 
 
 def _build_dialect(settings: ModelSettings) -> Dialect:
     name, context, new = settings.name, settings.context_tokens, settings.max_new_tokens
+    instructions = Instructions(
+        system_prompt=settings.system_prompt,
+        parameters=settings.parameters,
+        stop=settings.stop,
+        speakers=settings.speakers,
+    )
     match settings.api:
         case "huggingface":
-            return HuggingFace(context, new)
+            return HuggingFace(context, new, instructions)
         case "completions":
-            return Completions(name, context, new)
+            return Completions(name, context, new, instructions)
         case "chat":
-            return Chat(name, context, new)
+            return Chat(name, context, new, instructions)
         case _:
             assert_never(settings.api)

@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from inference.dialect import (
+    DEFAULT_INSTRUCTIONS,
     Chunk,
     FinishReason,
+    Instructions,
     ModelRequest,
     Usage,
     as_count,
@@ -17,11 +19,22 @@ from inference.dialect import (
     as_text,
     first_object,
 )
-from inference.prompt import HUMAN, Turn, build_messages, build_prompt
+from inference.prompt import (
+    CountTokens,
+    Turn,
+    build_messages,
+    build_prompt,
+    estimate_tokens,
+    is_continued,
+)
 
-_STREAM: Final[Mapping[str, object]] = {
-    "stream": True,
-    "stream_options": {"include_usage": True},
+_USAGE: Final[Mapping[str, object]] = {"stream_options": {"include_usage": True}}
+# vLLM and SGLang start a new message unless told to continue the last one; llama.cpp and
+# text-generation-inference continue it anyway.
+# https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
+_CONTINUE: Final[Mapping[str, object]] = {
+    "continue_final_message": True,
+    "add_generation_prompt": False,
 }
 # Only parameters that all of these servers accept: some reject unknown ones.
 _SAMPLING: Final[Mapping[str, object]] = {
@@ -38,13 +51,32 @@ class Completions:
     name: str
     context_tokens: int
     max_new_tokens: int
-    stop: str = HUMAN
+    instructions: Instructions = DEFAULT_INSTRUCTIONS
 
-    def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
+    @property
+    def stops(self) -> Sequence[str]:
+        return [self.instructions.speakers.human_label, *self.instructions.stop]
+
+    def build_request(
+        self, turns: Sequence[Turn], count_tokens: CountTokens = estimate_tokens
+    ) -> ModelRequest:
         """Build the prompt as one text."""
-        prompt = build_prompt(turns, self.context_tokens - self.max_new_tokens)
-        payload = {"model": self.name, "prompt": prompt, "max_tokens": self.max_new_tokens}
-        return ModelRequest({**payload, "stop": [self.stop], **_SAMPLING, **_STREAM}, prompt)
+        prompt = build_prompt(
+            turns,
+            self.context_tokens - self.max_new_tokens,
+            system_prompt=self.instructions.system_prompt,
+            speakers=self.instructions.speakers,
+            count_tokens=count_tokens,
+        )
+        payload: dict[str, object] = {
+            "model": self.name,
+            "prompt": prompt,
+            "max_tokens": self.max_new_tokens,
+            "stop": self.stops,
+            **self.instructions.merge({**_SAMPLING, **_USAGE}),
+            "stream": True,
+        }
+        return ModelRequest(payload, prompt)
 
     def parse_event(self, event: object) -> Chunk:
         """Parse an event or a complete response; both have the text in `choices[0].text`."""
@@ -63,18 +95,35 @@ class Chat:
     name: str
     context_tokens: int
     max_new_tokens: int
-    # An instruct model may write "Human:" within a sentence; only a line start is a turn.
-    stop: str = f"\n{HUMAN}"
+    instructions: Instructions = DEFAULT_INSTRUCTIONS
 
-    def build_request(self, turns: Sequence[Turn]) -> ModelRequest:
+    @property
+    def stops(self) -> Sequence[str]:
+        # An instruct model may write "Human:" within a sentence; only a line start is a turn.
+        return [f"\n{self.instructions.speakers.human_label}", *self.instructions.stop]
+
+    def build_request(
+        self, turns: Sequence[Turn], count_tokens: CountTokens = estimate_tokens
+    ) -> ModelRequest:
         """Build messages with roles; sampling is left to the server's defaults for its model."""
-        messages = build_messages(turns, self.context_tokens - self.max_new_tokens)
-        payload = {
+        messages = build_messages(
+            turns,
+            self.context_tokens - self.max_new_tokens,
+            system_prompt=self.instructions.system_prompt,
+            count_tokens=count_tokens,
+        )
+        payload: dict[str, object] = {
             "model": self.name,
             "messages": [asdict(message) for message in messages],
             "max_tokens": self.max_new_tokens,
+            **self.instructions.merge(_USAGE),
+            "stream": True,
         }
-        return ModelRequest({**payload, **_STREAM})
+        if is_continued(turns):
+            payload |= _CONTINUE
+        if self.instructions.stop:
+            payload["stop"] = list(self.instructions.stop)
+        return ModelRequest(payload)
 
     def parse_event(self, event: object) -> Chunk:
         """Parse the `delta` of an event or the `message` of a complete response."""

@@ -4,6 +4,7 @@ A model that continues a conversation as plain text does not stop at the end of 
 continues with the human's. Some servers send the prompt first, even if `return_full_text` is false.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from inference.reasoning import ReasoningFilter
@@ -16,20 +17,25 @@ _CONTROLS: Final = {code: None for code in (*range(32), 127) if chr(code) not in
 class ReplyText:
     """Takes generated text in pieces and returns the text of the reply as early as possible.
 
-    The reply ends where `stop` starts, and is stripped of white space. Returned text can always be
-    encoded as UTF-8 and contains no control characters except tabs and line ends. It is cut after
-    MAX_BYTES in UTF-8, with the reasoning; then `is_cut` is true. `took_reasoning` is true if
-    the last call found reasoning: then text returned by earlier calls is no part of the reply.
+    The reply ends where one of `stops` starts, and is stripped of white space. Returned text can
+    always be encoded as UTF-8 and contains no control characters except tabs and line ends. It is
+    cut after MAX_BYTES in UTF-8, with the reasoning; then `is_cut` is true. `took_reasoning` is
+    true if the last call found reasoning: then text that earlier calls returned is no part of it.
+    If the text continues a `beginning`, white space between them is kept.
     """
 
-    def __init__(self, prompt: str = "", stop: str = "Human:") -> None:
+    def __init__(
+        self, prompt: str = "", stops: Sequence[str] = ("Human:",), beginning: str = ""
+    ) -> None:
         self._echo = prompt
         self._held_echo = ""
         self._reasoning = ReasoningFilter()
-        self._stop = stop
-        self._bytes_left = MAX_BYTES
+        self._stops = stops
+        self._bytes_left = MAX_BYTES - len(beginning.encode(errors="replace"))
         self.is_stopped = self.is_cut = self.took_reasoning = False
         self._start()
+        if beginning:
+            self._held, self._has_text = "", True
 
     def feed(self, text: str) -> str:
         """Take the next generated text; return the text that now certainly belongs to the reply."""
@@ -53,8 +59,8 @@ class ReplyText:
         return rest.rstrip()
 
     def _start(self) -> None:
-        # A `stop` with a leading line end also matches at the start of the reply. The line end
-        # is leading white space, so it is not returned.
+        # A stop sequence with a leading line end also matches at the start of the reply, where the
+        # line end is leading white space, so it is not returned.
         self._held = "\n"
         self._has_text = False
 
@@ -83,26 +89,28 @@ class ReplyText:
         self.is_cut = self.is_cut or self._bytes_left < 0
 
     def _certain_length(self) -> int:
-        """Return the length before a possible start of `stop`, trailing space or half a pair."""
-        held = self._held
-        for length in range(min(len(self._stop) - 1, len(held)), 0, -1):
-            if held.endswith(self._stop[:length]):
-                held = held[:-length]
-                break
-        held = held.rstrip()
+        """Return the length before a possible stop sequence, trailing space or half a pair."""
+        open_at = (_start_of_open_stop(self._held, stop) for stop in self._stops)
+        held = self._held[: min(open_at, default=len(self._held))].rstrip()
         return len(held) - 1 if held and _is_high_surrogate(held[-1]) else len(held)
 
     def _release(self, length: int) -> str:
-        stop_at = self._held.find(self._stop)
-        if stop_at >= 0:
+        found = [at for stop in self._stops if (at := self._find(stop)) >= 0]
+        if found:
             self.is_stopped = True
-            released, self._held = self._held[:stop_at].rstrip(), ""
+            released, self._held = self._held[: min(found)].rstrip(), ""
         else:
             released, self._held = self._held[:length], self._held[length:]
         if not self._has_text:
             released = released.lstrip()
             self._has_text = bool(released)
         return self._cut(_encodable(released))
+
+    def _find(self, stop: str) -> int:
+        """Return where `stop` starts, or -1. White space before the first text is not a stop."""
+        is_leading = stop.isspace() and not self._has_text
+        start = len(self._held) - len(self._held.lstrip()) if is_leading else 0
+        return self._held.find(stop, start)
 
     def _cut(self, text: str) -> str:
         encoded = text.encode()
@@ -112,6 +120,14 @@ class ReplyText:
             text = encoded.decode(errors="ignore")
         self._bytes_left -= len(encoded)
         return text
+
+
+def _start_of_open_stop(text: str, stop: str) -> int:
+    """Return where a stop sequence may have begun at the end of `text`, or the text's length."""
+    for length in range(min(len(stop) - 1, len(text)), 0, -1):
+        if text.endswith(stop[:length]):
+            return len(text) - length
+    return len(text)
 
 
 def _is_high_surrogate(character: str) -> bool:

@@ -6,19 +6,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import requests
 from urllib3 import exceptions as urllib3_errors
 
 from inference.dialect import as_count
-from inference.model_client import Api
+from inference.model_settings import ModelSettings
 
 TIMEOUT_S: Final = 5
 MAX_BYTES: Final = 2_000_000
-_HUGGINGFACE_ROUTES: Final = ("/generate_stream", "/generate")
-_OPENAI_ROUTES: Final = ("/chat/completions", "/completions")
 
 
 class Unauthorized(Exception):
@@ -43,49 +41,37 @@ class ServerInfo:
     prompt_tokens: int | None = None
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """A model server as the settings describe it. Empty values are those that are not set."""
+def fetch_info(endpoint: ModelSettings) -> ServerInfo | None:
+    """Return what an endpoint's server says, or None if it has no such route.
 
-    api: Api
-    url: str
-    name: str
-    token: str = field(repr=False)
-    ca_file: str = ""
-    proxy: str = field(default="", repr=False)
+    Raises Unauthorized or Unreachable.
+    """
+    try:
+        return _fetch_info(endpoint)
+    except (requests.RequestException, urllib3_errors.HTTPError) as error:
+        raise Unreachable from error
 
-    def fetch_info(self) -> ServerInfo | None:
-        """Return what the server says, or None if it has no such route.
 
-        Raises Unauthorized or Unreachable.
-        """
-        try:
-            return self._fetch_info()
-        except (requests.RequestException, urllib3_errors.HTTPError) as error:
-            raise Unreachable from error
-
-    def _fetch_info(self) -> ServerInfo | None:
-        with _Session(self) as session:
-            if self.api == "huggingface":
-                found = session.get_json(f"{_without(self.url, _HUGGINGFACE_ROUTES)}/info")
-                return None if found is None else parse_info(found)
-            base = _without(self.url, _OPENAI_ROUTES)
-            models = session.get_json(f"{base}/models")
-            info = None if models is None else parse_models(models, self.name)
-            if info is None or info.context_tokens is not None:
-                return info
-            root = base.removesuffix("/v1")
-            if props := session.get_json(f"{root}/props"):
-                return replace(info, context_tokens=parse_props(props))
-            if described := session.get_json(f"{root}/info"):
-                return parse_info(described) or info
+def _fetch_info(endpoint: ModelSettings) -> ServerInfo | None:
+    with _Session(endpoint) as session:
+        if endpoint.api == "huggingface":
+            found = session.get_json(f"{endpoint.base_url}/info")
+            return None if found is None else parse_info(found)
+        models = session.get_json(f"{endpoint.base_url}/models")
+        info = None if models is None else parse_models(models, endpoint.name)
+        if info is None or info.context_tokens is not None:
             return info
+        if props := session.get_json(f"{endpoint.root_url}/props"):
+            return replace(info, context_tokens=parse_props(props))
+        if described := session.get_json(f"{endpoint.root_url}/info"):
+            return parse_info(described) or info
+        return info
 
 
 class _Session:
     """A session without redirects, and without proxies and passwords of the environment."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: ModelSettings) -> None:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = endpoint.ca_file or True
@@ -93,6 +79,7 @@ class _Session:
             self._session.proxies = {"http": endpoint.proxy, "https": endpoint.proxy}
         if endpoint.token:
             self._session.headers["Authorization"] = f"Bearer {endpoint.token}"
+        self._session.headers.update(endpoint.headers)
 
     def __enter__(self) -> Self:
         return self
@@ -157,10 +144,3 @@ def parse_props(document: Mapping[str, Any]) -> int | None:
     """Return the context of a request from the response of llama.cpp's `/props`."""
     generation = document.get("default_generation_settings")
     return as_count(generation.get("n_ctx")) if isinstance(generation, dict) else None
-
-
-def _without(url: str, routes: tuple[str, ...]) -> str:
-    url = url.partition("?")[0].rstrip("/")
-    for route in routes:
-        url = url.removesuffix(route)
-    return url

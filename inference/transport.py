@@ -137,6 +137,7 @@ class Transport:
         timeout_s: float,
         max_connections: int,
         max_bytes: int,
+        headers: Mapping[str, str] | None = None,
         ca_file: str | None = None,
         proxy: str | None = None,
     ) -> None:
@@ -145,7 +146,7 @@ class Transport:
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._max_bytes = max_bytes
         self._adapter = CancellableAdapter(pool_connections=1, pool_maxsize=max_connections)
-        self._template = _template(url, token)
+        self._template = _template(url, token, headers or {})
 
     def post(
         self, payload: Mapping[str, object], call: Call, request_id: str | None
@@ -230,7 +231,9 @@ def _wrapped_cause(error: Exception) -> object:
     return error.args[1] if is_wrapper else None
 
 
-def _template(url: str, token: str | None) -> requests.PreparedRequest:
+def _template(
+    url: str, token: str | None, own_headers: Mapping[str, str]
+) -> requests.PreparedRequest:
     """Prepare a request without a body once, because preparing takes longer than sending."""
     headers = {
         "Accept": "text/event-stream, application/json",
@@ -239,11 +242,12 @@ def _template(url: str, token: str | None) -> requests.PreparedRequest:
     }
     if token:
         headers["Authorization"] = f"Bearer {token}"
+    headers |= own_headers
     unusable = ValueError("The model's address or access token cannot be sent")
     if not url.lower().startswith(("http://", "https://")):
         raise unusable
     try:
         return requests.Request("POST", url, headers=headers).prepare()
     except requests.RequestException:
-        # The library's message would contain the token.
+        # The library's message would contain the token or a header.
         raise unusable from None

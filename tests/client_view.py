@@ -7,6 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Frame = dict[str, Any]
+STUB = ("id", "seq", "source", "replaced_by", "replaces", "reply_to", "version_of", "continues")
+
+
+def replaced(message: Frame, *, failed: bool) -> Frame:
+    """Return what is known of a message after it was replaced, as the server sends it."""
+    stub = {name: message[name] for name in STUB if message.get(name) is not None}
+    return stub | ({"failed": True} if failed else {})
 
 
 @dataclass
@@ -135,10 +142,28 @@ class ClientView:
         return self._append(message)
 
     def _store(self, message: Frame) -> None:
-        self.messages[message["seq"]] = message
-        for seq, old in self.messages.items():
-            if old["id"] == message.get("replaces"):
-                self.messages[seq] = {"id": old["id"], "seq": seq, "replaced_by": message["id"]}
+        is_kept_out = "replaced_by" in message and "msg" in message
+        self.messages[message["seq"]] = replaced(message, failed=True) if is_kept_out else message
+        if "replaces" in message:
+            for seq in self._replaced_seqs(message):
+                old = self.messages[seq]
+                if "replaced_by" not in old:
+                    failed = "error" in old or not old["msg"]
+                    by = {"replaced_by": message["id"]}
+                    self.messages[seq] = replaced(old | by, failed=failed)
+
+    def _replaced_seqs(self, message: Frame) -> list[int]:
+        """Return the messages that one replaces: a reply, or a question and what follows it."""
+        seqs = {old["id"]: seq for seq, old in self.messages.items()}
+        first = seqs.get(message["replaces"], 0)
+        if message["source"] == "bot":
+            return [first] if first else []
+        earlier = {seq: old for seq, old in self.messages.items() if seq < message["seq"]}
+        return [
+            seq
+            for seq, old in earlier.items()
+            if seqs.get(old.get("reply_to") or old["id"], seq) >= first
+        ]
 
     def _rate(self, rated: Frame) -> None:
         self.ratings_revision = max(self.ratings_revision, rated["revision"])

@@ -97,6 +97,16 @@ def log_refusal(request: HttpRequest, reason: str) -> None:
     logger.warning("Admin log-in refused", extra={"facts": facts})
 
 
+def log_change(request: HttpRequest, sentence: str, *, fields: list[str]) -> None:
+    """Log that a user changed something in the admin; the names of its fields, not the values."""
+    facts = {
+        "user": request.user.get_username(),
+        "address": client_address(request),
+        "fields": ", ".join(fields),
+    }
+    logger.info(sentence, extra={"facts": facts})
+
+
 def _on_success(sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None:
     facts = {"user": user.get_username(), "address": client_address(request)}
     logger.info("Admin log-in", extra={"facts": facts})

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from chat.accounts import audit, throttle
 from chat.accounts.second_factor import SecondFactorForm
+from chat.branding import loader
 
 BUSY_RETRY_S = 5
 REFUSAL = """<!doctype html><html lang="en"><title>Log in</title><h1>{reason}</h1>
@@ -35,8 +36,10 @@ class OperatorSite(AdminSite):
         return allowed and request.user.is_verified()  # type: ignore[union-attr]  # by OTPMiddleware
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Return what every page's template uses, with the version for its footer."""
-        return super().each_context(request) | {"chat_version": settings.VERSION}
+        """Return what every page's template uses, with the site's name and the version."""
+        title = f"{loader.current().name} administration"
+        own = {"site_header": title, "site_title": title, "chat_version": settings.VERSION}
+        return super().each_context(request) | own
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -1,5 +1,7 @@
 """What a request that fails receives."""
 
+from typing import Literal
+
 from django.http import HttpRequest, HttpResponse
 from ninja.errors import AuthenticationError, ValidationError
 
@@ -9,6 +11,7 @@ from chat.container import read_limits
 from chat.errors import ChatError, ErrorCode, RateLimited, SessionUnknown, StoreFull
 from chat.observability import metrics
 from chat.schemas import FrozenModel
+from chat.store.shares import ShareError, ShareRefusal
 
 
 class InvalidField(FrozenModel):
@@ -34,6 +37,12 @@ class Unavailable(Problem):
     """Why a request failed that may succeed later; `code` is one of the WebSocket API's."""
 
     code: ErrorCode
+
+
+class ShareRefused(Problem):
+    """Why a session cannot be shared now."""
+
+    reason: Literal["empty", "too_many", "too_large"]
 
 
 def handle_invalid_name(request: HttpRequest, error: InvalidName) -> HttpResponse:
@@ -70,6 +79,14 @@ def handle_chat_error(request: HttpRequest, error: ChatError) -> HttpResponse:
     if isinstance(error, RateLimited | StoreFull):
         response["Retry-After"] = str(error.retry_after_s)
     return response
+
+
+def handle_share_error(request: HttpRequest, error: ShareError) -> HttpResponse:
+    """Respond with 404 if the share does not exist, with 409 and why if none can be created."""
+    if isinstance(error, ShareRefusal):
+        return _response(ShareRefused(detail=error.detail, reason=error.reason), 409)
+    read_limits().count_unknown(client_network(request))
+    return _response(Problem(detail=error.detail), 404)
 
 
 def _response(body: FrozenModel, status: int) -> HttpResponse:

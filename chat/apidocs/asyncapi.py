@@ -21,6 +21,7 @@ from chat.protocol import (
     MessageAccepted,
     MessageSend,
     ReplyCompleted,
+    ReplyContinue,
     ReplyFailed,
     ReplyQueued,
     ReplyRate,
@@ -36,11 +37,14 @@ from chat.protocol import (
     SessionPong,
     SessionReady,
     SessionSync,
+    SessionVersion,
+    VersionChoose,
+    VersionLoad,
 )
 from chat.websocket.codecs import PlainReply
 from chat.websocket.handshake import COOKIE
 
-VERSION = "1.3.0"
+VERSION = "1.5.0"
 EXAMPLES = Path(__file__).parent / "frame_examples.json"
 FrameType = type[Frame]
 
@@ -51,6 +55,9 @@ RESPONSES: dict[FrameType, tuple[FrameType, ...]] = {
     ReplyStop: (ReplyCompleted, ReplyFailed, Error),
     ReplyRegenerate: (ReplyQueued, ReplyStarted, Error),
     ReplyRate: (ReplyRated, Error),
+    ReplyContinue: (ReplyQueued, ReplyStarted, Error),
+    VersionLoad: (SessionVersion, Error),
+    VersionChoose: (MessageAccepted, ReplyCompleted, Error),
     SessionSync: (SessionReady, Error),
     SessionHistory: (SessionMessages, Error),
     SessionExtend: (SessionReady, Error),

@@ -10,11 +10,12 @@ from ninja.security import APIKeyQuery, HttpBearer
 
 from chat.errors import RateLimited, SessionUnknown, StoreFull, StoreUnavailable
 from chat.schemas import parse_uuid
+from chat.store.shares import ShareUnknown, TooManyShares
 
 OpenApi = dict[str, Any]
 
 DESCRIPTION = """\
-Create a session, load its history, delete it. The conversation itself uses the WebSocket
+Create a session, load its history, share it, delete it. The conversation itself uses the WebSocket
 `/chat`: see [/docs/websocket](/docs/websocket) and [/asyncapi.json](/asyncapi.json).
 """
 
@@ -80,6 +81,47 @@ RATE_LIMITED = response(
             "schema": {"type": "integer", "minimum": 1},
         }
     },
+)
+SHARE = {
+    "id": "0f0c1b5d9a3e4f6c8b7a6d5e4f3c2b1a",
+    "created": "2026-03-01T09:31:00.000Z",
+    "ends": "2026-03-01T10:31:00.000Z",
+    "expires_at": "2026-03-01T10:30:05.020Z",
+    "messages": 2,
+    "bytes": 412,
+    "show_name": False,
+}
+NEW_SHARE = SHARE | {"url": "https://chat.example/s/c4a1e6f0-93b2-7d58-21c7-5be0f9d3a864"}
+SHARED_CONVERSATION = {
+    "name": None,
+    "created": "2026-03-01T09:31:00.000Z",
+    "messages": [
+        {
+            "id": "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d001",
+            "source": "human",
+            "msg": "Good morning!",
+            "timestamp": "2026-03-01T09:30:04.120Z",
+            "reply_to": None,
+        },
+        {
+            "id": "f068d72f-92da-4b0a-bd64-a7817fc8d345",
+            "source": "bot",
+            "msg": "Good morning, Ada!",
+            "timestamp": "2026-03-01T09:30:05.020Z",
+            "reply_to": "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d001",
+        },
+    ],
+}
+SHARE_UNKNOWN = response(
+    "The link does not exist, has ended or was revoked.", {"detail": ShareUnknown.detail}
+)
+SHARE_INVALID = response(
+    "The session does not exist or has expired, or the body is not valid.",
+    {"detail": SessionUnknown.detail},
+)
+SHARE_REFUSED = response(
+    "The session has no messages, too many links, or is too long to be shared.",
+    {"detail": TooManyShares.detail, "reason": TooManyShares.reason},
 )
 INVALID_NAME = response(
     "The name is missing, blank, or too long, or has control or text direction characters.",

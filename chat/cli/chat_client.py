@@ -5,7 +5,8 @@
         async for frame in client.frames(): ...
 
 send() resends a message until the server accepts it; the message's id prevents a duplicate.
-frames() yields each message once and in order, and no part of a reply twice, across reconnects.
+frames() yields each message once and in order, and no part of a reply twice, across reconnects. A
+message that was replaced before it was received is in `message.replaced`, without its text.
 If the first `session.ready` has `has_earlier`, request older messages with `session.history`.
 """
 
@@ -33,14 +34,15 @@ def create_session(url: str, name: str) -> str:
 
 
 class ChatClient:
-    """One session of the server at `url`."""
+    """One session of the server at `url`; `model` is one of `models` in `session.ready`."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, model: str | None = None) -> None:
         self._url = f"ws{url.removeprefix('http')}/chat"
         self._subprotocols: Any = ["chat.v1", f"token.{token}"]
+        self._model = {"model": model} if model else {}
         self._socket: ClientConnection | None = None  # set from `session.ready` to the disconnect
         self._wait_s = FIRST_WAIT_S
-        self._outbox: dict[str, str] = {}  # id → text of messages not accepted yet, in order
+        self._outbox: dict[str, Frame] = {}  # id → fields of messages not accepted yet, in order
         self._received: asyncio.Queue[Frame | Exception] = asyncio.Queue()  # for frames()
         self._seq, self._reply, self._chars = 0, "", 0  # the last message and reply text in it
         self._revision = 0  # of the last rating
@@ -54,9 +56,13 @@ class ChatClient:
         self._task.cancel()
         await asyncio.wait([self._task])
 
-    async def send(self, msg: str) -> str:
-        """Send a message; return its id, which `message.accepted` or an `error` refers to."""
-        self._outbox[id_ := str(uuid4())] = msg
+    async def send(self, msg: str, replaces: str | None = None) -> str:
+        """Send a message; return its id, which `message.accepted` or an `error` refers to.
+
+        `replaces` is the id of an earlier message that this one edits.
+        """
+        edit = {"replaces": replaces} if replaces else {}
+        self._outbox[id_ := str(uuid4())] = {"msg": msg, **edit}
         if len(self._outbox) == 1:
             await self._send_first()
         return id_
@@ -153,8 +159,9 @@ class ChatClient:
             await self._sync()
         elif message["seq"] == self._seq + 1:
             self._seq += 1
-            if "replaced_by" not in message:
-                self._received.put_nowait(frame)
+            if "replaced_by" in message:
+                frame = {"type": "message.replaced", "message": message}
+            self._received.put_nowait(frame)
         if self._outbox.pop(message["id"], None):
             await self._send_first()
 
@@ -171,5 +178,5 @@ class ChatClient:
 
     async def _send_first(self, delay_s: float = 0) -> None:
         await asyncio.sleep(delay_s)
-        for id_, msg in list(self._outbox.items())[:1]:
-            await self.transmit("message.send", id=id_, msg=msg)
+        for id_, fields in list(self._outbox.items())[:1]:
+            await self.transmit("message.send", id=id_, **fields, **self._model)

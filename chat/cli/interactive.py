@@ -8,10 +8,13 @@ from typing import Any, TextIO
 
 from chat.cli.chat_client import RETRIED_CODES, ChatClient, Frame
 from chat.cli.lines import printable, until_one_ends
+from chat.cli.version_commands import VersionCommands
 
 HELP = (
-    "/stop stops the reply, /retry regenerates it, /good and /bad rate it, a comment may follow,"
-    " /unrate revokes that, /extend keeps the conversation open, /quit exits."
+    "/stop stops the reply, /retry regenerates it, /continue goes on with it, /good and /bad rate"
+    " it, a comment may follow, /unrate revokes that. /edit TEXT replaces your last message,"
+    " /versions lists what was replaced, /choose NUMBER brings it back. /extend keeps the"
+    " conversation open, /quit exits."
 )
 PROMPT = "> "
 RATINGS = {"/good": "up", "/bad": "down", "/unrate": None}
@@ -28,6 +31,7 @@ class InteractiveChat:
         self._pending: dict[str, None] = {}  # messages without a reply, oldest first
         self._typed: set[str] = set()  # messages that the terminal shows already
         self._last_message = self._last_reply = ""
+        self._versions = VersionCommands(client)
         self._thinking = ""  # the last reply before which the model reasoned
         self._reply, self._printed = "", ""  # the reply on the screen, and its text so far
         self._in_line = False  # the cursor is not at the start of a line
@@ -60,6 +64,15 @@ class InteractiveChat:
                 case "/retry":
                     await self._client.transmit("reply.regenerate", reply_to=self._last_message)
                     continue
+                case "/continue":
+                    await self._client.transmit("reply.continue", reply_to=self._last_message)
+                    continue
+                case "/versions":
+                    self._note(await self._versions.list_versions())
+                case edit if edit.startswith("/edit "):
+                    self._add_sent(await self._versions.edit(edit.removeprefix("/edit ").strip()))
+                case choice if choice.startswith("/choose"):
+                    self._note(await self._versions.choose(choice.removeprefix("/choose").strip()))
                 case "/extend":
                     await self._client.transmit("session.extend")
                     continue
@@ -70,10 +83,13 @@ class InteractiveChat:
                 case command if command.startswith("/"):
                     self._note(f"Unknown command {printable(command.split()[0])}. {HELP}")
                 case _:
-                    message = await self._client.send(line)
-                    self._typed.add(message)
-                    self._pending[message] = None
+                    self._add_sent(await self._client.send(line))
             self._prompt()
+
+    def _add_sent(self, message: str | None) -> None:
+        if message:
+            self._typed.add(message)
+            self._pending[message] = None
 
     async def _stop(self) -> None:
         for message in list(self._pending)[:1]:
@@ -104,6 +120,7 @@ class InteractiveChat:
             asyncio.get_running_loop().call_soon(self._prompt)
 
     def _show(self, frame: Frame) -> None:
+        self._note(self._versions.receive(frame))
         match frame["type"]:
             case "session.ready":
                 self._show_ready(frame)
@@ -169,6 +186,8 @@ class InteractiveChat:
     def _show_message(self, message: Frame) -> None:
         self._last_message = message["id"]
         self._pending[message["id"]] = None
+        if "replaces" in message:
+            self._note("This replaces the earlier message and what followed it:")
         if message["id"] not in self._typed:
             self._print(self._paint("prompt", PROMPT) + printable(message["msg"]))
 
@@ -195,7 +214,8 @@ class InteractiveChat:
             self._write(self._paint("prompt", PROMPT))
 
     def _note(self, text: str) -> None:
-        self._print(self._paint("note", text))
+        if text:
+            self._print(self._paint("note", text))
 
     def _print(self, text: str) -> None:
         self._start_line(text)

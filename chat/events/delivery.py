@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 Event = dict[str, Any]
 # The session's expiry changed, or the session is gone.
 CHANGED: Event = {"type": "session.changed"}
-# A message waits that no frame announced.
-QUEUED: Event = {"type": "session.queued"}
+# The document contains what no frame announced: a requested reply, or the copies of a version.
+UNANNOUNCED: Event = {"type": "session.queued"}
 
 
 def group_name(session: str) -> str:

@@ -7,6 +7,7 @@ shows histories.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import cast
@@ -30,7 +31,7 @@ OK = "ok"
 UNREACHABLE = "unreachable"
 REFUSES_WRITES = "refuses writes: full or read-only"
 WITHOUT_JSON = "has no JSON module: use Redis 8 or Redis Stack"
-DEGRADED = frozenset({"sweep", "memory"})
+DEGRADED = frozenset({"sweep", "memory", "models"})
 MAX_SWEEP_AGE_S = 10
 MAX_OVERDUE_S = 10
 
@@ -50,6 +51,7 @@ class Checks(WebChecks):
     sweep: str
     messages: str
     memory: str
+    models: str
 
 
 class MemoryUse(FrozenModel):
@@ -166,6 +168,18 @@ async def _memory() -> str:
     return f"{memory} are used: new sessions are refused" if full else OK
 
 
+async def _models() -> str:
+    """Check that workers can reach every endpoint of the models."""
+    endpoints = (await async_store().run(cluster.load())).endpoints
+    of_model = Counter(each.model for each in endpoints)
+    # Without their addresses, as everyone may load this.
+    down = Counter(each.model for each in endpoints if each.down_for)
+    sentences = [
+        f"{model}: {count} of {of_model[model]} endpoints down" for model, count in down.items()
+    ]
+    return ", ".join(sentences) or OK
+
+
 async def load_memory() -> MemoryUse | None:
     """Load the use of Redis' memory; None without a limit, or if Redis does not show it."""
     try:
@@ -192,4 +206,5 @@ CHECKS = {
     "sweep": _sweep,
     "messages": _messages,
     "memory": _memory,
+    "models": _models,
 }

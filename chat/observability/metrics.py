@@ -74,6 +74,23 @@ model_call_seconds = Histogram(
     "chat_model_call_duration_seconds", "Duration of a call to the model.", buckets=WAIT_S
 )
 model_errors = Counter("chat_model_errors_total", "Failed calls to the model.", ["code"])
+model_failovers = Counter(
+    "chat_model_failovers_total",
+    "Failed calls after which another endpoint was asked at once.",
+    ["model"],
+)
+model_endpoint_up = Gauge(
+    "chat_model_endpoint_up",
+    "Whether the workers of this host ask the endpoint: 0 if one of them does not.",
+    ["model", "endpoint"],
+    multiprocess_mode="livemin",
+)
+model_endpoint_requests = Gauge(
+    "chat_model_endpoint_requests",
+    "Requests to the endpoint that are in progress.",
+    ["model", "endpoint"],
+    multiprocess_mode="livesum",
+)
 events_undelivered = Counter(
     "chat_events_undelivered_total", "Events that the channel layer did not accept."
 )

@@ -16,6 +16,8 @@ from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, Sam
 from opentelemetry.trace import Link, Span, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
+from chat.observability.logs import redact
+
 EXCLUDED_URLS = "healthz,readyz,metrics,static"
 
 
@@ -72,8 +74,8 @@ def export_traces(endpoint: str) -> None:
 
 
 def _remove_query(span: Span, request: HttpRequest) -> None:
-    """Remove the query, which may hold a token or a name."""
-    path = urlsplit(request.path).path
+    """Remove the query, which may hold a token or a name, and secrets in the path."""
+    path = redact(urlsplit(request.path).path)
     for name in ("http.url", "http.target", "url.full"):
         span.set_attribute(name, path)
     span.set_attribute("url.query", "")

@@ -9,10 +9,12 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin, site
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from chat.accounts import audit
 from chat.container import store
@@ -25,11 +27,13 @@ from chat.operator.export import as_json, as_kto_lines, as_markdown
 from chat.operator.session_search import SessionSearch
 from chat.privacy.dossier import load_dossier
 from chat.schemas import Session as Transcript
-from chat.store import sessions
+from chat.store import sessions, shares
 from chat.store.inspection import Summary
 from chat.store.sessions import ALL_MESSAGES
+from chat.store.shares import ShareUnknown
 
 MAX_ROWS_SHOWN = 20
+REVOKE_PERMISSION = "chat.revoke_share"
 EXPORT_PERMISSIONS = ("chat.export_session", "chat.view_transcript")
 AdminAction = tuple[Callable[..., Any], str, str]
 
@@ -98,6 +102,25 @@ def admin_actions(request: HttpRequest) -> dict[str, AdminAction]:
         action.name: (view(action), action.name, action.title)
         for action in permitted_actions(request)
     }
+
+
+@require_POST
+def revoke_share(request: HttpRequest, session: str) -> HttpResponse:
+    """Revoke the posted link of a session; raises StoreUnavailable.
+
+    It needs no confirmation: the visitor can create another link.
+    """
+    if not request.user.has_perms(("chat.view_session", REVOKE_PERMISSION)):
+        raise PermissionDenied
+    share = request.POST.get("share", "")
+    try:
+        store().run(shares.revoke(session, share))
+    except ShareUnknown:
+        messages.warning(request, "This link no longer exists: it ended or was revoked.")
+    else:
+        _log(request, [session], audit.Action.CHANGED, f"Revoked the link {share}.")
+        messages.success(request, "Revoked the link.")
+    return HttpResponseRedirect(reverse("admin:chat_session_change", args=[session]))
 
 
 def _apply(

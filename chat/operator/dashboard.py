@@ -13,6 +13,7 @@ from chat.operator.session_search import SessionSearch
 from chat.store import cluster, inspection
 from chat.store.client import Store
 from chat.store.cluster import WORKER_TIMEOUT_S, ClusterState
+from chat.store.endpoints import EndpointStatus
 from chat.store.memory import Memory, format_bytes, full_in_s
 from chat.store.statistics import (
     Minutes,
@@ -78,6 +79,7 @@ class Dashboard:
     failures: tuple[tuple[str, int], ...]
     refusals: tuple[Refusal, ...]
     workers: tuple[Worker, ...]
+    endpoints: tuple[EndpointStatus, ...] = ()
     worker_timeout_s: float = WORKER_TIMEOUT_S
 
 
@@ -119,6 +121,7 @@ def load_dashboard(store: Store) -> Dashboard:
         failures=tuple(failures(hour).most_common()),
         refusals=tuple(refusals(minutes)[:MAX_REFUSALS]),
         workers=workers,
+        endpoints=state.endpoints,
     )
 
 

@@ -53,21 +53,23 @@ def message_examples(session: Session) -> Iterator[dict[str, Any]]:
 
 def _rated_replies(session: Session) -> Iterator[tuple[list[dict[str, str]], StoredMessage]]:
     """Yield each rated reply after the turns before it: messages that have a reply, and its own."""
-    messages = session.messages
-    current = {
-        message.reply_to: message
-        for message in messages
-        if message.reply_to and message.msg and not (message.error or message.replaced_by)
-    }
-    for reply in messages:
+    seqs = {message.id: message.seq for message in session.messages}
+    for reply in session.messages:
         if not (reply.rating and reply.msg):
             continue
+        # What was not replaced when the reply was written.
+        before = [
+            message
+            for message in session.messages[: reply.seq - 1]
+            if message.replaced_by is None or seqs.get(message.replaced_by, 0) > reply.seq
+        ]
+        answers = {each.reply_to: each for each in before if each.msg and not each.error}
         turns: list[StoredMessage] = []
-        for human in (message for message in messages if message.source == "human"):
+        for human in (message for message in before if message.source == "human"):
             if human.id == reply.reply_to:
                 yield [_turn(turn) for turn in (*turns, human)], reply
                 break
-            if answer := current.get(human.id):
+            if answer := answers.get(human.id):
                 turns += (human, answer)
 
 

@@ -24,22 +24,32 @@ from chat.accounts import audit
 from chat.container import store
 from chat.errors import StoreUnavailable
 from chat.models import Session
-from chat.operator.confirmation import permitted_actions
+from chat.operator.confirmation import REVOKE_PERMISSION, permitted_actions
 from chat.operator.dashboard import load_dashboard
 from chat.operator.session_page import SessionPage, load_page
 from chat.privacy.retention import kept_data
 from chat.schemas import session_id
+from chat.store import shares
+from chat.store.shares import ShareUnknown
 
 P = ParamSpec("P")
-SESSION_PARTS = ("facts", "actions", "transcript", "pending")
+SESSION_PARTS = ("facts", "actions", "shares", "transcript", "pending")
 DASHBOARD_PARTS = ("tiles", "charts", "tables")
+
+
+class TokenField(forms.UUIDField):
+    """A token, or the address of a read-only link, which ends with its secret."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the UUID at the end of an address."""
+        return super().to_python(str(value).strip().rpartition("/")[2] if value else value)
 
 
 class TokenForm(forms.Form):
     """A visitor's token. It is sent by POST, so it appears in no URL and no access log."""
 
-    token = forms.UUIDField(
-        label="Token",
+    token = TokenField(
+        label="Token, or address of a read-only link",
         error_messages={"invalid": "A token looks like 01234567-89ab-4cde-8f01-23456789abcd."},
         widget=forms.TextInput(attrs={"autocomplete": "off", "size": 40, "spellcheck": "false"}),
     )
@@ -125,21 +135,32 @@ def retention(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters("token")
+@report_unavailable_store
 def find(request: HttpRequest) -> HttpResponse:
-    """Redirect from a token to its session."""
+    """Redirect from a token or the address of a link to its session."""
     _require_view(request)
     form = TokenForm(request.POST or None)
     if form.is_valid():
-        found = session_id(str(form.cleaned_data["token"]))
+        found = _session_of(str(form.cleaned_data["token"]))
         return HttpResponseRedirect(reverse("admin:chat_session_change", args=[found]))
     context = _page_context(request, "Find by token") | {"form": form}
     return TemplateResponse(request, "admin/chat/find.html", context)
 
 
-def session_of_token(text: str) -> str | None:
-    """Return the session of a token typed into the search; None if it is no token."""
+def _session_of(token: str) -> str:
     try:
-        return session_id(str(UUID(text.strip()))) if "-" in text else None
+        return store().run(shares.session_of(shares.share_id(token)))
+    except ShareUnknown:
+        return session_id(token)
+
+
+def session_of_token(text: str) -> str | None:
+    """Return the session of a token or link typed into the search; None if it is neither.
+
+    Raises StoreUnavailable.
+    """
+    try:
+        return _session_of(str(UUID(text.strip().rpartition("/")[2]))) if "-" in text else None
     except ValueError:
         return None
 
@@ -174,6 +195,7 @@ def _session_context(request: HttpRequest, page: SessionPage) -> dict[str, Any]:
         "may_read": request.user.has_perm("chat.view_transcript"),
         "actions": [choice for choice in choices if not choice[0].deletes],
         "deletions": [choice for choice in choices if choice[0].deletes],
+        "may_revoke": request.user.has_perm(REVOKE_PERMISSION),
         "primary": next((action for action, is_possible in choices if is_possible), None),
     }
 

@@ -6,21 +6,26 @@ from dataclasses import dataclass
 from chat.errors import SessionUnknown
 from chat.operator.charts import Timeline, pending_timeline, timeline
 from chat.schemas import Session, StoredMessage
-from chat.store import inspection, sessions
+from chat.store import inspection, sessions, shares
 from chat.store.client import Store
 from chat.store.inspection import Inspection, Queued, Summary
 from chat.store.sessions import END
+from chat.store.shares import Share
 
 MIN_STREAMING_MS = 100  # a rate over a shorter time says nothing about the model
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A message of the transcript, with a word for its state and that word's color."""
+    """A message of the transcript, with a word for its state and that word's color.
+
+    `origin` says what it replaces an earlier message for.
+    """
 
     message: StoredMessage
     state: str
     tone: str
+    origin: str = ""
     timeline: Timeline | None = None
     tokens_per_s: float | None = None
 
@@ -46,6 +51,7 @@ class SessionPage:
     inspection: Inspection
     entries: tuple[Entry, ...]
     pending: tuple[PendingReply, ...]
+    shares: tuple[Share, ...]
     earlier: int | None
 
 
@@ -60,6 +66,7 @@ def load_page(store: Store, session: str, before: int | None = None) -> SessionP
     try:
         loaded = store.run(sessions.load(session, before=before or END))
         inspected = store.run(inspection.inspect(session))
+        links = store.run(shares.load_all(session))
     except SessionUnknown:
         return None
     messages = loaded.messages
@@ -72,6 +79,7 @@ def load_page(store: Store, session: str, before: int | None = None) -> SessionP
         inspection=inspected,
         entries=tuple(_entry(message, loaded, longest_ms) for message in messages),
         pending=tuple(_pending_replies(loaded, inspected, longest_ms)),
+        shares=links,
         earlier=messages[0].seq if loaded.is_truncated else None,
     )
 
@@ -79,11 +87,21 @@ def load_page(store: Store, session: str, before: int | None = None) -> SessionP
 def _entry(message: StoredMessage, session: Session, longest_ms: float) -> Entry:
     state, tone = _state(message, session)
     drawn = timeline(message.timings, longest_ms) if message.timings else None
-    return Entry(message, state, tone, drawn, _tokens_per_s(message))
+    return Entry(message, state, tone, _origin(message), drawn, _tokens_per_s(message))
+
+
+def _origin(message: StoredMessage) -> str:
+    if message.version_of:
+        return "version chosen"
+    if message.continues:
+        return "continued"
+    if not message.replaces:
+        return ""
+    return "edited" if message.source == "human" else "regenerated"
 
 
 def _state(message: StoredMessage, session: Session) -> tuple[str, str]:
-    if message.source == "human":
+    if message.source == "human" and not message.replaced_by:
         if message.id not in session.pending:
             return "answered", "quiet"
         is_current = session.partial_reply and session.partial_reply.reply_to == message.id

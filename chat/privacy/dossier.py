@@ -9,7 +9,6 @@ from chat.models import AuditEntry
 from chat.schemas import Session, format_timestamp
 from chat.store import inspection, sessions
 from chat.store.client import Store
-from chat.store.dump import dump
 from chat.store.sessions import NO_MESSAGES
 
 
@@ -19,7 +18,7 @@ def load_dossier(store: Store, session: str) -> dict[str, Any] | None:
     The audit log remains when a session is gone, so a session with entries in it always exists.
     Raises StoreUnavailable.
     """
-    stored = store.run(dump(session))
+    stored = store.run(inspection.dump(session))
     audit = [_audit_entry(entry) for entry in AuditEntry.objects.filter(session=session)]
     actions = LogEntry.objects.filter(content_type__app_label="chat", object_id=session)
     history = [_log_entry(entry) for entry in actions.select_related("user")]

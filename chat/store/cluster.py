@@ -1,8 +1,10 @@
 """Commands about the whole deployment: the sweep, workers' heartbeats and slots, health probes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chat.store.command import Arguments, Command, Reply, named, no_value
+from chat.store.endpoints import EndpointReport, EndpointStatus, dump_reports, merge_reports
 from chat.store.keys import cluster_keys, health_probe_keys
 from chat.store.memory import Memory, parse_memory
 from chat.store.timing import SOCKET_TIMEOUT_MS, to_ms
@@ -20,7 +22,7 @@ class ClusterState:
     oldest of them. `workers` maps each worker to the seconds since its last heartbeat, most silent
     first; workers without one for an hour are removed. `memory` is None if Redis has no limit or
     does not show it. `deletion_age_s` is the age of the oldest deletion whose text is still in
-    Redis' files, or 0.
+    Redis' files, or 0. `endpoints` are those of the models, as living workers see them.
     """
 
     waiting: int
@@ -29,11 +31,16 @@ class ClusterState:
     workers: dict[str, float]
     memory: Memory | None = None
     deletion_age_s: float = 0
+    endpoints: tuple[EndpointStatus, ...] = ()
 
     @property
     def alive(self) -> list[str]:
         """The workers with a heartbeat in the last WORKER_TIMEOUT_S."""
-        return [name for name, silent_s in self.workers.items() if silent_s < WORKER_TIMEOUT_S]
+        return _alive(self.workers)
+
+
+def _alive(workers: Mapping[str, float]) -> list[str]:
+    return [name for name, silent_s in workers.items() if silent_s < WORKER_TIMEOUT_S]
 
 
 def load() -> Command[ClusterState]:
@@ -41,11 +48,13 @@ def load() -> Command[ClusterState]:
 
     def parse(reply: Reply) -> ClusterState:
         swept_ago_ms = reply["swept_ago_ms"]
+        workers = {name: silent / 1000 for name, silent in named(reply["silent_ms"]).items()}
         return ClusterState(
             waiting=reply["waiting"],
             overdue_s=reply["overdue_ms"] / 1000,
             swept_ago_s=None if swept_ago_ms is None else swept_ago_ms / 1000,
-            workers={name: silent / 1000 for name, silent in named(reply["silent_ms"]).items()},
+            workers=workers,
+            endpoints=merge_reports(named(reply["endpoints"]), _alive(workers)),
             memory=parse_memory(reply),
             deletion_age_s=reply["oldest_deletion_ms"] / 1000,
         )
@@ -63,9 +72,14 @@ def sweep(most: int) -> Command[tuple[str, ...]]:
     return Command("sweep", cluster_keys(), arguments, lambda reply: tuple(reply["sessions"]))
 
 
-def heartbeat(worker: str, *, free: int) -> Command[None]:
-    """Record a worker's heartbeat and its free slots."""
-    return Command("heartbeat", cluster_keys(), {"worker": worker, "free": free}, no_value)
+def heartbeat(worker: str, *, free: int, endpoints: Sequence[EndpointReport] = ()) -> Command[None]:
+    """Record a worker's heartbeat, its free slots and what it knows of the models' endpoints."""
+    arguments: Arguments = {
+        "worker": worker,
+        "free": free,
+        "endpoints": dump_reports(endpoints),
+    }
+    return Command("heartbeat", cluster_keys(), arguments, no_value)
 
 
 def find_slot(full_worker: str) -> Command[str | None]:

@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 from chat.errors import (
     MessageInvalid,
     RateLimited,
+    ReplyInProgress,
     SessionBusy,
     SessionFull,
     SessionUnknown,
@@ -133,5 +134,15 @@ def raise_for_error(reply: Reply) -> None:
             raise MessageInvalid("There is no such message in this session.")
         case "not_rateable":
             raise MessageInvalid("A failed reply cannot be rated.")
+        case "answering":
+            raise ReplyInProgress
+        case "replaced":
+            raise MessageInvalid("This message was replaced already.")
+        case "not_replaced":
+            raise MessageInvalid("This message is not replaced.")
+        case "not_version":
+            raise MessageInvalid("There is no such version of a message of this conversation.")
+        case "not_continuable":
+            raise MessageInvalid("Only the last reply can be continued, if it was cut off.")
         case "not_last":
             raise MessageInvalid("Only the last reply or a failed one can be regenerated.")

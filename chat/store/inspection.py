@@ -1,7 +1,7 @@
 """Commands for operators: summaries, inspection and requeueing. Only `requeue` writes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +14,15 @@ from chat.store.timing import SOCKET_TIMEOUT_MS, instant, to_ms
 
 MAX_BUSY_SESSIONS = 5_000
 FIRST_MESSAGE_CHARS = 200
+NO_EXPIRY_MS = -1
+# How `dump` parses values, by the names in the script's reply.
+DUMP_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "json": json.loads,
+    "hashes": named,
+    "lists": list,
+    "strings": str,
+    "sorted_sets": lambda pairs: {name: float(score) for name, score in named(pairs).items()},
+}
 
 
 class State(StrEnum):
@@ -201,3 +210,23 @@ def requeue(session: str, *, ttl_s: float) -> Command[bool]:
     arguments: Arguments = {"session": session, "ttl_ms": to_ms(ttl_s)}
     keys = session_keys(session)
     return Command("requeue", keys, arguments, lambda reply: bool(reply["requeued"]))
+
+
+def dump(session: str) -> Command[dict[str, Any]]:
+    """Load a session's keys as JSON values, each with the seconds until it expires.
+
+    Empty if the session does not exist.
+    """
+
+    def parse(reply: Reply) -> dict[str, Any]:
+        return {} if reply.status == "gone" else dict(_dumped(reply))
+
+    return Command("dump", session_keys(session), {}, parse)
+
+
+def _dumped(reply: Reply) -> Iterator[tuple[str, Any]]:
+    for kind, parse in DUMP_PARSERS.items():
+        for name, (left_ms, value) in named(reply[kind]).items():
+            if value:
+                expires_in_s = None if left_ms == NO_EXPIRY_MS else left_ms / 1000
+                yield name, {"value": parse(value), "expires_in_s": expires_in_s}

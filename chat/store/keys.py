@@ -3,20 +3,28 @@
 chat:{ID}:document         RedisJSON: id, name, session_start, messages
 chat:{ID}:ids              hash: "human:<id>", "bot:<id>" → seq;
                            "answer:<human id>", "last" → id of a reply;
+                           "versions:<human id>" → the first id of a group of versions;
+                           "current:<first id>" → the group's last id;
                            "bytes" → of all messages, as they are stored
 chat:{ID}:mailbox          list: ids of the messages to answer, oldest first
 chat:{ID}:work             hash: of the reply in progress: reply, pieces, taken, retry_at, holder;
-                           of each waiting message: due:, attempts:, replaces:, stop:<id>
+                           of each waiting message: due:, attempts:, replaces:, continues:,
+                           stop:<id>
 chat:{ID}:partial          string: the partial reply
 chat:{ID}:lease            string: the lease holder's random value, with its own expiry
 chat:{ID}:ratings          sorted set: seq of each reply that was rated, by the revision of its last
                            rating: in milliseconds since 1970, each greater than the one before
-chat:{ID}:rating-rate      string: when the next rating is due at the allowed rate (GCRA)
+chat:{ID}:rating_rate      string: when the next rating is due at the allowed rate (GCRA)
 chat:{ID}:rate             string: when the next message is due at the allowed rate (GCRA)
 chat:{ID}:sockets          sorted set: open sockets by last heartbeat
+chat:{ID}:share_rate       string: when the next share is due at the allowed rate
+chat:{ID}:shares           hash: id of a share → JSON of what is known of it
+chat:{SHARE}:snapshot      hash: of a share: its session, and the numbered parts of its JSON
 chat:address:{HASH}:rate   string: the same for new sessions of an address
 chat:address:{HASH}:messages  string: the same for messages of an address
 chat:address:{HASH}:bytes  string: the same for the bytes of these messages
+chat:address:{HASH}:shares  string: the same for new shares of an address
+chat:address:{HASH}:shared  string: the same for the bytes of these shares
 chat:address:{HASH}:sockets  sorted set: open sockets of an address by last heartbeat
 chat:due                   sorted set: sessions with unanswered messages, by when to sweep them
 chat:waiting               sorted set: those without a worker, by the time since which they wait
@@ -26,6 +34,7 @@ chat:sockets               sorted set: all open sockets by last heartbeat
 chat:workers               sorted set: workers by last heartbeat
 chat:slots                 sorted set: workers by number of free slots
 chat:swept                 string: time of the last sweep
+chat:endpoints             hash: worker → what it knows of the models' endpoints, as JSON
 chat:deletions             sorted set: when texts were or will be deleted that Redis' files contain
 chat:rewrite               hash: of the last rewrite of these files: started, run, claim, outcome
 chat:write-check           RedisJSON: written to check that Redis accepts writes
@@ -43,19 +52,35 @@ Keys = dict[str, str]
 DOCUMENT_PREFIX = "chat:{"
 SEARCH_INDEX = "chat:sessions:3"  # Use a new name if its fields change.
 
-_SESSION = ("document", "ids", "mailbox", "work", "partial", "lease", "rate", "sockets", "ratings")
+_SESSION = (
+    "document",
+    "ids",
+    "mailbox",
+    "work",
+    "partial",
+    "lease",
+    "rate",
+    "sockets",
+    "shares",
+    "share_rate",
+    "ratings",
+    "rating_rate",
+)
 _SHARED = {
     "due": "chat:due",
     "minute": "chat:minute",
     "waiting": "chat:waiting",
     "pace": "chat:pace",
     "deletions": "chat:deletions",
+    # A format string: scripts find the shares of a session themselves.
+    "snapshot": f"{DOCUMENT_PREFIX}%s}}:snapshot",
 }
 _CLUSTER = _SHARED | {
     "workers": "chat:workers",
     "slots": "chat:slots",
     "all_sockets": "chat:sockets",
     "swept": "chat:swept",
+    "endpoints": "chat:endpoints",
     "rewrite": "chat:rewrite",
     "write_check": "chat:write-check",
 }
@@ -88,9 +113,17 @@ def message_keys(session: str, address: str) -> Keys:
     }
 
 
-def rating_keys(session: str, address: str) -> Keys:
-    """Return a session's keys, and the rates of its ratings and of an address."""
-    return message_keys(session, address) | {"rating_rate": session_key(session, "rating-rate")}
+def share_keys(session: str, address: str) -> Keys:
+    """Return a session's keys and the rates of an address for shares."""
+    return session_keys(session) | {
+        "address_shares": _address_key(address, "shares"),
+        "address_shared": _address_key(address, "shared"),
+    }
+
+
+def snapshot_keys(share: str) -> Keys:
+    """Return the key of one share's snapshot, which belongs to no session by its name."""
+    return {"snapshot": _SHARED["snapshot"] % share}
 
 
 def socket_keys(session: str, address: str) -> Keys:

@@ -1,5 +1,6 @@
 """Commands of the worker that generates a reply: take the lease, progress, commit, release."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from chat.store.statistics import outcome_figures
 from chat.store.timing import GRACE_MS, to_ms
 
 LEASE_MS = 2_500
+# More messages than wanted are loaded up to this number: each takes Redis some microseconds.
+MAX_SPARE = 200
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,25 @@ class Attempt:
 class TakenMessage(Attempt):
     """An attempt with the message and the history before it.
 
+    `continues` is the reply that is to be continued, if there is one.
     `text` and `pieces` are set if a stop was requested after an earlier worker wrote them.
     """
 
     reply: UUID
     message: StoredMessage
     history: tuple[StoredMessage, ...]
+    continues: StoredMessage | None
     stop_requested: bool
     text: str
     pieces: int
+
+
+class ModelBusy(Exception):
+    """The message waits for a model that has reached this worker's limit. Nothing was taken."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__()
+        self.model = model
 
 
 class HistoryUnreadable(Exception):
@@ -69,16 +82,28 @@ class Committed:
     pending: int
 
 
-def take(session: str, lease: str, reply: UUID, *, history: int) -> Command[TakenMessage | None]:
+def take(
+    session: str,
+    lease: str,
+    reply: UUID,
+    *,
+    history: int,
+    full_models: Sequence[str] = (),
+    default_model: str = "",
+) -> Command[TakenMessage | None]:
     """Take the lease and load the oldest unanswered message; None if there is none.
 
-    `history` is the number of messages wanted before it. Twice as many are loaded, because failed
-    and replaced replies are left out later. Raises HistoryUnreadable.
+    `history` is the number of messages wanted before it. Twice as many are loaded, up to
+    MAX_SPARE, because failed and replaced replies are left out later. A message for one of
+    `full_models` is left where it is; `default_model` is that of messages that name none. Raises
+    HistoryUnreadable and ModelBusy.
     """
 
     def parse(found: Reply) -> TakenMessage | None:
         if found.status == "nothing":
             return None
+        if found.status == "model_busy":
+            raise ModelBusy(found["model"])
         attempt = Attempt(
             session=session,
             lease=lease,
@@ -89,6 +114,7 @@ def take(session: str, lease: str, reply: UUID, *, history: int) -> Command[Take
         )
         try:
             messages = stored_messages.validate_json(found["messages"])
+            continues = found["continues"] and StoredMessage.model_validate_json(found["continues"])
         except ValidationError as error:
             raise HistoryUnreadable(attempt) from error
         return TakenMessage(
@@ -96,6 +122,7 @@ def take(session: str, lease: str, reply: UUID, *, history: int) -> Command[Take
             reply=UUID(found["reply"]),
             message=next(message for message in messages if message.id == attempt.message_id),
             history=tuple(messages),
+            continues=continues or None,
             stop_requested=bool(found["stop_requested"]),
             text=found["text"],
             pieces=found["pieces"],
@@ -106,7 +133,9 @@ def take(session: str, lease: str, reply: UUID, *, history: int) -> Command[Take
         "lease": lease,
         "lease_ms": LEASE_MS,
         "reply": str(reply),
-        "history": 2 * history,
+        "history": max(history, min(2 * history, MAX_SPARE)),
+        "full_models": f" {' '.join(full_models)} ",
+        "default_model": default_model,
     }
     return Command("take", session_keys(session), arguments, parse)
 
@@ -151,7 +180,8 @@ def _lease_status(reply: Reply) -> LeaseStatus:
 def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Command[Committed]:
     """Store the one outcome of a message and give the lease back.
 
-    A reply that failed or was stopped does not replace a good one: it is stored as replaced by it.
+    A reply that failed or was stopped does not replace a good one, unless it continues it: it is
+    stored as replaced by it.
     Raises LeaseLost or SessionUnknown.
     """
 
@@ -168,10 +198,15 @@ def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Comman
         "ttl_ms": to_ms(ttl_s),
         "grace_ms": GRACE_MS,
         "replaces": str(reply.replaces or ""),
-        "is_whole": int(reply.finish_reason in {"stop", "length"} and bool(reply.msg)),
+        "is_whole": int(_is_whole(reply)),
         "figures": " ".join(outcome_figures(reply)),
     }
     return Command("commit", session_keys(session), arguments, parse)
+
+
+def _is_whole(reply: NewReply) -> bool:
+    ended = reply.finish_reason in {"stop", "length"} or reply.continues is not None
+    return ended and bool(reply.msg)
 
 
 def release(session: str, lease: str) -> Command[None]:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chat.schemas import Rating
 from chat.store.command import Arguments, Command, Reply
-from chat.store.keys import rating_keys
+from chat.store.keys import message_keys
 from chat.store.sessions import Limits
 
 
@@ -50,4 +50,4 @@ def rate(
         "per_minute_per_ip": limits.messages_per_minute_per_ip,
         "max_bytes": limits.session_bytes,
     }
-    return Command("rate", rating_keys(session, address), arguments, parse)
+    return Command("rate", message_keys(session, address), arguments, parse)

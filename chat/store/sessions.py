@@ -21,7 +21,6 @@ from chat.store.keys import (
     creation_keys,
     loading_keys,
     message_keys,
-    rating_keys,
     session_keys,
     socket_keys,
 )
@@ -142,11 +141,14 @@ def accept(
     *,
     address: str,
     limits: Limits,
+    model: str | None = None,
     trace: str | None = None,
+    replaces: UUID | None = None,
 ) -> Command[Accepted]:
-    """Store a human's message once.
+    """Store a human's message once, for one `model`; it may edit the earlier one it `replaces`.
 
-    Raises SessionUnknown, SessionFull, SessionBusy or RateLimited.
+    Raises SessionUnknown, SessionFull, SessionBusy, RateLimited, and MessageInvalid if there is
+    no message to edit.
     """
 
     def parse(reply: Reply) -> Accepted:
@@ -154,8 +156,16 @@ def accept(
         return Accepted(stored, new=bool(reply["new"]), sockets=reply["sockets"])
 
     body = {"id": str(message), "source": "human", "msg": text, "reply_to": None}
+    body |= {"replaces": str(replaces)} if replaces else {}
+    body |= {"model": model} if model else {}
     body |= {"trace": trace} if trace else {}
-    arguments = _message_arguments(session, message, limits) | {"body": json.dumps(body)}
+    arguments = limit_arguments(session, limits) | {
+        "message": str(message),
+        "body": json.dumps(body),
+        "max_pending": limits.pending,
+        "grace_ms": GRACE_MS,
+        "replaces": str(replaces or ""),
+    }
     return Command("accept", message_keys(session, address), arguments, parse)
 
 
@@ -255,28 +265,34 @@ def stop(session: str, message: UUID, *, ttl_s: float) -> Command[Stopped | None
     return Command("stop", session_keys(session), arguments, parse)
 
 
-def regenerate(session: str, message: UUID, *, address: str, limits: Limits) -> Command[None]:
+def regenerate(
+    session: str, message: UUID, *, address: str, limits: Limits, is_continued: bool = False
+) -> Command[None]:
     """Request another reply in place of the last one, or of a failed one.
 
+    With `is_continued`, the reply that was cut off is continued, if it is the last one.
     Raises SessionUnknown, SessionFull, SessionBusy, RateLimited, and MessageInvalid if there is no
     such reply.
     """
-    arguments = _message_arguments(session, message, limits)
+    arguments = limit_arguments(session, limits) | {
+        "message": str(message),
+        "max_pending": limits.pending,
+        "grace_ms": GRACE_MS,
+        "is_continued": int(is_continued),
+    }
     return Command("regenerate", message_keys(session, address), arguments, no_value)
 
 
-def _message_arguments(session: str, message: UUID, limits: Limits) -> Arguments:
+def limit_arguments(session: str, limits: Limits) -> Arguments:
+    """Return a session's limits as arguments of a script that adds messages to it."""
     return {
         "session": session,
-        "message": str(message),
         "ttl_ms": to_ms(limits.ttl_s),
-        "max_pending": limits.pending,
         "max_messages": limits.session_messages,
         "max_bytes": limits.session_bytes,
         "per_minute": limits.messages_per_minute,
         "per_minute_per_ip": limits.messages_per_minute_per_ip,
         "bytes_per_minute_per_ip": limits.bytes_per_minute_per_ip,
-        "grace_ms": GRACE_MS,
     }
 
 
@@ -287,7 +303,7 @@ def extend(session: str, ttl_s: float) -> Command[None]:
 
 def erase(session: str) -> Command[bool]:
     """Delete a session and all its keys; returns False if it does not exist."""
-    keys = rating_keys(session, "")
+    keys = session_keys(session)
     return Command("erase", keys, {"session": session}, lambda reply: bool(reply["existed"]))
 
 

@@ -94,6 +94,8 @@ class PlainCodec:
         if isinstance(frame, PublishedFrame):
             frame = server_frames.validate_json(frame.json)
         match frame:
+            case ReplyCompleted(message=m) | ReplyFailed(message=m) if m.version_of:
+                return None  # its text was sent before
             case ReplyCompleted(message=message):
                 return _encode(message.id, message.msg, message.timestamp)
             case ReplyFailed(message=message) if message.error:

@@ -5,15 +5,8 @@ from enum import Enum, auto
 from uuid import UUID
 
 from chat.events.published_frame import Position
-from chat.protocol import (
-    MessageAccepted,
-    ReplyDelta,
-    ReplyRated,
-    ReplyStarted,
-    ServerFrame,
-    reply_frame,
-)
-from chat.schemas import ChangedRating, Message, PartialReply, Session
+from chat.protocol import ReplyDelta, ReplyRated, ReplyStarted, ServerFrame, message_frame
+from chat.schemas import ChangedRating, PartialReply, Session
 
 REMEMBERED_IDS = 16
 UNKNOWN_REVISION = 2**53 - 1  # greater than every revision
@@ -80,7 +73,9 @@ class Cursor:
         is_known = session.recovered and not session.is_restarted
         if not is_known or any(message.replaced_by in ids for message in session.messages):
             return None
-        frames = [_frame(message.public()) for message in session.messages]
+        frames: list[ServerFrame] = [
+            message_frame(message.public()) for message in session.messages
+        ]
         frames += rated_frames(session.ratings)
         self._set_state(session)
         if session.partial_reply is None:
@@ -160,7 +155,3 @@ class Cursor:
 def rated_frames(ratings: Iterable[ChangedRating]) -> list[ReplyRated]:
     """Return the frames for changed ratings."""
     return [ReplyRated(**dict(rating)) for rating in ratings]
-
-
-def _frame(message: Message) -> ServerFrame:
-    return reply_frame(message) if message.reply_to else MessageAccepted(message=message)

@@ -1,12 +1,15 @@
 """What a client's frames do: each handler changes the document and returns what follows."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 
 from chat.addresses import network_of
-from chat.events.delivery import CHANGED, QUEUED, Event
+from chat.errors import UnknownModel
+from chat.events.delivery import CHANGED, UNANNOUNCED, Event
 from chat.events.published_frame import frames_event
 from chat.observability import metrics, tracing
 from chat.protocol import (
@@ -14,6 +17,8 @@ from chat.protocol import (
     Frame,
     MessageAccepted,
     MessageSend,
+    ModelChoice,
+    ReplyContinue,
     ReplyRate,
     ReplyRated,
     ReplyRegenerate,
@@ -24,13 +29,17 @@ from chat.protocol import (
     SessionPing,
     SessionPong,
     SessionSync,
+    SessionVersion,
+    VersionChoose,
+    VersionLoad,
     check_comment,
     check_message,
+    message_frame,
     reply_frame,
 )
-from chat.store import ratings, sessions
+from chat.store import branches, ratings, sessions
 from chat.store.client import AsyncStore
-from chat.store.sessions import Limits
+from chat.store.sessions import OLDEST_PAGE, Limits
 from chat.websocket.rate_limit import ReadLimits
 
 logger = logging.getLogger(__name__)
@@ -67,12 +76,14 @@ class FrameHandlers:
         read_limits: ReadLimits,
         session: str,
         address: str,
+        models: Sequence[ModelChoice] = (),
     ) -> None:
         self._store = store
         self._limits = limits
         self._read_limits = read_limits
         self._session = session
         self._address = address
+        self._models = frozenset(model.name for model in models)
 
     async def handle(self, frame: ClientFrame) -> Effects:
         """Handle a frame; raises a ChatError, and then nothing was changed."""
@@ -82,9 +93,16 @@ class FrameHandlers:
             case ReplyStop():
                 return await self._reply_stop(frame)
             case ReplyRegenerate():
-                return await self._reply_regenerate(frame)
+                return await self._request_reply(frame.reply_to)
             case ReplyRate():
                 return await self._reply_rate(frame)
+            case ReplyContinue():
+                return await self._request_reply(frame.reply_to, is_continued=True)
+            case VersionLoad():
+                self._count_read()
+                return Effects(frame=await self._replaced_messages(frame.id))
+            case VersionChoose():
+                return await self._version_choose(frame)
             case SessionSync():
                 self._count_read()
                 return Effects(load_after=frame.after, load_rated=frame.ratings_revision)
@@ -108,15 +126,22 @@ class FrameHandlers:
             has_earlier=page.is_truncated,
         )
 
+    def _check_model(self, model: str | None) -> None:
+        if model is not None and model not in self._models:
+            raise UnknownModel
+
     async def _message_send(self, frame: MessageSend) -> Effects:
         check_message(frame.msg, settings.MAX_MESSAGE_CHARS)
+        self._check_model(frame.model)
         command = sessions.accept(
             self._session,
             frame.id,
             frame.msg,
             address=self._address,
             limits=self._limits,
+            model=frame.model,
             trace=tracing.current(),
+            replaces=frame.replaces,
         )
         accepted = await self._store.run(command)
         answer = MessageAccepted(message=accepted.message.public())
@@ -139,12 +164,43 @@ class FrameHandlers:
         event = frames_event([reply], tracing.current())
         return Effects(enqueue=stopped.pending > 0, frame=reply, event=event)
 
-    async def _reply_regenerate(self, frame: ReplyRegenerate) -> Effects:
+    async def _request_reply(self, reply_to: UUID, *, is_continued: bool = False) -> Effects:
         command = sessions.regenerate(
-            self._session, frame.reply_to, address=self._address, limits=self._limits
+            self._session,
+            reply_to,
+            address=self._address,
+            limits=self._limits,
+            is_continued=is_continued,
         )
         await self._store.run(command)
-        return Effects(enqueue=True, resync=True, event=QUEUED)
+        return Effects(enqueue=True, resync=True, event=UNANNOUNCED)
+
+    async def _replaced_messages(self, version: UUID) -> SessionVersion:
+        branch = await self._store.run(branches.find(self._session, version))
+        command = sessions.load(
+            self._session, branch.first - 1, before=branch.last + 1, page=OLDEST_PAGE
+        )
+        page = await self._store.run(command)
+        return SessionVersion(
+            id=version,
+            messages=tuple(
+                message.public()
+                if message.replaced_by == branch.replaced_by
+                else message.for_client()
+                for message in page.messages
+                if message.replaced_by
+            ),
+            has_more=page.is_truncated,
+        )
+
+    async def _version_choose(self, frame: VersionChoose) -> Effects:
+        command = branches.choose(
+            self._session, frame.id, frame.version, address=self._address, limits=self._limits
+        )
+        chosen = await self._store.run(command)
+        if not chosen.new:
+            return Effects(frame=message_frame(chosen.message.public()), repeat=True)
+        return Effects(resync=True, event=UNANNOUNCED)
 
     async def _reply_rate(self, frame: ReplyRate) -> Effects:
         comment = (frame.comment or "").strip()

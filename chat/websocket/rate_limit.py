@@ -95,6 +95,12 @@ class ReadLimits:
         for limit, key in limits:
             limit.count(key)
 
+    def spend_shared(self, network: str) -> None:
+        """Count a load of a shared conversation, which many addresses may load at the same time."""
+        self.check_unknown(network)
+        self._addresses.check(network)
+        self._addresses.count(network)
+
     def check_unknown(self, network: str) -> None:
         """Raise RateLimited if the address used too many tokens that do not exist."""
         self._unknown.check(network)

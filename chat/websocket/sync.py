@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from chat.events.published_frame import PublishedFrame
 from chat.observability import metrics
 from chat.protocol import (
+    ModelChoice,
     ModelLoading,
     ServerFrame,
     SessionExpired,
@@ -40,12 +41,18 @@ class SocketSync:
     """What one client was sent, and what it must be sent next. Methods may raise a ChatError."""
 
     def __init__(
-        self, store: AsyncStore, session: Session, codec: Codec, limits: SessionLimits
+        self,
+        store: AsyncStore,
+        session: Session,
+        codec: Codec,
+        limits: SessionLimits,
+        models: Sequence[ModelChoice] = (),
     ) -> None:
         self._store = store
         self._session = session.id
         self._codec = codec
         self._limits = limits
+        self._models = tuple(models)
         self._cursor = Cursor(session)
         self._timers = SessionTimers(session, self._cursor, codec.carries("reply.queued"))
 
@@ -162,6 +169,7 @@ class SocketSync:
             recovered=session.recovered,
             limits=self._limits,
             ratings_revision=session.ratings_revision,
+            models=self._models,
         )
 
 

@@ -11,8 +11,8 @@ def history_window(
 ) -> tuple[Turn, ...]:
     """Return the last `size` turns up to the message being answered, oldest first.
 
-    Every human message is followed by its own reply, in whatever order they were stored. Failed,
-    replaced and empty replies are left out, and so are the messages after `answering`.
+    Every human message is followed by its own reply, in whatever order they were stored. Failed and
+    empty replies, replaced messages, and the messages after `answering` are left out.
     """
     replies = {
         message.reply_to: message
@@ -21,7 +21,8 @@ def history_window(
     }
     turns: list[Turn] = []
     for message in messages:
-        if message.source == "human" and message.seq <= answering.seq:
+        is_sent = message.source == "human" and not message.replaced_by
+        if is_sent and message.seq <= answering.seq:
             turns.append(Turn("human", message.msg))
             if message.id in replies and message.id != answering.id:
                 turns.append(Turn("bot", replies[message.id].msg))

@@ -8,12 +8,13 @@ from celery import signals
 from django.conf import settings
 from kombu import Queue
 
-from chat.container import responder, slots, store, worker_name
+from chat.container import models, responder, slots, store, worker_name
 from chat.errors import StoreUnavailable
 from chat.events.task_publisher import worker_queue
 from chat.observability import metrics, open_files
 from chat.observability.exporter import serve
 from chat.store import cluster
+from chat.store.endpoints import EndpointReport
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +49,32 @@ def release_replies(**_: Any) -> None:
     responder().release_all()
 
 
+def _endpoint_reports() -> list[EndpointReport]:
+    """Return what this worker knows of the models' endpoints, and set their metrics."""
+    reports = []
+    for state in models().states():
+        metrics.model_endpoint_up.labels(state.model, state.endpoint).set(state.is_up)
+        metrics.model_endpoint_requests.labels(state.model, state.endpoint).set(state.outstanding)
+        reports.append(
+            EndpointReport(
+                model=state.model,
+                endpoint=state.endpoint,
+                is_up=state.is_up,
+                requests=state.outstanding,
+            )
+        )
+    return reports
+
+
 def _send_heartbeats() -> None:
     # A thread of its own: among many workers, the sweep reaches each one too seldom.
     never = threading.Event()
     while True:
         try:
-            store().run(cluster.heartbeat(worker_name(), free=slots().free))
+            command = cluster.heartbeat(
+                worker_name(), free=slots().free, endpoints=_endpoint_reports()
+            )
+            store().run(command)
         except StoreUnavailable:
             logger.debug("Heartbeat failed: Redis does not respond")
         never.wait(HEARTBEAT_INTERVAL_S)

@@ -20,12 +20,15 @@ from chat.schemas import Failure, NewReply, Record, Timings
 from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.command import LeaseLost
-from chat.store.leases import Attempt, HistoryUnreadable, TakenMessage
+from chat.store.leases import Attempt, HistoryUnreadable, ModelBusy, TakenMessage
 from chat.worker.history import history_window
 from chat.worker.lease_renewer import CancelReason, LeaseHandle, LeaseRenewer
+from chat.worker.model_queue import ModelQueue
 from chat.worker.progress import Progress
 from chat.worker.writer import Outcome, ReplyWriter
-from inference.model_client import ModelClient, Turn
+from inference.model_catalog import ModelCatalog, Route
+from inference.model_client import Turn
+from inference.model_pool import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -39,24 +42,33 @@ INTERNAL = Failure(
 
 @dataclass(frozen=True)
 class ResponderSettings:
-    """Settings of a reply. `worker` and `model` are stored for the operator."""
+    """Settings of a reply. `worker` is stored for the operator.
+
+    `shows_models`: replies name the model that wrote them, because there is more than one.
+    """
 
     history_messages: int
     deadline_s: float
     ttl_s: float
     worker: str
-    model: str
+    shows_models: bool = False
 
 
 class Responder:
     """Answers messages. Thread-safe."""
 
     def __init__(
-        self, store: Store, delivery: Delivery, model: ModelClient, settings: ResponderSettings
+        self,
+        store: Store,
+        delivery: Delivery,
+        models: ModelCatalog,
+        queue: ModelQueue,
+        settings: ResponderSettings,
     ) -> None:
         self._store = store
         self._delivery = delivery
-        self._model = model
+        self._models = models
+        self._queue = queue
         self._settings = settings
         self._renewer = LeaseRenewer(store)
         self._progress = Progress(store, delivery)
@@ -71,6 +83,9 @@ class Responder:
                 taken = self._take(session)
             except HistoryUnreadable as error:
                 return self._give_up(error.attempt, error)
+            except ModelBusy as error:
+                self._queue.wait(error.model, session)
+                return False
             if taken is None:
                 return False
             message = taken.message
@@ -79,7 +94,8 @@ class Responder:
                 tracing.reply(str(message.id), message.trace),
             ):
                 try:
-                    return self._answer(taken)
+                    with self._models.route(taken.message.model) as route:
+                        return self._answer(taken, route)
                 except StoreUnavailable:
                     raise
                 except Exception as error:  # noqa: BLE001 a defect must not be retried forever
@@ -91,10 +107,21 @@ class Responder:
 
     def _take(self, session: str) -> TakenMessage | None:
         lease = f"{self._settings.worker} {secrets.token_hex(16)}"
-        history = self._settings.history_messages
-        return self._store.run(leases.take(session, lease, uuid4(), history=history))
+        command = leases.take(
+            session,
+            lease,
+            uuid4(),
+            history=self._settings.history_messages,
+            full_models=self._models.full_models(),
+            default_model=self._models.default,
+        )
+        return self._store.run(command)
 
-    def _answer(self, taken: TakenMessage) -> bool:
+    def _answer(self, taken: TakenMessage, route: Route) -> bool:
+        if not route.reserve():  # another thread of this worker was faster
+            self._store.run(leases.release(taken.session, taken.lease))
+            self._queue.wait(route.model, taken.session)
+            return False
         metrics.reply_queue_seconds.observe(taken.waited_s)
         if taken.attempts > 1:
             metrics.replies_restarted.inc()
@@ -103,9 +130,9 @@ class Responder:
         deadline = time.monotonic() + self._settings.deadline_s - taken.waited_s
         handle = LeaseHandle(taken.session, taken.lease, taken.reply, deadline)
         with metrics.replies_in_progress.track_inprogress(), self._renewer.renewing(handle):
-            outcome = self._write(taken, handle)
+            outcome = self._write(taken, route, handle)
             if outcome:
-                return self._commit(taken, outcome)
+                return self._commit(taken, route, outcome)
         if handle.cancel_reason is CancelReason.LEASE_LOST:
             metrics.leases_lost.inc()
         if handle.cancel_reason is CancelReason.SHUTDOWN:
@@ -114,11 +141,10 @@ class Responder:
         logger.info("Reply abandoned", extra={"facts": {"reason": reason}})
         return False
 
-    def _write(self, taken: TakenMessage, handle: LeaseHandle) -> Outcome | None:
-        writer = ReplyWriter(
-            self._store, self._delivery, self._progress, self._model, taken, handle
-        )
-        return writer.write(self._turns(taken))
+    def _write(self, taken: TakenMessage, route: Route, handle: LeaseHandle) -> Outcome | None:
+        writer = ReplyWriter(self._store, self._delivery, self._progress, route, taken, handle)
+        beginning = (Turn("bot", taken.continues.msg),) if taken.continues else ()
+        return writer.write((*self._turns(taken), *beginning))
 
     def _turns(self, taken: TakenMessage) -> tuple[Turn, ...]:
         """Return the history window; load earlier messages if many replies were left out."""
@@ -133,8 +159,9 @@ class Responder:
                 return turns
             messages = (*earlier, *messages)
 
-    def _commit(self, taken: TakenMessage, outcome: Outcome) -> bool:
-        return self._store_reply(taken, self._new_reply(taken, outcome), outcome.unpublished)
+    def _commit(self, taken: TakenMessage, route: Route, outcome: Outcome) -> bool:
+        reply = self._new_reply(taken, route, outcome)
+        return self._store_reply(taken, reply, outcome.unpublished)
 
     def _give_up(self, attempt: Attempt, error: Exception) -> bool:
         """End an attempt that failed unexpectedly; after MAX_ATTEMPTS, the message has failed."""
@@ -177,7 +204,7 @@ class Responder:
         self._delivery.publish(attempt.session, *unpublished, frame)
         return committed.pending > 0
 
-    def _new_reply(self, taken: TakenMessage, outcome: Outcome) -> NewReply:
+    def _new_reply(self, taken: TakenMessage, route: Route, outcome: Outcome) -> NewReply:
         return NewReply(
             id=outcome.reply,
             msg=outcome.text,
@@ -188,12 +215,17 @@ class Responder:
             timings=outcome.timings,
             error=outcome.failure,
             replaces=taken.replaces,
-            record=self._record(taken),
+            continues=taken.replaces if outcome.continues else None,
+            model=route.model if self._settings.shows_models else None,
+            record=self._record(taken, route.endpoint),
         )
 
-    def _record(self, attempt: Attempt) -> Record:
+    def _record(self, attempt: Attempt, endpoint: Endpoint | None = None) -> Record:
         return Record(
-            attempts=attempt.attempts, worker=self._settings.worker, model=self._settings.model
+            attempts=attempt.attempts,
+            worker=self._settings.worker,
+            model=endpoint.served_name if endpoint else "",
+            endpoint=endpoint.name if endpoint else None,
         )
 
 

@@ -19,7 +19,8 @@ from chat.store.command import LeaseLost
 from chat.store.leases import TakenMessage
 from chat.worker.lease_renewer import CancelReason, LeaseHandle
 from chat.worker.progress import DELTA_INTERVAL_S, Draft, Progress
-from inference.model_client import Generation, ModelClient, Turn
+from inference.model_catalog import Route
+from inference.model_client import Generation, Turn
 from inference.model_errors import GenerationCancelled, ModelError
 from inference.model_errors import ModelLoading as ModelIsLoading
 from inference.retry import retry_delay_s
@@ -39,7 +40,8 @@ DEADLINE = Failure(
 class Outcome:
     """How a message ends: a text and its finish reason, or a failure with the text so far.
 
-    `unpublished` is the last part of the text if it arrived together with the end.
+    `unpublished` is the last part of the text if it arrived together with the end. `continues` if
+    the text continues the earlier reply: it is longer, or the model has nothing to add.
     """
 
     reply: UUID
@@ -50,6 +52,7 @@ class Outcome:
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     failure: Failure | None = None
+    continues: bool = False
 
 
 class ReplyWriter:
@@ -60,14 +63,14 @@ class ReplyWriter:
         store: Store,
         delivery: Delivery,
         progress: Progress,
-        model: ModelClient,
+        route: Route,
         taken: TakenMessage,
         handle: LeaseHandle,
     ) -> None:
         self._store = store
         self._delivery = delivery
         self._progress = progress
-        self._model = model
+        self._route = route
         self._taken = taken
         self._handle = handle
         self._taken_at = time.monotonic()
@@ -75,6 +78,7 @@ class ReplyWriter:
         self._retries = 0
         self._last_error: ModelError | None = None
         self._thinking_at = float("-inf")
+        self._beginning = taken.continues.msg if taken.continues else ""
         self._draft = Draft(handle, taken.message.id)
         self._unstored_since = 0.0
 
@@ -82,8 +86,8 @@ class ReplyWriter:
         """Return the outcome; None if this worker must not commit one."""
         if self._taken.stop_requested:
             return self._stopped_before()
-        self._publish(ReplyStarted(reply_to=self._taken.message.id, id=self._handle.reply))
         try:
+            self._start_text()
             return self._generate_with_retries(turns)
         except (LeaseLost, SessionUnknown):
             return None
@@ -97,23 +101,29 @@ class ReplyWriter:
             except GenerationCancelled:
                 return self._cancelled()
             except ModelError as error:
-                self._last_error = error
                 self._record(error)
+                if self._route.can_fail_over(error):
+                    self._fail_over()
+                    continue
+                error = self._route.error or error
+                self._last_error = error
                 if not self._wait_for_retry(error):
                     return self._cancelled() if self._handle.cancel_reason else self._failed(error)
+                self._route.start_again()
 
     def _generate(self, turns: Sequence[Turn]) -> Outcome:
         if self._handle.remaining_s() <= 0:
             return self._outcome(failure=self._deadline_failure())
         logger.debug("Calling the model", extra={"facts": {"turns": len(turns)}})
         request_id = str(self._taken.message.id)
-        generation = self._model.generate(turns, request_id=request_id)
-        with metrics.model_call_seconds.time(), generation, self._handle.cancels(generation):
-            for piece in generation:
-                if piece:
-                    self._add(piece, generation.has_more)
-                else:
-                    self._think()
+        with self._route.call() as model:
+            generation = model.generate(turns, request_id=request_id)
+            with metrics.model_call_seconds.time(), generation, self._handle.cancels(generation):
+                for piece in generation:
+                    if piece:
+                        self._add(piece, generation.has_more)
+                    else:
+                        self._think()
         return self._outcome(
             finish_reason="length" if generation.finish_reason == "length" else "stop",
             usage=_usage(generation),
@@ -128,6 +138,12 @@ class ReplyWriter:
         if error.permanent:
             with suppress(StoreUnavailable):
                 self._store.run(statistics.count_event(statistics.refused(error.reason)))
+
+    def _fail_over(self) -> None:
+        """Ask another endpoint at once; text of the last one does not count."""
+        metrics.model_failovers.labels(self._route.model).inc()
+        if self._draft.text:
+            self._restart()
 
     def _wait_for_retry(self, error: ModelError) -> bool:
         """Wait as long as this error requires; return whether to call the model again."""
@@ -144,7 +160,7 @@ class ReplyWriter:
             self._retries += 1
         if self._handle.wait(delay_s):
             return False
-        if self._draft.text:
+        if self._has_added:
             self._restart()
         return True
 
@@ -160,7 +176,7 @@ class ReplyWriter:
 
     def _think(self) -> None:
         """Publish now and then that the model reasons; text so far was reasoning, too."""
-        if self._draft.text:
+        if self._has_added:
             self._restart()
         now = time.monotonic()
         if now - self._thinking_at >= THINKING_INTERVAL_S:
@@ -173,7 +189,18 @@ class ReplyWriter:
         self._handle.reply = uuid4()
         self._draft = Draft(self._handle, self._taken.message.id)
         self._store_draft()
+        self._start_text()
+
+    def _start_text(self) -> None:
+        """Publish the start of the text; a continuation starts with the earlier reply's text."""
         self._publish(ReplyStarted(reply_to=self._taken.message.id, id=self._handle.reply))
+        if self._beginning:
+            self._draft.text = self._beginning
+            self._progress.add(self._draft)
+
+    @property
+    def _has_added(self) -> bool:
+        return len(self._draft.text) > len(self._beginning)
 
     def _store_draft(self, retry_in_s: float = 0) -> None:
         """Store that the reply has no text yet."""
@@ -214,7 +241,7 @@ class ReplyWriter:
 
     def _deadline_failure(self) -> Failure:
         """Return why the deadline was missed: a model that is still loading, or just time."""
-        if isinstance(self._last_error, ModelIsLoading) and not self._draft.text:
+        if isinstance(self._last_error, ModelIsLoading) and not self._has_added:
             return _failure(self._last_error)
         return DEADLINE
 
@@ -236,6 +263,9 @@ class ReplyWriter:
             finish_reason=finish_reason,
             usage=usage,
             failure=failure,
+            continues=bool(self._beginning)
+            and failure is None
+            and (self._has_added or finish_reason != "stop_requested"),
         )
 
     def _timings(self) -> Timings:

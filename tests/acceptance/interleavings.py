@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
@@ -28,6 +28,9 @@ WEIGHTS = {
     "resend": 2,
     "stop": 3,
     "regenerate": 3,
+    "continue": 2,
+    "edit": 2,
+    "choose": 3,
     "drop": 3,
     "connect": 4,
     "read_slowly": 2,
@@ -74,6 +77,7 @@ class Trial:
         self._moves = moves
         self._chance = random.Random(seed)
         self._sent: dict[str, str] = {}
+        self._edits: dict[str, str] = {}
         self._senders: list[tuple[Client, str]] = []
         self._pauses: set[asyncio.Task[None]] = set()
         self._token = ""
@@ -100,18 +104,25 @@ class Trial:
 
     async def _make_move(self, number: int, move: Move) -> None:
         tab = self._tabs[move.tab]
-        known = list(self._sent)
+        known, messages = list(self._sent), list(tab.view.messages.values())
+        shown = [m["id"] for m in messages if m["source"] == "human" and "replaced_by" not in m]
+        last = [*known[-3:], *shown[-2:]]
         match move.kind:
-            case "send":
+            case "send" | "edit":
                 id = str(uuid5(NAMESPACE, f"{self._token} {number}"))
                 self._sent[id] = f"{number} {move.text}"
                 self._senders.append((tab, id))
+                if move.kind == "edit" and last:
+                    self._edits[id] = last[move.pick % len(last)]
                 await self._send_message(tab, id)
             case "resend" if known:
                 await self._send_message(tab, known[move.pick % len(known)])
-            case "stop" | "regenerate" if known:
-                last = known[-1 - move.pick % min(3, len(known))]
-                await self._send(tab, f"reply.{move.kind}", reply_to=last)
+            case "stop" | "regenerate" | "continue" if last:
+                reply_to = last[move.pick % len(last)]
+                await self._send(tab, f"reply.{move.kind}", reply_to=reply_to)
+            case "choose" if replaced := [m for m in messages if "replaced_by" in m]:
+                version = replaced[-1 - move.pick % len(replaced)]["id"]
+                await self._send(tab, "version.choose", id=str(uuid4()), version=version)
             case "drop":
                 await tab.drop()
             case "connect" if not tab.is_connected:
@@ -138,7 +149,8 @@ class Trial:
                 await self._send_message(tab, id)
 
     async def _send_message(self, tab: Client, id: str) -> None:
-        await self._send(tab, "message.send", id=id, msg=self._sent[id])
+        edit = {"replaces": self._edits[id]} if id in self._edits else {}
+        await self._send(tab, "message.send", id=id, msg=self._sent[id], **edit)
 
     async def _send(self, tab: Client, type_: str, **fields: Any) -> None:
         if tab.is_connected:
@@ -174,10 +186,30 @@ class Trial:
             for tab in self._tabs:
                 if not tab.is_connected:
                     await self._connect(tab)
-            violations = self._violations(await self._load(store))
+            document = await self._load(store)
+            await self._repeat_edits(document)
+            violations = self._violations(document)
             if not violations or time.monotonic() > deadline:
                 return violations
             await asyncio.sleep(0.1)
+
+    async def _repeat_edits(self, document: Session) -> None:
+        """Send edits again that were refused while a reply was in progress, as clients do."""
+        stored = {str(message.id) for message in document.messages}
+        missing = (self._edits.keys() & self._expected(document).keys()) - stored
+        for tab, id in self._senders:
+            if id in missing:
+                await self._send_message(tab, id)
+
+    def _expected(self, document: Session) -> dict[str, str]:
+        """Return the messages sent, without edits of what is already replaced."""
+        refused = {
+            frame["ref"]
+            for tab in self._tabs
+            for frame in tab.frames
+            if frame["type"] == "error" and frame["code"] == "message.invalid"
+        } - {str(message.id) for message in document.messages}
+        return {id: text for id, text in self._sent.items() if id not in refused}
 
     async def _load(self, store: AsyncStore) -> Session:
         return await store.run(sessions.load(session_id(self._token)))
@@ -192,7 +224,7 @@ class Trial:
             for message in document.messages
             if message.rating and not message.replaced_by
         ]
-        violations = list(_document_violations(document.messages, self._sent))
+        violations = list(_document_violations(document.messages, self._expected(document)))
         if document.pending:
             violations.append(f"no reply: {document.pending}")
         for number, tab in enumerate(self._tabs):
@@ -216,11 +248,11 @@ def _ids(tab: Client) -> set[str]:
 
 def _document_violations(messages: Sequence[StoredMessage], sent: dict[str, str]) -> list[str]:
     """Return the invariants that a document violates."""
-    human = [message for message in messages if message.source == "human"]
+    questions = [message for message in messages if message.source == "human"]
+    human = [message for message in questions if not message.version_of]
     bots = [message for message in messages if message.source == "bot"]
-    seqs: dict[UUID | None, int] = {message.id: message.seq for message in bots}
-    # Later replies replace an earlier one, or failed to and are replaced by it.
-    first = [m for m in bots if not m.replaces and seqs.get(m.replaced_by, m.seq + 1) > m.seq]
+    # Later replies replace an earlier one, failed to, or are copies.
+    first = [m for m in bots if not (m.replaces or m.discarded or m.version_of)]
     checks: list[tuple[str, Callable[[], bool]]] = [
         ("seq without gaps", lambda: [m.seq for m in messages] == _numbers(messages)),
         ("each sent message once", lambda: {str(m.id): m.msg for m in human} == sent),
@@ -231,9 +263,12 @@ def _document_violations(messages: Sequence[StoredMessage], sent: dict[str, str]
         ),
         (
             "one reply each that is not replaced",
-            lambda: sorted(str(m.reply_to) for m in bots if not m.replaced_by) == sorted(sent),
+            lambda: (
+                sorted(str(m.reply_to) for m in bots if not m.replaced_by)
+                == sorted(str(m.id) for m in questions if not m.replaced_by)
+            ),
         ),
-        ("each reply fits its message", lambda: all(_fits(m, sent) for m in bots)),
+        ("each reply fits its message", lambda: all(_fits(m, questions) for m in bots)),
     ]
     return [f"violated: {name}" for name, holds in checks if not holds()]
 
@@ -242,9 +277,10 @@ def _numbers(messages: Sequence[StoredMessage]) -> list[int]:
     return list(range(1, len(messages) + 1))
 
 
-def _fits(reply: StoredMessage, sent: dict[str, str]) -> bool:
+def _fits(reply: StoredMessage, questions: Sequence[StoredMessage]) -> bool:
     """Return whether a reply is the model's reply to its message, or a part if it ended early."""
-    whole = f"You said: {sent[str(reply.reply_to)]}"
+    question = next(message for message in questions if message.id == reply.reply_to)
+    whole = f"You said: {question.msg}"
     if reply.finish_reason == "stop":
         return reply.msg == whole
     return whole.startswith(reply.msg) and bool(reply.error or reply.finish_reason)

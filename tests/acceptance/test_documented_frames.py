@@ -37,6 +37,9 @@ NAMES = [
 FIRST = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d001"
 SECOND = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d002"
 THIRD = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d003"
+FOURTH = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d004"
+FIFTH = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d005"
+REQUEST = "3f0c5e7a-8f5d-4d3b-9a51-0c9be1a5d006"
 GREETING = Behaviour(pieces=("Good", " morning", ", Ada!"), piece_delay_s=0.2)
 ENDLESS = Behaviour(pieces=("Once", " upon", " a", " time"), piece_delay_s=0.1, hang_after=4)
 
@@ -83,6 +86,21 @@ def regenerate_reply(recorded: dict[str, Any], socket: Socket, model: ModelStub)
     recorded["model.loading"] = socket.wait_for_frame("model.loading")
     recorded["reply.thinking"] = socket.wait_for_frame("reply.thinking")
     assert socket.wait_for_reply(THIRD)["replaces"]
+
+
+def choose_version_and_continue(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
+    replaced = recorded["reply.completed"]["message"]["id"]
+    send(recorded, socket, type="message.send", id=FOURTH, msg="Good evening!", replaces=FIRST)
+    send(recorded, socket, type="version.load", id=replaced)
+    recorded["session.version"] = socket.wait_for_frame("session.version")
+    socket.wait_for_reply(FOURTH)
+    model.script(replace(GREETING, finish_reason="length"))
+    socket.send_message("And a greeting.", FIFTH)
+    assert socket.wait_for_reply(FIFTH)["finish_reason"] == "length"
+    send(recorded, socket, type="reply.continue", reply_to=FIFTH)
+    assert socket.wait_for_reply(FIFTH)["continues"]
+    send(recorded, socket, type="version.choose", id=REQUEST, version=FIRST)
+    assert socket.wait_for_frame("message.accepted")["message"]["version_of"] == FIRST
 
 
 def fail_reply(recorded: dict[str, Any], socket: Socket, model: ModelStub) -> None:
@@ -138,6 +156,7 @@ def recorded(new_stack: NewStack, model_stub: ModelStub) -> dict[str, Any]:
         regenerate_reply(frames, socket, model_stub)
         fail_reply(frames, socket, model_stub)
         sync_and_extend_session(frames, socket)
+        choose_version_and_continue(frames, socket, model_stub)
     exchange_plain_messages(frames, model_stub, site, create_session(site.url))
     expire_session(frames, site)
     return frames

@@ -107,6 +107,12 @@ async def test_conversations_need_nothing_that_redis_denies(
     def finish() -> None:
         token = create_session(site.url)
         requests.get(f"{site.url}/refresh_token", params={"token": token}, timeout=10)
+        headers = {"Authorization": f"Bearer {ada.token}"}
+        link = requests.post(f"{site.url}/share", headers=headers, timeout=10).json()
+        assert requests.get(f"{link['url']}.json", timeout=10).json()["messages"]
+        assert requests.get(f"{site.url}/share", headers=headers, timeout=10).json()["shares"]
+        path = f"{site.url}/share/{link['id']}"
+        assert requests.delete(path, headers=headers, timeout=10).status_code == 204
         requests.delete(f"{site.url}/token", params={"token": token}, timeout=10)
         wait_for(lambda: restricted.admin.zscore("chat:deletions", "erased") is None, "the rewrite")
         assert set(checks(site).values()) == {"ok"}

@@ -16,6 +16,12 @@ async def wait_for_new_reply(client: Client, message: str, old: Frame) -> Frame:
     return await client.wait_for_reply(message)
 
 
+def replaced_by(old: Frame, new: Frame) -> Frame:
+    """Return what is sent of a replaced reply."""
+    stub = {name: old[name] for name in ("id", "seq", "source", "reply_to")}
+    return stub | {"replaced_by": new["id"]}
+
+
 def prompts(model_stub: ModelStub) -> list[str]:
     return [request.payload["inputs"] for request in model_stub.requests]
 
@@ -34,7 +40,7 @@ async def test_the_new_reply_replaces_the_old_one_for_every_tab(
     assert (new["msg"], new["seq"], new["replaces"]) == ("second try", 3, old["id"])
     for tab in (ada, other):
         await wait_for_new_reply(tab, message, old)
-        assert tab.view.messages[2] == {"id": old["id"], "seq": 2, "replaced_by": new["id"]}
+        assert tab.view.messages[2] == replaced_by(old, new)
 
 
 async def test_a_later_client_does_not_get_the_replaced_text(
@@ -49,11 +55,7 @@ async def test_a_later_client_does_not_get_the_replaced_text(
 
     late = Client(ada.ws_url, ada.token)
     async with late:
-        assert late.frames[0]["messages"][1] == {
-            "id": old["id"],
-            "seq": 2,
-            "replaced_by": new["id"],
-        }
+        assert late.frames[0]["messages"][1] == replaced_by(old, new)
         assert late.view.shown() == ada.view.shown()
     stored = history(stack.url, ada.token)
     assert [message["msg"] for message in stored] == ["Human: hello", "Bot: second try"]
@@ -77,7 +79,7 @@ async def test_repeated_requests_from_two_tabs_regenerate_once(
     await ada.wait_for_reply(await ada.send_message("next"))
 
     assert new["msg"] == "a slow reply"
-    assert [each["source"] for each in ada.view.messages.values() if "source" in each] == [
+    assert [each["source"] for each in ada.view.messages.values() if "msg" in each] == [
         "human",
         "bot",
         "human",
@@ -157,7 +159,7 @@ async def test_a_regenerated_reply_is_queued_behind_waiting_messages(
     await ada.send("reply.regenerate", reply_to=first)
     new = await wait_for_new_reply(ada, first, old)
 
-    replies = [each for each in ada.view.messages.values() if each.get("source") == "bot"]
+    replies = [each for each in ada.view.messages.values() if each.get("finish_reason")]
     assert [reply["reply_to"] for reply in replies] == [second, first]
     assert new["seq"] == 5
     assert (await ada.wait_for_frame("reply.queued", reply_to=first))["ahead"] == 1

@@ -135,3 +135,19 @@ def test_a_user_sees_the_reply_stream_stops_it_and_regenerates_it(
         assert "\x1b[" in terminal.shown
         assert "\x1b[" not in last_line, "not an error"
         assert terminal.process.wait(TIMEOUT_S) == 0
+
+
+def test_a_message_is_edited_and_brought_back(stack: Stack, model_stub: ModelStub) -> None:
+    with screen(stack, "--name", "Ada") as terminal:
+        terminal.wait_for("> ")
+        terminal.type("hello")
+        terminal.wait_for("You said: hello")
+        terminal.type("/edit good day")
+        terminal.wait_for("You said: good day")
+        terminal.type("/versions")
+        terminal.wait_for("1. question: hello")
+        terminal.wait_for("2. question (current): good day")
+        terminal.type("/choose 1")
+        terminal.wait_for("This replaces the earlier message and what followed it:")
+        terminal.wait_for("hello")
+        terminal.wait_for("You said: hello")

@@ -30,10 +30,14 @@ TIMEOUT_MS = 20_000
 expect.set_options(timeout=TIMEOUT_MS)
 
 
+def chromium_path() -> str | None:
+    """Return the path of the system's Chromium; None if Playwright's own is used."""
+    return next((path for name in SYSTEM_NAMES if (path := shutil.which(name))), None)
+
+
 def launch(playwright: Playwright) -> Browser:
     """Start the system's Chromium, or the one Playwright installed."""
-    system = next((path for name in SYSTEM_NAMES if (path := shutil.which(name))), None)
-    return playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
+    return playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
 
 
 # Scope "package", not "session": Playwright's sync API keeps an event loop in this thread, so async
@@ -52,7 +56,8 @@ def new_visitor(chromium: Browser, stack: Stack) -> Iterator[NewVisitor]:
     """Open tabs on the running site; options are those of a browser context.
 
     `beside=visitor` opens a second tab of the same browser, `kind=ScriptedVisitor` one whose
-    server is the test. An error in a tab's console fails the test.
+    server is the test. An error in a tab's console fails the test. The service worker is blocked,
+    except with `service_workers="allow"`.
     """
     contexts: list[BrowserContext] = []
     visitors: list[Visitor] = []
@@ -63,6 +68,7 @@ def new_visitor(chromium: Browser, stack: Stack) -> Iterator[NewVisitor]:
         kind: type[Visitor] = Visitor,
         **options: Any,
     ) -> Visitor:
+        options = {"service_workers": "block"} | options
         context = beside.page.context if beside else chromium.new_context(**options)
         if not beside:
             context.set_default_timeout(TIMEOUT_MS)

@@ -37,6 +37,21 @@ def bot(seq: int, to: int, msg: str, at: str = AT) -> Frame:
     }
 
 
+def replaced(message: Frame, by: str) -> Frame:
+    """Return a message as it is sent once another one has replaced it."""
+    kept = ("id", "seq", "source", "reply_to", "replaces", "version_of", "continues")
+    return {name: message[name] for name in kept if name in message} | {"replaced_by": by}
+
+
+def version(requested: Frame, *others: Frame, has_more: bool = False) -> Frame:
+    return {
+        "type": "session.version",
+        "id": requested["id"],
+        "messages": [requested, *others],
+        "has_more": has_more,
+    }
+
+
 def ready(
     messages: list[Frame],
     *,

@@ -43,9 +43,22 @@ class Server {
 
   page(after, last) {
     const start = Math.max(after, last - PAGE_MESSAGES);
-    const messages = this.messages.slice(start, last).map(({ id, seq, replaced_by, replaces, revision, ...message }) =>
-      replaced_by ? { id, seq, replaced_by, replaces } : { id, seq, replaces, ...message });
-    return { messages, has_earlier: start > after };
+    return { messages: this.messages.slice(start, last).map((message) => this.forClient(message)), has_earlier: start > after };
+  }
+
+  forClient(message) {
+    const { id, seq, source, reply_to, replaced_by, replaces, version_of, continues, msg, error, discarded } = message;
+    if (!replaced_by) return message;
+    const failed = (source === "bot" && (!msg || error || discarded)) || undefined;
+    return { id, seq, source, reply_to, replaced_by, replaces, version_of, continues, failed };
+  }
+
+  current() { return this.messages.filter(({ replaced_by }) => !replaced_by); }
+
+  /** The questions from one on, and the replies to them, that are not replaced. */
+  branch(question) {
+    const ids = this.messages.filter(({ source, seq }) => source === "human" && seq >= question.seq).map(({ id }) => id);
+    return this.current().filter(({ id, reply_to }) => ids.includes(reply_to ?? id));
   }
 
   store(message) {
@@ -62,7 +75,15 @@ class Server {
     let message = this.messages.find(({ id }) => id === frame.id);
     const isNew = !message;
     if (isNew) {
-      message = this.store({ id: frame.id, source: "human", msg: frame.msg, reply_to: null });
+      const old = this.messages.find(({ id }) => id === frame.replaces);
+      const branch = old ? this.branch(old) : [];
+      const isBusy = branch.some(({ id }) => this.mailbox.some((waiting) => waiting.id === id));
+      if (frame.replaces && (!old || old.replaced_by || isBusy)) {
+        this.emit({ type: "error", code: isBusy ? "session.busy" : "message.invalid", detail: "…", ref: frame.id });
+        return;
+      }
+      message = this.store({ id: frame.id, source: "human", msg: frame.msg, reply_to: null, replaces: frame.replaces });
+      for (const replaced of branch) replaced.replaced_by = message.id;
       this.mailbox.push({ id: frame.id });
     }
     this.emit({ type: "message.accepted", message: { ...message } });
@@ -75,6 +96,8 @@ class Server {
     if (this.partial) this.emit({ type: "reply.queued", reply_to: this.mailbox[0].id, ahead: 0, eta_s: null });
     this.partial = { id: `bot-${this.attempts += 1}`, text: "" };
     this.emit({ type: "reply.started", reply_to: this.mailbox[0].id, id: this.partial.id });
+    const { continues } = this.mailbox[0];
+    if (continues) this.write(this.messages.find(({ id }) => id === continues).msg);
   }
 
   write(text) {
@@ -86,22 +109,52 @@ class Server {
 
   end(error) {
     if (!this.partial) return;
-    const { id: reply_to, replaces } = this.mailbox.shift();
-    const message = this.store({ id: this.partial.id, source: "bot", msg: this.partial.text, reply_to });
+    const { id: reply_to, replaces, continues } = this.mailbox.shift();
+    const message = this.store({ id: this.partial.id, source: "bot", msg: this.partial.text, reply_to, continues });
     if (error) message.error = { code: "model.timeout", detail: "…", retryable: true };
-    if (replaces) {
+    const old = this.messages.find(({ id }) => id === replaces);
+    if (old && error && !old.error) Object.assign(message, { replaced_by: replaces, discarded: true });
+    else if (old) {
       message.replaces = replaces;
-      this.messages.find(({ id }) => id === replaces).replaced_by = message.id;
+      old.replaced_by = message.id;
     }
     this.partial = null;
     this.emit({ type: error ? "reply.failed" : "reply.completed", message: { ...message } });
   }
 
-  regenerate() {
-    const last = this.messages.at(-1);
-    if (this.mailbox.length || last?.source !== "bot") return;
-    this.mailbox.push({ id: last.reply_to, replaces: last.id });
+  regenerate(continues = false) {
+    const question = this.current().findLast(({ source }) => source === "human");
+    const last = question && this.current().find(({ reply_to }) => reply_to === question.id);
+    if (this.mailbox.length || !last || (continues && (last.error || !last.msg))) return;
+    this.mailbox.push({ id: last.reply_to, replaces: last.id, continues: continues ? last.id : undefined });
     this.emit({ type: "reply.queued", reply_to: last.reply_to, ahead: 0, eta_s: null });
+  }
+
+  /** Append a copy of a reply that a reply to the same question replaced, or of a question and what followed it. */
+  choose(at) {
+    const original = (id) => { const message = this.messages.find((each) => each.id === id); return message.version_of ?? message.id; };
+    const rootOf = (message) => (message.version_of || message.replaces
+      ? rootOf(this.messages.find(({ id }) => id === (message.version_of ?? message.replaces))) : message.id);
+    const kindOf = (message) => (message.source === "human" ? rootOf(message) : `reply ${original(message.reply_to)}`);
+    const isVersion = (message) => message.replaced_by && !this.forClient(message).failed;
+    const choices = this.messages.filter(isVersion).map((version) => [version, this.current().find((it) => kindOf(it) === kindOf(version))])
+      .filter(([version, current]) => current && original(current.id) !== original(version.id));
+    if (this.mailbox.length || !choices.length) return;
+    const [version, current] = choices[at % choices.length];
+    const copies = version.source === "bot" ? [version] : this.messages.filter(({ replaced_by, seq }) => replaced_by === version.replaced_by && seq >= version.seq);
+    const replaced = version.source === "bot" ? [current] : this.branch(current);
+    const copied = new Map();
+    for (const message of copies) {
+      const { replaced_by, replaces, seq, continues, rating, revision, ...rest } = message;
+      const copy = this.store({
+        ...rest, id: `copy-${this.messages.length}`, version_of: original(message.id), replaces: message === version ? current.id : undefined,
+        reply_to: message.source === "bot" ? (version.source === "bot" ? current.reply_to : copied.get(message.reply_to)) : null,
+      });
+      copied.set(message.id, copy.id);
+      for (const old of replaced.splice(0)) old.replaced_by = copy.id;
+      const type = message.source === "human" ? "message.accepted" : message.error ? "reply.failed" : "reply.completed";
+      this.emit({ type, message: { ...copy } });
+    }
   }
 }
 
@@ -110,6 +163,7 @@ export async function play(steps) {
   const { ChatClient } = await import("/chat/client.js");
   const { EMPTY, reduce } = await import("/chat/state.js");
   const { turns } = await import("/chat/turns.js");
+  const { withVersions } = await import("/chat/versions.js");
   const real = { WebSocket: globalThis.WebSocket, setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout };
   const server = new Server();
   const timers = new Map();
@@ -144,14 +198,28 @@ export async function play(steps) {
   const cut = () => { const lost = socket; socket = null; server.wire = []; lost?.onclose?.({ code: 1006 }); };
   const reconnect = () => { if (!socket) client.open(); };
   // Responses to this client's own frames are lost only with the connection. The server notices lost ratings.
-  const responses = ["session.ready", "session.messages", "message.accepted", "reply.rated"];
+  const responses = ["session.ready", "session.messages", "message.accepted", "error", "reply.rated"];
   const events = () => server.wire.filter(({ type }) => !responses.includes(type));
   const does = {
-    say(text) {
+    say(text, replaces) {
       const id = `human-${sent.length + 1}`;
       sent.push(text);
-      dispatch({ type: "local.sent", id, msg: text });
-      client.send(text, id);
+      dispatch({ type: "local.sent", id, msg: text, replaces });
+      client.send(text, id, replaces);
+    },
+    /** A message and its reply on a good network. */
+    exchange() {
+      does.say(`question ${sent.length}`);
+      deliver(Infinity);
+      server.start();
+      server.write(`answer ${sent.length}`);
+      server.end(false);
+      deliver(Infinity);
+    },
+    /** Edit a question that the tab shows. */
+    edit(at) {
+      const editable = turns(state).filter(({ editable }) => editable === "yes");
+      if (editable.length) does.say(`edit ${sent.length}`, editable[at % editable.length].id);
     },
     deliver, cut, reconnect,
     start: () => server.start(),
@@ -159,6 +227,8 @@ export async function play(steps) {
     complete: () => server.end(false),
     fail: () => server.end(true),
     regenerate: () => server.regenerate(),
+    continue: () => server.regenerate(true),
+    choose: (at) => server.choose(at),
     sync: () => client.sync(),
     rate(at) {
       const replies = [...state.messages.values()].filter(({ source, error }) => source === "bot" && !error);
@@ -185,10 +255,12 @@ export async function play(steps) {
   };
 
   // Queue positions are only in events; everything else is in the document.
-  const seen = (of) => turns(of).map(({ id, msg, phase, reply, partial }) => ({
-    id, msg, phase: ["queued", "requested", "loading"].includes(phase) ? (reply ? "done" : "accepted") : phase,
+  const position = (pager) => pager && [pager.number, pager.count, ...Array.from({ length: pager.count }, (_, n) => pager.version(n + 1)?.id)];
+  const seen = (of) => withVersions(turns(of), of).filter(({ phase }) => phase !== "rejected").map(({ id, key, msg, phase, reply, partial, pager, replyPager }) => ({
+    id, key, msg, pager: position(pager) ?? null, replyPager: partial ? null : position(replyPager) ?? null, phase: ["queued", "requested", "loading"].includes(phase) ? (reply ? "done" : "accepted") : phase,
     reply: reply?.id ?? null, rating: reply?.rating ?? null, text: partial?.id ? partial.text : (reply?.msg ?? ""),
   }));
+  const stored = () => server.current().filter(({ source }) => source === "human").map(({ msg }) => msg);
   const moments = [];
   const compare = () => {
     deliver(Infinity);
@@ -198,7 +270,7 @@ export async function play(steps) {
       client.loadEarlier();
       deliver(Infinity);
     }
-    moments.push({ seen: seen(state), fresh: seen(fresh) });
+    moments.push({ seen: seen(state), fresh: seen(fresh), stored: stored() });
   };
 
   client.open();
@@ -209,16 +281,19 @@ export async function play(steps) {
     // From here on nothing is lost. The client must notice by itself that frames are missing.
     does.say("last");
     deliver(Infinity);
-    while (server.mailbox.length) {
+    const isWaiting = () => state.outbox.some(({ error }) => !error || error.retryable);
+    while (server.mailbox.length || isWaiting()) {
+      if (isWaiting()) { client.sync(); deliver(Infinity); }
       if (!server.partial) server.start();
       server.write("¾😀");
-      compare();
+      if (!isWaiting()) compare();
       server.end(false);
-      compare();
+      if (!isWaiting()) compare();
     }
   } finally {
     Object.assign(globalThis, real);
   }
-  const accepted = server.messages.filter(({ source }) => source === "human").map(({ msg }) => msg);
-  return { moments, accepted, sent };
+  const accepted = server.messages.filter(({ source, version_of }) => source === "human" && !version_of).map(({ msg }) => msg);
+  const rejected = state.outbox.map(({ msg }) => msg);
+  return { moments, accepted, sent: sent.filter((msg) => !rejected.includes(msg)) };
 }

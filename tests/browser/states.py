@@ -6,7 +6,18 @@ from uuid import uuid4
 
 from playwright.sync_api import expect
 
-from tests.browser.frames import bot, completed, delta, failed, human, queued, rating, started
+from tests.browser.frames import (
+    bot,
+    completed,
+    delta,
+    failed,
+    human,
+    queued,
+    rating,
+    replaced,
+    started,
+    version,
+)
 from tests.browser.frames import thinking as reply_thinking
 from tests.browser.visitor import ScriptedVisitor, format_timestamp
 
@@ -89,6 +100,20 @@ MESSAGES = exchanges(
     ("Hello, can you show me some Markdown?", MARKDOWN),
     ("And a second question, long enough to wrap over more than one line?", "Sure. " * 40),
 )
+# Question 1 was edited (3), and the reply to the edit was regenerated twice (4, 5, 6).
+EDITED = human(1, "How do I boil an egg?", NOW)
+EDITED_REPLY = bot(2, 1, "Put it into boiling water for **eight** minutes.", NOW)
+EGGS = [
+    replaced(EDITED, "human-3"),
+    replaced(EDITED_REPLY, "human-3"),
+    human(3, "How do I boil an egg so that the yolk stays soft?", NOW) | {"replaces": "human-1"},
+    replaced(bot(4, 3, ""), "bot-5"),
+    replaced(bot(5, 3, "") | {"replaces": "bot-4"}, "bot-6"),
+    bot(6, 3, "Put it into boiling water for six minutes, then into ice water.", NOW)
+    | {"replaces": "bot-5", "finish_reason": "length"},
+]
+EARLIER_REPLY = bot(5, 3, "Six minutes. Then peel it under cold water, from the blunt end.", NOW)
+EARLIER_REPLY |= {"replaced_by": "bot-6"}
 STATES: dict[str, State] = {}
 
 
@@ -194,6 +219,45 @@ def stopped(visitor: ScriptedVisitor) -> None:
 
 
 @state
+def versions(visitor: ScriptedVisitor) -> None:
+    visitor.start_with(EGGS)
+    expect(visitor.page.locator("version-pager")).to_have_count(2)
+
+
+@state
+def earlier_reply(visitor: ScriptedVisitor) -> None:
+    versions(visitor)
+    visitor.page.locator(".bot").get_by_role("button", name="Previous").click()
+    visitor.server.send(version(EARLIER_REPLY))
+    expect(visitor.page.locator("reply-text")).to_contain_text("peel")
+
+
+@state
+def earlier_question(visitor: ScriptedVisitor) -> None:
+    versions(visitor)
+    visitor.page.locator(".human").get_by_role("button", name="Previous").click()
+    visitor.server.send(version(*({**m, "replaced_by": "human-3"} for m in (EDITED, EDITED_REPLY))))
+    expect(visitor.page.locator("reply-text")).to_contain_text("eight")
+
+
+@state
+def version_not_loaded(visitor: ScriptedVisitor) -> None:
+    versions(visitor)
+    visitor.page.locator(".bot").get_by_role("button", name="Previous").click()
+    error = {"type": "error", "code": "store.unavailable", "detail": "No.", "ref": "bot-5"}
+    visitor.server.send(error)
+    expect(visitor.page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+@state
+def editing(visitor: ScriptedVisitor) -> None:
+    versions(visitor)
+    visitor.turn(0).hover()
+    visitor.turn(0).get_by_role("button", name="Edit").click()
+    expect(visitor.page.locator("question-editor textarea")).to_be_focused()
+
+
+@state
 def offline(visitor: ScriptedVisitor) -> None:
     visitor.start_with(MESSAGES)
     visitor.network.cut()
@@ -276,6 +340,18 @@ def kept(visitor: ScriptedVisitor) -> None:
 
 
 @state
+def offline_page(visitor: ScriptedVisitor) -> None:
+    """Show the page of the service worker."""
+    sidebar(visitor)
+    visitor.network.cut()
+    visitor.page.route("**/test", lambda route: None)  # no response
+    language = visitor.page.evaluate("document.documentElement.lang")
+    visitor.page.goto(f"{visitor.site}/offline/{language}/0")
+    expect(visitor.page.locator(".offline-banner")).to_be_visible()
+    expect(visitor.page.locator(".turn").last).to_be_visible()
+
+
+@state
 def out_of_context(visitor: ScriptedVisitor) -> None:
     visitor.start_with(exchanges(*((f"{n}?", "Yes.") for n in ("One", "Two", "Three", "Four"))))
     expect(visitor.page.locator(".boundary")).to_be_visible()
@@ -331,7 +407,7 @@ def drawer(visitor: ScriptedVisitor) -> None:
 def session_dialog(visitor: ScriptedVisitor) -> None:
     sidebar(visitor)
     visitor.page.locator(".sidebar-entry .icon-button").first.click()
-    visitor.page.locator("dialog summary").click()
+    visitor.page.locator("dialog .delete summary").click()
 
 
 @state

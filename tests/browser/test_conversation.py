@@ -159,10 +159,13 @@ def test_last_message_is_edited_and_resent(visitor: Visitor) -> None:
     visitor.expect_turn(0, "done")
 
     visitor.page.keyboard.press("Alt+ArrowUp")
-    expect(visitor.composer).to_have_value("helo")
-    visitor.send("hello")
+    editor = visitor.page.get_by_label("Edit your message")
+    expect(editor).to_have_value("helo")
+    editor.fill("hello")
+    editor.press("Enter")
 
-    visitor.expect_turn(1, "done", "You said: hello")
+    visitor.expect_turn(0, "done", "You said: hello")
+    assert visitor.transcript() == [["hello", "You said: hello"]]
 
 
 def test_enter_sends_and_shift_enter_inserts_a_line(visitor: Visitor) -> None:

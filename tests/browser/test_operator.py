@@ -8,6 +8,7 @@ import requests
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from websockets.sync.client import connect
 
+from tests.browser.test_states import save_screenshot
 from tests.client import create_session
 from tests.model_stub import Behaviour, ModelStub
 from tests.operator_user import PASSWORD, create_operator
@@ -97,3 +98,25 @@ def test_a_page_shows_that_its_session_no_longer_exists(operator: Page, stack: S
     expect(operator.locator(".chat-facts")).to_contain_text("idle")
     requests.delete(f"{stack.url}/token", params={"token": token}, timeout=20)
     expect(operator.locator("[data-live-notice]")).to_contain_text("no longer exists")
+
+
+def test_a_reported_link_leads_to_its_session_and_is_revoked(operator: Page, stack: Stack) -> None:
+    token = create_session(stack.url)
+    with connect(f"{stack.ws_url}?token={token}") as socket:
+        socket.send("hello")
+        socket.recv(20)
+    headers = {"Authorization": f"Bearer {token}"}
+    url = requests.post(f"{stack.url}/share", headers=headers, timeout=10).json()["url"]
+    requested: list[str] = []
+    operator.on("request", lambda request: requested.append(request.url))
+
+    operator.fill("#searchbar", f" {url} ")
+    operator.click("#changelist-search input[type=submit]")
+    expect(operator.get_by_role("heading", name="Read-only links")).to_be_visible()
+    save_screenshot(operator, "admin-shares")
+    assert not [each for each in requested if url.rpartition("/")[2] in each]
+    operator.get_by_role("button", name="Revoke").click()
+
+    expect(operator.get_by_text("Revoked the link.")).to_be_visible()
+    expect(operator.get_by_role("heading", name="Read-only links")).to_have_count(0)
+    assert requests.get(f"{url}.json", timeout=10).status_code == 404

@@ -17,6 +17,7 @@ from tests.browser.frames import (
     human,
     queued,
     ready,
+    replaced,
     started,
     thinking,
 )
@@ -33,12 +34,24 @@ TURNS = """async (events) => {
     text: partial?.id ? partial.text : (reply?.msg ?? null),
   }));
 }"""
+REPLY_VERSIONS = """async (ready) => {
+  const { EMPTY, reduce } = await import("/chat/state.js");
+  const { turns } = await import("/chat/turns.js");
+  const { withVersions } = await import("/chat/versions.js");
+  const state = reduce(EMPTY, ready);
+  return withVersions(turns(state), state)[0].replyPager?.count ?? null;
+}"""
 PLAY = 'async (steps) => (await import("/harness.js")).play(steps)'
 
 
 def seen(page: Page, events: list[Frame]) -> list[Any]:
     """Return phase and shown text of each turn."""
     return [(turn["phase"], turn["text"]) for turn in page.evaluate(TURNS, events)]
+
+
+def edited(seq: int, replaces: int) -> Frame:
+    message = human(seq, "edited") | {"replaces": f"human-{replaces}"}
+    return {"type": "message.accepted", "message": message}
 
 
 ONE = ready([human(1, "hi")])
@@ -215,6 +228,29 @@ TABLE = {
         [ready([human(9, "nine")], has_earlier=True), accepted(1, "one")],
         [("accepted", None)],
     ),
+    "an edit replaces the questions after it": (
+        [ready([human(1, "a"), bot(2, 1, "one"), human(3, "b")]), edited(4, 1)],
+        [("accepted", None)],
+    ),
+    "an edit keeps a later reply to an earlier question": (
+        [ready([human(1, "a"), human(2, "b"), bot(3, 1, "one"), bot(4, 2, "two")]), edited(5, 2)],
+        [("done", "one"), ("accepted", None)],
+    ),
+    "an edit of a question that is not loaded replaces all that is": (
+        [ready([human(5, "a"), bot(6, 5, "five")], has_earlier=True), edited(7, 1)],
+        [("accepted", None)],
+    ),
+    "an edit of a question that was missed replaces nothing else": (
+        [ready([human(1, "a"), bot(2, 1, "one")]), edited(5, 3)],
+        [("done", "one"), ("accepted", None)],
+    ),
+    "an edit on its way hides what it replaces": (
+        [
+            ready([human(1, "a"), bot(2, 1, "one"), human(3, "b"), bot(4, 3, "two")]),
+            {"type": "local.sent", "id": "human-5", "msg": "c", "replaces": "human-3"},
+        ],
+        [("done", "one"), ("sending", None)],
+    ),
     "an unknown frame changes nothing": ([ONE, {"type": "later.invention"}], [("accepted", None)]),
 }
 
@@ -238,7 +274,31 @@ def test_messages_out_of_context_are_marked(modules: Page) -> None:
     assert counts == [2, 1, 0]
 
 
-FREQUENT = ["start"] * 4 + ["complete"] * 3 + ["regenerate"] * 2 + ["reconnect"] * 2
+@pytest.mark.parametrize(
+    ("old", "count"),
+    [
+        (replaced(bot(2, 1, ""), "bot-3"), 2),
+        (replaced(bot(2, 1, ""), "bot-3") | {"failed": True}, None),
+        (bot(2, 1, "known"), 2),
+        (bot(2, 1, ""), None),
+    ],
+)
+def test_replies_without_an_answer_are_no_versions(
+    modules: Page, old: Frame, count: int | None
+) -> None:
+    messages = [human(1, "q"), old, bot(3, 1, "a") | {"replaces": "bot-2"}]
+
+    assert modules.evaluate(REPLY_VERSIONS, ready(messages)) == count
+
+
+def test_a_reply_that_goes_on_is_the_same_version(modules: Page) -> None:
+    more = bot(3, 1, "a b") | {"replaces": "bot-2", "continues": "bot-2"}
+
+    assert modules.evaluate(REPLY_VERSIONS, ready([human(1, "q"), bot(2, 1, "a"), more])) is None
+
+
+FREQUENT = ["start"] * 4 + ["complete"] * 3 + ["regenerate", "continue"] + ["reconnect"] * 2
+VERSIONS = ["exchange", "regenerate", "continue", "edit", "edit", "choose", "choose"]
 RARE = ["fail", "cut", "sync", "scrollUp"]
 STEPS = st.one_of(
     st.tuples(st.just("say"), st.text(min_size=1, max_size=4)),
@@ -246,6 +306,8 @@ STEPS = st.one_of(
     st.tuples(st.just("deliver"), st.integers(1, 4)),
     st.tuples(st.sampled_from(["lose", "repeat"]), st.integers(0, 5)),
     st.tuples(st.sampled_from(["rate", "rateElsewhere"]), st.integers(0, 5)),
+    st.tuples(st.sampled_from(VERSIONS), st.integers(0, 5)),
+    st.tuples(st.sampled_from(VERSIONS), st.integers(0, 5)),
     st.tuples(st.sampled_from(FREQUENT + RARE), st.none()),
     st.tuples(st.just("write"), st.just("…")),
 )
@@ -265,8 +327,9 @@ RATED_WHILE_AWAY = [
 )
 @given(commands=st.lists(STEPS, min_size=8, max_size=50))
 def test_any_network_ends_in_what_a_new_tab_shows(modules: Page, commands: list[Any]) -> None:
-    result = modules.evaluate(PLAY, commands)
+    result = modules.evaluate(PLAY, [("exchange", None)] * 2 + commands)
 
     for moment in result["moments"]:
         assert moment["seen"] == moment["fresh"]
+        assert [turn["msg"] for turn in moment["seen"]] == moment["stored"]
     assert result["accepted"] == result["sent"]

@@ -24,7 +24,15 @@ RUN_AXE = """async (rules) => (await axe.run({ runOnly: rules })).violations.map
     ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`.slice(0, 500))"""
 FREQUENT = {
     *("welcome", "empty", "conversation", "streaming", "failed_replies", "mathematics"),
-    *("offline", "rejected", "sidebar", "session_dialog", "settings", "many_languages"),
+    *(
+        "offline",
+        "offline_page",
+        "rejected",
+        "sidebar",
+        "session_dialog",
+        "settings",
+        "many_languages",
+    ),
 }
 OVERFLOWS = "() => document.documentElement.scrollWidth > innerWidth"
 

@@ -23,6 +23,9 @@ ROOT = Path(__file__).parents[2]
 VENDOR = ROOT / "chat" / "static" / "vendor"
 PACKAGES = ROOT / "node_modules"
 MAX_BYTES = 100_000
+TRANSFERRED = """() => performance.getEntries()
+  .filter(({ transferSize }) => transferSize)
+  .map(({ name }) => name)"""
 SOURCES = {
     "lit-html": "lit-html",
     "marked/marked.js": "marked/lib/marked.esm.js",
@@ -79,15 +82,36 @@ def test_repeat_visit_requests_only_the_document(new_visitor: NewVisitor) -> Non
     assert requested.urls == [f"{visitor.site}/"]
 
 
+def test_repeat_visit_through_the_service_worker_requests_only_the_document(
+    new_visitor: NewVisitor,
+) -> None:
+    visitor = new_visitor(service_workers="allow").start()
+    visitor.send("hello")
+    visitor.expect_turn(0, "done")
+    visitor.wait_for_worker()
+    [worker] = visitor.page.context.service_workers
+    worker.evaluate("performance.clearResourceTimings()")
+    again = new_visitor(beside=visitor)
+
+    again.open()
+    again.expect_turn(0, "done")
+    again.page.wait_for_load_state("networkidle")
+
+    assert again.page.evaluate("navigator.serviceWorker.controller !== null")
+    assert again.page.evaluate(TRANSFERRED) == [f"{visitor.site}/"]
+    assert set(worker.evaluate(TRANSFERRED)) <= {f"{visitor.site}/"}
+
+
 def test_only_a_file_of_this_release_is_kept_by_browsers(stack: Stack) -> None:
     page = requests.get(stack.url, headers={"Accept-Language": "de"}, timeout=10).text
-    paths = re.findall(r'(?:src|href)="(/(?:static|catalogue)/[^"]+)"', page)
+    paths = re.findall(r'(?:src|href)="(/(?:static|catalogue|manifest)/[^"]+)"', page)
     assert len(paths) > 20
 
     for path in paths:
         response = requests.get(f"{stack.url}{path}", timeout=10)
         assert response.headers["Cache-Control"] == KEEP_FOREVER, path
-        assert response.headers["Content-Encoding"] in {"br", "gzip"}, path
+        if not path.endswith(".png"):
+            assert response.headers["Content-Encoding"] in {"br", "gzip"}, path
         other = re.sub("[0-9a-f]{16}", "0123456789abcdef", path)
         stale = requests.get(f"{stack.url}{other}", timeout=10)
         assert stale.headers["Cache-Control"] == DO_NOT_KEEP, other

@@ -22,6 +22,12 @@ WAIT_UNTIL_KEPT = """async ([token, count]) => {
   throw new Error(`The browser keeps ${(await load(token)).length} messages, not ${count}`);
 }"""
 
+WAIT_FOR_WORKER = """async () => {
+  const { active } = await navigator.serviceWorker.ready;
+  if (active.state === "activated") return;
+  await new Promise((resolve) => { active.onstatechange = resolve; });
+}"""
+
 
 class Network:
     """The connection between the page and the site's WebSocket, which a test can cut."""
@@ -92,7 +98,8 @@ class Visitor:
         page.on("console", self._note)
 
     def _note(self, message: Any) -> None:
-        if message.type in {"error", "warning"} and "WebSocket" not in message.text:
+        expected = "WebSocket" in message.text or "blocked by Playwright" in message.text
+        if message.type in {"error", "warning"} and not expected:
             self.errors.append(message.text)
 
     def open(self) -> "Visitor":
@@ -147,6 +154,10 @@ class Visitor:
     def wait_until_kept(self, count: int) -> None:
         """Wait until the browser's copy of the conversation has this many messages."""
         self.page.evaluate(WAIT_UNTIL_KEPT, [self.token(), count])
+
+    def wait_for_worker(self) -> None:
+        """Wait until the service worker is ready."""
+        self.page.evaluate(WAIT_FOR_WORKER)
 
     def transcript(self) -> list[list[str]]:
         """Return each message and its reply, in the order shown."""

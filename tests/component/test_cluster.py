@@ -4,6 +4,7 @@ from uuid import uuid4
 
 from chat.store import cluster, leases, statistics
 from chat.store.client import Store
+from chat.store.endpoints import EndpointReport
 from chat.store.inspection import BusySession, busy_sessions
 from tests.component.conftest import due_at_ms, send_message, store_reply, take_message
 
@@ -104,3 +105,24 @@ def test_the_cluster_state_shows_waiting_sessions_and_the_last_sweep(
     assert swept.overdue_s < 5
     assert swept.swept_ago_s is not None
     assert swept.swept_ago_s < 5
+
+
+def report(*, is_up: bool, requests: int = 1) -> EndpointReport:
+    return EndpointReport(model="fast", endpoint="gpu:8000", is_up=is_up, requests=requests)
+
+
+def test_the_reports_about_endpoints_are_merged(store: Store) -> None:
+    store.redis.delete("chat:workers", "chat:endpoints")
+    store.run(cluster.heartbeat("one", free=1, endpoints=[report(is_up=False)]))
+    store.run(cluster.heartbeat("two", free=1, endpoints=[report(is_up=True, requests=2)]))
+    [status] = store.run(cluster.load()).endpoints
+    assert (status.model, status.endpoint) == ("fast", "gpu:8000")
+    assert (status.workers, status.down_for, status.requests, status.is_up) == (2, 1, 3, True)
+
+    # A worker that is gone knows nothing any more, and one of another version is ignored.
+    store.redis.zincrby("chat:workers", -1_000 * cluster.WORKER_TIMEOUT_S, "two")
+    [status] = store.run(cluster.load()).endpoints
+    assert (status.workers, status.is_up) == (1, False)
+    store.redis.hset("chat:endpoints", "one", "[{}]")
+    assert store.run(cluster.load()).endpoints == ()
+    store.redis.delete("chat:workers", "chat:endpoints")

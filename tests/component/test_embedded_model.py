@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from inference.model_client import ModelSettings, Turn, build_client
 from tests.conftest import NewStack
 from tests.ports import free_port
 from tests.processes import START_TIMEOUT_S, Process, Stack, wait_for
@@ -74,6 +75,26 @@ def test_a_reply_is_streamed(server: Server) -> None:
         texts = list(pieces(response))
     assert len(texts) > 3
     assert "Paris" in "".join(texts)
+
+
+def test_a_reply_is_continued_where_it_ended(server: Server) -> None:
+    """The last message of the assistant is its beginning, and is not sent again."""
+    client = build_client(
+        ModelSettings(
+            api="chat",
+            url=f"{server.url}/v1/chat/completions",
+            name="embedded",
+            token=server.headers["Authorization"].removeprefix("Bearer "),
+            context_tokens=2048,
+            max_new_tokens=8,
+            timeout_s=60,
+        )
+    )
+    question = Turn("human", "Say the numbers from one to ten as words, with commas.")
+    with client.generate([question, Turn("bot", "One, two, three, four, five,")]) as generation:
+        text = "".join(generation)
+    client.close()
+    assert text.startswith(" six,")
 
 
 def test_every_slot_has_the_full_context_size(server: Server) -> None:

@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 
 from chat.schemas import session_id
-from chat.store import cluster, erasure, sessions
+from chat.store import cluster, erasure, sessions, shares
 from chat.store.client import Store
 from chat.store.erasure import Outcome
+from chat.store.shares import ShareLimits
 from tests.component.conftest import LIMITS
 from tests.processes import Stack, wait_for
 
@@ -47,10 +48,22 @@ def files_with(site: Stack, text: str) -> list[str]:
 
 
 def begin_conversation(store: Store, ttl_s: float = 600) -> str:
+    """Create a session with a message and a link to a snapshot of it; return its id."""
     limits = replace(LIMITS, ttl_s=ttl_s)
     session = session_id(str(uuid4()))
     store.run(sessions.create(session, NAME, address=session, limits=limits))
     store.run(sessions.accept(session, uuid4(), TEXT, address=session, limits=limits))
+    snapshot = shares.create(
+        session,
+        shares.share_id(shares.new_secret()),
+        [TEXT, NAME],
+        messages=1,
+        is_named=True,
+        ttl_s=None,
+        address=session,
+        limits=ShareLimits(per_session=1, per_minute=1, bytes=1_000),
+    )
+    store.run(snapshot)
     return session
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from chat.errors import MessageInvalid, RateLimited, SessionFull, SessionUnknown
 from chat.schemas import Failure, Rating, StoredMessage
-from chat.store import leases, ratings, sessions
+from chat.store import branches, leases, ratings, sessions
 from chat.store.client import Store
 from chat.store.ratings import StoredRating
 from chat.store.sessions import Limits
@@ -163,3 +163,17 @@ def test_a_client_that_missed_too_many_ratings_gets_the_messages(
     loaded = store.run(sessions.load(session, 6, rated=0))
     assert (loaded.is_restarted, loaded.recovered, len(loaded.messages)) == (True, True, 6)
     assert loaded.ratings == ()
+
+
+def test_a_copy_of_a_rated_reply_has_no_rating(
+    store: Store, session: str, reply: StoredMessage
+) -> None:
+    rate(store, session, reply.id, "up", 'either/or “both” "quoted" \\')
+    assert reply.reply_to
+    store.run(sessions.regenerate(session, reply.reply_to, address="test", limits=LIMITS))
+    store_reply(store, session, "another")
+    store.run(branches.choose(session, uuid4(), reply.id, address="test", limits=LIMITS))
+    copy = stored(store, session)
+    assert (copy.version_of, copy.rating, copy.comment) == (reply.id, None, None)
+    original = store.run(sessions.load(session)).messages[1]
+    assert (original.id, original.rating) == (reply.id, "up")

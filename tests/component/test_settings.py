@@ -58,6 +58,8 @@ def load_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadSettin
         {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"},
         {"WORKER_METRICS_ADDRESS": "0.0.0.0:9100"},
         {"REDIS_URL": "rediss://:p@redis:6380/0"},
+        {"SITE_NAME": "Acme", "SITE_ACCENT": "#7a1fa2", "SITE_SUGGESTIONS": '["Why?"]'},
+        {"SITE_LINKS": '{"Imprint": "/i", "Privacy": "https://a.example"}', "SITE_LANGUAGE": "de"},
     ],
 )
 def test_valid_settings_are_accepted(
@@ -93,11 +95,52 @@ def test_valid_settings_are_accepted(
         ({"MODEL_PROXY": "socks5://a:1"}, '"MODEL_PROXY" is not valid: Must be an address such'),
         ({"MODEL_PROXY": "proxy:3128"}, '"MODEL_PROXY" is not valid: Must be an address such'),
         ({"MODEL_PROXY": "http://u:p/w@a:1"}, '"MODEL_PROXY" is not valid: Must be an address'),
+        ({"MODEL_PARAMETERS": "t=1"}, '"MODEL_PARAMETERS" is not valid: Not valid JSON.'),
+        ({"MODEL_PARAMETERS": "[1]"}, '"MODEL_PARAMETERS" is not valid: Must be a JSON object.'),
+        ({"MODEL_PARAMETERS": '{"stream": false}'}, 'parameter "stream" cannot be changed'),
+        ({"MODEL_PARAMETERS": '{"max_tokens": 9}'}, "cannot be changed: set MAX_NEW_TOKENS"),
+        ({"MODEL_PARAMETERS": '{"stop": "x"}'}, "cannot be changed: set STOP_SEQUENCES instead"),
+        ({"MODEL_PARAMETERS": '{"top_p": NaN}'}, "Out of range float values"),
+        ({"STOP_SEQUENCES": "###"}, '"STOP_SEQUENCES" is not valid: Not valid JSON.'),
+        ({"STOP_SEQUENCES": '"###"'}, '"STOP_SEQUENCES" is not valid: Must be a JSON array'),
+        ({"STOP_SEQUENCES": '["a", "b", "c", "d"]'}, "At most 3 stop sequences are possible"),
+        ({"STOP_SEQUENCES": '[""]'}, "A stop sequence must be a text of 1 to 100 characters"),
+        ({"HUMAN_NAME": "Ada:"}, '"HUMAN_NAME" or "BOT_NAME" is not valid: A speaker'),
+        ({"BOT_NAME": "human"}, "The two speakers must have different names"),
+        ({"HISTORY_MESSAGES": "some"}, '"HISTORY_MESSAGES" is not valid: Must be auto or a'),
+        ({"HISTORY_MESSAGES": "201"}, '"HISTORY_MESSAGES" is not valid: Must be auto or a'),
+        ({"SYSTEM_PROMPT": "word " * 2000}, '"SYSTEM_PROMPT" is not valid: The system prompt'),
+        ({"MAX_NEW_TOKENS": "2040"}, '"MAX_NEW_TOKENS" leaves no space for a prompt'),
+        ({"MODEL_HEADERS": "X-Key"}, '"MODEL_HEADERS" is not valid: Not valid JSON.'),
+        ({"MODEL_HEADERS": '{"Host": "a"}'}, '"MODEL_HEADERS" is not valid: The header "Host"'),
+        ({"MODEL_HEADERS": '{"a b": "c"}'}, '"MODEL_HEADERS" is not valid: A header of the model'),
+        (
+            {
+                "MODEL_URL": "http://m/",
+                "MODEL_HEADERS": '{"Authorization": "Basic eA=="}',
+                "HUGGINGFACE_INFERENCE_TOKEN": "t",
+            },
+            '"MODEL_HEADERS" is not valid: An access token and the header Authorization',
+        ),
         ({"DATABASE_URL": "nonsense"}, '"DATABASE_URL" is not valid: Not a valid database URL.'),
         ({"OTEL_TRACES_SAMPLER": "some"}, '"OTEL_TRACES_SAMPLER" is not valid: Must be one of'),
         ({"OTEL_TRACES_SAMPLER_ARG": "2"}, '"OTEL_TRACES_SAMPLER_ARG" is not valid: Must be'),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "a:1"}, '"OTEL_EXPORTER_OTLP_ENDPOINT" is not valid'),
         ({"MAX_NEW_TOKENS": "2048"}, '"MAX_NEW_TOKENS" must be below MODEL_CONTEXT_TOKENS'),
+        ({"SITE_NAME": "x" * 41}, '"SITE_NAME" is not valid: Must have 1 to 40 characters.'),
+        ({"SITE_NAME": "a\nb"}, '"SITE_NAME" is not valid: Must be one line without control'),
+        ({"SITE_LOGO": "/none.png"}, '"SITE_LOGO" is not valid: Must name a readable file.'),
+        ({"SITE_LOGO": __file__}, '"SITE_LOGO" is not valid: Must be a PNG, JPEG, WebP or SVG'),
+        ({"SITE_ACCENT": "teal"}, '"SITE_ACCENT" is not valid: Must be a colour such as #2a6a5d.'),
+        ({"SITE_ACCENT": "#ffcc00"}, "#ffcc00 has 1.31:1, #836900 would do."),
+        ({"SITE_ACCENT_DARK": "#2a6a5d"}, '"SITE_ACCENT_DARK" is not valid: Must have a contrast'),
+        ({"SITE_SUGGESTIONS": "Why?"}, '"SITE_SUGGESTIONS" is not valid: Not valid JSON.'),
+        ({"SITE_SUGGESTIONS": '"Why?"'}, '"SITE_SUGGESTIONS" is not valid: Must be a JSON array'),
+        ({"SITE_SUGGESTIONS": "[1]"}, '"SITE_SUGGESTIONS" is not valid: Must be a JSON array'),
+        ({"SITE_BANNER_LEVEL": "fatal"}, '"SITE_BANNER_LEVEL" is not valid: Must be one of: info,'),
+        ({"SITE_LINKS": '["/i"]'}, '"SITE_LINKS" is not valid: Must be a JSON object of labels'),
+        ({"SITE_LINKS": '{"I": "http://a"}'}, '"SITE_LINKS" is not valid: Must have https:// URLs'),
+        ({"SITE_LANGUAGE": "nl"}, '"SITE_LANGUAGE" is not valid: Must be one of: en, ar, de,'),
         ({"SESSION_TTL_S": "0"}, '"SESSION_TTL_S" is not valid: Must be greater than or equal'),
         ({"APP_ENV": "production"}, '"SECRET_KEY" not set'),
         (PRODUCTION | {"SECRET_KEY": ""}, '"SECRET_KEY" not set: production requires it'),
@@ -255,3 +298,19 @@ def test_forms_are_accepted_from_a_list_of_their_own(
     loaded = load_settings(PRODUCTION | {"CSRF_TRUSTED_ORIGINS": trusted})
     assert loaded["CSRF_TRUSTED_ORIGINS"] == expected
     assert loaded["CORS_ALLOWED_ORIGINS"] == ["https://chat.example"]
+
+
+def test_no_error_and_no_setting_shows_the_value_of_a_header(load_settings: LoadSettings) -> None:
+    secret = "s3cret-value"
+    with pytest.raises(ImproperlyConfigured) as caught:
+        load_settings(
+            {"MODEL_URL": "http://m/", "MODEL_HEADERS": f'{{"X-Key": "{secret}\\u0001"}}'}
+        )
+    assert secret not in str(caught.value)
+    loaded = load_settings({"MODEL_URL": "http://m/", "MODEL_HEADERS": f'{{"X-Key": "{secret}"}}'})
+    assert loaded["MODELS"][0].endpoints[0].headers == {"X-Key": secret}
+    assert not [name for name, value in values(loaded).items() if secret in value]
+
+
+def test_the_window_can_be_as_large_as_the_context(load_settings: LoadSettings) -> None:
+    assert load_settings({"HISTORY_MESSAGES": "auto"})["HISTORY_MESSAGES"] == 200

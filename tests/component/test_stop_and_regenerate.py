@@ -144,7 +144,9 @@ def test_the_last_reply_is_replaced_by_a_new_one(store: Store, session: str) -> 
     assert stored[1].for_client().model_dump(mode="json") == {
         "id": str(old.id),
         "seq": 2,
+        "source": "bot",
         "replaced_by": str(new.id),
+        "reply_to": str(message.id),
     }
 
 

@@ -2,6 +2,7 @@
 
 from tests.faults import (
     deploy_faults,
+    endpoint_faults,
     host_faults,
     model_faults,
     network_faults,
@@ -14,6 +15,7 @@ from tests.faults.trial import FAULTS, Fault
 __all__ = [
     "catalogue",
     "deploy_faults",
+    "endpoint_faults",
     "host_faults",
     "model_faults",
     "network_faults",

@@ -48,11 +48,14 @@ def corrupted(texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return build()
 
 
-FRAME_NAMES = ["type", "id", "msg", "reply_to", "after"]
+FRAME_NAMES = ["type", "id", "msg", "reply_to", "after", "replaces", "version"]
 FRAME_VALUES: list[Any] = [
     "message.send",
     "reply.stop",
     "reply.regenerate",
+    "reply.continue",
+    "version.load",
+    "version.choose",
     "session.sync",
     "session.extend",
     "session.ping",

@@ -223,22 +223,31 @@ def test_retry_after_is_a_time_or_nothing(value: str) -> None:
     st.sampled_from([200, 200, 200, 302, 400, 429, 500, 503]),
     st.one_of(st.none(), strategies.any_text),
     strategies.turn_texts,
+    st.one_of(st.just(""), strategies.turn_texts),
 )
 def test_a_reply_is_text_or_an_error(
-    parts: list[bytes], dialect: Dialect, status: int, retry_after: str | None, text: str
+    parts: list[bytes],
+    dialect: Dialect,
+    status: int,
+    retry_after: str | None,
+    text: str,
+    beginning: str,
 ) -> None:
     body = Body(parts)
     body.status, body.retry_after = status, retry_after
-    request = dialect.build_request([Turn("human", text)])
-    with Generation(cast(Transport, Responses(body)), dialect, request) as generation:
+    begun = [Turn("bot", beginning)] if beginning else []
+    request = dialect.build_request([Turn("human", text), *begun])
+    transport = cast(Transport, Responses(body))
+    with Generation(transport, dialect, request, None, beginning) as generation:
         pieces = []
         with suppress(ModelError):
             for piece in generation:
                 pieces.append(piece)  # noqa: PERF402 kept if a later one fails
             assert generation.finish_reason in ("stop", "length")
-            assert pieces
+            # A reply that is continued may be complete.
+            assert pieces or beginning
             # After the reasoning there is a reply.
-            assert pieces[-1]
+            assert pieces[-1:] != [""]
     assert len("".join(pieces).encode()) <= MAX_BYTES
     assert not set("".join(pieces)) & set("\x00\x1b\x7f")
 

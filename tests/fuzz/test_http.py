@@ -43,6 +43,16 @@ def test_every_documented_operation_responds_as_documented(server: Server, tmp_p
 
 PATHS = (
     *("/", "/test", "/token", "/refresh_token", "/healthz", "/readyz", "/metrics", "/openapi.json"),
+    *(
+        "/share",
+        "/share/x",
+        f"/share/{ID}",
+        f"/s/{ID}",
+        f"/s/{ID}.json",
+        "/s/%00",
+        "/s/.json",
+        "/s/",
+    ),
     *("/asyncapi.json", "/docs", "/docs/websocket", "/chat", "/admin/", "/admin/login/"),
     *("/admin/chat/session/", "/static/chat/app.js", "/static/../settings.py", "/i18n/setlang/"),
     *("//", "/%00", "/%ff", "*", "http://[/", "/\x80", "/..%2f..%2fetc/passwd", "/?" + "a&" * 2000),

@@ -92,6 +92,15 @@ class ModelStub:
         """Respond to `GET path` with a JSON document, as servers describe themselves."""
         self._record.documents[path] = document
 
+    def tokenize(self, tokenizer: Callable[[str], Any]) -> None:
+        """Respond to `POST /tokenize` with what this returns for a text."""
+        self._record.tokenizer = tokenizer
+
+    @property
+    def tokenized(self) -> list[dict[str, Any]]:
+        """The requests to `/tokenize`, oldest first."""
+        return list(self._record.tokenized)
+
     def require_token(self, token: str) -> None:
         """Respond to `describe`d paths only with this token."""
         self._record.token = token

@@ -10,7 +10,8 @@ class Behaviour:
     """How the stub responds to one request. The fields can be combined.
 
     Content. `text` or `pieces` is the reply (default: `You said: <the last human text>`, one piece
-    per word), `finish_reason` is `stop` or `length`, None omits it, `done` sends `[DONE]`.
+    per word, or what is missing of it if the prompt contains its beginning), `finish_reason` is
+    `stop` or `length`, None omits it, `done` sends `[DONE]`.
     `shape` is a stream of events, or one JSON `array` or `object`. `echo_prompt` repeats the prompt
     first. `reasoning` precedes the reply in `reasoning_field`, in the chat dialect only. `error`,
     with `error_fields` beside it, is sent instead of a reply, or after `error_after` pieces. `raw`

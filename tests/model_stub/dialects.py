@@ -17,6 +17,10 @@ class Dialect(ABC):
         """Return the text of the last human message."""
 
     @abstractmethod
+    def beginning(self, payload: dict[str, Any]) -> str:
+        """Return the text that the reply continues; empty for a new reply."""
+
+    @abstractmethod
     def piece_event(self, text: str) -> Any:
         """Return the event of one piece of text."""
 
@@ -44,7 +48,10 @@ class HuggingFace(Dialect):
         return str(payload["inputs"])
 
     def last_human_text(self, payload: dict[str, Any]) -> str:
-        return _last_human_text(self.prompt(payload))
+        return _last_turns(self.prompt(payload))[0]
+
+    def beginning(self, payload: dict[str, Any]) -> str:
+        return _last_turns(self.prompt(payload))[1]
 
     def piece_event(self, text: str) -> Any:
         token = {"id": 1, "text": text, "logprob": -0.1, "special": False}
@@ -78,7 +85,10 @@ class Completions(Dialect):
         return str(payload["prompt"])
 
     def last_human_text(self, payload: dict[str, Any]) -> str:
-        return _last_human_text(self.prompt(payload))
+        return _last_turns(self.prompt(payload))[0]
+
+    def beginning(self, payload: dict[str, Any]) -> str:
+        return _last_turns(self.prompt(payload))[1]
 
     def piece_event(self, text: str) -> Any:
         return {"object": "text_completion", "choices": [self._choice(text, None)]}
@@ -102,6 +112,11 @@ class Chat(Dialect):
     def last_human_text(self, payload: dict[str, Any]) -> str:
         texts = [each["content"] for each in payload["messages"] if each["role"] == "user"]
         return str(texts[-1])
+
+    def beginning(self, payload: dict[str, Any]) -> str:
+        last = payload["messages"][-1]
+        is_continued = last["role"] == "assistant" and payload["continue_final_message"]
+        return str(last["content"]) if is_continued else ""
 
     def piece_event(self, text: str) -> Any:
         choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
@@ -142,6 +157,8 @@ def _usage(completion_tokens: int) -> dict[str, int]:
     return {"prompt_tokens": 7, "completion_tokens": completion_tokens}
 
 
-def _last_human_text(prompt: str) -> str:
+def _last_turns(prompt: str) -> tuple[str, str]:
+    """Return the last human text, and the text of the bot after it."""
     text = ("\n" + prompt).rpartition("\nHuman:")[2]
-    return text.removesuffix("\nBot:").strip()
+    human, _, bot = text.partition("\nBot:")
+    return human.strip(), bot.strip()

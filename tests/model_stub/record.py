@@ -35,6 +35,8 @@ class Record:
         self.default = Behaviour(times=None)
         self.documents: dict[str, Any] = {}
         self.token: str | None = None
+        self.tokenizer: Callable[[str], Any] | None = None
+        self.tokenized: list[dict[str, Any]] = []
         self._script: deque[tuple[Behaviour, int | None]] = deque()
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDS)
         self._changed = threading.Condition()

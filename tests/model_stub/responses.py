@@ -47,6 +47,7 @@ class _Response:
             text = behaviour.text
             if text is None:
                 text = f"You said: {dialect.last_human_text(payload)}"
+                text = text.removeprefix(dialect.beginning(payload))
             self._pieces = re.findall(r"\s*\S+\s*?", text) or [text]
         if behaviour.echo_prompt:
             self._pieces.insert(0, dialect.prompt(payload))

@@ -90,6 +90,9 @@ class Connection(asyncio.Protocol):
                 self._record.default = Behaviour.from_json(document)
             case "DELETE", "/requests":
                 self._record.clear()
+            case "POST", "/tokenize" if self._record.tokenizer:
+                self._record.tokenized.append({"headers": headers, **document})
+                return json_response(200, self._record.tokenizer(document["content"]))
             case "GET", path if path in self._record.documents:
                 if self._record.token not in (None, headers.get("authorization", "")[7:]):
                     return json_response(401, {"error": "Unauthorized"})

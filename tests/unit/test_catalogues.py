@@ -39,7 +39,7 @@ def test_every_sentence_is_translated(language: str, domain: str) -> None:
 
 def test_the_sentences_of_the_templates_are_in_the_catalogue() -> None:
     templates = [
-        *(CHAT / "templates" / "chat").glob("*.html"),
+        *(CHAT / "templates" / "chat").rglob("*.html"),
         *(CHAT / "templates").glob("*.html"),
     ]
     sentences = {

@@ -52,6 +52,18 @@ def test_the_newest_reply_is_used_instead_of_a_replaced_one() -> None:
     assert window_texts(messages, last) == ["a?", "new.", "b?"]
 
 
+def test_an_edited_question_and_what_followed_it_are_left_out() -> None:
+    by_edit = {"replaced_by": id_of("c")}
+    last = human("c", 5)
+    messages = [
+        *(human("a", 1), bot("A", 2, "a")),
+        *(human("b", 3, **by_edit), bot("B", 4, "b", **by_edit)),
+        last,
+    ]
+
+    assert window_texts(messages, last) == ["a?", "A.", "c?"]
+
+
 def test_a_reply_that_is_regenerated_is_not_sent() -> None:
     message = human("a", 1)
 

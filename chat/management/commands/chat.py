@@ -39,6 +39,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--name", help="your name in a new session (default: your login)")
         parser.add_argument("--token", help="the token of a session to continue")
+        parser.add_argument("--model", help="the model that replies, if the server has several")
 
     def handle(self, *args: Any, **options: Any) -> None:
         url = options["url"].rstrip("/")
@@ -46,7 +47,8 @@ class Command(BaseCommand):
             raise CommandError("--url must be an address such as http://127.0.0.1:3500")
         token = options["token"] or new_token(url, options["name"] or login_name())
         try:
-            asyncio.run(self._talk(url, token, colours=not options["no_color"]))
+            colours = not options["no_color"]
+            asyncio.run(self._talk(url, token, options["model"], colours=colours))
         except BrokenPipeError:
             # The reader closed the pipe: do not let the interpreter's last flush fail as well.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -59,8 +61,8 @@ class Command(BaseCommand):
                 f"To continue this conversation: python manage.py chat --url {url} --token {token}"
             )
 
-    async def _talk(self, url: str, token: str, *, colours: bool) -> None:
-        async with ChatClient(url, token) as client:
+    async def _talk(self, url: str, token: str, model: str | None, *, colours: bool) -> None:
+        async with ChatClient(url, token, model) as client:
             if sys.stdin.isatty():
                 style = paint if colours and supports_color() else plain
                 await InteractiveChat(client, sys.stdout, style).run(lines_of(sys.stdin))

@@ -1,7 +1,7 @@
 // @ts-check
-// Sends a token that is typed into the list's search by POST, so that it appears in no URL or log.
+// Sends a token, or the address of a read-only link, that is typed into the list's search by POST, so that it appears in no URL or log.
 
-const TOKEN = /^\s*[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\s*$/i;
+const TOKEN = /^\s*(?:\S*\/s\/)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\s*$/i;
 
 document.addEventListener("submit", (event) => {
   const searchForm = /** @type {HTMLFormElement} */ (event.target);

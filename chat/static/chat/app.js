@@ -2,7 +2,7 @@
 
 import { Activity } from "./activity.js";
 import { AutoScroll } from "./autoscroll.js";
-import { copy } from "./clipboard.js";
+import { copy, handleCodeButton } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { errorMessage } from "./i18n.js";
@@ -31,8 +31,8 @@ const isNarrow = matchMedia("(width < 60rem)");
 const element = (id) => document.getElementById(id);
 const root = document.documentElement;
 const bootstrap = JSON.parse(element("bootstrap").textContent);
-/** Server clock minus browser clock. */
-const skewMs = Date.parse(bootstrap.now) - Date.now();
+/** Server clock minus browser clock; the offline page does not know it. */
+const skewMs = bootstrap.now ? Date.parse(bootstrap.now) - Date.now() : 0;
 /** @type {number} */
 const maxChars = bootstrap.max_message_chars;
 
@@ -47,24 +47,33 @@ let isMarkdownReady = false;
 let isSidebarOpen = false;
 let isRenderRequested = false;
 let unread = 0;
+/** @type {{reply: () => void} | null} The website around the page's frame. */
+let website = null;
 let firstRendered = "";
+/** @type {typeof import("./version_pager.js") | null} */
+let versions = null;
+let isChoosingToSend = false;
 /** The number of turns rendered, counted from the end. Older ones follow while the browser is idle. */
 let renderedTurns = FIRST_TURNS;
 
 element("bar").replaceChildren();
 const autoScroll = new AutoScroll(element("transcript"), element("turns"), requestRender);
 const composer = new Composer(element("composer"), {
-  send(text) {
-    if (!fits(text)) announce(remainingText(maxChars - [...text].length));
-    if (!shown || shown.state.ended || !fits(text)) return false;
-    shown.send(text);
-    autoScroll.jump();
-    return true;
-  },
+  send,
   save: (text) => { if (shown) storage.setDraft(shown.token, text); },
   changed: () => renderButtons(),
   sent: () => turns(state()).map(({ msg }) => msg),
 });
+
+/** @param {string} text @returns whether it is sent */
+function send(text) {
+  if (!fits(text)) announce(remainingText(maxChars - [...text].length));
+  if (!shown || shown.state.ended || !fits(text)) return false;
+  if (shown.state.view) return sendAfterChoice(shown);
+  shown.send(text);
+  autoScroll.jump();
+  return true;
+}
 
 /** An idle tab sends no pings, so it costs the server nothing. */
 const activity = new Activity(() => isAwaiting(state()), (isActive) => shown?.setActive(isActive));
@@ -81,12 +90,35 @@ export const actions = {
     if (turn) shown?.stop(turn.id);
     if (hasKeyboard.matches && element("composer").contains(document.activeElement)) composer.focus();
   },
+  maxChars,
   regenerate: (/** @type {Turn} */ turn) => shown?.regenerate(turn.id),
+  chooseModel: (/** @type {string} */ name) => shown?.chooseModel(name),
+  continue: (/** @type {Turn} */ turn) => shown?.continue(turn.id),
+  viewVersion(/** @type {import("./state.js").Version | null} */ version, /** @type {Element} */ pager) {
+    if (!shown || !versions) return;
+    versions.viewVersion(shown, version);
+    autoScroll.keep(pager, renderNow);
+  },
+  viewCurrent: () => shown?.view(null),
+  chooseVersion: () => shown?.choose(),
   discard: (/** @type {Turn} */ turn) => shown?.discard(turn.id),
-  edit(/** @type {Turn} */ turn) {
-    if (turn.phase === "waiting" || turn.phase === "rejected") shown?.discard(turn.id);
+  /** A message that is not accepted yet goes back to the message box; another one is edited in its place. */
+  async edit(/** @type {Turn} */ turn) {
+    if (turn.editable === "later") return announce(gettext("Wait for the reply, or stop it first."));
+    if (turn.phase !== "waiting" && turn.phase !== "rejected") {
+      if (!(await loadEditor())) return reportNotLoaded();
+      if (turn.edit === undefined) shown?.edit({ id: turn.id, msg: turn.msg });
+      renderNow();
+      return element("turns").querySelector("question-editor")?.focus();
+    }
+    shown?.discard(turn.id);
     composer.text = [turn.msg, composer.text].filter(Boolean).join("\n\n");
     composer.focus();
+  },
+  setEdit: (/** @type {Turn} */ turn, /** @type {string | null} */ msg) => shown?.edit(msg === null ? null : { id: turn.id, msg }),
+  sendEdit(/** @type {Turn} */ turn, /** @type {string} */ text) {
+    shown?.send(text, turn.id);
+    autoScroll.jump();
   },
   async copy(/** @type {string} */ text, /** @type {HTMLElement | undefined} */ button = undefined) {
     if (await copy(text, button)) announce(gettext("Copied"));
@@ -106,8 +138,7 @@ export const actions = {
   async startNew() {
     const unused = sessions.unused();
     if (unused || !storage.name()) return show(unused?.token ?? null);
-    if (root.dataset.starting !== undefined) return;
-    await startOnce(() => sessions.start(storage.name()), (error) => { show(null); element("name-error").textContent = error; });
+    await startAs(storage.name());
   },
   search(/** @type {string} */ query) {
     search = { query, found: query.trim() ? search.found : null };
@@ -137,6 +168,7 @@ export const actions = {
 const sessionActions = {
   rename(session, label) { sessions.rename(session, label); requestRender(); },
   erasure: bootstrap.erasure,
+  canShare: bootstrap.sharing,
   async export(session, format) {
     const { exportConversation } = await import("./export.js");
     await exportConversation(session, format, session.token === shown?.token ? state() : null);
@@ -157,7 +189,7 @@ const sessionActions = {
 const commands = {
   stop: () => { if (isSidebarOpen) setSidebarOpen(false); else actions.stop(); },
   focus: () => composer.focus(),
-  edit: () => { const turn = lastTurn(); if (turn) actions.edit(turn); },
+  edit: () => { const turn = lastTurn(); if (turn) void actions.edit(turn); },
   jump: actions.jump,
   regenerate: () => { const turn = lastTurn(); if (turn?.phase === "done" || turn?.phase === "failed") actions.regenerate(turn); },
   copy: () => { const reply = turns(state()).findLast((turn) => turn.reply?.msg)?.reply; if (reply?.msg) void actions.copy(reply.msg); },
@@ -173,10 +205,15 @@ const commands = {
 async function openDialog(open) {
   try {
     open(await import("./dialogs.js"));
-  } catch (error) {
-    const detail = gettext("The server can't be reached. Check your connection and try again.");
-    shown?.dispatch({ type: "error", code: "", detail });
+  } catch {
+    reportNotLoaded();
   }
+}
+
+/** Say that a module could not be loaded. */
+function reportNotLoaded() {
+  const detail = gettext("The server can't be reached. Check your connection and try again.");
+  shown?.dispatch({ type: "error", code: "", detail });
 }
 
 /** @param {string} query */
@@ -187,6 +224,12 @@ async function findConversations(query) {
   if (search.query !== query) return;
   search = { query, found };
   requestRender();
+}
+
+/** Start a session with this name. @param {string} name */
+async function startAs(name) {
+  if (root.dataset.starting !== undefined) return;
+  await startOnce(() => sessions.start(name), (error) => { show(null); element("name-error").textContent = error; });
 }
 
 /** Start a session and show it; root.dataset.starting is set meanwhile.
@@ -207,6 +250,7 @@ function show(token) {
   composer.saveNow();
   if (shown) leave(shown);
   shown = null;
+  isChoosingToSend = false;
   renderedTurns = FIRST_TURNS;
   setSidebarOpen(false);
   storage.setCurrent(token);
@@ -234,6 +278,15 @@ function leave(conversation) {
 
 /** @type {(state: import("./state.js").State) => boolean} */
 const isAwaiting = (state) => !state.ended && turns(state).some(({ phase }) => !["done", "failed", "rejected"].includes(phase));
+
+/** The model goes on from what the reader sees: choose the version, then send the text, which stays in the message box
+ * until then. @param {Conversation} conversation */
+function sendAfterChoice(conversation) {
+  isChoosingToSend = !isAwaiting(conversation.state) && conversation.state.connection.phase === "open";
+  if (isChoosingToSend) conversation.choose();
+  else announce(gettext("Wait for the reply, or stop it first."));
+  return false;
+}
 
 /** Update what the list shows of a conversation. @param {Conversation} conversation */
 function track(conversation) {
@@ -273,7 +326,12 @@ function onChange(conversation, event) {
   const { state } = conversation;
   if (event.type !== "reply.delta" && event.type !== "local.opened") track(conversation);
   if (event.type === "local.connection") setTimeout(requestRender, NOTICE_AFTER_MS);
-  if (event.type === "reply.completed" || event.type === "reply.failed") announceReply(conversation, event.message);
+  const isReply = event.type === "reply.completed" || event.type === "reply.failed";
+  if (isReply && !event.message.version_of) announceReply(conversation, event.message);
+  if (isChoosingToSend && conversation === shown && !state.choice) {
+    isChoosingToSend = false;
+    if (!state.view) element("composer").requestSubmit();
+  }
   const isKnown = state.ended || (state.session && state.connection.phase === "open");
   if (followed.get(conversation.token) === conversation && isKnown && !isAwaiting(state)) {
     followed.delete(conversation.token);
@@ -284,12 +342,24 @@ function onChange(conversation, event) {
 
 /** Announce a finished reply to screen readers, and count it in the title of a hidden tab.
  * @type {(conversation: Conversation, message: import("./state.js").Message) => void} */
-function announceReply({ token }, message) {
+function announceReply({ token, state }, message) {
   const session = storage.session(token);
   if (token !== shown?.token) announce(`${gettext("New reply")}: ${session ? sessions.title(session) : ""}`);
-  else announce(message.error ? errorMessage(message.error) : (message.msg ?? ""));
-  if (document.hidden) unread += 1;
+  else announce(message.error ? errorMessage(message.error) : newText(message, state));
+  website?.reply();
+  if (!document.hidden) return;
+  unread += 1;
+  if (storage.notifications() !== "off") void notifyOf(token, message);
 }
+
+/** @type {(token: string, message: import("./state.js").Message) => Promise<void>} */
+async function notifyOf(token, message) {
+  const { notify } = await import("./notifications.js");
+  await notify(token, message, () => { if (token !== shown?.token) show(token); });
+}
+
+/** The text without that of the reply which it continues. @type {(message: import("./state.js").Message, state: import("./state.js").State) => string} */
+const newText = ({ msg = "", continues = "" }, { messages }) => msg.slice(messages.get(continues)?.msg?.length ?? 0);
 
 /** Let screen readers read a text. A new element makes them repeat an equal text. @type {(text: string) => void} */
 function announce(text) {
@@ -317,6 +387,12 @@ function focusList() {
   else if (hasKeyboard.matches) element(shown ? "message" : "name").focus();
 }
 
+/** Keep the focus near a button that disappears, without opening a keyboard on the screen. */
+function focusComposer() {
+  if (!hasKeyboard.matches) element("transcript").focus();
+  else element(shown ? "message" : "name").focus();
+}
+
 /** Rendering may remove the focused button, or its whole conversation: the focus then stays near it.
  * @type {(action: () => void) => void} */
 function keepFocus(action) {
@@ -330,8 +406,21 @@ function keepFocus(action) {
   else form.querySelector(hasKeyboard.matches ? ".field" : ".primary")?.focus();
 }
 
+/** The turns as they are shown. What is needed only for several versions or an edit is loaded with the first one. */
+function shownTurns() {
+  const { messages, edit } = state();
+  if (edit && !customElements.get("question-editor")) void loadEditor().then(requestRender);
+  if (versions) return versions.withVersions(turns(state()), state());
+  if ([...messages.values()].some(({ source, replaced_by }) => source && replaced_by)) {
+    void import("./version_pager.js").then((module) => { versions = module; requestRender(); }, () => {});
+  }
+  return turns(state());
+}
+
+const loadEditor = () => import("./question_editor.js").catch(() => null);
+
 function renderNow() {
-  const list = turns(state());
+  const list = shownTurns();
   const session = shown && storage.session(shown.token);
   const first = Math.max(0, list.length - renderedTurns);
   const view = { state: state(), session, turns: list, first, isMarkdownReady, isAtEnd: autoScroll.isAtEnd, isSidebarOpen, search, unread, expiresAt: expiresAt() };
@@ -371,14 +460,7 @@ element("welcome").addEventListener("submit", async (/** @type {SubmitEvent} */ 
   event.preventDefault();
   await startOnce(() => sessions.start(element("name").value), (error) => { element("name-error").textContent = error; });
 });
-element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => {
-  const target = /** @type {HTMLElement} */ (event.target);
-  const wrap = target.closest("[data-wrap-code]");
-  if (wrap) wrap.ariaPressed = String(wrap.closest("figure")?.classList.toggle("wrapped"));
-  const button = target.closest("[data-copy-code]");
-  const code = button?.closest("figure")?.querySelector("code")?.textContent;
-  if (code) void actions.copy(code, /** @type {HTMLElement} */ (button));
-});
+element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => handleCodeButton(event, actions.copy));
 element("turns").addEventListener("rate", (/** @type {CustomEvent} */ { detail }) => shown?.rate(detail));
 document.addEventListener("click", (event) => {
   const isInside = /** @type {Element} */ (event.target).closest("#sidebar, #open-sidebar, dialog");
@@ -406,6 +488,21 @@ isNarrow.addEventListener("change", () => setSidebarOpen(false));
 setInterval(() => {
   if (shown && expiresAt() - Date.now() < EXPIRY_WARNING_MS) requestRender();
 }, 1000);
+if (document.querySelector(".banner, .suggestions, .welcome-text")) {
+  void import("./branding.js").then(({ showBranding }) => showBranding({
+    send(text) { if (send(text)) focusComposer(); },
+    focus: focusComposer,
+  }));
+}
+if (window.parent !== window) {
+  void import("./embedded.js").then(({ connect }) => {
+    website = connect(bootstrap.embed_origins, {
+      focus: focusComposer,
+      isBusy: () => Boolean(isSidebarOpen || stoppableTurn(turns(state()))),
+      identify(name) { storage.setName(name); if (!shown) void startAs(name); },
+    });
+  });
+}
 void loadMarkdown().then(() => { isMarkdownReady = true; requestRender(); });
 
 if (bootstrap.session && !storage.session(bootstrap.session.token)) {

@@ -43,7 +43,15 @@ async function transact(mode, run) {
 
 /** Keep new or changed messages. Fails if the storage is full. @type {(token: string, messages: Message[]) => Promise<void>} */
 export async function save(token, messages) {
-  await transact("readwrite", (store) => { for (const message of messages) store.put(message, [token, message.seq]); });
+  await transact("readwrite", (store) => {
+    for (const message of messages) {
+      const key = [token, message.seq];
+      if (message.msg !== undefined) store.put(message, key);
+      else store.get(key).onsuccess = ({ target }) => { // a replaced one keeps its text
+        store.put({ .../** @type {IDBRequest} */ (target).result, ...message }, key);
+      };
+    }
+  });
 }
 
 /** The messages of a session in order; none if the browser blocks storage. @type {(token: string) => Promise<Message[]>} */
@@ -63,7 +71,11 @@ export async function remove(token) {
 /** Fetch the whole session from the server if its beginning was never received here. @type {(token: string) => Promise<void>} */
 export async function complete(token) {
   const count = await transact("readonly", (store) => store.count([token, 1]));
-  if (!count) await save(token, /** @type {Message[]} */ (await fetchMessages(token)));
+  if (count) return;
+  const messages = /** @type {Message[]} */ (await fetchMessages(token));
+  const [first] = messages;
+  // Replaced messages are not among them. The first one marks the beginning.
+  await save(token, first?.seq > 1 ? [{ id: "", seq: 1, replaced_by: first.id }, ...messages] : messages);
 }
 
 /** Letters without case and accents; nearly always as many as the text has. */

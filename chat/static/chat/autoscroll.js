@@ -36,6 +36,14 @@ export class AutoScroll {
     if (!this.isAtEnd) scroller.scrollTop = scroller.scrollHeight - below;
   }
 
+  /** Make a change without moving an element on the screen. @type {(element: Element, change: () => void) => void} */
+  keep(element, change) {
+    const { top } = element.getBoundingClientRect();
+    change();
+    if (element.isConnected) this.scroller.scrollTop += element.getBoundingClientRect().top - top;
+    this.#update();
+  }
+
   /** Scroll to the end and stay there. */
   jump() {
     this.#set(true);

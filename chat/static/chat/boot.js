@@ -4,7 +4,16 @@
   const load = (/** @type {string} */ key) => {
     try { return sessionStorage.getItem(key) ?? localStorage.getItem(key); } catch { return null; }
   };
+  const showTheme = () => {
+    for (const meta of /** @type {NodeListOf<HTMLMetaElement>} */ (document.querySelectorAll("[name=theme-color]"))) {
+      meta.dataset.scheme ??= meta.media;
+      const { theme } = root.dataset;
+      meta.media = theme === "auto" ? meta.dataset.scheme : meta.dataset.scheme.includes(String(theme)) ? "all" : "not all";
+    }
+  };
+  new MutationObserver(showTheme).observe(root, { attributeFilter: ["data-theme"] });
   root.dataset.theme = load("chat.theme") ?? "auto";
+  if (root.dataset.banner && load("chat.banner") === root.dataset.banner) root.dataset.banner = "closed";
   const current = load("chat.current");
   if (current) root.dataset.view = "conversation";
   try {

@@ -20,7 +20,7 @@ const SILENCE_MS = 1500;
 const RESEND_MS = 3000;
 const POLICY_VIOLATION = 1008; // the session expired or does not exist
 /** Error codes after which sending the same message again is pointless. */
-export const PERMANENT_ERRORS = ["message.empty", "message.too_long", "message.invalid", "session.full"];
+export const PERMANENT_ERRORS = ["message.empty", "message.too_long", "message.invalid", "message.unknown_model", "session.full"];
 
 /** A random UUID. crypto.randomUUID is missing on pages served without TLS. */
 export function uuid() {
@@ -32,6 +32,7 @@ export function uuid() {
 }
 
 export class ChatClient {
+  /** @type {string | undefined} name of the model that is to reply, one of `models` in session.ready */ model;
   /** @type {WebSocket | null} */ #socket = null;
   /** @type {Map<string, Frame>} messages and ratings not confirmed yet, by their id */ #outbox = new Map();
   /** @type {Set<number>} seq of messages received beyond a gap */ #beyondGap = new Set();
@@ -45,7 +46,7 @@ export class ChatClient {
   /** @type {Record<string, number>} */ #timers = {};
 
   /**
-   * @param {{url: string, token?: string, pending?: {id: string, msg: string}[],
+   * @param {{url: string, token?: string, pending?: {id: string, msg: string, replaces?: string}[],
    *   onFrame?: (frame: Frame) => void, onConnection?: (connection: Connection) => void}} options
    *   pending: messages of an earlier run that were not accepted; token: omit it if a cookie carries it
    */
@@ -54,7 +55,7 @@ export class ChatClient {
     this.onFrame = onFrame;
     this.onConnection = onConnection;
     this.protocols = token ? ["chat.v1", `token.${token}`] : ["chat.v1"];
-    for (const { id, msg } of pending) this.#outbox.set(id, { type: "message.send", id, msg });
+    for (const { id, msg, replaces } of pending) this.#outbox.set(id, { type: "message.send", id, msg, replaces });
   }
 
   /** Connect now, without waiting for the next retry. */
@@ -79,9 +80,12 @@ export class ChatClient {
   /** Disconnect and do not reconnect. */
   close() { this.#disconnect(true); }
 
-  /** Send a message. Return its id, which message.accepted or an error will name. */
-  send(/** @type {string} */ msg, id = uuid()) {
-    this.#queue({ type: "message.send", id, msg });
+  /** Send a message, or edit the one that it replaces. Return its id, which message.accepted or an error will name.
+   * @param {string} msg
+   * @param {string} [id]
+   * @param {string} [replaces] */
+  send(msg, id = uuid(), replaces) {
+    this.#queue({ type: "message.send", id, msg, replaces });
     return id;
   }
 
@@ -94,6 +98,15 @@ export class ChatClient {
   forget(/** @type {string} */ id) { this.#outbox.delete(id); }
   stop(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.stop", reply_to: replyTo }); }
   regenerate(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.regenerate", reply_to: replyTo }); }
+  /** Continue the last reply, if it was cut off. */
+  continueReply(/** @type {string} */ replyTo) { this.#transmit({ type: "reply.continue", reply_to: replyTo }); }
+  /** Ask for the text of a replaced message. onFrame gets session.version. */
+  loadVersion(/** @type {string} */ id) { this.#transmit({ type: "version.load", id }); }
+  /** Make a replaced message current again. Return the request's id, which an error will name. */
+  chooseVersion(/** @type {string} */ version, id = uuid()) {
+    this.#transmit({ type: "version.choose", id, version });
+    return id;
+  }
   extend() { this.#transmit({ type: "session.extend" }); }
 
   /** Ask for missed frames. Reconnects if the server does not respond. */
@@ -111,13 +124,14 @@ export class ChatClient {
   }
 
   #queue(/** @type {Frame} */ frame) {
+    const isAfterEdit = frame.type === "message.send" && [...this.#outbox.values()].some(({ replaces }) => replaces);
     this.#outbox.set(frame.id, frame);
-    if (this.#ready) this.#transmit(frame);
+    if (this.#ready && !isAfterEdit) this.#transmit(frame);
   }
 
   #transmit(/** @type {Frame} */ frame) {
     if (this.#socket?.readyState !== 1) return;
-    this.#socket.send(JSON.stringify(frame));
+    this.#socket.send(JSON.stringify(frame.type === "message.send" ? { ...frame, model: this.model } : frame));
     if (frame.type !== "reply.stop") this.#expectFrame();
   }
 
@@ -158,8 +172,9 @@ export class ChatClient {
     this.onFrame(frame);
   }
 
-  #resume(/** @type {Frame} */ { messages, reply, recovered, has_earlier, limits, ratings_revision }) {
+  #resume(/** @type {Frame} */ { messages, reply, recovered, has_earlier, limits, models, ratings_revision }) {
     this.#revision = ratings_revision ?? 0;
+    if (!models?.some((/** @type {{name: string}} */ { name }) => name === this.model)) this.model = undefined;
     if (!recovered || has_earlier) {
       this.#firstSeq = messages[0]?.seq ?? 1;
       this.#lastSeq = this.#firstSeq - 1;
@@ -174,7 +189,16 @@ export class ChatClient {
     this.#refusal = undefined;
     this.#pingMs = 1000 * (limits.ping_interval_s ?? 0);
     this.#report("open");
-    for (const frame of this.#outbox.values()) this.#transmit(frame);
+    this.#sendOutbox();
+  }
+
+  /** Messages after an edit wait for it, because it replaces what was accepted before it. */
+  #sendOutbox() {
+    let isAfterEdit = false;
+    for (const frame of this.#outbox.values()) {
+      if (frame.type === "reply.rate" || !isAfterEdit) this.#transmit(frame);
+      isAfterEdit ||= Boolean(frame.replaces);
+    }
   }
 
   #confirmRating(/** @type {Frame} */ { id, revision }) {
@@ -187,8 +211,10 @@ export class ChatClient {
     if (before === this.#firstSeq) this.#firstSeq = messages[0]?.seq ?? 1;
   }
 
-  #addMessage(/** @type {{id: string, seq: number, source?: string}} */ { id, seq, source }) {
-    if (source === "human") this.#outbox.delete(id);
+  #addMessage(/** @type {{id: string, seq: number}} */ { id, seq }) {
+    const sent = this.#outbox.get(id);
+    if (sent?.type === "message.send") this.#outbox.delete(id); // a rating waits for its own confirmation
+    if (sent?.replaces && this.#ready) this.#sendOutbox();
     if (id === this.#reply?.id) this.#reply = null;
     if (seq > this.#lastSeq) this.#beyondGap.add(seq);
     while (this.#beyondGap.delete(this.#lastSeq + 1)) this.#lastSeq += 1;
@@ -210,7 +236,7 @@ export class ChatClient {
 
   #handleRejection(/** @type {Frame} */ { ref, code }) {
     clearTimeout(this.#timers.retry);
-    if (PERMANENT_ERRORS.includes(code)) this.#outbox.delete(ref);
+    if (PERMANENT_ERRORS.includes(code)) { this.#outbox.delete(ref); this.#sendOutbox(); }
     else this.#after(RESEND_MS, "retry", () => this.sync()); // session.ready sends the outbox again
   }
 

@@ -15,6 +15,17 @@ export async function copy(text, button) {
   return true;
 }
 
+/** Do what a click on a button of a code block asks for: wrap its lines or copy them.
+ * @type {(event: MouseEvent, copyCode: (code: string, button: HTMLElement) => unknown) => void} */
+export function handleCodeButton(event, copyCode) {
+  const target = /** @type {HTMLElement} */ (event.target);
+  const wrap = target.closest("[data-wrap-code]");
+  if (wrap) wrap.ariaPressed = String(wrap.closest("figure")?.classList.toggle("wrapped"));
+  const button = target.closest("[data-copy-code]");
+  const code = button?.closest("figure")?.querySelector("code")?.textContent;
+  if (code) copyCode(code, /** @type {HTMLElement} */ (button));
+}
+
 /** @type {(text: string) => boolean} */
 function copySelection(text) {
   const focused = document.activeElement;

@@ -1,5 +1,5 @@
-// One session in this tab: its state, its connection, and what the browser stores of it: unsent messages, and a copy
-// of the others.
+// One session in this tab: its state, its connection, and what the browser stores of it: unsent messages, an unsent edit,
+// and a copy of the others.
 
 import { ChatClient, uuid } from "./client.js";
 import { socketUrl } from "./http.js";
@@ -26,7 +26,8 @@ export class Conversation {
       onFrame: (frame) => this.dispatch(frame.type === "model.loading" ? { ...frame, receivedAt: Date.now() } : frame),
       onConnection: (connection) => this.dispatch({ type: "local.connection", connection }),
     });
-    this.dispatch({ type: "local.opened", outbox });
+    this.client.model = storage.session(token)?.model;
+    this.dispatch({ type: "local.opened", outbox, edit: storage.edit(token), model: this.client.model });
   }
 
   /** Connect; a session that has ended is shown from this browser's copy. */
@@ -50,8 +51,10 @@ export class Conversation {
     if (this.state === before) return;
     const unsent = new Set(this.state.outbox.map(({ id }) => id));
     for (const { id } of before.outbox) if (!unsent.has(id)) storage.removePending(this.token, id);
+    if (this.state.edit !== before.edit) storage.setEdit(this.token, this.state.edit);
     this.onChange(this, event);
     if (event.type !== "local.archived") this.#keep(before);
+    if (event.type === "session.ready" && this.state.opening && !this.state.opening.error) this.client.loadVersion(this.state.opening.id);
     if (event.type === "session.ready" && event.has_earlier) void this.#archive(({ complete }) => complete(this.token));
     const isUnreachable = !this.state.session && ["waiting", "silent"].includes(this.state.connection.phase);
     if ((this.state.ended && !before.ended) || (isUnreachable && !before.messages.size)) void this.#showCopy();
@@ -74,6 +77,7 @@ export class Conversation {
   async #archive(action) {
     try {
       const archive = await import("./archive.js");
+      void import("./register_worker.js").catch(() => {});
       // A session that was deleted meanwhile must not come back.
       return storage.session(this.token) ? await action(archive) : undefined;
     } catch {
@@ -81,12 +85,20 @@ export class Conversation {
     }
   }
 
-  /** @param {string} msg */
-  send(msg) {
-    const id = uuid();
-    storage.addPending(this.token, id, msg, Date.now()); // before sending: a crash must not lose it
-    this.dispatch({ type: "local.sent", id, msg });
-    this.client.send(msg, id);
+  /** @param {string} msg @param {string} [replaces] the question that it is an edit of */
+  send(msg, replaces) {
+    const message = { id: uuid(), msg, replaces };
+    storage.addPending(this.token, message, Date.now()); // before sending: a crash must not lose it
+    this.dispatch({ type: "local.sent", ...message });
+    this.client.send(msg, message.id, replaces);
+  }
+
+  /** Choose the model for the messages to come. @param {string} model */
+  chooseModel(model) {
+    const session = storage.session(this.token);
+    if (session) storage.saveSession({ ...session, model });
+    this.client.model = model;
+    this.dispatch({ type: "local.model", model });
   }
 
   /** Discard a message that is not accepted yet. @param {string} id */
@@ -108,5 +120,31 @@ export class Conversation {
   regenerate(replyTo) {
     this.dispatch({ type: "local.regenerate", reply_to: replyTo });
     this.client.regenerate(replyTo);
+  }
+
+  /** @param {string} replyTo */
+  continue(replyTo) {
+    this.dispatch({ type: "local.continue", reply_to: replyTo });
+    this.client.continueReply(replyTo);
+  }
+
+  /** Edit a question; null: no longer. @param {{id: string, msg: string} | null} edit */
+  edit(edit) { this.dispatch({ type: "local.edit", edit }); }
+
+  /** Show an earlier version, or null: the current one. @param {import("./state.js").Version | null} version */
+  view(version) { this.dispatch({ type: "local.view", version }); }
+
+  /** Show an earlier version that the server has. @param {import("./state.js").Version} version */
+  loadVersion(version) {
+    this.dispatch({ type: "local.load", version });
+    this.client.loadVersion(version.id);
+  }
+
+  /** Make the version that is viewed the current one. */
+  choose() {
+    if (!this.state.view) return;
+    const id = uuid();
+    this.dispatch({ type: "local.choose", id });
+    this.client.chooseVersion(this.state.view.id, id);
   }
 }

@@ -1,9 +1,10 @@
 // The dialogs: options of a session, and settings with the list of shortcuts.
 
-import { html, render } from "../vendor/lit-html/lit-html.js";
+import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { ICONS } from "./icons.js";
 import { SHORTCUTS } from "./shortcuts.js";
 import { title } from "./sessions.js";
+import "./notification_settings.js";
 
 /** @typedef {import("./storage.js").StoredSession} StoredSession */
 /**
@@ -11,6 +12,7 @@ import { title } from "./sessions.js";
  * @property {(session: StoredSession, label: string) => void} rename
  * @property {(session: StoredSession, format: "markdown" | "json") => Promise<void>} export
  * @property {(session: StoredSession) => Promise<void>} remove
+ * @property {boolean} canShare whether the server creates read-only links
  * @property {string} erasure when what the server deleted has left its disk
  */
 /**
@@ -59,6 +61,11 @@ export function openSessionDialog(session, actions) {
       actions.rename(session, String(label).trim());
       close();
     };
+    const showLinks = async (/** @type {Event} */ event) => {
+      const details = /** @type {HTMLDetailsElement} */ (event.currentTarget);
+      const links = await import("./share_links.js");
+      if (details.open) await links.show(session.token, /** @type {HTMLElement} */ (details.lastElementChild));
+    };
     return html`
       <form class="field-row" @submit=${rename}>
         <label class="visually-hidden" for="label">${gettext("Title")}</label>
@@ -69,6 +76,7 @@ export function openSessionDialog(session, actions) {
         <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "markdown"))}>${gettext("Export as Markdown")}</button>
         <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "json"))}>${gettext("Export as JSON")}</button>
       </div>
+      ${actions.canShare && !session.ended ? html`<details @toggle=${showLinks}><summary>${gettext("Share a read-only link…")}</summary><div class="share"></div></details>` : nothing}
       <details class="delete">
         <summary>${gettext("Delete…")}</summary>
         <p>${session.ended
@@ -96,15 +104,16 @@ export function openSettings(settings) {
       ${themes.map(([value, label]) => html`<label><input type="radio" name="theme" value=${value}
         ?checked=${settings.theme === value} @change=${() => settings.setTheme(value)}>${label}</label>`)}
     </fieldset>
-    <form method="post" action=${languages?.dataset.action ?? ""} class="choices">
+    <notification-settings></notification-settings>
+    ${csrf ? html`<form method="post" action=${languages?.dataset.action ?? ""} class="choices">
       <fieldset class="choices"><legend>${gettext("Language")}</legend>
-        <input type="hidden" name="csrfmiddlewaretoken" value=${csrf?.value ?? ""}>
+        <input type="hidden" name="csrfmiddlewaretoken" value=${csrf.value}>
         <input type="hidden" name="next" value=${location.pathname}>
         ${JSON.parse(languages?.textContent ?? "[]").map((/** @type {string[]} */ [code, name]) => html`
           <button class="button small" name="language" value=${code} lang=${code}
             aria-pressed=${document.documentElement.lang === code ? "true" : "false"}>${name}</button>`)}
       </fieldset>
-    </form>
+    </form>` : nothing}
     <h3>${gettext("Shortcuts")}</h3>
     <dl class="shortcuts">
       ${SHORTCUTS().map(({ keys, description }) => html`<div><dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${description}</dd></div>`)}

@@ -5,7 +5,7 @@ import { errorMessage } from "./i18n.js";
 const resolve = (/** @type {string} */ path) => new URL(path, document.baseURI);
 
 /** @type {(method: string, path: string, headers: Record<string, string>, body?: string) => Promise<Response>} */
-async function request(method, path, headers, body) {
+export async function request(method, path, headers, body) {
   try {
     return await fetch(resolve(path), { method, headers, body, credentials: "same-origin" });
   } catch (error) {
@@ -13,7 +13,7 @@ async function request(method, path, headers, body) {
   }
 }
 
-const bearer = (/** @type {string} */ token) => ({ Authorization: `Bearer ${token}` });
+export const bearer = (/** @type {string} */ token) => ({ Authorization: `Bearer ${token}` });
 
 // Each function throws an Error whose message is for the visitor.
 

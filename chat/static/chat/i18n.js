@@ -39,6 +39,7 @@ const errorMessages = () => ({
   "message.empty": gettext("This message is empty. Type something first."),
   "message.too_long": gettext("This message is too long. Shorten it and send it again."),
   "message.invalid": gettext("The server couldn't read this message. Edit it and send it again."),
+  "message.unknown_model": gettext("This model is no longer available. Choose another one and send the message again."),
   "session.unknown": gettext("This conversation no longer exists. Start a new one; your draft is kept."),
   "session.expired": gettext("This conversation has expired. Start a new one; your draft is kept."),
   "session.full": gettext("This conversation is full. Start a new one; your draft is kept."),

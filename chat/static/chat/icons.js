@@ -13,6 +13,8 @@ export const ICONS = {
   check: svg`<svg class="icon check" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="M5 13l4 4L19 7"/></svg>`,
   regenerate: icon(svg`<path d="M20 11a8 8 0 1 0-2.3 6.3M20 5v6h-6"/>`),
   edit: icon(svg`<path d="M4 20l1-5L16 4l4 4L9 19z"/>`),
+  previous: icon(svg`<path d="M15 6l-6 6l6 6"/>`),
+  next: icon(svg`<path d="M9 6l6 6l-6 6"/>`),
   down: icon(svg`<path d="M12 5v14M6 13l6 6 6-6"/>`),
   add: icon(svg`<path d="M12 5v14M5 12h14"/>`),
   more: icon(svg`<path d="M5 12h.01M12 12h.01M19 12h.01"/>`),

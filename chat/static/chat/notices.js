@@ -16,12 +16,14 @@ export const EXPIRY_WARNING_MS = 5 * 60_000;
  * @property {() => void} restart
  * @property {() => void} options export and delete
  * @property {() => void} dismiss
+ * @property {() => void} viewCurrent
  */
 
 /** @type {(state: import("./state.js").State, expiresAt: number, actions: NoticeActions) => unknown} */
 export function noticesTemplate(state, expiresAt, actions) {
   return html`
     ${state.ended || isFull(state) ? endedTemplate(state, actions) : [connectionTemplate(state, actions), expiryTemplate(state, expiresAt, actions)]}
+    ${state.view && !state.ended ? viewTemplate(actions) : nothing}
     ${state.notice ? errorTemplate(state.notice, actions) : nothing}`;
 }
 
@@ -63,6 +65,12 @@ function expiryTemplate({ session }, expiresAt, actions) {
   return html`<p class="notice"><span>${gettext("This conversation expires in")}
     <count-down .until=${expiresAt}></count-down></span>
     <button type="button" class="button small" @click=${actions.extend}>${gettext("Keep it open")}</button></p>`;
+}
+
+/** @type {(actions: NoticeActions) => unknown} */
+function viewTemplate(actions) {
+  return html`<p class="notice"><span>${gettext("This is not the current version. Your next message continues from it.")}</span>
+    <button type="button" class="button small" @click=${actions.viewCurrent}>${gettext("Back to the current version")}</button></p>`;
 }
 
 /** @type {(error: import("./state.js").ErrorInfo, actions: NoticeActions) => unknown} */

@@ -28,13 +28,19 @@ import { transcriptTemplate } from "./transcript.js";
 /** The remaining length is shown from this share of the limit on. */
 const SHOW_REMAINING_FROM = 0.8;
 
+/** Whether the module that lets visitors choose a model was needed. */
+let hasPicker = false;
+
 /** @type {(id: string) => HTMLElement} */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** @type {{name: string, logo: string, model: string}} */
+const site = JSON.parse(element("bootstrap").textContent ?? "").site;
 
 /** @type {(view: View, actions: Actions) => void} */
 export function renderPage(view, actions) {
   const { state, session } = view;
-  const name = session ? title(session) : gettext("Chat");
+  const name = session ? title(session) : site.name;
   const sessions = storage.sessions();
   document.title = windowTitle(name, view.unread);
   const { dataset } = document.documentElement;
@@ -49,7 +55,15 @@ export function renderPage(view, actions) {
     render(html`${greeting}${earlier}${transcript}`, element("turns"));
   }
   render(noticesTemplate(state, view.expiresAt, actions), element("notices"));
+  renderModels(state, actions);
   render(view.isAtEnd ? nothing : jumpTemplate(actions), element("jump"));
+}
+
+/** The choice of a model, if there are several. @type {(state: import("./state.js").State, actions: Actions) => void} */
+function renderModels({ session, ended, model }, actions) {
+  const models = ended ? [] : (session?.models ?? []);
+  hasPicker ||= models.length > 1;
+  if (hasPicker) void import("./model_picker.js").then(({ renderPicker }) => renderPicker(models, model, actions.chooseModel));
 }
 
 /** A session without messages; before the server answers, by what the browser stores of it. @type {(view: View) => boolean} */
@@ -60,13 +74,17 @@ function isEmpty({ state, session, turns }) {
 
 /** @type {(name: string, unread: number) => string} */
 function windowTitle(name, unread) {
-  const page = name === gettext("Chat") ? name : `${name} · ${gettext("Chat")}`;
+  const page = name === site.name ? name : `${name} · ${site.name}`;
   return unread ? `(${unread}) ${gettext("New reply")} · ${page}` : page;
 }
 
 /** @type {(name: string | undefined) => unknown} */
 function greetingTemplate(name) {
-  return html`<p class="greeting" dir="auto">${format(gettext("Hi %(name)s, what would you like to talk about?"), { name })}</p>`;
+  return html`<div class="greeting" dir="auto">
+    ${site.logo ? html`<img class="logo" src=${site.logo} alt=${site.name}>` : html`<p class="hint">${site.name}</p>`}
+    <p>${format(gettext("Hi %(name)s, what would you like to talk about?"), { name })}</p>
+    <p class="hint">${site.model}</p>
+  </div>`;
 }
 
 /** Earlier messages load when one scrolls; this button is for keyboards and after an error.

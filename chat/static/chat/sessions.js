@@ -41,11 +41,12 @@ export const unused = () => storage.sessions().find((session) =>
  * @type {(old: StoredSession) => Promise<string>} */
 export async function restart(old) {
   const unsent = storage.pending(old.token);
-  const texts = [...unsent.map(({ msg }) => msg), storage.draft(old.token)].filter(Boolean);
+  const texts = [...unsent.map(({ msg }) => msg), storage.edit(old.token)?.msg, storage.draft(old.token)].filter(Boolean);
   const token = await start(storage.name() || old.name);
   storage.setDraft(token, texts.join("\n\n"));
   for (const { id } of unsent) storage.removePending(old.token, id);
   storage.setDraft(old.token, "");
+  storage.setEdit(old.token, null);
   return token;
 }
 

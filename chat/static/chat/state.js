@@ -5,10 +5,11 @@
 // same state.
 
 import { PERMANENT_ERRORS } from "./client.js";
+import { markReplaced, withTexts } from "./replaced.js";
 
 /** @typedef {{code: string, detail: string, retryable?: boolean}} ErrorInfo */
 /**
- * @typedef {object} Message as the server sends it; a replaced one has only id, seq, replaced_by and replaces
+ * @typedef {object} Message as the server sends it; a replaced one has no msg, unless this browser knew it before
  * @property {string} id
  * @property {number} seq
  * @property {"human"|"bot"} [source]
@@ -16,8 +17,12 @@ import { PERMANENT_ERRORS } from "./client.js";
  * @property {string} [timestamp]
  * @property {string|null} [reply_to]
  * @property {string} [finish_reason]
+ * @property {string} [model] name of the model that wrote it, if there are several
  * @property {string} [replaces]
  * @property {string} [replaced_by]
+ * @property {string} [version_of] the original, if it is a copy
+ * @property {string} [continues] the reply with whose text it begins
+ * @property {boolean} [failed] of a replaced message: it is no version to choose
  * @property {ErrorInfo} [error]
  * @property {"up"|"down"|null} [rating]
  * @property {string|null} [comment] on the rating
@@ -34,10 +39,18 @@ import { PERMANENT_ERRORS } from "./client.js";
  * @property {number} [retryAt] ms since the epoch
  * @property {boolean} [stopping]
  * @property {boolean} [thinking] the model reasons, so there is no text yet
+ * @property {boolean} [continues] it begins with the text of the committed reply
  */
-/** @typedef {{id: string, msg: string, error?: ErrorInfo}} OutboxMessage a message that is not accepted yet */
+/** @typedef {{id: string, msg: string, replaces?: string, error?: ErrorInfo}} OutboxMessage a message that is not accepted yet */
+/**
+ * @typedef {object} Version an earlier version of a question or reply
+ * @property {string} id of the replaced message that has its text
+ * @property {string} of which question or reply it is a version
+ */
+/** @typedef {{messages: Message[], hasMore: boolean}} VersionText a replaced message; after a question, what followed it */
 /** @typedef {{max_message_chars: number, history_messages: number, session_ttl_s: number}} Limits */
-/** @typedef {{name: string, session_start: string, expires_at: string, limits: Limits}} Session */
+/** @typedef {{name: string, label: string}} Model */
+/** @typedef {{name: string, session_start: string, expires_at: string, limits: Limits, models?: Model[]}} Session */
 /**
  * @typedef {object} State
  * @property {Session|null} session
@@ -48,8 +61,14 @@ import { PERMANENT_ERRORS } from "./client.js";
  * @property {boolean} hasEarlier the session has messages before firstSeq
  * @property {ReadonlyMap<string, PartialReply>} partialReplies by the id of the human message
  * @property {readonly OutboxMessage[]} outbox
+ * @property {string} [model] name of the chosen model
+ * @property {{id: string, msg: string}|null} edit the question that is being edited, and its new text
  * @property {ErrorInfo|null} notice an error that belongs to no message
  * @property {boolean} isCopyPartial the server no longer has the messages, and this browser has only some of them
+ * @property {Version|null} view the earlier version that is shown in place of the current one
+ * @property {Version & {error?: ErrorInfo}|null} opening the one that is loading or could not be loaded
+ * @property {ReadonlyMap<string, VersionText>} versionTexts by id, as the server sent them
+ * @property {string} choice the id of the request to make a version the current one, or ""
  */
 /** @typedef {{type: string, [field: string]: any}} Event */
 
@@ -63,38 +82,40 @@ export const EMPTY = Object.freeze({
   hasEarlier: false,
   partialReplies: new Map(),
   outbox: [],
+  edit: null,
   notice: null,
   isCopyPartial: false,
+  view: null,
+  opening: null,
+  versionTexts: new Map(),
+  choice: "",
 });
 
 /** @type {Record<string, (state: State, event: Event) => State>} */
 const REDUCERS = {
-  "session.ready": (state, { name, session_start, expires_at, limits, messages, reply, recovered, has_earlier }) => ({
-    ...state,
-    session: { name, session_start, expires_at, limits },
+  "session.ready": (state, { name, session_start, expires_at, limits, models, messages, reply, recovered, has_earlier }) => ({
+    ...(messages.some((/** @type {Message} */ it) => changesVersions(it) && !state.messages.has(it.id)) ? showCurrent(state) : state),
+    session: { name, session_start, expires_at, limits, models },
     ended: "",
     notice: null,
     ...(recovered && !has_earlier
       ? { messages: addMessages(state, messages) }
-      : { messages: byId(messages), firstSeq: messages[0]?.seq ?? 1, hasEarlier: has_earlier }),
+      : { ...firstPage(state.messages, messages), hasEarlier: has_earlier }),
     partialReplies: resumePartials(state, messages, reply),
     outbox: withoutIds(state.outbox, messages),
   }),
-  "session.messages": (state, { before, messages, has_earlier }) =>
-    before === state.firstSeq
-      ? {
-        ...state,
-        messages: new Map([...byId(messages), ...state.messages]),
-        firstSeq: messages[0]?.seq ?? 1,
-        hasEarlier: has_earlier,
-      }
-      : state,
+  "session.messages": (state, { before, messages, has_earlier }) => {
+    if (before !== state.firstSeq) return state;
+    const firstSeq = messages[0]?.seq ?? 1;
+    const all = markReplaced(new Map([...byId(messages), ...state.messages]), firstSeq);
+    return { ...state, messages: all, firstSeq, hasEarlier: has_earlier };
+  },
   "session.expiring": (state, { expires_at }) =>
     state.session ? { ...state, session: { ...state.session, expires_at } } : state,
-  "session.expired": (state) => ({ ...state, ended: "session.expired", partialReplies: new Map() }),
+  "session.expired": (state) => end(state, "session.expired"),
 
   "message.accepted": (state, { message }) => ({
-    ...state,
+    ...afterChoice(state, message),
     session: extendBy(state.session, message),
     messages: addMessages(state, [message]),
     outbox: withoutIds(state.outbox, [message]),
@@ -130,10 +151,18 @@ const REDUCERS = {
     const reply = state.messages.get(id);
     return reply && !reply.replaced_by ? { ...state, messages: new Map(state.messages).set(id, { ...reply, rating, comment }) } : state;
   },
+  "session.version": (state, { id, messages, has_more }) => ({
+    ...state,
+    versionTexts: new Map(state.versionTexts).set(id, { messages, hasMore: has_more }),
+    messages: withTexts(state.messages, messages), // so that this browser keeps them
+    ...(state.opening?.id === id ? { view: state.opening, opening: null } : {}),
+  }),
 
   error: (state, { code, detail, ref, limit }) => {
     if (limit === "sockets") return state; // the connection names it as its refusal
-    if (code === "session.unknown") return { ...state, ended: code, partialReplies: new Map() };
+    if (code === "session.unknown") return end(state, code);
+    if (state.opening && ref === state.opening.id) return { ...state, opening: { ...state.opening, error: { code, detail } } };
+    if (ref && ref === state.choice) return { ...state, choice: "", notice: { code, detail } };
     if (!state.outbox.some(({ id }) => id === ref)) {
       return { ...state, notice: { code, detail }, partialReplies: withoutRequests(state.partialReplies) };
     }
@@ -141,11 +170,12 @@ const REDUCERS = {
     return { ...state, outbox: state.outbox.map((message) => (message.id === ref ? { ...message, error } : message)) };
   },
 
-  "local.opened": (_, { outbox }) => ({ ...EMPTY, outbox }),
+  "local.opened": (_, { outbox, edit, model }) => ({ ...EMPTY, outbox, edit, model }),
+  "local.model": (state, { model }) => ({ ...state, model }),
   // The copy in this browser is shown if the server cannot be reached or no longer has the conversation.
   "local.archived": (state, { messages, lastSeq }) => {
     if (state.session && !state.ended) return state;
-    const all = new Map([...byId(messages), ...state.messages]);
+    const all = markReplaced(new Map([...byId(messages), ...state.messages]), 1);
     const seqs = [...all.values()].map(({ seq }) => seq);
     const isWhole = !lastSeq || (seqs.includes(1) && Math.max(...seqs) >= lastSeq);
     return { ...state, messages: all, firstSeq: 1, hasEarlier: false, isCopyPartial: Boolean(state.ended) && !isWhole };
@@ -153,12 +183,22 @@ const REDUCERS = {
   "local.connection": (state, { connection }) => ({
     ...state,
     connection,
-    partialReplies: connection.phase === "open" ? state.partialReplies : startedOnly(state.partialReplies),
+    ...(connection.phase === "open" ? {} : { partialReplies: startedOnly(state.partialReplies), choice: "" }),
   }),
-  "local.sent": (state, { id, msg }) => ({ ...state, notice: null, outbox: [...withoutIds(state.outbox, [{ id }]), { id, msg }] }),
+  "local.sent": (state, { id, msg, replaces }) => ({
+    ...showCurrent(state),
+    notice: null,
+    outbox: [...withoutIds(state.outbox, [{ id }]), { id, msg, replaces }],
+    edit: replaces ? null : state.edit,
+  }),
+  "local.edit": (state, { edit }) => ({ ...state, edit }),
   "local.discarded": (state, { id }) => ({ ...state, outbox: withoutIds(state.outbox, [{ id }]) }),
   "local.stop": (state, { reply_to }) => updatePartial(state, reply_to, { stopping: true }),
-  "local.regenerate": (state, { reply_to }) => updatePartial(state, reply_to, { phase: "requested" }),
+  "local.regenerate": (state, { reply_to }) => updatePartial(showCurrent(state), reply_to, { phase: "requested", continues: false }),
+  "local.continue": (state, { reply_to }) => updatePartial(showCurrent(state), reply_to, { phase: "requested", continues: true }),
+  "local.view": (state, { version }) => ({ ...state, view: version, opening: null }),
+  "local.load": (state, { version }) => ({ ...state, opening: version }),
+  "local.choose": (state, { id }) => ({ ...state, notice: null, choice: id }),
   "local.dismissed": (state) => ({ ...state, notice: null }),
 };
 
@@ -209,25 +249,47 @@ const notStopping = (entries) => new Map(entries.map(([replyTo, reply]) => [repl
 /** @type {(messages: Message[]) => Map<string, Message>} */
 const byId = (messages) => new Map(messages.map((message) => [message.id, message]));
 
-/** @type {(state: State, added: Message[]) => ReadonlyMap<string, Message>} */
-function addMessages({ messages: known, firstSeq }, added) {
+/** A replaced message keeps its text, if it is known.
+ * @type {(state: Pick<State, "messages" | "firstSeq">, added: Message[], texts?: ReadonlyMap<string, Message>) => ReadonlyMap<string, Message>} */
+function addMessages({ messages: known, firstSeq }, added, texts = known) {
   const messages = new Map(known);
   for (const message of added) {
-    if (message.seq >= firstSeq && !messages.get(message.id)?.replaced_by) messages.set(message.id, message);
+    const isNew = message.seq >= firstSeq && !messages.get(message.id)?.replaced_by;
+    if (isNew) messages.set(message.id, message.msg === undefined ? { ...texts.get(message.id), ...message } : message);
   }
-  return messages;
+  return markReplaced(messages, firstSeq);
 }
+
+/** @type {(known: ReadonlyMap<string, Message>, messages: Message[]) => Pick<State, "messages" | "firstSeq">} */
+function firstPage(known, messages) {
+  const firstSeq = messages[0]?.seq ?? 1;
+  return { messages: addMessages({ messages: new Map(), firstSeq }, messages, known), firstSeq };
+}
+
+/** @type {(state: State, code: string) => State} */
+const end = (state, code) => ({ ...state, ended: code, partialReplies: new Map(), opening: null, choice: "" });
+
+/** Another version is the current one when its copy arrives, or an edit. The answer to a choice may also be a message
+ * that is current already.
+ * @type {(state: State, message: Message) => State} */
+const afterChoice = (state, message) => (state.choice || changesVersions(message) ? { ...showCurrent(state), choice: "" } : state);
+
+/** @type {(message: Message) => boolean} */
+const changesVersions = ({ source, replaces, version_of }) => Boolean(version_of || (source === "human" && replaces));
+
+/** @type {(state: State) => State} */
+const showCurrent = (state) => (state.view || state.opening ? { ...state, view: null, opening: null } : state);
 
 /** @type {(state: State, message: Message) => State} */
 function commit(state, message) {
   const replyTo = String(message.reply_to);
   const isOld = state.messages.has(message.id) && state.partialReplies.get(replyTo)?.id !== message.id;
-  if (isOld) return state;
+  if (isOld) return state.choice ? afterChoice(state, message) : state;
   const partialReplies = new Map(state.partialReplies);
   partialReplies.delete(replyTo);
   // A failed attempt to replace a reply: the old one stays.
   const notice = (message.replaced_by && message.error) || state.notice;
-  return { ...state, notice, session: extendBy(state.session, message), messages: addMessages(state, [message]), partialReplies };
+  return { ...afterChoice(state, message), notice, session: extendBy(state.session, message), messages: addMessages(state, [message]), partialReplies };
 }
 
 /** Every message restarts the session's time to live.

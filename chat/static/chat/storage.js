@@ -11,14 +11,17 @@
  * @property {number} at ms since the epoch, of the last message
  * @property {number} [expiresAt]
  * @property {boolean} [ended]
+ * @property {string} [model] name of the model that the visitor chose
  * @property {boolean} [awaiting] a reply is still to come
  * @property {number} [lastSeq] of the last message
+ * @property {Record<string, string>} [links] addresses of read-only links by their ids
  * @property {number} [seenSeq] of the last message that was on the screen
  */
 
 const SESSION = "chat.session.";
 const DRAFT = "chat.draft.";
 const PENDING = "chat.pending.";
+const EDIT = "chat.edit.";
 
 /** @type {(storage: () => Storage) => {get: (key: string) => string|null, set: (key: string, value: string|null) => void, keys: () => string[]}} */
 function tolerant(storage) {
@@ -52,10 +55,10 @@ export const saveSession = (session) => shared.set(SESSION + session.token, JSON
 /** Remove a session from the list. @type {(token: string) => void} */
 export const unlistSession = (token) => shared.set(SESSION + token, null);
 
-/** Remove a session, its draft and its unsent messages. @type {(token: string) => void} */
+/** Remove a session, its drafts and its unsent messages. @type {(token: string) => void} */
 export function removeSession(token) {
   for (const key of shared.keys()) {
-    if (key === SESSION + token || key === DRAFT + token || key.startsWith(`${PENDING}${token}.`)) shared.set(key, null);
+    if ([SESSION + token, DRAFT + token, EDIT + token].includes(key) || key.startsWith(`${PENDING}${token}.`)) shared.set(key, null);
   }
 }
 
@@ -74,12 +77,18 @@ export const draft = (token) => shared.get(DRAFT + token) ?? "";
 /** @type {(token: string, text: string) => void} */
 export const setDraft = (token, text) => shared.set(DRAFT + token, text || null);
 
-/** Messages that the server has not accepted, oldest first. @type {(token: string) => {id: string, msg: string}[]} */
+/** The question that is being edited. @type {(token: string) => {id: string, msg: string}|null} */
+export const edit = (token) => load(EDIT + token);
+
+/** @type {(token: string, edit: {id: string, msg: string}|null) => void} */
+export const setEdit = (token, edit) => shared.set(EDIT + token, edit && JSON.stringify(edit));
+
+/** Messages that the server has not accepted, oldest first. @type {(token: string) => import("./state.js").OutboxMessage[]} */
 export const pending = (token) =>
   loadAll(`${PENDING}${token}.`).filter((message) => message?.id).sort((a, b) => a.at - b.at);
 
-/** @type {(token: string, id: string, msg: string, at: number) => void} */
-export const addPending = (token, id, msg, at) => shared.set(`${PENDING}${token}.${id}`, JSON.stringify({ id, msg, at }));
+/** @type {(token: string, message: import("./state.js").OutboxMessage, at: number) => void} */
+export const addPending = (token, message, at) => shared.set(`${PENDING}${token}.${message.id}`, JSON.stringify({ ...message, at }));
 
 /** @type {(token: string, id: string) => void} */
 export const removePending = (token, id) => shared.set(`${PENDING}${token}.${id}`, null);
@@ -97,5 +106,9 @@ export const name = () => shared.get("chat.name") ?? "";
 export const setName = (/** @type {string} */ value) => shared.set("chat.name", value || null);
 export const theme = () => shared.get("chat.theme") ?? "auto";
 export const setTheme = (/** @type {string} */ value) => shared.set("chat.theme", value === "auto" ? null : value);
+export const setClosedBanner = (/** @type {string} */ digest) => shared.set("chat.banner", digest);
 export const singleKeys = () => shared.get("chat.singleKeys") !== "off";
 export const setSingleKeys = (/** @type {boolean} */ on) => shared.set("chat.singleKeys", on ? null : "off");
+/** Whether replies in hidden tabs are notified of, and with their text. @returns {"off" | "on" | "text"} */
+export const notifications = () => /** @type {"off" | "on" | "text"} */ (shared.get("chat.notifications") ?? "off");
+export const setNotifications = (/** @type {"off" | "on" | "text"} */ value) => shared.set("chat.notifications", value === "off" ? null : value);

@@ -5,6 +5,7 @@ import { guard } from "../vendor/lit-html/directives/guard.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { ICONS } from "./icons.js";
 import { errorMessage, format, formatFull, formatTime } from "./i18n.js";
+import { replyText } from "./turns.js";
 import "./countdown.js";
 import "./reply_text.js";
 
@@ -12,6 +13,7 @@ import "./reply_text.js";
 /**
  * @typedef {object} TurnActions
  * @property {(turn: Turn) => void} regenerate
+ * @property {(turn: Turn) => void} continue
  * @property {(turn: Turn) => void} edit
  * @property {(turn: Turn) => void} discard
  * @property {(text: string, button?: HTMLElement) => Promise<void>} copy
@@ -24,10 +26,11 @@ import "./reply_text.js";
  * @param {TurnActions} actions
  */
 export function transcriptTemplate(turns, first, actions) {
-  return repeat(turns.slice(first), (turn) => turn.id, (turn, index) => {
+  return repeat(turns.slice(first), (turn) => turn.key ?? turn.id, (turn, index) => {
     const isBoundary = turn.outOfContext < 2 && turns[first + index - 1]?.outOfContext === 2;
     return guard(
-      [turn.phase, turn.reply, turn.partial, turn.error, turn.isLast, isBoundary, turn.msg],
+      [turn.phase, turn.reply, turn.partial, turn.error, turn.isLast, isBoundary, turn.model, turn.msg, turn.editable, turn.edit,
+        turn.pager, turn.replyPager, turn.isEarlier],
       () => turnTemplate(turn, isBoundary, actions),
     );
   });
@@ -37,11 +40,13 @@ export function transcriptTemplate(turns, first, actions) {
 function turnTemplate(turn, isBoundary, actions) {
   return html`
     ${isBoundary ? boundaryTemplate() : nothing}
-    <article class="turn" data-phase=${turn.phase}>
+    <article class="turn" data-phase=${turn.phase} data-version=${turn.isEarlier ? "earlier" : nothing}>
       <div class="human">
         <h2 class="visually-hidden">${gettext("You")}</h2>
-        <human-text class="human-text" dir="auto" .text=${turn.msg}></human-text>
-        <div class="turn-footer">${humanButtonsTemplate(turn, actions)}${statusTemplate(turn)}</div>
+        ${turn.edit === undefined
+          ? html`<human-text class="human-text" dir="auto" .text=${turn.msg}></human-text>
+            <div class="turn-footer">${pagerTemplate(turn.pager, gettext("Versions of your message"), actions)}${humanButtonsTemplate(turn, actions)}${statusTemplate(turn)}</div>`
+          : html`<question-editor .actions=${actions} .turn=${turn}></question-editor>`}
       </div>
       ${turn.reply || (turn.partial && turn.phase !== "queued") ? replyTemplate(turn, actions) : nothing}
     </article>`;
@@ -58,7 +63,7 @@ function statusTemplate({ phase, partial, error, timestamp }) {
     case "sending": return html`<span class="status delayed">${gettext("Sending…")}</span>`;
     case "rejected": return html`<span class="error">${rejection(error)}</span>`;
     case "accepted": return html`<span class="status delayed">${gettext("Sent")}</span>`;
-    case "requested": return html`<span class="status delayed">${gettext("Requested again")}</span>`;
+    case "requested": return html`<span class="status delayed">${partial?.continues ? gettext("Continuing…") : gettext("Requested again")}</span>`;
     case "queued": return html`<span class="status">${queuePosition(partial)}</span>`;
     case "loading":
       return html`<span class="status">${gettext("The model is starting:")} <count-down .until=${partial?.retryAt ?? 0}></count-down></span>`;
@@ -90,20 +95,33 @@ function timeTemplate(timestamp) {
 /** @type {(turn: Turn, actions: TurnActions) => unknown} */
 function humanButtonsTemplate(turn, actions) {
   const isPending = turn.phase === "waiting" || turn.phase === "rejected";
-  const isEditable = isPending || turn.phase === "failed" || (turn.isLast && turn.phase === "done");
   return html`<span class="turn-buttons">
-    ${isEditable ? button(ICONS.edit, gettext("Edit and resend"), () => actions.edit(turn)) : nothing}
+    ${isPending ? button(ICONS.edit, gettext("Edit and resend"), () => actions.edit(turn)) : nothing}
+    ${isPending || turn.editable === "no" ? nothing : editButton(turn, actions)}
     ${isPending ? button(ICONS.close, gettext("Discard"), () => actions.discard(turn)) : nothing}
     ${copyButton(turn.msg, actions)}
   </span>`;
 }
 
+/** A disabled button has a reason, and keeps the focus. @type {(turn: Turn, actions: TurnActions) => unknown} */
+function editButton(turn, actions) {
+  const label = gettext("Edit");
+  const reason = turn.editable === "later" ? gettext("Wait for the reply, or stop it first.") : "";
+  return html`<button type="button" class="icon-button" aria-label=${label} aria-disabled=${reason ? "true" : "false"}
+    aria-description=${reason || nothing} title=${reason || label} @click=${() => actions.edit(turn)}>${ICONS.edit}</button>`;
+}
+
+/** The element is defined by the module that finds the versions.
+ * @type {(pager: import("./versions.js").Pager | undefined, label: string, actions: TurnActions) => unknown} */
+const pagerTemplate = (pager, label, actions) =>
+  (pager ? html`<version-pager role="group" aria-label=${label} .actions=${actions} .pager=${pager}></version-pager>` : nothing);
+
 /** @type {(turn: Turn, actions: TurnActions) => unknown} */
 function replyTemplate(turn, actions) {
   const { reply, partial } = turn;
-  const text = partial?.id ? partial.text : (reply?.msg ?? "");
+  const text = replyText(turn);
   const isFinal = !partial?.id;
-  return html`<div class="bot" aria-busy=${isFinal ? "false" : "true"}>
+  return html`<div class="bot" data-version=${turn.isReplyEarlier ? "earlier" : nothing} aria-busy=${isFinal ? "false" : "true"}>
     <h2 class="visually-hidden">${gettext("Reply")}</h2>
     <reply-text .content=${{ text, isFinal }}></reply-text>
     ${partial && !text ? html`${partial.thinking ? html`<span class="status">${gettext("Thinking…")}</span>` : nothing}
@@ -117,7 +135,7 @@ function replyTemplate(turn, actions) {
 function errorTemplate(turn, actions) {
   if (!turn.error) return nothing;
   return html`<p class="error">${errorMessage(turn.error)}
-    ${turn.error.retryable
+    ${turn.error.retryable && !turn.isEarlier
       ? html`<button type="button" class="button small" @click=${() => actions.regenerate(turn)}>${gettext("Retry")}</button>`
       : nothing}</p>`;
 }
@@ -130,18 +148,31 @@ const loadRating = () => { rating ??= import("./rating.js").catch(() => { rating
 /** @type {(turn: Turn, reply: import("./state.js").Message, actions: TurnActions) => unknown} */
 function replyFooterTemplate(turn, reply, actions) {
   if (!turn.error) loadRating();
+  const isCurrent = turn.isLast && !turn.error && !turn.isReplyEarlier;
+  const isUnfinished = reply.finish_reason === "length" || reply.finish_reason === "stop_requested";
   return html`<div class="turn-footer">
+    ${pagerTemplate(turn.replyPager, gettext("Versions of the reply"), actions)}
+    ${turn.model ? html`<span class="status" dir="auto">${turn.model}</span>` : nothing}
     ${reply.timestamp ? timeTemplate(reply.timestamp) : nothing}
     ${reply.finish_reason === "stop_requested" ? html`<span class="status">${gettext("Stopped by you")}</span>` : nothing}
     ${reply.finish_reason === "length" ? html`<span class="status">${gettext("Stopped at the length limit")}</span>` : nothing}
+    ${isCurrent && isUnfinished && reply.msg
+      ? html`<button type="button" class="button small" @click=${() => actions.continue(turn)}>${gettext("Continue")}</button>`
+      : nothing}
     <span class="turn-buttons">
-      ${reply.msg ? copyButton(reply.msg, actions) : nothing}
-      ${turn.isLast && !turn.error
+      ${reply.msg ? [copyButton(reply.msg, actions), readAloudTemplate()] : nothing}
+      ${isCurrent
         ? button(ICONS.regenerate, gettext("Regenerate"), () => actions.regenerate(turn))
         : nothing}
     </span>
-    ${turn.error ? nothing : html`<reply-rating data-id=${reply.id} rating=${reply.rating ?? ""} comment=${reply.comment ?? ""}></reply-rating>`}
+    ${turn.error || turn.isReplyEarlier ? nothing : html`<reply-rating data-id=${reply.id} rating=${reply.rating ?? ""} comment=${reply.comment ?? ""}></reply-rating>`}
   </div>`;
+}
+
+function readAloudTemplate() {
+  if (!("speechSynthesis" in window)) return nothing;
+  void import("./read_aloud.js").catch(() => {}); // the server cannot be reached
+  return html`<read-aloud></read-aloud>`;
 }
 
 /** @type {(text: string, actions: TurnActions) => unknown} */

@@ -1,5 +1,6 @@
 #!lua
--- Store a human's message and put it into the mailbox, once for each id.
+-- Store a human's message and put it into the mailbox, once for each id. It may edit an earlier one: then it
+-- replaces that one and what followed it, if a worker cannot answer any of it meanwhile.
 if not session_exists() then
   return {'unknown'}
 end
@@ -7,6 +8,16 @@ local open_sockets = redis.call('ZCARD', sockets)
 local known = redis.call('HGET', ids, 'human:' .. arg.message)
 if known then
   return {'ok', 'message', message_at(known), 'new', false, 'sockets', open_sockets}
+end
+local edited = arg.replaces ~= '' and tonumber(redis.call('HGET', ids, 'human:' .. arg.replaces) or 0)
+if edited then
+  if edited == 0 then
+    return {'absent'}
+  elseif cjson.decode(message_at(edited)).replaced_by then
+    return {'replaced'}
+  elseif is_waiting_from(edited) then
+    return {'answering'}
+  end
 end
 local now = now_ms()
 local refused = check_space() or check_pending(arg.max_pending) or check_rates(now,
@@ -16,8 +27,14 @@ local refused = check_space() or check_pending(arg.max_pending) or check_rates(n
 if refused then
   return refused
 end
+if edited then
+  replace_branch(edited, arg.message)
+end
 local seq, message = append(arg.body, now)
 redis.call('HSET', ids, 'human:' .. arg.message, seq)
+if edited then
+  add_version(arg.message, versions_of(arg.replaces))
+end
 enqueue(arg.session, arg.message, nil, now, arg.grace_ms)
 expire_at(now + arg.ttl_ms)
 count_figure('accepted', now)

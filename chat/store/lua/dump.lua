@@ -9,6 +9,7 @@ return {
     'document', {redis.call('PTTL', document), redis.call('JSON.GET', document)},
   },
   'hashes', {
+    'shares', {redis.call('PTTL', shares), redis.call('HGETALL', shares)},
     'ids', {redis.call('PTTL', ids), redis.call('HGETALL', ids)},
     'work', {redis.call('PTTL', work), redis.call('HGETALL', work)},
   },
@@ -18,8 +19,9 @@ return {
   'strings', {
     'partial', {redis.call('PTTL', partial), redis.call('GET', partial)},
     'lease', {redis.call('PTTL', lease), redis.call('GET', lease)},
+    'share_rate', {redis.call('PTTL', share_rate), redis.call('GET', share_rate)},
     'rate', {redis.call('PTTL', rate), redis.call('GET', rate)},
-    'rating-rate', {redis.call('PTTL', rating_rate), redis.call('GET', rating_rate)},
+    'rating_rate', {redis.call('PTTL', rating_rate), redis.call('GET', rating_rate)},
   },
   'sorted_sets', {
     'sockets', {redis.call('PTTL', sockets), redis.call('ZRANGE', sockets, 0, -1, 'WITHSCORES')},

@@ -1,7 +1,10 @@
 #!lua flags=allow-oom
 -- Delete a session and everything about it.
+for share in pairs(load_shares()) do
+  redis.call('DEL', snapshot_key(share))
+end
 local existed = redis.call('DEL', document) == 1
-redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets, ratings, rating_rate)
+redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets, shares, share_rate, ratings, rating_rate)
 stop_waiting(arg.session)
 if existed then
   redis.call('ZADD', deletions, whole(now_ms()), 'erased')

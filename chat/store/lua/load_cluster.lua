@@ -16,6 +16,7 @@ return {
   'overdue_ms', first[2] and math.max(now - first[2], 0) or 0,
   'swept_ago_ms', swept_at and now - swept_at,
   'silent_ms', silent,
+  'endpoints', redis.call('HGETALL', endpoints),
   'used_memory', used_memory or false,
   'max_memory', max_memory or false,
   'oldest_deletion_ms', deletion[2] and math.max(now - deletion[2], 0) or 0,

@@ -27,11 +27,33 @@ local function session_exists()
   return redis.call('EXISTS', document) == 1
 end
 
+local function snapshot_key(share)
+  return string.format(snapshot, share)
+end
+
+-- What is known of a session's shares, by id.
+local function load_shares()
+  local flat, found = redis.call('HGETALL', shares), {}
+  for i = 1, #flat, 2 do
+    found[flat[i]] = cjson.decode(flat[i + 1])
+  end
+  return found
+end
+
+-- A share ends with its session, or earlier if it has a time of its own.
+local function expire_share(share, ends_ms, session_ends_ms)
+  local instant_ms = ends_ms and math.min(ends_ms, session_ends_ms) or session_ends_ms
+  redis.call('PEXPIREAT', snapshot_key(share), whole(instant_ms))
+end
+
 -- All keys of a session expire at the same instant; the lease has its own, shorter time. Redis' files
 -- must be rewritten afterwards (chat/store/erasure.py): instants are rounded up, so that they are few.
 local function expire_at(instant_ms)
-  for _, key in ipairs({document, ids, mailbox, work, partial, ratings}) do
+  for _, key in ipairs({document, ids, mailbox, work, partial, shares, ratings}) do
     redis.call('PEXPIREAT', key, whole(instant_ms))
+  end
+  for share, details in pairs(load_shares()) do
+    expire_share(share, details.ends_ms, instant_ms)
   end
   local step = math.min(math.max(math.ceil((instant_ms - now_ms()) / 60), 1), 60000)
   local rounded = whole(math.ceil(instant_ms / step) * step)
@@ -78,6 +100,11 @@ local function append(body, now)
   return seq, message
 end
 
+-- The number of a message, or nil. A human's message and a reply may have the same id.
+local function seq_of(id)
+  return tonumber(redis.call('HGET', ids, 'human:' .. id) or redis.call('HGET', ids, 'bot:' .. id))
+end
+
 -- Generic cell rate algorithm: a burst of `limit`, then one every `60 s / limit`. Each rate is {key, limit,
 -- cost}. Counts the request in all of them, or in none and returns an error reply.
 -- https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
@@ -104,9 +131,11 @@ local function check_pending(limit)
   end
 end
 
-local function check_space()
-  local bytes = tonumber(redis.call('HGET', ids, 'bytes') or 0)
-  if message_count() >= tonumber(arg.max_messages) or bytes >= tonumber(arg.max_bytes) then
+-- Refuse what a session has no space for: messages of known size, or one whose reply may exceed the limit.
+local function check_space(messages, bytes)
+  local count = message_count() + (messages or 1)
+  local size = tonumber(redis.call('HGET', ids, 'bytes') or 0) + (bytes or 1)
+  if count > tonumber(arg.max_messages) or size > tonumber(arg.max_bytes) then
     return {'session_full'}
   end
 end
@@ -168,6 +197,66 @@ local function set_replaced(seq, replaced_by)
   redis.call('JSON.SET', document, path, cjson.encode(replaced_by))
 end
 
+-- The versions of a question: it, what it was edited to, and copies of these. The group is named by its
+-- first message. At most one of it is current, that is, not replaced.
+local function versions_of(question)
+  return redis.call('HGET', ids, 'versions:' .. question) or question
+end
+
+local function add_version(question, versions)
+  redis.call('HSET', ids, 'versions:' .. question, versions, 'current:' .. versions, question)
+end
+
+-- The messages from a question on as JSON, and for each whether it is that question, a later one or a reply to
+-- one of these, and replaced by `replaced_by`, or by nothing if that is nil. A later message may also be the
+-- reply to an earlier question: one that was regenerated or chosen.
+local function branch_from(question_seq, last, replaced_by)
+  local messages, is_in_branch = {}, {}
+  for seq = question_seq, last do
+    local message = message_at(seq)
+    local decoded = cjson.decode(message)
+    local is_reply = type(decoded.reply_to) == 'string'
+    local asked = is_reply and redis.call('HGET', ids, 'human:' .. decoded.reply_to) or seq
+    table.insert(messages, message)
+    table.insert(is_in_branch, tonumber(asked) >= question_seq and decoded.replaced_by == replaced_by)
+  end
+  return messages, is_in_branch
+end
+
+-- Append messages as they are, in few commands: after each one, Redis indexes the whole document again.
+local function append_all(messages)
+  for first = 1, #messages, 1000 do
+    local last = math.min(first + 999, #messages)
+    redis.call('JSON.ARRAPPEND', document, '$.messages', unpack(messages, first, last))
+  end
+end
+
+-- Whether a question or a later one waits for a reply or is being answered.
+local function is_waiting_from(question_seq)
+  for _, waiting_id in ipairs(redis.call('LRANGE', mailbox, 0, -1)) do
+    if tonumber(redis.call('HGET', ids, 'human:' .. waiting_id)) >= question_seq then
+      return true
+    end
+  end
+  return false
+end
+
+-- Replace a question and what followed it by the message `new`, which is appended next.
+local function replace_branch(question_seq, new)
+  local messages, is_in_branch = branch_from(question_seq, message_count(), nil)
+  for index, message in ipairs(messages) do
+    if is_in_branch[index] then
+      messages[index] = '{"replaced_by":' .. cjson.encode(new) .. ',' .. string.sub(message, 2)
+    end
+  end
+  if question_seq == 1 then
+    redis.call('JSON.SET', document, '$.messages', '[]')
+  else
+    redis.call('JSON.ARRTRIM', document, '$.messages', 0, question_seq - 2)
+  end
+  append_all(messages)
+end
+
 -- Store the outcome of the mailbox's head. Returns it and how many messages still wait.
 -- A reply that failed or was stopped does not replace a good one: it is marked as replaced itself.
 local function store_outcome(session, reply, head, body, replaces, is_whole, now, ttl_ms, grace_ms)
@@ -176,6 +265,7 @@ local function store_outcome(session, reply, head, body, replaces, is_whole, now
   redis.call('HSET', ids, 'bot:' .. reply, seq)
   if old and not is_whole and is_usable(cjson.decode(message_at(old))) then
     redis.call('JSON.DEL', document, '$.messages[' .. whole(seq - 1) .. '].replaces')
+    redis.call('JSON.SET', document, '$.messages[' .. whole(seq - 1) .. '].discarded', 'true')
     set_replaced(seq, replaces)
     message = message_at(seq)
   else
@@ -186,7 +276,7 @@ local function store_outcome(session, reply, head, body, replaces, is_whole, now
   end
   redis.call('LPOP', mailbox)
   redis.call('HDEL', work, 'reply', 'pieces', 'taken', 'retry_at', 'holder', 'due:' .. head,
-    'attempts:' .. head, 'replaces:' .. head, 'stop:' .. head)
+    'attempts:' .. head, 'replaces:' .. head, 'continues:' .. head, 'stop:' .. head)
   redis.call('DEL', partial, lease)
   local pending = redis.call('LLEN', mailbox)
   if pending > 0 then

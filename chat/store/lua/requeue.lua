@@ -14,7 +14,7 @@ if redis.call('LLEN', mailbox) > 0 then
 end
 local length = message_count()
 local last = length > 0 and cjson.decode(message_at(length)) or {}
-if not last.error then
+if not last.error or last.replaced_by then
   return {'ok', 'requeued', false}
 end
 enqueue(arg.session, last.reply_to, last.id, now, 0)

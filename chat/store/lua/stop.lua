@@ -24,6 +24,10 @@ local text = redis.call('GET', partial)
 local reply = text and redis.call('HGET', work, 'reply') or arg.reply
 local replaces = redis.call('HGET', work, 'replaces:' .. id)
 local waited = now - asked_at
+-- A continuation keeps what it added.
+local continued_seq = redis.call('HEXISTS', work, 'continues:' .. id) == 1
+  and redis.call('HGET', ids, 'bot:' .. replaces)
+local is_longer = continued_seq and text and #text > #cjson.decode(message_at(continued_seq)).msg
 local body = cjson.encode({
   id = reply,
   source = 'bot',
@@ -33,8 +37,9 @@ local body = cjson.encode({
   pieces = tonumber(text and redis.call('HGET', work, 'pieces') or 0),
   timings = {queued_ms = waited, total_ms = waited},
   replaces = replaces or nil,
+  continues = is_longer and replaces or nil,
 })
 local message, pending =
-  store_outcome(arg.session, reply, id, body, replaces, false, now, arg.ttl_ms, arg.grace_ms)
+  store_outcome(arg.session, reply, id, body, replaces, is_longer, now, arg.ttl_ms, arg.grace_ms)
 count_figure('replied', now)
 return {'ok', 'message', message, 'new', true, 'pending', pending}

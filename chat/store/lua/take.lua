@@ -28,6 +28,13 @@ local holder = redis.call('GET', lease)
 if holder and holder ~= arg.lease then
   return {'nothing'}
 end
+if string.find(arg.full_models, '%S') and not redis.call('HGET', work, 'stop:' .. head) then
+  local message = cjson.decode(message_at(redis.call('HGET', ids, 'human:' .. head)))
+  local model = message.model or arg.default_model
+  if string.find(arg.full_models, ' ' .. model .. ' ', 1, true) then
+    return {'model_busy', 'model', model}
+  end
+end
 local now = now_ms()
 redis.call('SET', lease, arg.lease, 'PX', arg.lease_ms)
 redis.call('HSET', work, 'holder', arg.lease)
@@ -45,6 +52,9 @@ if not stop then
   redis.call('HSET', work, 'taken', whole(now))
   record_pace('at', now)
 end
+local replaces = redis.call('HGET', work, 'replaces:' .. head)
+local is_continued = replaces and redis.call('HEXISTS', work, 'continues:' .. head) == 1
+local continued_seq = is_continued and redis.call('HGET', ids, 'bot:' .. replaces)
 local attempts = redis.call('HINCRBY', work, 'attempts:' .. head, 1)
 expire_with_document(work)
 local seq = tonumber(redis.call('HGET', ids, 'human:' .. head))
@@ -54,7 +64,8 @@ return {
   'messages', history_of(seq),
   'waited_ms', now - redis.call('HGET', work, 'due:' .. head),
   'attempts', attempts,
-  'replaces', redis.call('HGET', work, 'replaces:' .. head),
+  'replaces', replaces,
+  'continues', continued_seq and message_at(continued_seq),
   'stop_requested', stop,
   'reply', reply,
   'text', written or '',

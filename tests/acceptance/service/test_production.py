@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from chat.store.shares import new_secret
 from tests.acceptance.service.production import HOST, ORIGIN, TEMPLATE, Deployment, settings
 from tests.conftest import NewStack
 from tests.ports import free_port
@@ -199,8 +200,14 @@ def test_the_proxys_log_contains_no_token(deployment: Deployment) -> None:
         socket.recv(5)
     log = deployment.stack.running("nginx")[0]
     log.wait_until(lambda: f"{address} GET /chat 101" in log.output(), "to log the socket")
+    link = new_secret()
+    for path in (f"/s/{link}", f"/s/{link}.json", f"//s/{link}", f"/%73/{link}", f"/x/{link}/y"):
+        assert requests.get(deployment.url + path, headers=HTTPS, timeout=10).status_code == 404
+    log.wait_until(lambda: log.output().count("GET /s/*** 404") == 4, "to log the links")
+    assert log.output().count("GET *** 404") == 1
     for process in deployment.stack.processes:
         assert token not in process.output()
+        assert link not in process.output()
 
 
 @pytest.mark.parametrize(

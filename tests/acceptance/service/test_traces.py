@@ -7,6 +7,7 @@ from uuid import uuid4
 import requests
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from chat.store.shares import new_secret
 from tests.acceptance.service.conftest import Site, send_and_receive
 from tests.client import create_session
 from tests.conftest import NewStack
@@ -29,6 +30,8 @@ def test_one_trace_contains_the_frame_and_the_reply(site: Site) -> None:
     site.model.clear_requests()
     frames = send_and_receive(site.stack.running("web")[0].port, token, text)
     requests.get(f"{site.stack.url}/refresh_token", params={"token": token}, timeout=5)
+    link = new_secret()
+    requests.get(f"{site.stack.url}/s/{link}", timeout=5)
     message = frames[-1]["message"]["reply_to"]
 
     def names() -> set[str]:
@@ -56,7 +59,8 @@ def test_one_trace_contains_the_frame_and_the_reply(site: Site) -> None:
 
     wait_for(lambda: b"/refresh_token" in exported(), "the span of the HTTP request")
     assert b"chat-under-test" in exported(), "the service's name"
-    for secret in (text, name, token):
+    wait_for(lambda: b"/s/***" in exported(), "the span of the request for a link")
+    for secret in (text, name, token, link):
         assert secret.encode() not in exported()
     assert not [span.name for span in site.traces.spans if "sweep" in span.name]
 

@@ -10,6 +10,7 @@ from chat.operator.dashboard import MAX_REFUSALS, Tile, load_dashboard
 from chat.store import cluster, leases, sessions, statistics
 from chat.store.client import Store
 from chat.store.cluster import WORKER_TIMEOUT_S
+from chat.store.endpoints import EndpointReport
 from chat.store.statistics import bucket, durations
 from tests.component.admin.conftest import LIST, add_reply, get_html, start_reply
 from tests.component.conftest import LIMITS, create_session, new_reply, send_message, take_message
@@ -171,3 +172,18 @@ def test_reasons_are_limited_in_number(store: Store) -> None:
         store.run(statistics.count_event(statistics.refused(f"400 name{number}")))
     assert sum(len(minute) for minute in load_minute(store).figures) <= 2 * 502
     clear_statistics(store)
+
+
+def test_the_endpoints_of_models_are_shown(store: Store, operator: Client) -> None:
+    store.redis.delete("chat:workers", "chat:endpoints")
+    assert "Model endpoints" not in get_html(operator, "dashboard/")
+    reports = [
+        EndpointReport(model="fast", endpoint=f"gpu-{number}:8000", is_up=number == 1, requests=3)
+        for number in (1, 2)
+    ]
+    store.run(cluster.heartbeat("host:11", free=1, endpoints=reports))
+    page = get_html(operator, "dashboard/")
+    assert "Model endpoints" in page
+    assert re.search(r"<td>gpu-1:8000</td><td>up</td><td>3</td>", page)
+    assert re.search(r'<td>gpu-2:8000</td><td class="chat-bad">down</td><td>3</td>', page)
+    store.redis.delete("chat:workers", "chat:endpoints")

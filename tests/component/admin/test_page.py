@@ -11,9 +11,10 @@ from django.test import Client
 
 from chat.errors import ErrorCode
 from chat.operator.session_page import SessionPage, load_page
-from chat.store import sessions
+from chat.store import branches, leases, sessions, shares
 from chat.store.client import Store
 from chat.store.inspection import State
+from chat.store.shares import ShareLimits
 from tests.component.admin.conftest import (
     LIST,
     Login,
@@ -21,7 +22,14 @@ from tests.component.admin.conftest import (
     get_html,
     start_reply,
 )
-from tests.component.conftest import LIMITS, create_session, send_message
+from tests.component.conftest import (
+    LIMITS,
+    create_session,
+    new_reply,
+    send_message,
+    store_reply,
+    take_message,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -105,6 +113,47 @@ def test_a_message_to_regenerate_is_next_in_the_queue(store: Store) -> None:
     assert "replaced" in [entry.state for entry in load(store, session).entries]
 
 
+def test_replaced_messages_are_collapsed_and_newer_ones_say_why(
+    store: Store, operator: Client
+) -> None:
+    session = create_session(store)
+    first = add_reply(store, session, "first")
+    options: Any = {"address": "test", "limits": LIMITS}
+    store.run(sessions.accept(session, uuid4(), "edited", replaces=first.reply_to, **options))
+    other = store_reply(store, session)
+    assert first.reply_to
+    assert other.reply_to
+    store.run(branches.choose(session, uuid4(), first.reply_to, **options))
+    store.run(sessions.accept(session, uuid4(), "cut off", **options))
+    taken = take_message(store, session)
+    cut_off = new_reply(taken.message.id, "Once", finish_reason="length")
+    store.run(leases.commit(session, taken.lease, cut_off, ttl_s=60))
+    store.run(sessions.regenerate(session, taken.message.id, is_continued=True, **options))
+    longer = new_reply(
+        take_message(store, session).message.id,
+        "Once upon",
+        replaces=cut_off.id,
+        continues=cut_off.id,
+    )
+    store.run(leases.commit(session, taken.lease, longer, ttl_s=60))
+
+    entries = load(store, session).entries
+    assert [(entry.origin, entry.state) for entry in entries] == [
+        ("", "replaced"),
+        ("", "replaced"),
+        ("edited", "replaced"),
+        ("", "replaced"),
+        ("version chosen", "answered"),
+        ("version chosen", "completed"),
+        ("", "answered"),
+        ("", "replaced"),
+        ("continued", "completed"),
+    ]
+    html = get_session_html(operator, session)
+    assert html.count("<summary>Show the replaced message</summary>") == 2
+    assert html.count("<summary>Show the replaced reply</summary>") == 3
+
+
 def test_the_page_shows_the_queue_the_worker_and_the_sockets(
     store: Store, operator: Client
 ) -> None:
@@ -130,7 +179,7 @@ def test_live_updates_contain_only_what_changed(store: Store, operator: Client) 
     session = create_session(store)
     add_text = start_reply(store, session, "One")
     before = get_changes(operator, session)
-    assert before.keys() == {"facts", "actions", "transcript", "pending"}
+    assert before.keys() == {"facts", "actions", "shares", "transcript", "pending"}
     versions = {name: part["version"] for name, part in before.items()}
     add_text(3, " two")
     after = get_changes(operator, session, **versions)
@@ -207,6 +256,69 @@ def test_a_token_is_sent_by_post_and_never_shown(store: Store, login: Login) -> 
     assert token not in page.lower()
     invalid = viewer.post(f"{LIST}find/", {"token": "not a token"})
     assert "looks like" in invalid.content.decode()
+
+
+def share_session(store: Store, session: str, secret: str = "", **wanted: Any) -> str:
+    """Create a link to a session and return its id."""
+    share = shares.share_id(secret or shares.new_secret())
+    values: dict[str, Any] = {"messages": 7, "is_named": True, "ttl_s": None, "address": session}
+    limits = ShareLimits(per_session=5, per_minute=100, bytes=100_000)
+    store.run(shares.create(session, share, ["{}"], limits=limits, **values | wanted))
+    return share
+
+
+def revoke(client: Client, session: str, share: str) -> Any:
+    return client.post(f"{LIST}{session}/revoke-share/", {"share": share}, follow=True)
+
+
+def test_the_links_of_a_session_are_listed_and_revoked(store: Store, operator: Client) -> None:
+    session = create_session(store)
+    assert "Read-only links" not in get_session_html(operator, session)
+    share = share_session(store, session)
+    html = get_session_html(operator, session)
+    assert "<td>7</td>" in html
+    assert "<td>shown</td>" in html
+    assert "with the session" in html
+    assert "shares" in get_changes(operator, session, shares="an earlier version")
+
+    response = revoke(operator, session, share)
+
+    assert "Revoked the link." in response.content.decode()
+    assert store.run(shares.load_all(session)) == ()
+    history = get_html(operator, f"{session}/history/")
+    assert f"Revoked the link {share}." in history
+    assert "no longer exists" in revoke(operator, session, share).content.decode()
+    assert get_html(operator, f"{session}/history/").count("Revoked the link") == 1
+
+
+def test_revoking_a_link_needs_its_permission_and_its_session(store: Store, login: Login) -> None:
+    session, other = create_session(store), create_session(store)
+    share = share_session(store, session)
+    viewer = login("view_session")
+    assert 'name="share"' not in get_session_html(viewer, session)
+    assert revoke(viewer, session, share).status_code == 403
+    assert revoke(login("revoke_share"), session, share).status_code == 403
+    revoker = login("view_session", "revoke_share")
+    assert revoker.get(f"{LIST}{session}/revoke-share/").status_code == 405
+    revoke(revoker, other, share)
+    assert len(store.run(shares.load_all(session))) == 1
+
+    assert 'name="share"' in get_session_html(revoker, session)
+    revoke(revoker, session, share)
+
+    assert store.run(shares.load_all(session)) == ()
+
+
+def test_the_session_of_a_reported_link_is_found(store: Store, login: Login) -> None:
+    session, secret = create_session(store), shares.new_secret()
+    share_session(store, session, secret)
+    viewer = login("view_session")
+    for text in (secret, f" https://chat.example/s/{secret} ", f"chat.example/s/{secret.upper()}"):
+        response = viewer.post(f"{LIST}find/", {"token": text}, follow=True)
+        assert response.redirect_chain == [(f"{LIST}{session}/change/", 302)], text
+        assert secret not in response.content.decode().lower()
+    searched = viewer.get(LIST, {"q": f"https://chat.example/s/{secret}"})
+    assert searched.headers["Location"] == f"{LIST}{session}/change/"
 
 
 def test_every_page_needs_the_permission_to_view_sessions(store: Store, login: Login) -> None:

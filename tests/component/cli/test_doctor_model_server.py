@@ -1,13 +1,15 @@
 """The doctor compares the settings with what the model server says about itself."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from django.test import override_settings
 
 from chat.cli.doctor.findings import Level
-from chat.cli.doctor.model_server import check_model_server
+from chat.cli.doctor.model_server import VARIABLES, check_model_server
+from inference.model_settings import ModelSettings, ServedModel
 from tests.component.test_settings import LoadSettings, load_settings
 from tests.model_stub import ModelStub
 from tests.ports import free_port
@@ -15,6 +17,16 @@ from tests.ports import free_port
 __all__ = ["load_settings"]
 
 GPT_J = "EleutherAI/gpt-j-6b"
+ENDPOINT = ModelSettings(
+    api="completions",
+    url="http://model/",
+    name=GPT_J,
+    token=None,
+    context_tokens=2048,
+    max_new_tokens=25,
+    timeout_s=5,
+)
+FIELDS = {variable: field for field, variable in VARIABLES.items()}
 
 
 @pytest.fixture
@@ -35,17 +47,15 @@ def tgi(name: str = GPT_J, **limits: int) -> Any:
 LLAMA_CPP = {"data": [{"id": "a.gguf", "owned_by": "llamacpp", "meta": {"n_ctx_train": 8192}}]}
 
 
-def check(stub: ModelStub, api: str = "completions", **changed: Any) -> list[tuple[Level, str]]:
+def check(
+    stub: ModelStub, api: str = "completions", *, file: str = "", **changed: Any
+) -> list[tuple[Level, str]]:
     """Return the level and the advice, or the text without one, of each finding."""
-    values = {
-        "MODEL_API": api,
-        "MODEL_URL": stub.endpoint(api),
-        "MODEL_NAME": GPT_J,
-        "EMBEDDED_MODEL": False,
-        "MODEL_CONTEXT_TOKENS": 2048,
-        "MAX_NEW_TOKENS": 25,
-    }
-    with override_settings(**values | changed):
+    embedded = changed.pop("EMBEDDED_MODEL", False)
+    endpoint = replace(ENDPOINT, api=cast(Any, api), url=stub.endpoint(api))
+    endpoint = replace(endpoint, **{FIELDS[name]: value for name, value in changed.items()})
+    models = (ServedModel("gpt-j", "GPT-J", (endpoint,)),)
+    with override_settings(MODELS=models, MODELS_FILE=file, EMBEDDED_MODEL=embedded):
         return [(each.level, each.advice or each.text) for each in check_model_server()]
 
 
@@ -170,4 +180,12 @@ def test_a_rejected_token_is_a_failure(stub: ModelStub) -> None:
     assert check(stub, HUGGINGFACE_INFERENCE_TOKEN="right") == GOOD
     assert check(stub, HUGGINGFACE_INFERENCE_TOKEN="wrong") == [
         (Level.FAILURE, "Correct HUGGINGFACE_INFERENCE_TOKEN.")
+    ]
+
+
+def test_the_advice_for_a_model_of_the_file_names_its_table(stub: ModelStub) -> None:
+    stub.describe("/v1/models", vllm("other", context=1024))
+    assert check(stub, file="models.toml") == [
+        (Level.FAILURE, 'Set name = "other" in [models.gpt-j].'),
+        (Level.FAILURE, "Set context_tokens = 1024 in [models.gpt-j]."),
     ]

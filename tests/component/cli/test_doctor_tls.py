@@ -4,6 +4,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import trustme
+from django.conf import settings
 from django.test import override_settings
 
 from chat.cli.doctor import model_server, redis_servers, site
@@ -104,11 +106,14 @@ def test_redis(broken: tuple[int, str], tmp_path: Path) -> None:
 
 def test_the_model_server(broken: tuple[int, str], tmp_path: Path) -> None:
     port, problem = broken
-    with override_settings(
-        MODEL_API="completions",
-        MODEL_URL=f"https://127.0.0.1:{port}/v1/completions",
-        MODEL_CA_FILE=str(tmp_path / "ca.pem"),
-    ):
+    [model] = settings.MODELS
+    endpoint = replace(
+        model.endpoints[0],
+        api="completions",
+        url=f"https://127.0.0.1:{port}/v1/completions",
+        ca_file=str(tmp_path / "ca.pem"),
+    )
+    with override_settings(MODELS=(replace(model, endpoints=(endpoint,)),)):
         finding = only(model_server.check_model_server())
     assert finding.text == f"The model server: {problem}"
     if problem == UNKNOWN:

@@ -29,7 +29,7 @@ def message(seq: int) -> Frame:
 
 @asynccontextmanager
 async def client_of(
-    script: Callable[[ServerConnection], Coroutine[Any, Any, None]],
+    script: Callable[[ServerConnection], Coroutine[Any, Any, None]], model: str | None = None
 ) -> AsyncIterator[ChatClient]:
     """Connect a client to a server that runs `script` for each connection."""
 
@@ -40,7 +40,7 @@ async def client_of(
     subprotocols: Any = ["chat.v1"]
     async with serve(handle, "127.0.0.1", 0, subprotocols=subprotocols) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        async with ChatClient(f"http://127.0.0.1:{port}", str(uuid4())) as client:
+        async with ChatClient(f"http://127.0.0.1:{port}", str(uuid4()), model) as client:
             yield client
 
 
@@ -154,3 +154,18 @@ async def test_a_message_is_resent_with_its_id_until_it_is_accepted() -> None:
         await until(client, lambda frame: frame["type"] == "message.accepted")
 
     assert received == [{"type": "message.send", "id": id_, "msg": "hello"}] * 2
+
+
+async def test_the_chosen_model_is_sent_with_each_message() -> None:
+    requested: list[Frame] = []
+
+    async def accept(socket: ServerConnection) -> None:
+        await send(socket, READY)
+        requested.append(json.loads(await socket.recv()))
+        accepted = message(1) | {"id": requested[0]["id"]}
+        await send(socket, {"type": "message.accepted", "message": accepted})
+
+    async with client_of(accept, model="fast") as client:
+        await client.send("hello")
+        await until(client, lambda frame: frame["type"] == "message.accepted")
+    assert requested[0]["model"] == "fast"

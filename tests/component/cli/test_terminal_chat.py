@@ -35,8 +35,8 @@ class FakeClient:
         self.sent: list[tuple[Any, ...]] = []
         self.ready, self.typed, self.done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def send(self, msg: str) -> str:
-        self.sent.append((msg,))
+    async def send(self, msg: str, replaces: str | None = None) -> str:
+        self.sent.append((msg, replaces) if replaces else (msg,))
         return f"m{len(self.sent)}"
 
     async def transmit(self, type_: str, **fields: Any) -> None:
@@ -56,17 +56,18 @@ class FakeClient:
         await asyncio.Event().wait()
 
 
-def accepted(text: str, id_: str = "m1") -> Frame:
-    return {"type": "message.accepted", "message": {"id": id_, "msg": text}}
+def accepted(text: str, id_: str = "m1", seq: int = 1, **fields: str) -> Frame:
+    message = {"id": id_, "seq": seq, "source": "human", "msg": text, **fields}
+    return {"type": "message.accepted", "message": message}
 
 
 def delta(text: str) -> Frame:
     return {"type": "reply.delta", "id": "r1", "reply_to": "m1", "text": text}
 
 
-def completed(text: str, reason: str = "stop", reply_to: str = "m1") -> Frame:
-    message = {"id": "r1", "reply_to": reply_to, "msg": text, "finish_reason": reason}
-    return {"type": "reply.completed", "message": message}
+def completed(text: str, reason: str = "stop", reply_to: str = "m1", **fields: Any) -> Frame:
+    reply = {"id": "r1", "seq": 2, "source": "bot", "reply_to": reply_to, "msg": text}
+    return {"type": "reply.completed", "message": {**reply, "finish_reason": reason, **fields}}
 
 
 def rated(rating: str | None, reply: str = "r1") -> Frame:
@@ -227,6 +228,52 @@ async def test_a_reply_is_rated_with_a_comment_and_not_before_it_is_there() -> N
         ("reply.rate", {"id": "r1", "rating": "down", "comment": "too short"}),
         ("reply.rate", {"id": "r1", "rating": None, "comment": None}),
     ]
+
+
+EDITED = (
+    *(accepted("hello"), completed("hi")),
+    *(
+        accepted("good day", "m2", 3, replaces="m1"),
+        completed("hey", id="r2", seq=4, reply_to="m2"),
+    ),
+)
+NOTE = "This replaces the earlier message and what followed it:\n"
+
+
+async def test_the_last_message_is_edited_and_its_reply_continued() -> None:
+    printed, client = await screen(*EDITED, typed=("/edit  good night", "/continue"))
+    assert printed.startswith(f"> hello\nbot: hi\n{NOTE}> good day\nbot: hey\n")
+    assert client.sent == [("good night", "m2"), ("reply.continue", {"reply_to": "m2"})]
+
+
+async def test_versions_are_listed_and_chosen_by_number() -> None:
+    printed, client = await screen(*EDITED, typed=("/choose 1", "/versions", "/choose 1"))
+    assert printed.endswith(
+        "> Type /versions, then /choose and one of the numbers.\n"
+        "> 1. question: hello\n2. question (current): good day\n> > \n"
+    )
+    assert [(type_, fields["version"]) for type_, fields in client.sent] == [
+        ("version.choose", "m1")
+    ]
+
+
+async def test_texts_of_versions_are_requested_before_they_are_listed() -> None:
+    stub = {"id": "r0", "seq": 2, "source": "bot", "reply_to": "m1", "replaced_by": "r1"}
+    version = {"type": "session.version", "id": "r0", "messages": [stub | {"msg": "old \n text"}]}
+    printed, client = await screen(
+        accepted("hello"),
+        {"type": "message.replaced", "message": stub},
+        completed("new", seq=3, replaces="r0"),
+        *(AFTER_TYPING, version),
+        typed=("/versions",),
+    )
+    assert client.sent == [("version.load", {"id": "r0"})]
+    assert printed.endswith("1. reply: old text\n2. reply (current): new\n> \n")
+
+
+async def test_one_version_is_not_listed() -> None:
+    printed, _ = await screen(accepted("hello"), completed("hi"), typed=("/versions",))
+    assert "The last question and its reply have one version each." in printed
 
 
 async def test_no_prompt_is_shown_while_a_regenerated_reply_is_queued() -> None:

@@ -48,6 +48,48 @@ def test_every_response_format_yields_the_same_reply(
     assert generation.finish_reason == "stop"
 
 
+CONTINUED = [*TURNS[-1:], Turn("bot", "I am")]
+
+
+def test_a_reply_is_continued(client: HttpModelClient, stub: ModelStub, api: str) -> None:
+    stub.script(Behaviour(pieces=(" a", " bot", ".\n", "Hu", "man: x")))
+    with client.generate(CONTINUED) as generation:
+        assert "".join(generation) == " a bot."
+    payload = stub.requests[-1].payload
+    if api == "chat":
+        assert payload["messages"][-1] == {"role": "assistant", "content": "I am"}
+        assert payload["continue_final_message"] is True
+        assert payload["add_generation_prompt"] is False
+    else:
+        assert payload.get("inputs", payload.get("prompt")).endswith("you?\nBot: I am")
+
+
+@pytest.mark.parametrize("pieces", [(), ("",), (" ",), ("\n",)])
+def test_a_reply_may_be_complete_when_it_is_continued(
+    client: HttpModelClient, stub: ModelStub, pieces: tuple[str, ...]
+) -> None:
+    stub.script(Behaviour(pieces=pieces))
+    with client.generate(CONTINUED) as generation:
+        assert list(generation) == []
+    assert generation.finish_reason == "stop"
+
+
+def test_a_continuation_may_start_within_a_word(client: HttpModelClient, stub: ModelStub) -> None:
+    stub.script(Behaviour(pieces=("az", "ing")))
+    with client.generate(CONTINUED) as generation:
+        assert "".join(generation) == "azing"
+
+
+def test_a_reply_has_the_same_limit_after_it_was_continued(
+    client: HttpModelClient, stub: ModelStub
+) -> None:
+    stub.script(Behaviour(text="more" * 100))
+    beginning = "x" * (MAX_BYTES - 10)
+    with client.generate([*TURNS[-1:], Turn("bot", beginning)]) as generation:
+        assert "".join(generation) == "moremoremo"
+    assert generation.finish_reason == "length"
+
+
 PIECES = ("one", " two", " three")
 
 

@@ -4,10 +4,18 @@ from uuid import uuid4
 
 import pytest
 
-from chat.errors import MessageEmpty, MessageInvalid, MessageTooLong, RateLimited, SessionBusy
-from chat.events.delivery import CHANGED, QUEUED
+from chat.errors import (
+    MessageEmpty,
+    MessageInvalid,
+    MessageTooLong,
+    RateLimited,
+    SessionBusy,
+    UnknownModel,
+)
+from chat.events.delivery import CHANGED, UNANNOUNCED
 from chat.protocol import (
     MessageSend,
+    ModelChoice,
     ReplyRegenerate,
     ReplyStop,
     SessionExtend,
@@ -24,7 +32,8 @@ from tests.component.conftest import LIMITS, send_message, store_reply, take_mes
 
 @pytest.fixture
 def handlers(async_store: AsyncStore, session: str) -> FrameHandlers:
-    return FrameHandlers(async_store, LIMITS, ReadLimits(5, 9, 9), session, "192.0.2.1")
+    models = [ModelChoice(name="fast", label="Fast")]
+    return FrameHandlers(async_store, LIMITS, ReadLimits(5, 9, 9), session, "192.0.2.1", models)
 
 
 async def test_a_message_is_stored_enqueued_and_confirmed(
@@ -64,6 +73,22 @@ async def test_an_invalid_message_is_rejected_and_not_stored(
 ) -> None:
     with pytest.raises(error):
         await handlers.handle(MessageSend(id=uuid4(), msg=text))
+    assert store.run(sessions.load(session)).messages == ()
+
+
+async def test_the_chosen_model_is_stored_with_the_message(
+    handlers: FrameHandlers, store: Store, session: str
+) -> None:
+    await handlers.handle(MessageSend(id=uuid4(), msg="hello", model="fast"))
+    await handlers.handle(MessageSend(id=uuid4(), msg="hello"))
+    assert [each.model for each in store.run(sessions.load(session)).messages] == ["fast", None]
+
+
+async def test_a_message_for_an_unknown_model_is_rejected_and_not_stored(
+    handlers: FrameHandlers, store: Store, session: str
+) -> None:
+    with pytest.raises(UnknownModel):
+        await handlers.handle(MessageSend(id=uuid4(), msg="hello", model="slow"))
     assert store.run(sessions.load(session)).messages == ()
 
 
@@ -107,7 +132,7 @@ async def test_regenerating_enqueues_and_resyncs(
     message = send_message(store, session)
     store_reply(store, session)
     effects = await handlers.handle(ReplyRegenerate(reply_to=message.id))
-    assert effects == Effects(enqueue=True, resync=True, event=QUEUED)
+    assert effects == Effects(enqueue=True, resync=True, event=UNANNOUNCED)
 
 
 async def test_a_sync_only_loads(handlers: FrameHandlers) -> None:

@@ -1,13 +1,16 @@
 """A scripted model, and a delivery that records the published frames."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Self
+from itertools import pairwise
+from typing import Self, cast
 
 import pytest
 
 from chat.protocol import Frame
-from inference.model_client import Turn, Usage
+from inference.model_catalog import ModelCatalog
+from inference.model_client import ModelClient, Turn, Usage
 from inference.model_errors import GenerationCancelled
+from inference.model_pool import Endpoint, ModelPool
 
 Step = str | Exception | Callable[[], object]
 
@@ -59,6 +62,25 @@ class ScriptedModel:
         self.turns.append(turns)
         self.calls.append(ScriptedGeneration(next(self._scripts), self._whole))
         return self.calls[-1]
+
+
+PROBE = ScriptedModel(*[["up"]] * 100)
+
+
+def client(model: ScriptedModel) -> ModelClient:
+    return cast("ModelClient", model)
+
+
+def catalog(*models: ScriptedModel, concurrency: int | None = None) -> ModelCatalog:
+    """Return a catalog in which each model is the fallback of the one before it."""
+    names = [f"model-{number}" for number in range(1, len(models) + 1)]
+    pools = [
+        ModelPool(
+            name, [Endpoint(f"{name}:80", "served", client(model), client(PROBE))], concurrency
+        )
+        for name, model in zip(names, models, strict=True)
+    ]
+    return ModelCatalog(pools, dict(pairwise(names)))
 
 
 class RecordedDelivery:

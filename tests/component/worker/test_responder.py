@@ -1,7 +1,9 @@
 """The responder commits one outcome and publishes it, or hands the session back."""
 
 import logging
+from dataclasses import replace
 from typing import cast
+from uuid import uuid4
 
 import pytest
 
@@ -13,8 +15,9 @@ from chat.schemas import Session
 from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.keys import session_key
+from chat.worker.model_queue import ModelQueue
 from chat.worker.responder import Responder, ResponderSettings
-from inference.model_client import ModelClient
+from inference.model_errors import ModelUnavailable
 from tests.component.conftest import (
     LIMITS,
     due_at_ms,
@@ -23,11 +26,9 @@ from tests.component.conftest import (
     store_reply,
     take_message,
 )
-from tests.component.worker.conftest import RecordedDelivery, ScriptedModel
+from tests.component.worker.conftest import RecordedDelivery, ScriptedModel, catalog
 
-SETTINGS = ResponderSettings(
-    history_messages=4, deadline_s=60, ttl_s=600, worker="host:1", model="test"
-)
+SETTINGS = ResponderSettings(history_messages=4, deadline_s=60, ttl_s=600, worker="host:1")
 
 
 class Worker:
@@ -37,9 +38,10 @@ class Worker:
         self.store = store
         self.delivery = delivery
 
-    def responder(self, model: ScriptedModel) -> Responder:
-        delivery, client = cast("Delivery", self.delivery), cast("ModelClient", model)
-        return Responder(self.store, delivery, client, SETTINGS)
+    def responder(self, *models: ScriptedModel, shows_models: bool = False) -> Responder:
+        delivery = cast("Delivery", self.delivery)
+        settings = replace(SETTINGS, shows_models=shows_models)
+        return Responder(self.store, delivery, catalog(*models), ModelQueue(print), settings)
 
     def load(self, session: str) -> Session:
         return self.store.run(sessions.load(session))
@@ -209,3 +211,50 @@ def test_absurd_token_counts_do_not_make_a_session_unreadable(worker: Worker, se
         usage = worker.load(session).messages[-1].usage
         assert usage is not None
         assert usage.prompt_tokens is None
+
+
+def test_a_reply_names_the_model_that_wrote_it(worker: Worker, session: str) -> None:
+    send_message(worker.store, session)
+    failing = ScriptedModel([ModelUnavailable()])
+    worker.responder(failing, ScriptedModel(["hi"]), shows_models=True).answer_next(session)
+    stored = worker.load(session).messages[-1]
+    assert stored.model == "model-2"
+    assert stored.record is not None
+    assert (stored.record.model, stored.record.endpoint) == ("served", "model-2:80")
+
+
+def test_a_single_model_is_not_named(worker: Worker, session: str) -> None:
+    send_message(worker.store, session)
+    worker.responder(ScriptedModel(["hi"])).answer_next(session)
+    assert worker.load(session).messages[-1].model is None
+
+
+@pytest.mark.parametrize(("chosen", "writer"), [(None, 1), ("model-2", 2), ("removed", 1)])
+def test_the_chosen_model_replies(
+    worker: Worker, session: str, chosen: str | None, writer: int
+) -> None:
+    command = sessions.accept(session, uuid4(), "hi", address="test", limits=LIMITS, model=chosen)
+    worker.store.run(command)
+    models = [ScriptedModel(["one"]), ScriptedModel(["two"])]
+    worker.responder(*models, shows_models=True).answer_next(session)
+    assert worker.load(session).messages[-1].model == f"model-{writer}"
+
+
+def test_a_message_waits_for_its_model_without_a_lease(worker: Worker, session: str) -> None:
+    """And is enqueued when the model has a place again."""
+    send_message(worker.store, session)
+    woken: list[str] = []
+    models, queue = catalog(ScriptedModel(["hi"]), concurrency=1), ModelQueue(woken.append)
+    responder = Responder(worker.store, cast("Delivery", worker.delivery), models, queue, SETTINGS)
+    with models.route(None) as other:
+        assert other.reserve()
+        assert not responder.answer_next(session)
+        queue.wake(models.full_models())
+        assert woken == []
+    assert worker.load(session).pending
+    assert worker.load(session).queue.waiting >= 1
+    queue.wake(models.full_models())
+    assert woken == [session]
+    assert not responder.answer_next(session)
+    assert worker.load(session).messages[-1].msg == "hi"
+    assert worker.load(session).messages[-1].record.attempts == 1  # type: ignore[union-attr]

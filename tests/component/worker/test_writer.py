@@ -10,8 +10,9 @@ import pytest
 
 from chat.errors import ErrorCode, StoreUnavailable
 from chat.events.delivery import Delivery
-from chat.protocol import ReplyDelta
-from chat.store import sessions, statistics
+from chat.protocol import ReplyDelta, ReplyStarted
+from chat.schemas import StoredMessage
+from chat.store import leases, sessions, statistics
 from chat.store.client import Store
 from chat.store.keys import session_key
 from chat.store.leases import TakenMessage
@@ -19,17 +20,18 @@ from chat.worker import progress, writer
 from chat.worker.lease_renewer import CancelReason, LeaseHandle
 from chat.worker.progress import Draft, Progress
 from chat.worker.writer import Outcome, ReplyWriter
-from inference.model_client import ModelClient, Turn
+from inference.model_client import Turn
 from inference.model_errors import (
     ModelBadReply,
     ModelLoading,
     ModelNoAnswer,
     ModelOverloaded,
     ModelRejected,
+    ModelUnauthorized,
     ModelUnavailable,
 )
-from tests.component.conftest import send_message, take_message
-from tests.component.worker.conftest import RecordedDelivery, ScriptedModel, Step
+from tests.component.conftest import LIMITS, new_reply, send_message, take_message
+from tests.component.worker.conftest import RecordedDelivery, ScriptedModel, Step, catalog
 from tests.processes import wait_for
 
 TURNS = [Turn("human", "hello")]
@@ -58,11 +60,14 @@ class Reply:
         deadline = time.monotonic() + deadline_s
         return LeaseHandle(self.session, self.taken.lease, self.taken.reply, deadline)
 
-    def write(self, model: ScriptedModel, turns: Sequence[Turn] = TURNS) -> Outcome | None:
-        delivery, client = cast("Delivery", self.delivery), cast("ModelClient", model)
+    def write(self, *models: ScriptedModel, turns: Sequence[Turn] = TURNS) -> Outcome | None:
+        delivery = cast("Delivery", self.delivery)
         progress = StoringProgress(self.store, delivery)
-        writer = ReplyWriter(self.store, delivery, progress, client, self.taken, self.handle)
-        return writer.write(turns)
+        with catalog(*models).route(None) as self.route:
+            writer = ReplyWriter(
+                self.store, delivery, progress, self.route, self.taken, self.handle
+            )
+            return writer.write(turns)
 
     def stored_text(self) -> str | None:
         partial = self.store.run(sessions.load(self.session)).partial_reply
@@ -104,6 +109,66 @@ def test_the_first_piece_is_stored_before_it_is_published(reply: Reply) -> None:
     assert (outcome.text, outcome.pieces, outcome.finish_reason) == ("one two", 2, "stop")
     assert outcome.unpublished == ()
     assert outcome.usage is not None
+
+
+def continue_reply(reply: Reply) -> StoredMessage:
+    """Store the first part of the reply, and take its continuation."""
+    first = new_reply(reply.taken.message.id, "Once upon", finish_reason="length")
+    reply.store.run(leases.commit(reply.session, reply.taken.lease, first, ttl_s=600))
+    reply.store.run(
+        sessions.regenerate(
+            reply.session, first.reply_to, address="test", limits=LIMITS, is_continued=True
+        )
+    )
+    reply.taken = take_message(reply.store, reply.session)
+    reply.handle = reply.new_handle()
+    assert reply.taken.continues
+    return reply.taken.continues
+
+
+def test_a_continuation_starts_with_the_earlier_text(reply: Reply) -> None:
+    continue_reply(reply)
+    model = ScriptedModel([" a", ModelUnavailable()], [" a", " time"])
+    outcome = finished(reply.write(model))
+    sent = [
+        (frame.offset, frame.text) if isinstance(frame, ReplyDelta) else frame.type
+        for frame in reply.delivery.frames
+    ]
+    first = ["reply.started", (0, "Once upon"), (9, " a")]
+    assert sent == [*first, *first, (11, " time")]
+    assert reply.stored_text() == outcome.text == "Once upon a time"
+    assert (outcome.continues, outcome.pieces) == (True, 2)
+
+
+def test_a_continuation_waits_for_a_model_under_the_same_id(reply: Reply) -> None:
+    continue_reply(reply)
+    outcome = finished(reply.write(ScriptedModel([ModelLoading()], [" a"])))
+    assert reply.delivery.types() == [
+        *("reply.started", "reply.delta"),
+        *("model.loading", "reply.delta"),
+    ]
+    assert (outcome.text, outcome.reply) == ("Once upon a", reply.taken.reply)
+
+
+@pytest.mark.parametrize(
+    ("steps", "continues"),
+    [([], True), ([" a"], True), ([ModelRejected()], False), ([" a", ModelRejected()], False)],
+)
+def test_a_continuation_counts_if_the_model_ended_it(
+    reply: Reply, steps: list[Step], continues: bool
+) -> None:
+    continue_reply(reply)
+    assert finished(reply.write(ScriptedModel(steps))).continues is continues
+
+
+@pytest.mark.parametrize("added", ["", " a"])
+def test_a_stopped_continuation_counts_if_it_added_text(reply: Reply, added: str) -> None:
+    continue_reply(reply)
+    steps: list[Step] = [added] if added else []
+    model = ScriptedModel([*steps, lambda: reply.handle.cancel(CancelReason.STOP)])
+    outcome = finished(reply.write(model))
+    assert (outcome.text, outcome.continues) == (f"Once upon{added}", bool(added))
+    assert outcome.finish_reason == "stop_requested"
 
 
 def test_offsets_count_characters(reply: Reply) -> None:
@@ -327,3 +392,32 @@ def test_times_count_from_acceptance(reply: Reply) -> None:
     timings = finished(reply.write(ScriptedModel(["text"]))).timings
     assert timings.first_token_ms is not None
     assert timings.queued_ms <= timings.first_token_ms <= timings.total_ms
+
+
+def test_the_fallback_starts_the_text_again_under_a_new_id(reply: Reply) -> None:
+    failing, fallback = ScriptedModel(["half of", ModelUnavailable()]), ScriptedModel(["the whole"])
+    outcome = finished(reply.write(failing, fallback))
+    assert outcome.text == "the whole"
+    started = [each.id for each in reply.delivery.frames if isinstance(each, ReplyStarted)]
+    assert len(set(started)) == 2
+    assert outcome.reply == started[-1]
+    assert (len(failing.calls), len(fallback.calls)) == (1, 1)
+
+
+def test_every_endpoint_is_asked_before_the_backoff(reply: Reply) -> None:
+    first = ScriptedModel([ModelOverloaded()], [ModelOverloaded()])
+    second = ScriptedModel([ModelUnavailable()], ["text"])
+    assert finished(reply.write(first, second)).text == "text"
+    assert (len(first.calls), len(second.calls)) == (2, 2)
+
+
+def test_a_permanent_error_of_the_fallback_does_not_hide_a_transient_one(reply: Reply) -> None:
+    first = ScriptedModel([ModelUnavailable()], ["text"])
+    second = ScriptedModel([ModelUnauthorized()])
+    assert finished(reply.write(first, second)).text == "text"
+
+
+def test_a_model_that_only_reasons_is_not_replaced(reply: Reply) -> None:
+    outcome = finished(reply.write(ScriptedModel([ModelNoAnswer()]), ScriptedModel(["text"])))
+    assert outcome.failure is not None
+    assert outcome.failure.code == "model.no_answer"

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.prompt import ChatMessage, Turn, build_messages, build_prompt, estimate_tokens
+from inference.prompt import (
+    ChatMessage,
+    Turn,
+    build_messages,
+    build_prompt,
+    estimate_tokens,
+    is_continued,
+)
 
 CONVERSATION = [
     Turn("human", "Hello"),
@@ -69,7 +76,24 @@ def test_a_prompt_has_no_more_turns_than_the_conversation(turns: list[Turn]) -> 
     prompt = build_prompt(turns, 300)
     openings = re.findall(r"^(?:Human|Bot):", prompt, re.MULTILINE)
     assert len(openings) <= len(turns) + 1
-    assert prompt.endswith("Bot:")
+    assert openings[-1] == "Bot:"
+    assert prompt.endswith("Bot:") != is_continued(turns)
+
+
+def test_a_prompt_for_a_continuation_ends_with_the_beginning_of_the_reply() -> None:
+    turns = [*CONVERSATION, Turn("bot", "Nice to\nBot: meet")]
+    assert build_prompt(turns, LARGE_BUDGET).endswith("Human: Ada\nBot: Nice to\n(Bot) meet")
+
+
+def test_a_long_beginning_leaves_space_for_the_question() -> None:
+    turns = [*CONVERSATION, Turn("bot", "old " * 500 + "the end")]
+    prompt = build_prompt(turns, 40)
+    assert re.fullmatch("Human: Ada\nBot: (old )+the end", prompt)
+    assert estimate_tokens(prompt) <= 40
+    question, beginning = build_messages(turns, 60)
+    assert (question.content, beginning.content[-7:]) == ("Ada", "the end")
+    long_question = [Turn("human", "x " * 500 + "why?"), turns[-1]]
+    assert re.fullmatch("Human: (x )*why\\?\nBot: (old )+the end", build_prompt(long_question, 60))
 
 
 def test_the_oldest_turns_are_dropped_first() -> None:

@@ -9,11 +9,9 @@ from inference.reply_text import ReplyText
 PROMPT = "Human: hi\nBot:"
 
 
-def reply(
-    pieces: list[str], prompt: str = PROMPT, stop: str = "Human:"
-) -> tuple[str, list[str], bool]:
+def reply(pieces: list[str], prompt: str = PROMPT, *stops: str) -> tuple[str, list[str], bool]:
     """Return the whole reply, its pieces, and whether it was cut."""
-    text = ReplyText(prompt, stop)
+    text = ReplyText(prompt, stops or ("Human:",))
     out = [text.feed(piece) for piece in pieces]
     out.append(text.end())
     return "".join(out), [piece for piece in out if piece], text.is_stopped
@@ -70,7 +68,7 @@ def test_text_after_a_generated_turn_is_dropped() -> None:
     ],
 )
 def test_a_chat_reply_may_contain_a_tag_within_a_line(generated: str, expected: str) -> None:
-    assert reply(list(generated), prompt="", stop="\nHuman:")[0] == expected
+    assert reply(list(generated), "", "\nHuman:")[0] == expected
 
 
 @given(
@@ -85,3 +83,20 @@ def test_any_split_gives_the_same_reply(pieces: list[str], prompt: str) -> None:
     assert "Human:" not in whole
     assert whole == whole.strip()
     assert all(piece.encode() for piece in shown)
+
+
+@pytest.mark.parametrize(
+    ("generated", "stops", "expected"),
+    [
+        ("one ### two", ("Human:", "###"), "one"),
+        ("one Human: two ###", ("Human:", "###"), "one"),
+        ("\n\n one\ntwo", ("Human:", "\n"), "one"),
+        (" one\n\ntwo", ("Human:", "\n\n"), "one"),
+        ("one ## two", ("Human:", "###"), "one ## two"),
+    ],
+)
+def test_the_reply_ends_at_the_first_of_several_stops(
+    generated: str, stops: tuple[str, ...], expected: str
+) -> None:
+    assert reply([generated], PROMPT, *stops)[0] == expected
+    assert reply(list(generated), PROMPT, *stops)[0] == expected

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0001_sessions"),
+        ("chat", "0003_revoke_share"),
     ]
 
     operations = [

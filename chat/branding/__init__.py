@@ -1,0 +1,1 @@
+"""The site's branding: name, logo, accent colour and the texts of the operator."""

@@ -1,0 +1,1 @@
+"""How the settings describe models: variables for one, a file for several."""

@@ -1,0 +1,1 @@
+../../chat/cli/message_versions.py
