@@ -30,6 +30,12 @@ def kept_data() -> tuple[Kept, ...]:
             "at once, also in the search index",
         ),
         Kept(
+            "Snapshots of conversations behind read-only links",
+            "Redis, in memory",
+            "until the link ends or is revoked, at the latest with the session",
+            "at once",
+        ),
+        Kept(
             "The same in Redis' files",
             "Redis, on disk",
             f"up to {_words(interval_s + ERASURE_MARGIN_S)} longer"
