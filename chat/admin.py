@@ -11,6 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from chat.accounts import audit, audit_admin  # noqa: F401 it registers the audit log
 from chat.branding.site_admin import SiteBrandingAdmin
 from chat.container import store
 from chat.models import Session, SiteBranding
@@ -36,6 +37,7 @@ class SessionAdmin(SessionModelAdmin):
         "failures",
         "last_message_at",
         "length",
+        "ratings",
         "sockets",
         "time_left",
         "started_at",
@@ -46,6 +48,7 @@ class SessionAdmin(SessionModelAdmin):
         filters.StateFilter,
         filters.MessagesFilter,
         filters.FailuresFilter,
+        filters.RatingFilter,
         filters.AroundFilter,
         filters.SlowFilter,
         filters.LastFilter,
@@ -108,6 +111,7 @@ class SessionAdmin(SessionModelAdmin):
             path("dashboard/live/", wrap(pages.dashboard_live), name="chat_session_dashboard_live"),
             path("requests/", wrap(pages.operator_requests), name="chat_session_requests"),
             path("find/", wrap(pages.find), name="chat_session_find"),
+            path("data/", wrap(pages.retention), name="chat_session_data"),
             path("<str:session>/live/", wrap(pages.session_live), name="chat_session_live"),
             path(
                 "<str:session>/revoke-share/",
@@ -124,6 +128,8 @@ class SessionAdmin(SessionModelAdmin):
         """Show the list, or apply an action."""
         if session := pages.session_of_token(request.GET.get("q", "")):
             return pages.warn_of_token(request, session)
+        if request.method == "GET" and self.has_view_permission(request):
+            pages.record_list(request)
         return super().changelist_view(request, {"title": "Sessions"} | (extra_context or {}))
 
     @pages.report_unavailable_store
@@ -171,6 +177,16 @@ class SessionAdmin(SessionModelAdmin):
         if not codes:
             return "-"
         return format_html('{} <span class="quiet">{}</span>', len(codes), codes[-1])
+
+    @admin.display(description="ratings")
+    def ratings(self, row: Session) -> SafeString | str:
+        """The numbers of replies that the visitor rated as good and as bad."""
+        summary = row.summary
+        if not summary.ratings:
+            return "-"
+        return format_html(
+            '<span title="{0} good, {1} bad">+{0} -{1}</span>', summary.good, summary.bad
+        )
 
     @admin.display(description="last message", ordering="last")
     def last_message_at(self, row: Session) -> SafeString | str:

@@ -136,7 +136,8 @@ class ChatConsumer(SessionSocket):
         if effects.is_typing and self.sync.operator:
             await publish(self.session, typing_event("human"))
         if effects.load_after is not None:
-            await self._send_frames(await self.sync.load(effects.load_after))
+            loaded = await self.sync.load(effects.load_after, effects.load_rated)
+            await self._send_frames(loaded)
         try:
             if effects.frame:
                 frame = PublishedFrame.of(effects.frame)
@@ -174,7 +175,9 @@ class ChatConsumer(SessionSocket):
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
         await async_store().run(self._registration())
         page = first_page(self.codec)
-        return await async_store().run(sessions.load(self.session, self.handshake.after, page=page))
+        rated = self.handshake.ratings_revision if self.codec.carries("reply.rated") else None
+        command = sessions.load(self.session, self.handshake.after, rated=rated, page=page)
+        return await async_store().run(command)
 
     def _on_heartbeat(self, renewal: Renewal) -> None:
         """Resync if the socket missed something, or end it if its session is gone."""

@@ -53,6 +53,7 @@ class ErrorCode(StrEnum):
 MEANINGS = {
     ErrorCode.MESSAGE_EMPTY: "The message has no text. Nothing was stored.",
     ErrorCode.MESSAGE_TOO_LONG: "The message has more characters than `limits.max_message_chars`,"
+    " the comment on a rating more than `limits.max_comment_chars`,"
     " or the frame is larger than 64 KiB. Nothing was stored.",
     ErrorCode.MESSAGE_INVALID: "The frame is not one of those described here, or it requests"
     " something that is not possible. Nothing was stored.",

@@ -1,4 +1,4 @@
-"""The models of Django's admin: sessions, which have no table, and the site's branding.
+"""The models of Django's admin: sessions, which have no table, the site's branding, the audit log.
 
 Sessions are stored in Redis only. Their model gives them a name, URLs and permissions in the admin,
 and its instances are rows of the admin's list.
@@ -59,6 +59,42 @@ class Session(models.Model):
     def __str__(self) -> str:
         """Return the id: Django's admin log stores this text and must hold no visitor's name."""
         return self.id
+
+
+class AuditEntry(models.Model):
+    """Who did what to which session. It contains no visitor's name, no text and no token.
+
+    The user is a name and not a reference: the entry remains if the user is deleted.
+    """
+
+    class Action(models.TextChoices):
+        """What was done."""
+
+        LOGGED_IN = "logged_in", "logged in"
+        LISTED = "listed", "listed sessions with texts"
+        SEARCHED = "searched", "searched"
+        READ = "read", "read a transcript"
+        ANSWERED = "answered", "answered a visitor"
+        EXPORTED = "exported", "exported"
+        CHANGED = "changed", "changed"
+        DELETED = "deleted", "deleted"
+
+    at = models.DateTimeField("time", auto_now_add=True, db_index=True)
+    user = models.CharField(max_length=150)
+    address = models.CharField(max_length=45, blank=True)
+    action = models.CharField(max_length=20, choices=Action)
+    session = models.CharField("session ID", max_length=32, blank=True, db_index=True)
+    detail = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("-at", "-id")
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit entries"
+
+    def __str__(self) -> str:
+        """Return the entry in words."""
+        return f"{self.user} {self.get_action_display()} {self.session}".strip()
 
 
 class SiteBranding(models.Model):

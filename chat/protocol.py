@@ -17,12 +17,14 @@ from chat.schemas import (
     Message,
     Operator,
     PartialReply,
+    Rating,
     Replaced,
     Timestamp,
 )
 
 SUBPROTOCOL = "chat.v1"
 MAX_FRAME_BYTES = 64 * 1024
+MAX_COMMENT_CHARS = 1000
 
 
 class Frame(BaseModel):
@@ -79,6 +81,21 @@ class ReplyRegenerate(Frame):
     reply_to: ClientUuid = Field(description="The message that the reply answers.")
 
 
+class ReplyRate(Frame):
+    """Rate a reply, change its rating, or revoke it.
+
+    The rating replaces an earlier one with its comment, so the same frame again changes nothing.
+    Every tab receives `reply.rated`. A failed reply cannot be rated.
+    """
+
+    type: Literal["reply.rate"] = "reply.rate"
+    id: ClientUuid = Field(description="The id of the reply.")
+    rating: Rating | None = Field(description="Null revokes the rating.")
+    comment: str | None = Field(
+        default=None, description="At most `limits.max_comment_chars` characters."
+    )
+
+
 class ReplyContinue(Frame):
     """Continue the last reply, if it reached the length limit or was stopped.
 
@@ -122,6 +139,9 @@ class SessionSync(Frame):
 
     type: Literal["session.sync"] = "session.sync"
     after: int = Field(default=0, ge=0, description="The last `seq` the client knows.")
+    ratings_revision: int = Field(
+        default=0, ge=0, lt=2**53, description="The last `ratings_revision` the client knows."
+    )
 
 
 class SessionHistory(Frame):
@@ -169,6 +189,7 @@ ClientFrame = Annotated[
     MessageSend
     | ReplyStop
     | ReplyRegenerate
+    | ReplyRate
     | ReplyContinue
     | VersionLoad
     | VersionChoose
@@ -193,6 +214,9 @@ class SessionLimits(FrozenModel):
     ping_interval_s: float = Field(description="How often a client may send `session.ping`.")
     human_support: bool = Field(
         default=False, description="Whether visitors can ask for a person with `operator.request`."
+    )
+    max_comment_chars: int = Field(
+        default=MAX_COMMENT_CHARS, description="Of the comment on a rating."
     )
 
 
@@ -230,6 +254,9 @@ class SessionReady(Frame):
     )
     operator_available: bool = Field(
         default=False, description="Whether any operator waits for requests now."
+    )
+    ratings_revision: int = Field(
+        default=0, description="Increases with every rating: pass it on when you reconnect."
     )
     models: tuple[ModelChoice, ...] = Field(
         default=(),
@@ -342,6 +369,18 @@ class ReplyFailed(Frame):
     message: Message
 
 
+class ReplyRated(Frame):
+    """The rating of a reply is stored. Every tab of the session receives this."""
+
+    type: Literal["reply.rated"] = "reply.rated"
+    id: UUID = Field(description="The id of the reply.")
+    reply_to: UUID = Field(description="The message it answers.")
+    rating: Rating | None = Field(default=None, description="Null if it was revoked.")
+    comment: str | None = None
+    revision: int = Field(description="The session's new `ratings_revision`.")
+    previous: int = Field(default=0, exclude=True)  # the one before it; places it for sockets
+
+
 class ModelLoading(Frame):
     """The model is loading; the reply follows without another request.
 
@@ -439,6 +478,7 @@ ServerFrame = Annotated[
     | ReplyDelta
     | ReplyCompleted
     | ReplyFailed
+    | ReplyRated
     | ModelLoading
     | SessionExpiring
     | SessionExpired
@@ -469,6 +509,14 @@ def check_size(text: str) -> None:
     """Raise MessageTooLong for a frame above MAX_FRAME_BYTES, before anything parses it."""
     if len(text) > MAX_FRAME_BYTES or len(text.encode()) > MAX_FRAME_BYTES:
         raise MessageTooLong("The frame is too long. At most 64 KiB are allowed.")
+
+
+def check_comment(text: str) -> None:
+    """Raise MessageTooLong if `text` cannot be a comment on a rating."""
+    if len(text) > MAX_COMMENT_CHARS:
+        raise MessageTooLong(
+            f"The comment has {len(text)} characters; at most {MAX_COMMENT_CHARS} are allowed."
+        )
 
 
 def check_message(text: str, max_chars: int) -> None:
@@ -505,7 +553,7 @@ class InvalidFrame(MessageInvalid):
 def id_of(frame: ClientFrame) -> str | None:
     """Return a frame's id, if its type has one."""
     match frame:
-        case MessageSend(id=id_) | VersionLoad(id=id_) | VersionChoose(id=id_):
+        case MessageSend(id=id_) | ReplyRate(id=id_) | VersionLoad(id=id_) | VersionChoose(id=id_):
             return str(id_)
         case _:
             return None

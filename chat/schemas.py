@@ -29,6 +29,7 @@ from chat.errors import ErrorCode
 
 FinishReason = Literal["stop", "length", "stop_requested", "answered_together"]
 Source = Literal["human", "bot", "operator"]
+Rating = Literal["up", "down"]
 MAX_TOKENS = 1_000_000_000
 
 
@@ -209,6 +210,8 @@ class Message(SparseModel):
         description="The message that replaced this one. In a reply that failed or was stopped"
         " while it was to replace a good one: the good one, which stays.",
     )
+    rating: Rating | None = Field(default=None, description="What the visitor thinks of a reply.")
+    comment: str | None = Field(default=None, description="The visitor's comment on the rating.")
     version_of: UUID | None = Field(
         default=None,
         description="For a copy that `version.choose` made: the original, never a copy itself.",
@@ -346,6 +349,16 @@ class PartialReply(FrozenModel):
     )
 
 
+class ChangedRating(FrozenModel):
+    """The rating of a stored reply; without one, it was revoked."""
+
+    id: UUID
+    reply_to: UUID
+    rating: Rating | None = None
+    comment: str | None = None
+    revision: int
+
+
 class QueueState(FrozenModel):
     """The work ahead of a session's next reply."""
 
@@ -390,6 +403,13 @@ class Session(FrozenModel):
         default=False, description="More messages were requested than the page contains."
     )
     last_seq: int = Field(description="Of all messages of the session.")
+    ratings_revision: int = Field(default=0, description="Of the last rating; 0 without any.")
+    ratings: tuple[ChangedRating, ...] = Field(
+        default=(), description="Changed since the revision requested, of messages up to `after`."
+    )
+    is_restarted: bool = Field(
+        default=False, description="Too many ratings changed: `after` counts as 0."
+    )
     pending: tuple[UUID, ...] = Field(description="Messages not answered yet, oldest first.")
     partial_reply: PartialReply | None = None
     retry_in_s: float = Field(default=0, description="Until a loading model is called again.")

@@ -62,6 +62,7 @@ LAZY_MODULES = {
     "markdown.js",
     "math.js",
     "support.js",
+    "rating.js",
     "model_picker.js",
     "notification_settings.js",
     "notifications.js",

@@ -106,6 +106,7 @@ try:
     ADMIN_LOGIN_ATTEMPTS = env.int("ADMIN_LOGIN_ATTEMPTS", 10, validate=at_least(1))
     ADMIN_LOGIN_LOCKOUT_S = env.float("ADMIN_LOGIN_LOCKOUT_S", 900, validate=at_least(1))
     ADMIN_REQUIRE_OTP = env.bool("ADMIN_REQUIRE_OTP", False)
+    AUDIT_RETENTION_DAYS = env.int("AUDIT_RETENTION_DAYS", 365, validate=at_least(0))
 
     # Logs, traces and metrics
     LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)

@@ -66,7 +66,8 @@ class Client:
         start = len(self.frames)
         self.closed_with = None
         socket = await connect(
-            f"{self.ws_url}?after={self.view.last_seq}",
+            f"{self.ws_url}?after={self.view.last_seq}"
+            f"&ratings_revision={self.view.ratings_revision}",
             subprotocols=[Subprotocol(f"token.{self.token}"), CHAT_V1],
             max_size=None,
             proxy=None,

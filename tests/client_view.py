@@ -35,6 +35,7 @@ class ClientView:
     # The first message that this client has, and whether the session has others before it.
     first_seq: int = 1
     has_earlier: bool = False
+    ratings_revision: int = 0
 
     def apply(self, frame: Frame) -> bool:
         """Apply a frame; return whether it leaves a gap."""
@@ -54,6 +55,8 @@ class ClientView:
                 self.queued.pop(frame.get("reply_to", ""), None)
             case "reply.delta":
                 return self._append_text(frame)
+            case "reply.rated":
+                self._rate(frame)
         return False
 
     @property
@@ -66,6 +69,14 @@ class ClientView:
         return [
             (seq, message["id"], None if "replaced_by" in message else message["msg"])
             for seq, message in sorted(self.messages.items())
+        ]
+
+    def rated(self) -> list[tuple[int, str, str | None]]:
+        """Return the ratings of replies as (seq, rating, comment)."""
+        return [
+            (seq, message["rating"], message.get("comment"))
+            for seq, message in sorted(self.messages.items())
+            if message.get("rating")
         ]
 
     def has(self, message_id: str) -> bool:
@@ -86,6 +97,7 @@ class ClientView:
             self.first_seq = min((message["seq"] for message in ready["messages"]), default=1)
             self.has_earlier = ready["has_earlier"]
         self.queued.clear()
+        self.ratings_revision = ready.get("ratings_revision", 0)
         for message in ready["messages"]:
             self._store(message)
         self.last_seq = max(self.messages, default=0)
@@ -152,6 +164,14 @@ class ClientView:
             for seq, old in earlier.items()
             if seqs.get(old.get("reply_to") or old["id"], seq) >= first
         ]
+
+    def _rate(self, rated: Frame) -> None:
+        self.ratings_revision = max(self.ratings_revision, rated["revision"])
+        for seq, message in self.messages.items():
+            if message["id"] == rated["id"] and "replaced_by" not in message:
+                rating = {name: rated[name] for name in ("rating", "comment") if rated.get(name)}
+                rest = {k: v for k, v in message.items() if k not in ("rating", "comment")}
+                self.messages[seq] = rest | rating
 
     def _queue(self, frame: Frame) -> None:
         if frame["ahead"] < 0 or (frame["eta_s"] or 0) < 0:

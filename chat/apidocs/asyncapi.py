@@ -27,6 +27,8 @@ from chat.protocol import (
     ReplyContinue,
     ReplyFailed,
     ReplyQueued,
+    ReplyRate,
+    ReplyRated,
     ReplyRegenerate,
     ReplyStarted,
     ReplyStop,
@@ -45,7 +47,7 @@ from chat.protocol import (
 from chat.websocket.codecs import PlainReply
 from chat.websocket.handshake import COOKIE
 
-VERSION = "1.4.0"
+VERSION = "1.5.0"
 EXAMPLES = Path(__file__).parent / "frame_examples.json"
 FrameType = type[Frame]
 
@@ -55,6 +57,7 @@ RESPONSES: dict[FrameType, tuple[FrameType, ...]] = {
     MessageSend: (MessageAccepted, Error),
     ReplyStop: (ReplyCompleted, ReplyFailed, Error),
     ReplyRegenerate: (ReplyQueued, ReplyStarted, Error),
+    ReplyRate: (ReplyRated, Error),
     ReplyContinue: (ReplyQueued, ReplyStarted, Error),
     VersionLoad: (SessionVersion, Error),
     VersionChoose: (MessageAccepted, ReplyCompleted, Error),
@@ -159,7 +162,18 @@ def _chat_v1() -> dict[str, Any]:
             for frame in (*CLIENT_FRAMES, *SERVER_FRAMES)
         },
         "bindings": _handshake(
-            {"type": "integer", "minimum": 0, "description": "Send only messages after this seq."},
+            {
+                "after": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "Send only messages after this seq.",
+                },
+                "ratings_revision": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "Send only ratings after this revision.",
+                },
+            },
             {"Sec-WebSocket-Protocol": {"type": "string", "description": "Contains `chat.v1`."}},
         ),
     }
@@ -172,16 +186,16 @@ def _plain() -> dict[str, Any]:
         "title": "plain",
         "description": "The client sends text; the server sends a JSON object per reply or error.",
         "messages": {name: _ref("components", "messages", name) for name in names},
-        "bindings": _handshake(None, {}),
+        "bindings": _handshake({}, {}),
     }
 
 
-def _handshake(after: dict[str, Any] | None, headers: dict[str, Any]) -> dict[str, Any]:
+def _handshake(parameters: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
     query: dict[str, Any] = {"token": {"type": "string", "format": "uuid"}}
     return {
         "ws": {
             "method": "GET",
-            "query": {"type": "object", "properties": query | ({"after": after} if after else {})},
+            "query": {"type": "object", "properties": query | parameters},
             "headers": {"type": "object", "properties": headers, "required": list(headers)},
             "bindingVersion": "0.1.0",
         }

@@ -74,7 +74,8 @@ class SiteBrandingAdmin(BrandingModelAdmin):
     def save_model(self, request: HttpRequest, obj: SiteBranding, form: Any, change: bool) -> None:
         """Store the row, log who changed what, and show it in this process at once."""
         super().save_model(request, obj, form, change)
-        audit.log_change(request, "Site branding changed", fields=form.changed_data)
+        detail = f"site branding: {', '.join(form.changed_data)}"[:200]
+        audit.record(request, audit.Action.CHANGED, detail=detail)
         transaction.on_commit(loader.expire)
 
     def preview(self, request: HttpRequest) -> HttpResponse:

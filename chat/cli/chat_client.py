@@ -45,6 +45,7 @@ class ChatClient:
         self._outbox: dict[str, Frame] = {}  # id → fields of messages not accepted yet, in order
         self._received: asyncio.Queue[Frame | Exception] = asyncio.Queue()  # for frames()
         self._seq, self._reply, self._chars = 0, "", 0  # the last message and reply text in it
+        self._revision = 0  # of the last rating
         self._ready: Frame | None = None  # `session.ready`, while messages before it are missing
 
     async def __aenter__(self) -> Self:
@@ -91,7 +92,7 @@ class ChatClient:
 
     async def _connect(self) -> None:
         try:
-            url = f"{self._url}?after={self._seq}"
+            url = f"{self._url}?after={self._seq}&ratings_revision={self._revision}"
             async with connect(url, subprotocols=self._subprotocols) as socket:
                 while True:
                     await self._receive(json.loads(await socket.recv()), socket)
@@ -104,6 +105,7 @@ class ChatClient:
     async def _receive(self, frame: Frame, socket: ClientConnection) -> None:
         if frame["type"] == "session.ready":
             self._socket, self._wait_s = socket, FIRST_WAIT_S
+            self._revision = frame.get("ratings_revision", 0)
             await self._resync(frame)
         elif self._ready:
             await self._add_earlier(frame)
@@ -112,6 +114,7 @@ class ChatClient:
         elif frame["type"] in {"reply.started", "reply.delta"}:
             await self._receive_text(frame)
         else:
+            self._revision = max(self._revision, frame.get("revision", 0))
             self._received.put_nowait(frame)
             if frame["type"] == "error" and frame["ref"] in self._outbox:
                 if frame["code"] not in RETRIED_CODES:
@@ -145,12 +148,15 @@ class ChatClient:
             earlier = {"messages": messages, "has_earlier": frame["has_earlier"]}
             await self._resync(self._ready | earlier)
             if not self._ready:
-                await self.transmit("session.sync", after=self._seq)
+                await self._sync()
+
+    async def _sync(self) -> None:
+        await self.transmit("session.sync", after=self._seq, ratings_revision=self._revision)
 
     async def _receive_message(self, frame: Frame) -> None:
         message = frame["message"]
         if message["seq"] > self._seq + 1:
-            await self.transmit("session.sync", after=self._seq)
+            await self._sync()
         elif message["seq"] == self._seq + 1:
             self._seq += 1
             if "replaced_by" in message:
@@ -165,7 +171,7 @@ class ChatClient:
             self._reply, self._chars = frame["id"], 0
             self._received.put_nowait(frame)
         elif known < 0:
-            await self.transmit("session.sync", after=self._seq)
+            await self._sync()
         elif new := frame.get("text", "")[known:]:
             self._received.put_nowait({**frame, "offset": self._chars, "text": new})
             self._chars += len(new)

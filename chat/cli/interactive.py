@@ -11,11 +11,14 @@ from chat.cli.lines import printable, until_one_ends
 from chat.cli.version_commands import VersionCommands
 
 HELP = (
-    "/stop stops the reply, /retry regenerates it, /continue goes on with it. /edit TEXT replaces"
-    " your last message, /versions lists what was replaced, /choose NUMBER brings it back. /extend"
-    " keeps the conversation open, /quit exits."
+    "/stop stops the reply, /retry regenerates it, /continue goes on with it, /good and /bad rate"
+    " it, a comment may follow, /unrate revokes that. /edit TEXT replaces your last message,"
+    " /versions lists what was replaced, /choose NUMBER brings it back. /extend keeps the"
+    " conversation open, /quit exits."
 )
 PROMPT = "> "
+RATINGS = {"/good": "up", "/bad": "down", "/unrate": None}
+RATED = {"up": "Rated as good.", "down": "Rated as bad.", None: "The rating is revoked."}
 
 
 class InteractiveChat:
@@ -27,7 +30,7 @@ class InteractiveChat:
         self._client, self._output, self._paint = client, output, paint
         self._pending: dict[str, None] = {}  # messages without a reply, oldest first
         self._typed: set[str] = set()  # messages that the terminal shows already
-        self._last_message = ""
+        self._last_message = self._last_reply = ""
         self._versions = VersionCommands(client)
         self._thinking = ""  # the last reply before which the model reasoned
         self._reply, self._printed = "", ""  # the reply on the screen, and its text so far
@@ -73,6 +76,8 @@ class InteractiveChat:
                 case "/extend":
                     await self._client.transmit("session.extend")
                     continue
+                case command if command.partition(" ")[0] in RATINGS:
+                    await self._rate(command)
                 case "/help":
                     self._note(HELP)
                 case command if command.startswith("/"):
@@ -89,6 +94,14 @@ class InteractiveChat:
     async def _stop(self) -> None:
         for message in list(self._pending)[:1]:
             await self._client.transmit("reply.stop", reply_to=message)
+
+    async def _rate(self, command: str) -> None:
+        name, _, comment = command.partition(" ")
+        if self._last_reply:
+            rating = {"rating": RATINGS[name], "comment": comment.strip() or None}
+            await self._client.transmit("reply.rate", id=self._last_reply, **rating)
+        else:
+            self._note("There is no reply yet.")
 
     async def _interrupt(self) -> None:
         """Handle Ctrl-C: stop the reply, or quit if there is none."""
@@ -148,6 +161,8 @@ class InteractiveChat:
                 self._note("Connection lost. Reconnecting ...")
             case {"type": "reply.queued"}:
                 self._show_queue(frame)
+            case {"type": "reply.rated", "id": reply} if reply == self._last_reply:
+                self._note(RATED[frame["rating"]])
             case {"type": "model.loading", "retry_in_s": retry_in_s}:
                 self._note(f"The model is loading. Retrying in {retry_in_s:.0f} s.")
             case {"type": "reply.thinking", "id": reply} if reply != self._thinking:
@@ -194,7 +209,7 @@ class InteractiveChat:
         self._pending.pop(message["reply_to"], None)
         self._write(printable(message["msg"].removeprefix(self._printed)))
         self._start_line("")
-        self._reply = ""
+        self._reply, self._last_reply = "", message["id"]
         if error := message.get("error"):
             advice = " Type /retry to try again." if error["retryable"] else ""
             self._note(error["detail"] + advice)

@@ -16,6 +16,7 @@ from chat.protocol import (
     ReplyCompleted,
     ReplyDelta,
     ReplyFailed,
+    ReplyRated,
     ReplyStarted,
 )
 
@@ -29,7 +30,8 @@ class Position:
     """Where a frame belongs in a session's history.
 
     `id` and `reply_to` are those of a message or reply; `seq` numbers a message; `offset` and
-    `length` place a delta in its reply, in characters. A frame without an id has no place there.
+    `length` place a delta in its reply, in characters; `revision` and the one before it place a
+    rating among all of the session. A frame without an id has no place there.
     """
 
     type: StrictStr
@@ -38,6 +40,8 @@ class Position:
     seq: StrictInt = 0
     offset: StrictInt = 0
     length: StrictInt = 0
+    revision: StrictInt = 0
+    previous: StrictInt = 0
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,14 @@ def position_of(frame: Frame) -> Position:
             return Position(frame.type, id=str(m.id), reply_to=reply_to, seq=m.seq)
         case ReplyStarted():
             return Position(frame.type, id=str(frame.id), reply_to=str(frame.reply_to))
+        case ReplyRated():
+            return Position(
+                frame.type,
+                id=str(frame.id),
+                reply_to=str(frame.reply_to),
+                revision=frame.revision,
+                previous=frame.previous,
+            )
         case ReplyDelta():
             return Position(
                 frame.type,

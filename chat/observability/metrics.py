@@ -31,6 +31,7 @@ resyncs = Counter(
     "chat_resyncs_total", "Times a socket missed an event and loaded the document instead."
 )
 messages_accepted = Counter("chat_messages_accepted_total", "Messages stored.")
+ratings = Counter("chat_ratings_total", "Ratings of replies: up, down or revoked.", ["rating"])
 task_publish_seconds = Histogram(
     "chat_task_publish_duration_seconds", "Time until the broker accepted a task.", buckets=FAST_S
 )

@@ -31,6 +31,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "failure": ("$.messages[*].error.code", "TAG"),
     "message_time": ("$.messages[*].timestamp", "NUMERIC"),
     "reply_ms": ("$.messages[*].timings.total_ms", "NUMERIC"),
+    "rating": ("$.messages[*].rating", "TAG"),
     "msg": (f"$.messages[-{SEARCHED_MESSAGES}:].msg", "TEXT", "NOSTEM"),
 }
 ORDERS = ("started", "last", "length", "name")

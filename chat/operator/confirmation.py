@@ -1,5 +1,6 @@
 """Actions in the admin: permitted, confirmed, applied one by one, and logged by Django's admin."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, cast
@@ -15,14 +16,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from chat.accounts import audit
 from chat.container import store
 from chat.errors import SessionUnknown
 from chat.models import Session
 from chat.operator.actions import ACTIONS, Action, apply
 from chat.operator.changelist import MAX_ROWS, Results
 from chat.operator.conditions import ID
-from chat.operator.export import as_json, as_markdown
+from chat.operator.export import as_json, as_kto_lines, as_markdown
 from chat.operator.session_search import SessionSearch
+from chat.privacy.dossier import load_dossier
 from chat.schemas import Session as Transcript
 from chat.store import sessions, shares
 from chat.store.inspection import Summary
@@ -35,6 +38,12 @@ EXPORT_PERMISSIONS = ("chat.export_session", "chat.view_transcript")
 AdminAction = tuple[Callable[..., Any], str, str]
 
 
+def as_dossiers(transcripts: Iterable[Transcript]) -> str:
+    """Return a JSON array of everything about these sessions."""
+    dossiers = [load_dossier(store(), each.id) for each in transcripts]
+    return json.dumps(dossiers, ensure_ascii=False, indent=2)
+
+
 class Export(NamedTuple):
     """An action that downloads transcripts."""
 
@@ -45,16 +54,33 @@ class Export(NamedTuple):
     render: Callable[[Iterable[Transcript]], str]
     question: str = "Downloads a file with the transcripts, including everything visitors wrote."
     deletes: bool = False
-
-    def is_possible(self, summary: Summary) -> bool:
-        """Whether there is something to export."""
-        return summary.messages > 0
+    is_possible: Callable[[Summary], bool] = lambda summary: summary.messages > 0
 
 
 EXPORTS = (
     Export("export_json", "Export as JSON", "application/json", "json", as_json),
     Export(
         "export_markdown", "Export as Markdown", "text/markdown; charset=utf-8", "md", as_markdown
+    ),
+    Export(
+        "export_ratings",
+        "Export ratings",
+        "application/jsonl; charset=utf-8",
+        "jsonl",
+        as_kto_lines,
+        "Downloads rated replies with the conversations before them as training data: JSON lines"
+        " without names, but with everything visitors wrote.",
+        is_possible=lambda summary: bool(summary.ratings),
+    ),
+    Export(
+        "export_all",
+        "Export everything",
+        "application/json",
+        "json",
+        as_dossiers,
+        "Downloads everything that is stored about the session, for a visitor who asks for it:"
+        " document, queue, statistics, and who read or changed it.",
+        is_possible=lambda summary: True,
     ),
 )
 
@@ -92,7 +118,7 @@ def revoke_share(request: HttpRequest, session: str) -> HttpResponse:
     except ShareUnknown:
         messages.warning(request, "This link no longer exists: it ended or was revoked.")
     else:
-        _log(request, [session], CHANGE, f"Revoked the link {share}.")
+        _log(request, [session], audit.Action.CHANGED, f"Revoked the link {share}.")
         messages.success(request, "Revoked the link.")
     return HttpResponseRedirect(reverse("admin:chat_session_change", args=[session]))
 
@@ -107,7 +133,8 @@ def _apply(
     try:
         changed += (session for session in ids if apply(action, session))
     finally:
-        _log(request, changed, DELETION if action.deletes else CHANGE, f"{action.done}.")
+        kind = audit.Action.DELETED if action.deletes else audit.Action.CHANGED
+        _log(request, changed, kind, f"{action.done}.")
     if changed:
         messages.success(request, f"{action.done}: {_sessions(len(changed))}.")
     if unchanged := len(ids) - len(changed):
@@ -126,7 +153,8 @@ def _export(
     if not ids or "confirmed" not in request.POST:
         return _confirmation(request, ids, export)
     transcripts = [loaded for each in ids if (loaded := _transcript(each))]
-    _log(request, [each.id for each in transcripts], CHANGE, f"Exported as {export.extension}.")
+    ids = [each.id for each in transcripts]
+    _log(request, ids, audit.Action.EXPORTED, f"{export.title.replace('Export', 'Exported', 1)}.")
     name = f"sessions-{timezone.now():%Y%m%d-%H%M%S}.{export.extension}"
     return HttpResponse(
         export.render(transcripts),
@@ -170,8 +198,10 @@ def _confirmation(
     return TemplateResponse(request, "admin/chat/session/confirmation.html", context)
 
 
-def _log(request: HttpRequest, ids: Sequence[str], flag: int, message: str) -> None:
+def _log(request: HttpRequest, ids: Sequence[str], action: audit.Action, message: str) -> None:
+    flag = DELETION if action is audit.Action.DELETED else CHANGE
     if ids:
+        audit.record(request, action, ids, message.rstrip("."))
         rows: Any = [Session(id=each) for each in ids]
         LogEntry.objects.log_actions(cast(int, request.user.pk), rows, flag, message)
 

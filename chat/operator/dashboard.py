@@ -22,6 +22,7 @@ from chat.store.statistics import (
     failures,
     load_minutes,
     percentile_ms,
+    ratings,
     refusals,
 )
 
@@ -32,6 +33,10 @@ DEGRADED_SHARE = 0.05
 FAILING_SHARE = 0.5
 LOADING_S = 60
 MAX_REFUSALS = 5
+# The shares of bad ratings from which visitors are dissatisfied; fewer ratings say nothing.
+DISSATISFIED_SHARE = 0.3
+ANGRY_SHARE = 0.6
+MIN_RATINGS = 5
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ def load_dashboard(store: Store) -> Dashboard:
                     _sockets_tile(minutes),
                 ),
             ),
+            TileGroup("Feedback", _rating_tiles(hour)),
             TileGroup(
                 "Speed",
                 (
@@ -166,6 +172,24 @@ def _latency_tile(name: str, counts: Mapping[int, int]) -> Tile:
         return Tile(name, "-", "no reply in the last hour")
     remark = f"median; 95th percentile {format_duration(p95)} (last hour)"
     return Tile(name, format_duration(p50), remark)
+
+
+def _rating_tiles(hour: Mapping[str, int]) -> tuple[Tile, Tile]:
+    good, bad = ratings(hour)
+    given = good + bad
+    if not given:
+        share = Tile("Rated as good", "-", "no rating in the last hour")
+    else:
+        remark = f"{good:,} of {given:,} rating{'s' if given > 1 else ''} in the last hour"
+        share = Tile("Rated as good", f"{good / given:.0%}", remark, _rating_tone(bad, given))
+    return share, Tile("Rated as bad", f"{bad:,}", "in the last hour", link="?rating=down")
+
+
+def _rating_tone(bad: int, given: int) -> str:
+    if given < MIN_RATINGS:
+        return ""
+    share = bad / given
+    return "bad" if share >= ANGRY_SHARE else "warn" if share >= DISSATISFIED_SHARE else "good"
 
 
 def _workers_tile(workers: Sequence[Worker]) -> Tile:

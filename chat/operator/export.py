@@ -1,7 +1,12 @@
-"""Transcripts as files. They hold no token: only its hash is stored."""
+"""Transcripts as files. They hold no token: only its hash is stored.
+
+Training data are JSON lines in the conversational format of fine-tuning tools, without names: the
+columns `prompt`, `completion` and `label` for KTO, and `messages` for supervised fine-tuning.
+Source: https://huggingface.co/docs/trl/main/en/dataset_formats
+"""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +21,65 @@ def as_json(sessions: Iterable[Session]) -> str:
 def as_markdown(sessions: Iterable[Session]) -> str:
     """Return a document with a section for each session."""
     return "\n".join(line for session in sessions for line in _section(session))
+
+
+def as_kto_lines(sessions: Iterable[Session]) -> str:
+    """Return a line for each rated reply: the conversation before it, the reply and its label."""
+    return _lines(example for session in sessions for example in kto_examples(session))
+
+
+def as_message_lines(sessions: Iterable[Session]) -> str:
+    """Return a line for each reply rated as good: the conversation up to it."""
+    return _lines(example for session in sessions for example in message_examples(session))
+
+
+def kto_examples(session: Session) -> Iterator[dict[str, Any]]:
+    """Yield an example for each rated reply, with the visitor's comment if there is one."""
+    for prompt, reply in _rated_replies(session):
+        example = {
+            "prompt": prompt,
+            "completion": [_turn(reply)],
+            "label": reply.rating == "up",
+        }
+        yield example | ({"comment": reply.comment} if reply.comment else {})
+
+
+def message_examples(session: Session) -> Iterator[dict[str, Any]]:
+    """Yield an example for each reply rated as good."""
+    for prompt, reply in _rated_replies(session):
+        if reply.rating == "up":
+            yield {"messages": [*prompt, _turn(reply)]}
+
+
+def _rated_replies(session: Session) -> Iterator[tuple[list[dict[str, str]], StoredMessage]]:
+    """Yield each rated reply after the turns before it: messages that have a reply, and its own."""
+    seqs = {message.id: message.seq for message in session.messages}
+    for reply in session.messages:
+        if not (reply.rating and reply.msg):
+            continue
+        # What was not replaced when the reply was written.
+        before = [
+            message
+            for message in session.messages[: reply.seq - 1]
+            if message.replaced_by is None or seqs.get(message.replaced_by, 0) > reply.seq
+        ]
+        answers = {each.reply_to: each for each in before if each.msg and not each.error}
+        turns: list[StoredMessage] = []
+        for human in (message for message in before if message.source == "human"):
+            if human.id == reply.reply_to:
+                yield [_turn(turn) for turn in (*turns, human)], reply
+                break
+            if answer := answers.get(human.id):
+                turns += (human, answer)
+
+
+def _turn(message: StoredMessage) -> dict[str, str]:
+    role = "user" if message.source == "human" else "assistant"
+    return {"role": role, "content": message.msg}
+
+
+def _lines(examples: Iterable[dict[str, Any]]) -> str:
+    return "".join(f"{json.dumps(example, ensure_ascii=False)}\n" for example in examples)
 
 
 def _session(session: Session) -> dict[str, Any]:
@@ -45,6 +109,7 @@ def _entry(message: StoredMessage) -> Iterable[str]:
         f"failed: {message.error.code}" if message.error else "",
         "stopped" if message.finish_reason == "stop_requested" else "",
         "replaced" if message.replaced_by else "",
+        {"up": "rated good", "down": "rated bad"}.get(message.rating or "", ""),
         f"{message.timings.total_ms / 1000:.1f} s" if message.timings else "",
     ]
     yield f"## {message.seq}. {who} ({', '.join(detail for detail in details if detail)})"
@@ -52,6 +117,9 @@ def _entry(message: StoredMessage) -> Iterable[str]:
     text = message.error.detail if message.error and not message.msg else message.msg
     yield from (f"> {line}".rstrip() for line in text.splitlines() or [""])
     yield ""
+    if message.comment:
+        yield f"Comment: {_one_line(message.comment)}"
+        yield ""
 
 
 def _one_line(text: str) -> str:

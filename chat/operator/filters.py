@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.views.main import ChangeList
@@ -14,11 +14,13 @@ from django.utils import timezone
 from chat.errors import ErrorCode
 from chat.operator.changelist import Results
 from chat.operator.conditions import ERROR_CODES, STATE_LABELS, Between, OneOf, in_state
+from chat.schemas import Rating
 from chat.store.inspection import State
 
 TIME = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d{1,2}):(\d\d)")
 AROUND = timedelta(minutes=5)
 HAS_MESSAGES = Between("length", start=1)
+RATINGS = frozenset(get_args(Rating))
 REPLY_CODES = [code.value for code in ErrorCode if code.startswith(("model.", "reply."))]
 
 
@@ -93,6 +95,18 @@ class FailuresFilter(Filter):
     def narrow(self, rows: Results, choice: str) -> Results:
         codes = ERROR_CODES if choice in ("yes", "no") else frozenset({choice})
         return rows.narrow(OneOf("failure", codes, negated=choice == "no"))
+
+
+class RatingFilter(Filter):
+    """Whether visitors rated any reply as good or bad."""
+
+    title = "rating"
+    parameter_name = "rating"
+    labels = {"any": "Rated", "up": "Any good reply", "down": "Any bad reply", "no": "Not rated"}
+
+    def narrow(self, rows: Results, choice: str) -> Results:
+        ratings = RATINGS if choice in ("any", "no") else frozenset({choice})
+        return rows.narrow(OneOf("rating", ratings, negated=choice == "no"))
 
 
 class SlowFilter(Filter):

@@ -21,12 +21,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
+from chat.accounts import audit
 from chat.container import store
 from chat.errors import StoreUnavailable
 from chat.models import REPLACE_OPERATOR, STEP_IN, Session
 from chat.operator.confirmation import REVOKE_PERMISSION, permitted_actions
 from chat.operator.dashboard import load_dashboard
 from chat.operator.session_page import SessionPage, load_page
+from chat.privacy.retention import kept_data
 from chat.schemas import session_id
 from chat.store import shares
 from chat.store.shares import ShareUnknown
@@ -77,6 +79,8 @@ def session(request: HttpRequest, id: str) -> HttpResponse:
     if page is None:
         messages.warning(request, "This session no longer exists: it expired or was deleted.")
         return HttpResponseRedirect(reverse("admin:chat_session_changelist"))
+    if request.user.has_perm("chat.view_transcript"):
+        audit.record(request, audit.Action.READ, [id])
     context = _page_context(request, page.summary.name) | _session_context(request, page)
     context["live"] = not before
     context["parts"] = _render("session", SESSION_PARTS, context, request)
@@ -121,6 +125,23 @@ def operator_requests(request: HttpRequest) -> HttpResponse:
     context = _page_context(request, "Requests for a person")
     context["is_offered"] = settings.HUMAN_SUPPORT
     return TemplateResponse(request, "admin/chat/requests.html", context)
+
+
+def record_list(request: HttpRequest) -> None:
+    """Record that a user searched, or saw a list with the beginnings of conversations."""
+    may_read = request.user.has_perm("chat.view_transcript")
+    if request.GET.get("q", "").strip():
+        where = "in names and messages" if may_read else "in names"
+        audit.record(request, audit.Action.SEARCHED, detail=where)
+    elif may_read:
+        audit.record(request, audit.Action.LISTED)
+
+
+def retention(request: HttpRequest) -> HttpResponse:
+    """Show what is stored about visitors, where and for how long."""
+    _require_view(request)
+    context = _page_context(request, "Stored data") | {"kept": kept_data()}
+    return TemplateResponse(request, "admin/chat/retention.html", context)
 
 
 @sensitive_post_parameters("token")

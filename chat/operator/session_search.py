@@ -107,6 +107,15 @@ def scan(store: Store, query: Query) -> ScanResult:
     return ScanResult(ids_in_order, scanned, is_complete)
 
 
+def rated_sessions(store: Store) -> Iterator[str]:
+    """Yield every session with a rated reply, without an index; raises StoreUnavailable."""
+    paths = {name: FIELDS[name][0] for name in ("id", "rating")}
+    ids = _document_ids(store)
+    while batch := list(islice(ids, BATCH)):
+        found = run_all(store, [document_fields(each, paths) for each in batch])
+        yield from (session["id"][0] for session in found if session and session["rating"])
+
+
 def run_all(store: Store, commands: Sequence[Command[T]]) -> list[T]:
     """Run commands in one round trip; raises the first error."""
     results: list[T] = []

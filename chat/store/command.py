@@ -138,6 +138,8 @@ def raise_for_error(reply: Reply) -> None:
             raise TooManySockets
         case "absent":
             raise MessageInvalid("There is no such message in this session.")
+        case "not_rateable":
+            raise MessageInvalid("Only a reply to a message can be rated, unless it failed.")
         case "answering":
             raise ReplyInProgress
         case "replaced":

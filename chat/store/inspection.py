@@ -1,19 +1,28 @@
 """Commands for operators: summaries, inspection and requeueing. Only `requeue` writes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from chat.schemas import show_invisible
+from chat.schemas import Rating, show_invisible
 from chat.store.command import Arguments, Command, Reply, named
 from chat.store.keys import cluster_keys, session_key, session_keys
 from chat.store.timing import SOCKET_TIMEOUT_MS, instant, to_ms
 
 MAX_BUSY_SESSIONS = 5_000
 FIRST_MESSAGE_CHARS = 200
+NO_EXPIRY_MS = -1
+# How `dump` parses values, by the names in the script's reply.
+DUMP_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "json": json.loads,
+    "hashes": named,
+    "lists": list,
+    "strings": str,
+    "sorted_sets": lambda pairs: {name: float(score) for name, score in named(pairs).items()},
+}
 
 
 class State(StrEnum):
@@ -30,7 +39,7 @@ class Summary:
     """A session in a list.
 
     `first_message` is the beginning of the first one. `failures` are the codes of all its failed
-    replies. `operator` is the name of the person who answers.
+    replies, `ratings` those that visitors gave. `operator` is the name of the person who answers.
     """
 
     id: str
@@ -43,9 +52,20 @@ class Summary:
     in_progress: bool
     failed: bool
     failures: tuple[str, ...]
+    ratings: tuple[Rating, ...]
     sockets: int
     remaining_s: float
     operator: str | None = None
+
+    @property
+    def good(self) -> int:
+        """Return how many replies the visitor rated as good."""
+        return self.ratings.count("up")
+
+    @property
+    def bad(self) -> int:
+        """Return how many replies the visitor rated as bad."""
+        return self.ratings.count("down")
 
     @property
     def state(self) -> State:
@@ -113,6 +133,7 @@ def summary(session: str) -> Command[Summary | None]:
             in_progress=bool(reply["held"]),
             failed=bool(head["$.messages[-1].error.code"]),
             failures=tuple(head["$.messages[*].error.code"]),
+            ratings=tuple(head["$.messages[*].rating"]),
             sockets=reply["sockets"],
             remaining_s=reply["remaining_ms"] / 1000,
             operator=reply["operator"] or None,
@@ -191,3 +212,23 @@ def requeue(session: str, *, ttl_s: float) -> Command[bool]:
     arguments: Arguments = {"session": session, "ttl_ms": to_ms(ttl_s)}
     keys = session_keys(session)
     return Command("requeue", keys, arguments, lambda reply: bool(reply["requeued"]))
+
+
+def dump(session: str) -> Command[dict[str, Any]]:
+    """Load a session's keys as JSON values, each with the seconds until it expires.
+
+    Empty if the session does not exist.
+    """
+
+    def parse(reply: Reply) -> dict[str, Any]:
+        return {} if reply.status == "gone" else dict(_dumped(reply))
+
+    return Command("dump", session_keys(session), {}, parse)
+
+
+def _dumped(reply: Reply) -> Iterator[tuple[str, Any]]:
+    for kind, parse in DUMP_PARSERS.items():
+        for name, (left_ms, value) in named(reply[kind]).items():
+            if value:
+                expires_in_s = None if left_ms == NO_EXPIRY_MS else left_ms / 1000
+                yield name, {"value": parse(value), "expires_in_s": expires_in_s}

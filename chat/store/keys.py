@@ -12,6 +12,9 @@ chat:{ID}:work             hash: of the reply in progress: reply, pieces, taken,
                            stop:<id>
 chat:{ID}:partial          string: the partial reply
 chat:{ID}:lease            string: the lease holder's random value, with its own expiry
+chat:{ID}:ratings          sorted set: seq of each reply that was rated, by the revision of its last
+                           rating: in milliseconds since 1970, each greater than the one before
+chat:{ID}:rating_rate      string: when the next rating is due at the allowed rate (GCRA)
 chat:{ID}:rate             string: when the next message is due at the allowed rate (GCRA)
 chat:{ID}:operator         hash: of the operator who answers: lease, name, user, joined, active
 chat:{ID}:sockets          sorted set: open sockets by last heartbeat
@@ -40,7 +43,7 @@ chat:deletions             sorted set: when texts were or will be deleted that R
 chat:rewrite               hash: of the last rewrite of these files: started, run, claim, outcome
 chat:write-check           RedisJSON: written to check that Redis accepts writes
 chat:health-probe:{NONCE}  string: a worker has run the health probe with this nonce
-chat:sessions:2            search index over the documents
+chat:sessions:3            search index over the documents
 """
 
 from hashlib import sha256
@@ -51,7 +54,7 @@ from chat.addresses import network_of
 Keys = dict[str, str]
 
 DOCUMENT_PREFIX = "chat:{"
-SEARCH_INDEX = "chat:sessions:2"  # Use a new name if its fields change.
+SEARCH_INDEX = "chat:sessions:3"  # Use a new name if its fields change.
 
 _SESSION = (
     "document",
@@ -65,6 +68,8 @@ _SESSION = (
     "shares",
     "share_rate",
     "operator",
+    "ratings",
+    "rating_rate",
 )
 _SHARED = {
     "due": "chat:due",

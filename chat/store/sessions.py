@@ -6,7 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+from pydantic import TypeAdapter
+
 from chat.schemas import (
+    ChangedRating,
     PartialReply,
     QueueState,
     Session,
@@ -15,7 +18,13 @@ from chat.schemas import (
     stored_messages,
 )
 from chat.store.command import Arguments, Command, Reply, no_value
-from chat.store.keys import creation_keys, loading_keys, message_keys, session_keys, socket_keys
+from chat.store.keys import (
+    creation_keys,
+    loading_keys,
+    message_keys,
+    session_keys,
+    socket_keys,
+)
 from chat.store.memory import REFUSE_SESSIONS_PERCENT
 from chat.store.timing import (
     DUTY_TIMEOUT_MS,
@@ -72,6 +81,7 @@ class SocketState:
     """
 
     last_seq: int
+    ratings_revision: int
     expires_at: datetime
     remaining_s: float
     operator: str | None
@@ -102,6 +112,8 @@ OLDEST_PAGE = Page(end=PageEnd.OLDEST)
 NO_MESSAGES = Page(messages=0)
 END = 2**31  # more messages or bytes than a session can have
 ALL_MESSAGES = Page(END, END)
+MAX_CHANGED_RATINGS = 200
+changed_ratings = TypeAdapter(tuple[ChangedRating, ...])
 
 
 def create(session: str, name: str, *, address: str, limits: Limits) -> Command[Session]:
@@ -172,6 +184,7 @@ def load(
     *,
     before: int = END,
     known: UUID | None = None,
+    rated: int | None = None,
     page: Page = NEWEST_PAGE,
 ) -> Command[Session]:
     """Load a session at one moment, with a page of its messages; raises SessionUnknown.
@@ -179,6 +192,9 @@ def load(
     The page is one of the messages with a seq between `after` and `before`, both excluded.
     `known` is the id that the caller has for the message `after`. If the document has another one
     there, or fewer messages, `after` counts as 0 and `recovered` is false.
+
+    `rated` is the `ratings_revision` that the caller knows: `ratings` are those changed after it.
+    If the document's is lower, `recovered` is false, too.
     """
 
     def parse(reply: Reply) -> Session:
@@ -202,6 +218,9 @@ def load(
             is_truncated=bool(reply["is_truncated"]),
             last_seq=reply["last_seq"],
             recovered=bool(reply["recovered"]),
+            ratings_revision=reply["ratings_revision"],
+            ratings=changed_ratings.validate_json(reply["ratings"]),
+            is_restarted=bool(reply["is_restarted"]),
             pending=pending,
             partial_reply=partial_reply,
             retry_in_s=reply["retry_in_ms"] / 1000,
@@ -216,6 +235,8 @@ def load(
         "after": min(after, END),
         "before": min(before, END),
         "known": str(known or ""),
+        "rated": "" if rated is None else rated,
+        "max_ratings": MAX_CHANGED_RATINGS,
         "page_messages": page.messages,
         "page_bytes": page.bytes,
         "page_end": page.end,
@@ -322,8 +343,13 @@ def register_socket(
 
     def parse(reply: Reply) -> SocketState:
         remaining_s = reply["remaining_ms"] / 1000
-        expires_at, operator = instant(reply["expires_ms"]), reply["operator"] or None
-        return SocketState(reply["last_seq"], expires_at, remaining_s, operator)
+        return SocketState(
+            last_seq=reply["last_seq"],
+            ratings_revision=reply["ratings_revision"],
+            expires_at=instant(reply["expires_ms"]),
+            remaining_s=remaining_s,
+            operator=reply["operator"] or None,
+        )
 
     arguments: Arguments = {
         "session": session,

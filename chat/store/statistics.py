@@ -9,6 +9,7 @@ and counting needs no further round trip. A minute is a hash:
     first:<n>, total:<n>         replies by the time to their first text and to their end (`bucket`)
     sockets, waiting             open sockets, sessions with unanswered messages, at the last sweep
     memory                       used memory of Redis in bytes, at the last sweep
+    rated:up, rated:down         replies rated so, minus those whose rating was changed or revoked
     loading                      times the model reported that it is loading
     refused:<reason>             calls that the model server refused, by status and error name
     at:<figure>                  time of the last such event, in milliseconds since 1970
@@ -105,6 +106,14 @@ def durations(figures: Mapping[str, int], name: str) -> Counter[int]:
 def failures(figures: Mapping[str, int]) -> Counter[str]:
     """Return the number of failed replies by code."""
     return Counter(dict(_with_prefix(figures, "failed:")))
+
+
+def ratings(figures: Mapping[str, int]) -> tuple[int, int]:
+    """Return the numbers of replies rated as good and as bad.
+
+    A rating may have been revoked that was given before these minutes.
+    """
+    return max(figures.get("rated:up", 0), 0), max(figures.get("rated:down", 0), 0)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django_otp.middleware import OTPMiddleware
 
+from chat.addresses import LOCAL
 from chat.models import REPLACE_OPERATOR, STEP_IN
 
 
@@ -21,6 +22,7 @@ class OperatorUser:
 
     id: int
     name: str
+    address: str
     may_replace: bool
 
 
@@ -38,7 +40,12 @@ def load_operator(scope: Mapping[str, Any]) -> OperatorUser | None:
     user = request.user
     if not site.has_permission(request) or not user.has_perms(STEP_IN) or user.pk is None:
         return None
-    return OperatorUser(int(user.pk), user.get_username(), user.has_perm(REPLACE_OPERATOR))
+    return OperatorUser(
+        id=int(user.pk),
+        name=user.get_username(),
+        address=(scope.get("client") or [LOCAL])[0],
+        may_replace=user.has_perm(REPLACE_OPERATOR),
+    )
 
 
 def _no_response(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The admin's log of what operators did in conversations: rows of Django's admin, and log lines."""
+"""What operators did in conversations: rows of the audit log and of Django's own, and log lines."""
 
 import logging
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from channels.db import database_sync_to_async
 from django.contrib.admin.models import CHANGE, LogEntry
 
+from chat.accounts import audit
 from chat.models import Session
 from chat.takeover.access import OperatorUser
 
@@ -18,9 +19,10 @@ def record(operator: OperatorUser, session: str, action: str, details: str = "")
 
     `details` are for the database only: no log line contains a name that visitors see.
     """
-    logger.info(action, extra={"facts": {"user": operator.name}})
     rows: Any = [Session(id=session)]
+    message = f"{action}{details}"
     try:
-        LogEntry.objects.log_actions(operator.id, rows, CHANGE, f"{action}{details}.")
+        audit.write(operator.name, operator.address, audit.Action.ANSWERED, [session], message)
+        LogEntry.objects.log_actions(operator.id, rows, CHANGE, f"{message}.")
     except Exception:
         logger.exception("The action could not be recorded in the database")

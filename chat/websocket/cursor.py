@@ -10,13 +10,15 @@ from chat.protocol import (
     OperatorLeft,
     OperatorRequested,
     ReplyDelta,
+    ReplyRated,
     ReplyStarted,
     ServerFrame,
     message_frame,
 )
-from chat.schemas import Operator, PartialReply, Session
+from chat.schemas import ChangedRating, Operator, PartialReply, Session
 
 REMEMBERED_IDS = 16
+UNKNOWN_REVISION = 2**53 - 1  # greater than every revision
 
 
 class Decision(Enum):
@@ -64,6 +66,8 @@ class Cursor:
                 return self._place_start(position)
             case "reply.delta":
                 return self._place_delta(position)
+            case "reply.rated":
+                return self._place_rating(position)
             case _:
                 return Decision.DELIVER
 
@@ -75,11 +79,13 @@ class Cursor:
         """
         ids = {message.id for message in session.messages}
         # A reply that failed to replace an older one names that one, which the socket knows.
-        if not session.recovered or any(message.replaced_by in ids for message in session.messages):
+        is_known = session.recovered and not session.is_restarted
+        if not is_known or any(message.replaced_by in ids for message in session.messages):
             return None
         frames: list[ServerFrame] = [
             message_frame(message.public()) for message in session.messages
         ]
+        frames += rated_frames(session.ratings)
         self._set_state(session)
         if session.partial_reply is None:
             self.partial_id, self._partial_chars = None, 0
@@ -88,6 +94,7 @@ class Cursor:
 
     def _set_state(self, session: Session) -> None:
         self.last_seq = session.last_seq
+        self.ratings_revision = session.ratings_revision
         self.waiting = [str(message) for message in session.pending]
         self._remember((message.seq, str(message.id)) for message in session.messages)
 
@@ -139,6 +146,17 @@ class Cursor:
         self._partial_chars = end
         return Decision.DELIVER
 
+    def _place_rating(self, rated: Position) -> Decision:
+        if rated.revision <= self.ratings_revision:
+            return Decision.DUPLICATE
+        if rated.previous != self.ratings_revision:
+            if rated.previous < self.ratings_revision:
+                # The document lost a rating that the socket was sent.
+                self.ratings_revision = UNKNOWN_REVISION
+            return Decision.GAP
+        self.ratings_revision = rated.revision
+        return Decision.DELIVER
+
     def _remember(self, ids: Iterable[tuple[int, str]]) -> None:
         self._recent_ids.update(ids)
         for seq in sorted(self._recent_ids)[:-REMEMBERED_IDS]:
@@ -176,3 +194,8 @@ class Presence:
 
 def _operator(session: Session) -> Operator | None:
     return session.operator.public() if session.operator else None
+
+
+def rated_frames(ratings: Iterable[ChangedRating]) -> list[ReplyRated]:
+    """Return the frames for changed ratings."""
+    return [ReplyRated(**dict(rating)) for rating in ratings]

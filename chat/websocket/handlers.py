@@ -22,6 +22,8 @@ from chat.protocol import (
     ModelChoice,
     OperatorRequest,
     ReplyContinue,
+    ReplyRate,
+    ReplyRated,
     ReplyRegenerate,
     ReplyStop,
     SessionExtend,
@@ -33,11 +35,12 @@ from chat.protocol import (
     SessionVersion,
     VersionChoose,
     VersionLoad,
+    check_comment,
     check_message,
     message_frame,
     reply_frame,
 )
-from chat.store import branches, operators, sessions
+from chat.store import branches, operators, ratings, sessions
 from chat.store.client import AsyncStore
 from chat.store.operators import SupportState
 from chat.store.sessions import OLDEST_PAGE, Limits
@@ -54,15 +57,17 @@ class Effects:
     """What follows after a frame was handled, in this order.
 
     `enqueue`: publish the session's task. `pong`: send this, which says nothing about the
-    session and does not count for its timers. `load_after`: send the messages after this seq.
-    `frame`: send this to the client, with `repeat` even if it was sent before. `resync`: send what
-    was missed. `request`: the visitor asks for a person, or no longer does. `is_typing`: tell the
-    operator who is there. `event`: publish this to all sockets of the session.
+    session and does not count for its timers. `load_after`: send the messages after this seq, and
+    the ratings after the revision `load_rated`. `frame`: send this to the client, with `repeat`
+    even if it was sent before. `resync`: send what was missed. `request`: the visitor asks for a
+    person, or no longer does. `is_typing`: tell the operator who is there. `event`: publish this to
+    all sockets of the session.
     """
 
     enqueue: bool = False
     pong: SessionPong | None = None
     load_after: int | None = None
+    load_rated: int = 0
     frame: Frame | None = None
     repeat: bool = False
     resync: bool = False
@@ -100,6 +105,8 @@ class FrameHandlers:
                 return await self._reply_stop(frame)
             case ReplyRegenerate():
                 return await self._request_reply(frame.reply_to)
+            case ReplyRate():
+                return await self._reply_rate(frame)
             case ReplyContinue():
                 return await self._request_reply(frame.reply_to, is_continued=True)
             case VersionLoad():
@@ -109,7 +116,7 @@ class FrameHandlers:
                 return await self._version_choose(frame)
             case SessionSync():
                 self._count_read()
-                return Effects(load_after=frame.after)
+                return Effects(load_after=frame.after, load_rated=frame.ratings_revision)
             case SessionHistory():
                 self._count_read()
                 return Effects(frame=await self._earlier_messages(frame.before))
@@ -224,3 +231,28 @@ class FrameHandlers:
         if not chosen.new:
             return Effects(frame=message_frame(chosen.message.public()), repeat=True)
         return Effects(resync=True, event=UNANNOUNCED)
+
+    async def _reply_rate(self, frame: ReplyRate) -> Effects:
+        comment = (frame.comment or "").strip()
+        check_comment(comment)
+        command = ratings.rate(
+            self._session,
+            frame.id,
+            frame.rating,
+            comment,
+            address=self._address,
+            limits=self._limits,
+        )
+        stored = await self._store.run(command)
+        rated = ReplyRated(
+            id=frame.id,
+            reply_to=stored.reply_to,
+            rating=frame.rating,
+            comment=(comment or None) if frame.rating else None,
+            revision=stored.revision,
+            previous=stored.previous,
+        )
+        if not stored.new:
+            return Effects(frame=rated, repeat=True)
+        metrics.ratings.labels(frame.rating or "revoked").inc()
+        return Effects(frame=rated, event=frames_event([rated], tracing.current()))

@@ -22,6 +22,7 @@ class Handshake:
     session: str | None
     address: str
     after: int
+    ratings_revision: int
 
 
 def parse_handshake(scope: Mapping[str, Any]) -> Handshake:
@@ -37,7 +38,8 @@ def parse_handshake(scope: Mapping[str, Any]) -> Handshake:
         codec=ChatV1Codec() if is_v1 else PlainCodec(),
         session=_session(tokens[0]) if tokens else None,
         address=(scope.get("client") or [LOCAL])[0],
-        after=_seq(query.get("after", ["0"])[0]),
+        after=_number(query.get("after", ["0"])[0], digits=9),
+        ratings_revision=_number(query.get("ratings_revision", ["0"])[0], digits=15),
     )
 
 
@@ -48,8 +50,8 @@ def _session(token: str) -> str | None:
         return None
 
 
-def _seq(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+def _number(text: str, digits: int) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else 0
 
 
 def _cookie(scope: Mapping[str, Any]) -> list[str]:

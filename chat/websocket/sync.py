@@ -25,7 +25,7 @@ from chat.store.operators import SupportState
 from chat.store.paging import session_pages
 from chat.store.sessions import NEWEST_PAGE, Page, SocketState
 from chat.websocket.codecs import Codec, OutgoingFrame
-from chat.websocket.cursor import Cursor, Decision, Presence
+from chat.websocket.cursor import Cursor, Decision, Presence, rated_frames
 from chat.websocket.queue_position import queue_positions
 from chat.websocket.timers import SessionTimers, Timer
 
@@ -60,7 +60,7 @@ class SocketSync:
 
     def open(self, session: Session) -> Frames:
         """Return the first frames of a connection."""
-        return [self._ready(session), *_waiting(session)]
+        return [self._ready(session), *rated_frames(session.ratings), *_waiting(session)]
 
     @property
     def operator(self) -> Operator | None:
@@ -87,11 +87,15 @@ class SocketSync:
         return frames
 
     def is_current(self, state: SocketState) -> bool:
-        """Return whether the client knows who answers, and where the document ends."""
+        """Return whether the client knows who answers, all ratings, and where the document ends."""
         if state.expires_at != self._timers.expires_at:
             self._timers.update_expiry(state.expires_at, state.remaining_s)
         operator = self.operator.name if self.operator else None
-        return (state.last_seq, state.operator) == (self._cursor.last_seq, operator)
+        is_rated = state.ratings_revision != self._cursor.ratings_revision
+        is_told = self._codec.carries("reply.rated")
+        return (state.last_seq, state.operator) == (self._cursor.last_seq, operator) and not (
+            is_told and is_rated
+        )
 
     async def on_timer(self, timer: Timer) -> Frames:
         """Return the frames that are due."""
@@ -112,15 +116,15 @@ class SocketSync:
         self._timers.record_progress(self._cursor)
         return [*frames, *_waiting(session)]
 
-    async def load(self, after: int) -> Frames:
-        """Return the session with its newest messages after `after`."""
-        session = await self._store.run(sessions.load(self._session, after))
+    async def load(self, after: int, rated: int = 0) -> Frames:
+        """Return the session with its newest messages after `after`, and ratings after `rated`."""
+        session = await self._store.run(sessions.load(self._session, after, rated=rated))
         return [*self._reset(session), *_waiting(session)]
 
     async def on_change(self) -> Frames:
         """Return the session, because more than its messages has changed."""
         if self._codec.carries("session.ready"):
-            return await self.load(self._cursor.last_seq)
+            return await self.load(self._cursor.last_seq, self._cursor.ratings_revision)
         return await self.resync()
 
     def end(self) -> Frames:
@@ -150,7 +154,9 @@ class SocketSync:
         """
         after, known = self._cursor.last_seq, self._cursor.last_id
         if self._codec.carries("session.ready"):
-            return await self._store.run(sessions.load(self._session, after, known=known))
+            rated = self._cursor.ratings_revision
+            command = sessions.load(self._session, after, known=known, rated=rated)
+            return await self._store.run(command)
         messages: list[StoredMessage] = []
         recovered = True
         async for page in session_pages(self._store, self._session, after, known):
@@ -164,8 +170,8 @@ class SocketSync:
         self._cursor = Cursor(session)
         self._timers.update_expiry(session.expires_at, session.remaining_s)
         self._timers.record_progress(self._cursor)
-        changes = self._presence.catch_up(session)
-        return [*self._codec.catch_up(self._ready(session)), *changes]
+        ready = self._codec.catch_up(self._ready(session))
+        return [*ready, *rated_frames(session.ratings), *self._presence.catch_up(session)]
 
     def _ready(self, session: Session) -> SessionReady:
         return SessionReady(
@@ -180,6 +186,7 @@ class SocketSync:
             operator=self._presence.operator,
             operator_requested=session.operator_requested,
             operator_available=session.operators_on_duty > 0,
+            ratings_revision=session.ratings_revision,
             models=self._models,
         )
 

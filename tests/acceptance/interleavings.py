@@ -35,6 +35,7 @@ WEIGHTS = {
     "connect": 4,
     "read_slowly": 2,
     "sync": 1,
+    "rate": 4,
 }
 WORDS = ("tea", "größer", "日本語", "😀", "e\u0301", "Human", "x" * 30, "and so on")
 
@@ -129,7 +130,11 @@ class Trial:
             case "read_slowly":
                 self._read_slowly(tab)
             case "sync":
-                await self._send(tab, "session.sync", after=tab.view.last_seq)
+                revision = tab.view.ratings_revision
+                after = tab.view.last_seq
+                await self._send(tab, "session.sync", after=after, ratings_revision=revision)
+            case "rate":
+                await self._rate(tab, move)
 
     async def _connect(self, tab: Client) -> None:
         """Connect to any web process and resend messages that were not accepted, as clients do."""
@@ -153,6 +158,14 @@ class Trial:
                 await tab.send(type_, **fields)
             except DISCONNECTED:
                 return
+
+    async def _rate(self, tab: Client, move: Move) -> None:
+        """Rate a reply, or revoke its rating; a failed one is refused."""
+        messages = [m for m in tab.view.messages.values() if m.get("source") == "bot"]
+        if messages:
+            id = messages[move.pick % len(messages)]["id"]
+            rating = ("up", "down", None)[move.pick % 3]
+            await self._send(tab, "reply.rate", id=id, rating=rating, comment=move.text)
 
     def _read_slowly(self, tab: Client) -> None:
         async def pause() -> None:
@@ -206,6 +219,11 @@ class Trial:
             (message.seq, str(message.id), None if message.replaced_by else message.msg)
             for message in document.messages
         ]
+        rated = [
+            (message.seq, message.rating, message.comment)
+            for message in document.messages
+            if message.rating and not message.replaced_by
+        ]
         violations = list(_document_violations(document.messages, self._expected(document)))
         if document.pending:
             violations.append(f"no reply: {document.pending}")
@@ -215,6 +233,8 @@ class Trial:
                 violations.append(
                     f"tab {number} shows {tab.view.shown()}, the document has {shown}"
                 )
+            if tab.view.rated() != rated:
+                violations.append(f"tab {number} shows the ratings {tab.view.rated()}, not {rated}")
             if tab.view.partial_reply or tab.view.queued:
                 violations.append(
                     f"tab {number} still waits: {tab.view.partial_reply} {tab.view.queued}"

@@ -26,7 +26,10 @@ from tests.operator_user import operator_cookie
 from tests.processes import Stack
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-MEASURED = {"queued_ms", "first_token_ms", "total_ms", "eta_s", "retry_in_s"}
+MEASURED = {
+    *("queued_ms", "first_token_ms", "total_ms", "eta_s", "retry_in_s"),
+    *("revision", "ratings_revision"),
+}
 NAMES = [
     *(type_of(frame) for frame in (*CLIENT_FRAMES, *SERVER_FRAMES)),
     "plain.text",
@@ -54,7 +57,11 @@ def exchange_messages(recorded: dict[str, Any], socket: Socket, model: ModelStub
     recorded["message.accepted"] = socket.wait_for_frame("message.accepted")
     recorded["reply.started"] = socket.wait_for_frame("reply.started")
     recorded["reply.delta"] = socket.wait_for_frame("reply.delta")
-    recorded["reply.completed"] = socket.wait_for_frame("reply.completed")
+    completed = socket.wait_for_frame("reply.completed")
+    recorded["reply.completed"] = completed
+    rated = {"id": completed["message"]["id"], "rating": "up", "comment": "Polite."}
+    send(recorded, socket, type="reply.rate", **rated)
+    recorded["reply.rated"] = socket.wait_for_frame("reply.rated")
 
 
 def reconnect_and_stop(

@@ -188,7 +188,7 @@ def test_no_user_may_run_dangerous_commands(
         ("layer", "SUBSCRIBE /0.celery.pidbox"),
         ("worker", "RPUSH chat:tasks forged"),
         ("worker", "PUBLISH chat:layer__group__session.x y"),
-        ("worker", "FT.SEARCH chat:sessions:2 *"),
+        ("worker", "FT.SEARCH chat:sessions:3 *"),
         ("web", "RPUSH chat:tasks forged"),
         ("web", "BGREWRITEAOF"),
     ],

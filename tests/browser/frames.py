@@ -115,3 +115,14 @@ def completed(message: Frame) -> Frame:
 def failed(message: Frame, code: str = "model.timeout", *, retryable: bool = True) -> Frame:
     error = {"code": code, "detail": "It did not work.", "retryable": retryable}
     return {"type": "reply.failed", "message": {**message, "error": error}}
+
+
+def rating(id: str, rating: str | None, comment: str | None = None, revision: int = 1) -> Frame:
+    return {
+        "type": "reply.rated",
+        "id": id,
+        "reply_to": "human-1",
+        "rating": rating,
+        "comment": comment,
+        "revision": revision,
+    }

@@ -10,6 +10,7 @@ class Server {
   partial = null;
   wire = []; // frames in transit to the client
   attempts = 0;
+  revision = 0; // of the last rating
 
   emit(frame) { this.wire.push(frame); }
 
@@ -19,8 +20,23 @@ class Server {
     const reply = this.partial && { reply_to: this.mailbox[0].id, id: this.partial.id, text: this.partial.text };
     return {
       type: "session.ready", name: "Ada", session_start: "2030-01-01T00:00:00Z", expires_at: "2030-01-01T01:00:00Z",
-      ...page, reply, recovered, limits: { history_messages: 4, max_message_chars: 2000, session_ttl_s: 3600 },
+      ...page, reply, recovered, ratings_revision: this.revision, limits: { history_messages: 4, max_message_chars: 2000, session_ttl_s: 3600 },
     };
+  }
+
+  /** The ratings after a revision, of messages up to `after`. */
+  ratings(after, known) {
+    const changed = this.messages.filter(({ seq, revision }) => seq <= after && revision > known);
+    return changed.map(({ id, reply_to, rating, revision }) => ({ type: "reply.rated", id, reply_to, rating, comment: null, revision }));
+  }
+
+  sync(after, known) { return [this.ready(after), ...this.ratings(after, known)]; }
+
+  rate({ id, rating }) {
+    const message = this.messages.find((each) => each.id === id);
+    message.rating = rating;
+    message.revision = this.revision += 1;
+    this.emit(this.ratings(message.seq, this.revision - 1).at(-1));
   }
 
   history(before) { return { type: "session.messages", before, ...this.page(0, before - 1) }; }
@@ -52,7 +68,8 @@ class Server {
   }
 
   receive(frame) {
-    if (frame.type === "session.sync") this.emit(this.ready(frame.after));
+    if (frame.type === "session.sync") this.wire.push(...this.sync(frame.after, frame.ratings_revision));
+    if (frame.type === "reply.rate") this.rate(frame);
     if (frame.type === "session.history") this.emit(this.history(frame.before));
     if (frame.type !== "message.send") return;
     let message = this.messages.find(({ id }) => id === frame.id);
@@ -128,7 +145,7 @@ class Server {
     const replaced = version.source === "bot" ? [current] : this.branch(current);
     const copied = new Map();
     for (const message of copies) {
-      const { replaced_by, replaces, seq, continues, ...rest } = message;
+      const { replaced_by, replaces, seq, continues, rating, revision, ...rest } = message;
       const copy = this.store({
         ...rest, id: `copy-${this.messages.length}`, version_of: original(message.id), replaces: message === version ? current.id : undefined,
         reply_to: message.source === "bot" ? (version.source === "bot" ? current.reply_to : copied.get(message.reply_to)) : null,
@@ -159,7 +176,8 @@ export async function play(steps) {
     readyState = 1;
     constructor(url) {
       socket = this;
-      server.wire = [server.ready(Number(new URL(url).searchParams.get("after") ?? 0))];
+      const known = (name) => Number(new URL(url).searchParams.get(name) ?? 0);
+      server.wire = server.sync(known("after"), known("ratings_revision"));
     }
     send(text) { if (socket === this) server.receive(JSON.parse(text)); }
     close() { this.readyState = 3; if (socket === this) { socket = null; server.wire = []; } }
@@ -179,8 +197,8 @@ export async function play(steps) {
   };
   const cut = () => { const lost = socket; socket = null; server.wire = []; lost?.onclose?.({ code: 1006 }); };
   const reconnect = () => { if (!socket) client.open(); };
-  // Responses to this client's own frames are lost only with the connection.
-  const responses = ["session.ready", "session.messages", "message.accepted", "error"];
+  // Responses to this client's own frames are lost only with the connection. The server notices lost ratings.
+  const responses = ["session.ready", "session.messages", "message.accepted", "error", "reply.rated"];
   const events = () => server.wire.filter(({ type }) => !responses.includes(type));
   const does = {
     say(text, replaces) {
@@ -212,6 +230,15 @@ export async function play(steps) {
     continue: () => server.regenerate(true),
     choose: (at) => server.choose(at),
     sync: () => client.sync(),
+    rate(at) {
+      const replies = [...state.messages.values()].filter(({ source, error }) => source === "bot" && !error);
+      if (replies.length) client.rate(replies[at % replies.length].id, ["up", "down", null][at % 3]);
+    },
+    /** Another tab rates a reply. */
+    rateElsewhere(at) {
+      const replies = server.messages.filter(({ source, error }) => source === "bot" && !error);
+      if (replies.length) server.rate({ id: replies[at % replies.length].id, rating: ["down", null, "up"][at % 3] });
+    },
     scrollUp: () => client.loadEarlier(),
     /** Lose an event. */
     lose(at) {
@@ -231,7 +258,7 @@ export async function play(steps) {
   const position = (pager) => pager && [pager.number, pager.count, ...Array.from({ length: pager.count }, (_, n) => pager.version(n + 1)?.id)];
   const seen = (of) => withVersions(turns(of), of).filter(({ phase }) => phase !== "rejected").map(({ id, key, msg, phase, reply, partial, pager, replyPager }) => ({
     id, key, msg, pager: position(pager) ?? null, replyPager: partial ? null : position(replyPager) ?? null, phase: ["queued", "requested", "loading"].includes(phase) ? (reply ? "done" : "accepted") : phase,
-    reply: reply?.id ?? null, text: partial?.id ? partial.text : (reply?.msg ?? ""),
+    reply: reply?.id ?? null, rating: reply?.rating ?? null, text: partial?.id ? partial.text : (reply?.msg ?? ""),
   }));
   const stored = () => server.current().filter(({ source }) => source === "human").map(({ msg }) => msg);
   const moments = [];

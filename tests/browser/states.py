@@ -13,6 +13,7 @@ from tests.browser.frames import (
     failed,
     human,
     queued,
+    rating,
     replaced,
     started,
     version,
@@ -354,6 +355,15 @@ def offline_page(visitor: ScriptedVisitor) -> None:
 def out_of_context(visitor: ScriptedVisitor) -> None:
     visitor.start_with(exchanges(*((f"{n}?", "Yes.") for n in ("One", "Two", "Three", "Four"))))
     expect(visitor.page.locator(".boundary")).to_be_visible()
+
+
+@state
+def rated(visitor: ScriptedVisitor) -> None:
+    first, reply, *others = exchanges(("One?", "Yes."), ("Two?", "No, that is not what it means."))
+    visitor.start_with([first, reply | {"rating": "up", "comment": "Short."}, *others])
+    visitor.page.get_by_role("button", name="Bad reply").last.click()
+    visitor.server.send(rating("bot-4", "down"))
+    expect(visitor.page.locator(".rating-form textarea")).to_be_visible()
 
 
 @state

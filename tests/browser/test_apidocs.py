@@ -72,7 +72,7 @@ def test_the_http_page_shows_its_operations_and_asks_no_other_host(
     visit.page.get_by_text("/refresh_token").first.wait_for()
     shown = visit.page.locator(".opblock-summary-path").all_inner_texts()
 
-    assert len(shown) == 8
+    assert len(shown) == 12
     assert visit.hosts == {urlsplit(stack.url).netloc}
     assert visit.complaints == []
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page
 
@@ -305,6 +305,7 @@ STEPS = st.one_of(
     st.tuples(st.just("write"), st.text("ab€😀", min_size=1, max_size=5)),
     st.tuples(st.just("deliver"), st.integers(1, 4)),
     st.tuples(st.sampled_from(["lose", "repeat"]), st.integers(0, 5)),
+    st.tuples(st.sampled_from(["rate", "rateElsewhere"]), st.integers(0, 5)),
     st.tuples(st.sampled_from(VERSIONS), st.integers(0, 5)),
     st.tuples(st.sampled_from(VERSIONS), st.integers(0, 5)),
     st.tuples(st.sampled_from(FREQUENT + RARE), st.none()),
@@ -312,6 +313,14 @@ STEPS = st.one_of(
 )
 
 
+RATED_WHILE_AWAY = [
+    *(("say", "a"), ("deliver", 4), ("start", None), ("write", "b"), ("complete", None)),
+    *(("deliver", 4), ("rateElsewhere", 0), ("deliver", 4), ("rate", 0), ("deliver", 4)),
+    *(("cut", None), ("rateElsewhere", 1), ("rateElsewhere", 0), ("reconnect", None)),
+]
+
+
+@example(commands=RATED_WHILE_AWAY)
 @settings(
     max_examples=200,
     deadline=None,

@@ -462,6 +462,7 @@ element("welcome").addEventListener("submit", async (/** @type {SubmitEvent} */ 
   await startOnce(() => sessions.start(element("name").value), (error) => { element("name-error").textContent = error; });
 });
 element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => handleCodeButton(event, actions.copy));
+element("turns").addEventListener("rate", (/** @type {CustomEvent} */ { detail }) => shown?.rate(detail));
 document.addEventListener("click", (event) => {
   const isInside = /** @type {Element} */ (event.target).closest("#sidebar, #open-sidebar, dialog");
   if (isSidebarOpen && !isInside) setSidebarOpen(false);

@@ -34,9 +34,10 @@ export function uuid() {
 export class ChatClient {
   /** @type {string | undefined} name of the model that is to reply, one of `models` in session.ready */ model;
   /** @type {WebSocket | null} */ #socket = null;
-  /** @type {Map<string, {msg: string, replaces?: string}>} id → messages not accepted yet */ #outbox = new Map();
+  /** @type {Map<string, Frame>} messages and ratings not confirmed yet, by their id */ #outbox = new Map();
   /** @type {Set<number>} seq of messages received beyond a gap */ #beyondGap = new Set();
   /** @type {{id: string, length: number} | null} the reply being streamed */ #reply = null;
+  #revision = 0; // of the last rating
   #firstSeq = 1; #lastSeq = 0; // every message from #firstSeq to #lastSeq has been received
   #unknownReply = ""; // id of a reply whose start was missed and for which a resync was requested
   #ready = false; #syncing = false; #loadingEarlier = false; #isActive = false; #silent = false;
@@ -54,7 +55,7 @@ export class ChatClient {
     this.onFrame = onFrame;
     this.onConnection = onConnection;
     this.protocols = token ? ["chat.v1", `token.${token}`] : ["chat.v1"];
-    for (const { id, msg, replaces } of pending) this.#outbox.set(id, { msg, replaces });
+    for (const { id, msg, replaces } of pending) this.#outbox.set(id, { type: "message.send", id, msg, replaces });
   }
 
   /** Connect now, without waiting for the next retry. */
@@ -62,7 +63,8 @@ export class ChatClient {
     clearTimeout(this.#timers.retry);
     if (this.#socket) return;
     this.#report("connecting");
-    const socket = new WebSocket(`${this.url}${this.#lastSeq ? `?after=${this.#lastSeq}` : ""}`, this.protocols);
+    const known = this.#lastSeq ? `?after=${this.#lastSeq}&ratings_revision=${this.#revision}` : "";
+    const socket = new WebSocket(this.url + known, this.protocols);
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
     socket.onclose = (event) => this.#disconnect(event.code === POLICY_VIOLATION);
     this.#socket = socket;
@@ -83,10 +85,13 @@ export class ChatClient {
    * @param {string} [id]
    * @param {string} [replaces] */
   send(msg, id = uuid(), replaces) {
-    const isAfterEdit = [...this.#outbox.values()].some((message) => message.replaces);
-    this.#outbox.set(id, { msg, replaces });
-    if (this.#ready && !isAfterEdit) this.#transmit({ type: "message.send", id, msg, replaces });
+    this.#queue({ type: "message.send", id, msg, replaces });
     return id;
+  }
+
+  /** Rate a reply, "up" or "down", or revoke that with null. reply.rated or an error will name it. */
+  rate(/** @type {string} */ id, /** @type {"up" | "down" | null} */ rating, comment = "") {
+    this.#queue({ type: "reply.rate", id, rating, comment });
   }
 
   /** Stop sending a message that is not accepted yet. */
@@ -112,7 +117,7 @@ export class ChatClient {
   sync() {
     if (!this.#ready || this.#syncing) return;
     this.#syncing = true;
-    this.#transmit({ type: "session.sync", after: this.#lastSeq });
+    this.#transmit({ type: "session.sync", after: this.#lastSeq, ratings_revision: this.#revision });
   }
 
   /** Ask for the messages before those received. onFrame gets session.messages. */
@@ -120,6 +125,12 @@ export class ChatClient {
     if (!this.#ready || this.#loadingEarlier || this.#firstSeq === 1) return;
     this.#loadingEarlier = true;
     this.#transmit({ type: "session.history", before: this.#firstSeq });
+  }
+
+  #queue(/** @type {Frame} */ frame) {
+    const isAfterEdit = frame.type === "message.send" && [...this.#outbox.values()].some(({ replaces }) => replaces);
+    this.#outbox.set(frame.id, frame);
+    if (this.#ready && !isAfterEdit) this.#transmit(frame);
   }
 
   #transmit(/** @type {Frame} */ frame) {
@@ -155,6 +166,7 @@ export class ChatClient {
     if (frame.type === "session.ready") this.#resume(frame);
     else if (frame.type === "session.messages") this.#addEarlier(frame);
     else if (frame.message) this.#addMessage(frame.message);
+    else if (frame.type === "reply.rated") this.#confirmRating(frame);
     else if (frame.type === "reply.started") this.#reply = { id: frame.id, length: 0 };
     else if (frame.type === "reply.delta") this.#checkOffset(frame);
     else if (frame.type === "error" && this.#outbox.has(frame.ref)) this.#handleRejection(frame);
@@ -164,7 +176,8 @@ export class ChatClient {
     this.onFrame(frame);
   }
 
-  #resume(/** @type {Frame} */ { messages, reply, recovered, has_earlier, limits, models }) {
+  #resume(/** @type {Frame} */ { messages, reply, recovered, has_earlier, limits, models, ratings_revision }) {
+    this.#revision = ratings_revision ?? 0;
     if (!models?.some((/** @type {{name: string}} */ { name }) => name === this.model)) this.model = undefined;
     if (!recovered || has_earlier) {
       this.#firstSeq = messages[0]?.seq ?? 1;
@@ -185,10 +198,16 @@ export class ChatClient {
 
   /** Messages after an edit wait for it, because it replaces what was accepted before it. */
   #sendOutbox() {
-    for (const [id, message] of this.#outbox) {
-      this.#transmit({ type: "message.send", id, ...message });
-      if (message.replaces) return;
+    let isAfterEdit = false;
+    for (const frame of this.#outbox.values()) {
+      if (frame.type === "reply.rate" || !isAfterEdit) this.#transmit(frame);
+      isAfterEdit ||= Boolean(frame.replaces);
     }
+  }
+
+  #confirmRating(/** @type {Frame} */ { id, revision }) {
+    this.#outbox.delete(id);
+    this.#revision = Math.max(this.#revision, revision);
   }
 
   #addEarlier(/** @type {Frame} */ { before, messages }) {
@@ -197,9 +216,9 @@ export class ChatClient {
   }
 
   #addMessage(/** @type {{id: string, seq: number}} */ { id, seq }) {
-    const isEdit = this.#outbox.get(id)?.replaces;
-    this.#outbox.delete(id);
-    if (isEdit && this.#ready) this.#sendOutbox();
+    const sent = this.#outbox.get(id);
+    if (sent?.type === "message.send") this.#outbox.delete(id); // a rating waits for its own confirmation
+    if (sent?.replaces && this.#ready) this.#sendOutbox();
     if (id === this.#reply?.id) this.#reply = null;
     if (seq > this.#lastSeq) this.#beyondGap.add(seq);
     while (this.#beyondGap.delete(this.#lastSeq + 1)) this.#lastSeq += 1;

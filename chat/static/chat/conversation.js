@@ -120,6 +120,9 @@ export class Conversation {
     this.client.typing();
   }
 
+  /** @param {{id: string, rating: "up" | "down" | null, comment: string}} rating */
+  rate({ id, rating, comment }) { this.client.rate(id, rating, comment); }
+
   /** @param {string} replyTo */
   stop(replyTo) {
     this.dispatch({ type: "local.stop", reply_to: replyTo });

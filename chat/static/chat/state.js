@@ -26,6 +26,8 @@ import { markReplaced, withTexts } from "./replaced.js";
  * @property {string} [continues] the reply with whose text it begins
  * @property {boolean} [failed] of a replaced message: it is no version to choose
  * @property {ErrorInfo} [error]
+ * @property {"up"|"down"|null} [rating]
+ * @property {string|null} [comment] on the rating
  */
 /**
  * @typedef {object} PartialReply a reply that is not committed yet
@@ -152,6 +154,10 @@ const REDUCERS = {
   },
   "reply.completed": (state, { message }) => commit(state, message),
   "reply.failed": (state, { message }) => commit(state, message),
+  "reply.rated": (state, { id, rating, comment }) => {
+    const reply = state.messages.get(id);
+    return reply && !reply.replaced_by ? { ...state, messages: new Map(state.messages).set(id, { ...reply, rating, comment }) } : state;
+  },
   "session.version": (state, { id, messages, has_more }) => ({
     ...state,
     versionTexts: new Map(state.versionTexts).set(id, { messages, hasMore: has_more }),

@@ -143,8 +143,14 @@ function errorTemplate(turn, actions) {
       : nothing}</p>`;
 }
 
+/** Defines <reply-rating>, when the first reply is shown.
+ * @type {Promise<unknown> | undefined} */
+let rating;
+const loadRating = () => { rating ??= import("./rating.js").catch(() => { rating = undefined; }); };
+
 /** @type {(turn: Turn, reply: import("./state.js").Message, actions: TurnActions) => unknown} */
 function replyFooterTemplate(turn, reply, actions) {
+  if (!turn.error) loadRating();
   const isCurrent = turn.isLast && !turn.error && !turn.isReplyEarlier;
   const isUnfinished = reply.finish_reason === "length" || reply.finish_reason === "stop_requested";
   return html`<div class="turn-footer">
@@ -162,6 +168,7 @@ function replyFooterTemplate(turn, reply, actions) {
         ? button(ICONS.regenerate, gettext("Regenerate"), () => actions.regenerate(turn))
         : nothing}
     </span>
+    ${turn.error || turn.isReplyEarlier || !reply.reply_to ? nothing : html`<reply-rating data-id=${reply.id} rating=${reply.rating ?? ""} comment=${reply.comment ?? ""}></reply-rating>`}
   </div>`;
 }
 

@@ -140,6 +140,10 @@ else
   set_replaced(reply_seq, last_reply)
 end
 append_all(copies)
+-- A rating belongs to the reply that it was given to. Comments may be written in several ways: not in the text.
+for _, name in ipairs({'rating', 'comment'}) do
+  redis.call('JSON.DEL', document, '$.messages[' .. whole(first_seq - 1) .. ':].' .. name)
+end
 redis.call('HINCRBY', ids, 'bytes', #table.concat(copies))
 if last_reply and (is_question or redis.call('HGET', ids, 'last') == reply) then
   redis.call('HSET', ids, 'last', last_reply)

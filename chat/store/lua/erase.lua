@@ -4,7 +4,8 @@ for share in pairs(load_shares()) do
   redis.call('DEL', snapshot_key(share))
 end
 local existed = redis.call('DEL', document) == 1
-redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets, shares, share_rate, operator)
+redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets, shares, share_rate, operator, ratings,
+  rating_rate)
 stop_waiting(arg.session)
 redis.call('ZREM', operators, arg.session)
 redis.call('ZREM', requests, arg.session)

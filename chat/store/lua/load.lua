@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- Load a session at one moment, with a page of its messages after `after`, whose id is `known` or '', and
--- before `before`.
+-- before `before`; and the ratings of others that changed after the revision `rated`, if it is not ''.
 if not session_exists() then
   return {'unknown'}
 end
@@ -11,7 +11,31 @@ local function is_known(id)
   local seq = redis.call('HGET', ids, 'human:' .. id) or redis.call('HGET', ids, 'bot:' .. id)
   return tonumber(seq or 0) == after
 end
+local revision, rated = ratings_revision(), tonumber(arg.rated)
 local recovered = after <= length and (arg.known == '' or is_known(arg.known))
+  and (not rated or rated <= revision)
+
+-- The ratings changed after a revision, of messages up to `after`, as JSON; nothing if there are too many.
+local function changed_ratings(start)
+  local found, bytes = {}, 0
+  local changed = redis.call('ZRANGEBYSCORE', ratings, '(' .. whole(start), '+inf', 'WITHSCORES')
+  for i = 1, #changed, 2 do
+    if tonumber(changed[i]) <= after then
+      local message = cjson.decode(message_at(changed[i]))
+      local rating = cjson.encode({id = message.id, reply_to = message.reply_to, rating = message.rating,
+        comment = message.comment, revision = tonumber(changed[i + 1])})
+      bytes = bytes + #rating
+      table.insert(found, rating)
+      if #found > tonumber(arg.max_ratings) or bytes > tonumber(arg.page_bytes) then
+        return nil
+      end
+    end
+  end
+  return found
+end
+
+local changed = recovered and rated and changed_ratings(rated) or not (recovered and rated) and {}
+after = changed and after or 0
 local first, last = (recovered and after or 0) + 1, math.min(tonumber(arg.before) - 1, length)
 
 -- The newest or oldest messages of the range, up to both limits of a page, but at least one. Returns them
@@ -50,6 +74,9 @@ return {
   'remaining_ms', redis.call('PTTL', document),
   'last_seq', length,
   'recovered', recovered,
+  'ratings_revision', revision,
+  'ratings', '[' .. table.concat(changed or {}, ',') .. ']',
+  'is_restarted', not changed,
   'pending', pending,
   'reply', reply or false,
   'text', reply and redis.call('GET', partial) or '',

@@ -55,7 +55,7 @@ end
 -- All keys of a session expire at the same instant; the lease has its own, shorter time. Redis' files
 -- must be rewritten afterwards (chat/store/erasure.py): instants are rounded up, so that they are few.
 local function expire_at(instant_ms)
-  for _, key in ipairs({document, ids, mailbox, work, partial, shares}) do
+  for _, key in ipairs({document, ids, mailbox, work, partial, shares, ratings}) do
     redis.call('PEXPIREAT', key, whole(instant_ms))
   end
   for share, details in pairs(load_shares()) do
@@ -78,6 +78,11 @@ end
 local function message_at(seq)
   local found = redis.call('JSON.GET', document, '$.messages[' .. whole(seq - 1) .. ']')
   return string.sub(found, 2, -2)
+end
+
+-- The revision of the last rating, 0 if there is none.
+local function ratings_revision()
+  return tonumber(redis.call('ZRANGE', ratings, -1, -1, 'WITHSCORES')[2] or 0)
 end
 
 -- Insert members with whole numbers at the start of a JSON object that has at least one member.
@@ -145,8 +150,8 @@ local function minute_key(now)
   return minute .. ':' .. whole(math.floor(now / 60000))
 end
 
-local function count_figure(figure, now)
-  redis.call('HINCRBY', minute_key(now), figure, 1)
+local function count_figure(figure, now, by)
+  redis.call('HINCRBY', minute_key(now), figure, by or 1)
   redis.call('EXPIRE', minute_key(now), 7200)
 end
 

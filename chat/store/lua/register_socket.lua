@@ -19,6 +19,7 @@ redis.call('ZADD', all_sockets, whole(now), arg.socket)
 return {
   'ok',
   'last_seq', message_count(),
+  'ratings_revision', ratings_revision(),
   'expires_ms', redis.call('PEXPIRETIME', document),
   'remaining_ms', redis.call('PTTL', document),
   'operator', has_operator(arg.session, now) and redis.call('HGET', operator, 'name') or false,

@@ -29,10 +29,10 @@ from tests.component.conftest import create_session, send_message, take_message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("index")]
 
+EXPORTS = ("export_json", "export_markdown", "export_ratings", "export_all")
 PERMISSIONS = {
     **{action.name: f"{action.name}_session" for action in ACTIONS},
-    "export_json": "export_session",
-    "export_markdown": "export_session",
+    **dict.fromkeys(EXPORTS, "export_session"),
 }
 
 
@@ -226,7 +226,7 @@ def offered_actions(client: Client, session: str) -> set[str]:
         (("view_session", "export_session"), set()),
         (
             ("view_session", "export_session", "view_transcript"),
-            {"export_json", "export_markdown"},
+            set(EXPORTS),
         ),
     ],
 )
@@ -257,7 +257,7 @@ def test_export_as_json_contains_every_message(store: Store, operator: Client) -
         "About Grüße <b>",
     ]
     assert exported[0]["messages"][1]["record"]["worker"] == "host:7"
-    assert [entry[2] for entry in log_entries()] == ["Exported as json."] * 2
+    assert [entry[2] for entry in log_entries()] == ["Exported as JSON."] * 2
 
 
 def test_export_as_markdown_is_a_readable_transcript(store: Store, operator: Client) -> None:

@@ -70,6 +70,10 @@ def completed(text: str, reason: str = "stop", reply_to: str = "m1", **fields: A
     return {"type": "reply.completed", "message": {**reply, "finish_reason": reason, **fields}}
 
 
+def rated(rating: str | None, reply: str = "r1") -> Frame:
+    return {"type": "reply.rated", "id": reply, "rating": rating, "revision": 1}
+
+
 def failed(*, retryable: bool = True, reply_to: str = "m1") -> Frame:
     error = {"code": "model.timeout", "detail": "The model took too long.", "retryable": retryable}
     message = completed("", reply_to=reply_to)["message"] | {"error": error}
@@ -171,6 +175,11 @@ async def screen(*frames: Frame, typed: tuple[str, ...] = ()) -> tuple[str, Fake
             id="thinking",
         ),
         pytest.param(
+            (accepted("hello"), completed("hi"), rated("down"), rated(None), rated("up", "r2")),
+            "> hello\nbot: hi\nRated as bad.\nThe rating is revoked.\n> \n",
+            id="rated",
+        ),
+        pytest.param(
             ({"type": "session.expiring", "expires_at": EXPIRES_AT},),
             f"This conversation expires at {LOCAL}. Type /extend to keep it open.\n> \n",
             id="expiring",
@@ -205,6 +214,19 @@ async def test_commands_send_frames_about_the_last_message() -> None:
         ("reply.stop", {"reply_to": "m1"}),
         ("reply.regenerate", {"reply_to": "m1"}),
         ("session.extend", {}),
+    ]
+
+
+async def test_a_reply_is_rated_with_a_comment_and_not_before_it_is_there() -> None:
+    printed, client = await screen(typed=("/good",))
+    assert "There is no reply yet." in printed
+    assert client.sent == []
+    frames = (accepted("hello"), completed("hi"))
+    _, client = await screen(*frames, typed=("/good", "/bad  too short ", "/unrate"))
+    assert client.sent == [
+        ("reply.rate", {"id": "r1", "rating": "up", "comment": None}),
+        ("reply.rate", {"id": "r1", "rating": "down", "comment": "too short"}),
+        ("reply.rate", {"id": "r1", "rating": None, "comment": None}),
     ]
 
 
