@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from chat.store.inspection import Summary
+from chat.store.operation.inspection import Summary
 
 # What an operator needs to step into a conversation, and to take one over from another operator.
 STEP_IN = ("chat.view_session", "chat.view_transcript", "chat.takeover_session")

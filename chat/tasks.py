@@ -9,7 +9,8 @@ from chat.container import delivery, model_queue, models, responder, slots, stor
 from chat.errors import StoreUnavailable
 from chat.events.task_publisher import enqueue_answer, worker_queue
 from chat.observability import metrics
-from chat.store import cluster, erasure, operators
+from chat.store import operators
+from chat.store.operation import cluster, erasure
 
 MAX_SESSIONS_PER_SWEEP = 500
 

@@ -29,7 +29,7 @@ from chat.container import async_store, read_limits
 from chat.errors import ChatError, RateLimited, SessionUnknown, StoreFull
 from chat.schemas import parse_uuid, session_id
 from chat.store import sessions
-from chat.store.erasure import ERASURE_MARGIN_S
+from chat.store.operation.erasure import ERASURE_MARGIN_S
 from chat.store.sessions import NO_MESSAGES
 from chat.store.shares import ShareUnknown
 from chat.web_app.manifest import manifest_url

@@ -23,8 +23,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from chat.container import async_store
 from chat.observability.metric_files import merged
-from chat.store import cluster
-from chat.store.cluster import ClusterState
+from chat.store.operation import cluster
+from chat.store.operation.cluster import ClusterState
 
 logger = logging.getLogger(__name__)
 

@@ -21,10 +21,10 @@ from chat.container import async_store
 from chat.errors import StoreUnavailable
 from chat.observability.exporter import queued_tasks
 from chat.schemas import FrozenModel
-from chat.store import cluster
-from chat.store.cluster import WORKER_TIMEOUT_S
-from chat.store.memory import FORECAST_MINUTES, full_in_s
-from chat.store.statistics import load_minutes
+from chat.store.operation import cluster
+from chat.store.operation.cluster import WORKER_TIMEOUT_S
+from chat.store.operation.memory import FORECAST_MINUTES, full_in_s
+from chat.store.operation.statistics import load_minutes
 
 TIMEOUT_S = 3
 OK = "ok"

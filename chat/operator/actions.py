@@ -11,8 +11,9 @@ from kombu.exceptions import OperationalError
 from chat.container import delivery, store
 from chat.errors import ChatError, StoreUnavailable
 from chat.events.task_publisher import enqueue_answer
-from chat.store import inspection, sessions
-from chat.store.inspection import State, Summary
+from chat.store import sessions
+from chat.store.operation import inspection
+from chat.store.operation.inspection import State, Summary
 
 logger = logging.getLogger(__name__)
 

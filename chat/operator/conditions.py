@@ -15,7 +15,7 @@ from math import inf
 from typing import Any
 
 from chat.errors import ErrorCode
-from chat.store.inspection import BusySession, State
+from chat.store.operation.inspection import BusySession, State
 
 # Every write of a document indexes it again, so only the last messages can be searched.
 SEARCHED_MESSAGES = 100

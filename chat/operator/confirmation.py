@@ -28,7 +28,7 @@ from chat.operator.session_search import SessionSearch
 from chat.privacy.dossier import load_dossier
 from chat.schemas import Session as Transcript
 from chat.store import sessions, shares
-from chat.store.inspection import Summary
+from chat.store.operation.inspection import Summary
 from chat.store.sessions import ALL_MESSAGES
 from chat.store.shares import ShareUnknown
 

@@ -10,12 +10,12 @@ from django.utils import timezone
 from chat.operator.charts import Chart, Series, chart, format_duration
 from chat.operator.conditions import Query
 from chat.operator.session_search import SessionSearch
-from chat.store import cluster, inspection
 from chat.store.client import Store
-from chat.store.cluster import WORKER_TIMEOUT_S, ClusterState
-from chat.store.endpoints import EndpointStatus
-from chat.store.memory import Memory, format_bytes, full_in_s
-from chat.store.statistics import (
+from chat.store.operation import cluster, inspection
+from chat.store.operation.cluster import WORKER_TIMEOUT_S, ClusterState
+from chat.store.operation.endpoints import EndpointStatus
+from chat.store.operation.memory import Memory, format_bytes, full_in_s
+from chat.store.operation.statistics import (
     Minutes,
     Refusal,
     durations,

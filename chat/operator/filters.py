@@ -15,7 +15,7 @@ from chat.errors import ErrorCode
 from chat.operator.changelist import Results
 from chat.operator.conditions import ERROR_CODES, STATE_LABELS, Between, OneOf, in_state
 from chat.schemas import Rating
-from chat.store.inspection import State
+from chat.store.operation.inspection import State
 
 TIME = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d{1,2}):(\d\d)")
 AROUND = timedelta(minutes=5)

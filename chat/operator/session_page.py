@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from chat.errors import SessionUnknown
 from chat.operator.charts import Timeline, pending_timeline, timeline
 from chat.schemas import Session, StoredMessage
-from chat.store import inspection, sessions, shares
+from chat.store import sessions, shares
 from chat.store.client import Store
-from chat.store.inspection import Inspection, Queued, Summary
+from chat.store.operation import inspection
+from chat.store.operation.inspection import Inspection, Queued, Summary
 from chat.store.sessions import END
 from chat.store.shares import Share
 

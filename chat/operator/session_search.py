@@ -11,8 +11,14 @@ from chat.operator.conditions import FIELDS, ID, ORDERS, FieldValues, Query
 from chat.operator.search_index import SearchIndex
 from chat.store.client import Store, translate_redis_errors
 from chat.store.command import Command
-from chat.store.inspection import BusySession, Summary, busy_sessions, document_fields, summary
 from chat.store.keys import DOCUMENT_PREFIX, session_of
+from chat.store.operation.inspection import (
+    BusySession,
+    Summary,
+    busy_sessions,
+    document_fields,
+    summary,
+)
 
 T = TypeVar("T")
 

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from chat.models import AuditEntry
 from chat.schemas import Session, format_timestamp
-from chat.store import inspection, sessions
+from chat.store import sessions
 from chat.store.client import Store
+from chat.store.operation import inspection
 from chat.store.sessions import NO_MESSAGES
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from chat.store.erasure import ERASURE_MARGIN_S
+from chat.store.operation.erasure import ERASURE_MARGIN_S
 from chat.store.timing import SOCKET_TIMEOUT_MS
 
 

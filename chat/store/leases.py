@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from chat.schemas import NewReply, StoredMessage, stored_messages
 from chat.store.command import Arguments, Command, Reply, no_value
 from chat.store.keys import session_keys
-from chat.store.statistics import outcome_figures
+from chat.store.operation.statistics import outcome_figures
 from chat.store.timing import GRACE_MS, to_ms
 
 LEASE_MS = 2_500

@@ -25,7 +25,7 @@ from chat.store.keys import (
     session_keys,
     socket_keys,
 )
-from chat.store.memory import REFUSE_SESSIONS_PERCENT
+from chat.store.operation.memory import REFUSE_SESSIONS_PERCENT
 from chat.store.timing import (
     DUTY_TIMEOUT_MS,
     GRACE_MS,

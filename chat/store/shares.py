@@ -18,7 +18,7 @@ from chat.schemas import parse_uuid
 from chat.store.client import AsyncStore
 from chat.store.command import Arguments, Command, Reply, named
 from chat.store.keys import session_keys, share_keys, snapshot_keys
-from chat.store.memory import REFUSE_SESSIONS_PERCENT
+from chat.store.operation.memory import REFUSE_SESSIONS_PERCENT
 from chat.store.timing import instant, to_ms
 
 

@@ -5,7 +5,7 @@ from django import template
 from chat.operator.charts import format_duration
 from chat.operator.conditions import STATE_LABELS
 from chat.operator.pages import format_time
-from chat.store.inspection import State
+from chat.store.operation.inspection import State
 
 register = template.Library()
 register.filter("time", format_time)

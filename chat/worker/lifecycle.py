@@ -13,8 +13,8 @@ from chat.errors import StoreUnavailable
 from chat.events.task_publisher import worker_queue
 from chat.observability import metrics, open_files
 from chat.observability.exporter import serve
-from chat.store import cluster
-from chat.store.endpoints import EndpointReport
+from chat.store.operation import cluster
+from chat.store.operation.endpoints import EndpointReport
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from chat.events.delivery import Delivery
 from chat.observability import metrics
 from chat.protocol import Frame, ModelLoading, ReplyDelta, ReplyStarted, ReplyThinking
 from chat.schemas import Failure, FinishReason, Timings, Usage
-from chat.store import statistics
 from chat.store.client import Store
 from chat.store.command import LeaseLost
 from chat.store.leases import TakenMessage
+from chat.store.operation import statistics
 from chat.worker.lease_renewer import CancelReason, LeaseHandle
 from chat.worker.progress import DELTA_INTERVAL_S, Draft, Progress
 from inference.model_catalog import Route

@@ -2,10 +2,11 @@
 
 from uuid import uuid4
 
-from chat.store import cluster, leases, statistics
+from chat.store import leases
 from chat.store.client import Store
-from chat.store.endpoints import EndpointReport
-from chat.store.inspection import BusySession, busy_sessions
+from chat.store.operation import cluster, statistics
+from chat.store.operation.endpoints import EndpointReport
+from chat.store.operation.inspection import BusySession, busy_sessions
 from tests.component.conftest import due_at_ms, send_message, store_reply, take_message
 
 

@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 
 from chat.schemas import session_id
-from chat.store import cluster, erasure, sessions, shares
+from chat.store import sessions, shares
 from chat.store.client import Store
-from chat.store.erasure import Outcome
+from chat.store.operation import cluster, erasure
+from chat.store.operation.erasure import Outcome
 from chat.store.shares import ShareLimits
 from tests.component.conftest import LIMITS
 from tests.processes import Stack, wait_for
@@ -212,7 +213,7 @@ def test_a_server_that_refuses_is_logged_once(
     store: Store, restricted: Callable[..., Store], caplog: pytest.LogCaptureFixture
 ) -> None:
     managed = restricted("bgrewriteaof", "info")
-    with caplog.at_level(logging.WARNING, "chat.store.erasure"):
+    with caplog.at_level(logging.WARNING, "chat.store.operation.erasure"):
         for _ in range(3):
             store.run(sessions.erase(begin_conversation(store)))
             erase(managed)

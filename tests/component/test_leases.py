@@ -6,10 +6,11 @@ import pytest
 
 from chat.errors import ErrorCode
 from chat.schemas import Failure
-from chat.store import cluster, leases, sessions
+from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.command import LeaseLost
 from chat.store.keys import session_key
+from chat.store.operation import cluster
 from tests.component.conftest import (
     LIMITS,
     new_reply,

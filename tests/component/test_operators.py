@@ -5,9 +5,10 @@ from uuid import uuid4
 import pytest
 
 from chat.errors import MessageInvalid, SessionUnknown
-from chat.store import cluster, leases, operators, sessions
+from chat.store import leases, operators, sessions
 from chat.store.client import Store
 from chat.store.command import LeaseLost, NotJoined
+from chat.store.operation import cluster
 from chat.store.operators import Left
 from tests.component.conftest import (
     LIMITS,

@@ -9,9 +9,9 @@ from chat.errors import MessageInvalid, RateLimited, SessionFull, SessionUnknown
 from chat.schemas import Failure, Rating, StoredMessage
 from chat.store import branches, leases, ratings, sessions
 from chat.store.client import Store
+from chat.store.operation.statistics import load_minutes
 from chat.store.ratings import StoredRating
 from chat.store.sessions import Limits
-from chat.store.statistics import load_minutes
 from tests.component.conftest import (
     LIMITS,
     new_reply,

@@ -17,8 +17,8 @@ from django.conf import settings
 from django.core.cache.backends.redis import RedisCache
 
 from chat.errors import StoreUnavailable
-from chat.store import cluster
 from chat.store.client import Store
+from chat.store.operation import cluster
 from chatproject.redis_urls import tls_options
 from tests.ports import free_port
 

@@ -18,7 +18,7 @@ from chat.operator.charts import (
     timeline,
 )
 from chat.schemas import Timings
-from chat.store.statistics import BUCKET_RATIO, bucket, durations, failures, percentile_ms
+from chat.store.operation.statistics import BUCKET_RATIO, bucket, durations, failures, percentile_ms
 
 
 def test_a_timeline_shows_the_phases_of_a_reply() -> None:

@@ -17,7 +17,7 @@ from chat.operator.conditions import (
     one_of_ids,
 )
 from chat.operator.filters import parse_time
-from chat.store.inspection import BusySession, State
+from chat.store.operation.inspection import BusySession, State
 
 ID = "0123456789abcdef0123456789abcdef"
 

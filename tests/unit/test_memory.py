@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chat.store.memory import Memory, format_bytes, full_in_s
-from chat.store.statistics import Minutes
+from chat.store.operation.memory import Memory, format_bytes, full_in_s
+from chat.store.operation.statistics import Minutes
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from prometheus_client.metrics import MetricWrapperBase
 from chat.errors import ErrorCode
 from chat.observability import metrics
 from chat.observability.exporter import ClusterCollector
-from chat.store.cluster import ClusterState
-from chat.store.memory import Memory
+from chat.store.operation.cluster import ClusterState
+from chat.store.operation.memory import Memory
 
 ROOT = Path(__file__).parent.parent.parent
 MONITORING = ROOT / "deploy" / "monitoring"

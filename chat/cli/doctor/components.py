@@ -14,9 +14,9 @@ from chat.container import store
 from chat.errors import StoreUnavailable
 from chat.observability.exporter import queued_tasks
 from chat.observability.health import MAX_OVERDUE_S, MAX_SWEEP_AGE_S, layer_probe
-from chat.store import cluster, erasure
-from chat.store.erasure import ERASURE_MARGIN_S, Outcome
-from chat.store.statistics import load_minutes
+from chat.store.operation import cluster, erasure
+from chat.store.operation.erasure import ERASURE_MARGIN_S, Outcome
+from chat.store.operation.statistics import load_minutes
 
 LAYER_TIMEOUT_S = 3
 # Beat sweeps every second, and a worker sends its first heartbeat when it is ready.

@@ -11,7 +11,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 
 from chat.cli.doctor.findings import Finding, failure, ok, warning
 from chat.cli.doctor.tls import check_tls
-from chat.store.memory import Memory
+from chat.store.operation.memory import Memory
 
 TIMEOUT_S = 3
 SLOW_S = 0.005

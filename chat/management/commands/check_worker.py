@@ -13,7 +13,7 @@ from chat.container import store
 from chat.errors import StoreUnavailable
 from chat.events.task_publisher import worker_queue
 from chat.observability.liveness import is_running
-from chat.store import cluster
+from chat.store.operation import cluster
 from chat.tasks import health_probe
 
 POLL_S = 0.05

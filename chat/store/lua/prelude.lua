@@ -53,7 +53,7 @@ local function expire_share(share, ends_ms, session_ends_ms)
 end
 
 -- All keys of a session expire at the same instant; the lease has its own, shorter time. Redis' files
--- must be rewritten afterwards (chat/store/erasure.py): instants are rounded up, so that they are few.
+-- must be rewritten afterwards (chat/store/operation/erasure.py): instants are rounded up, so that they are few.
 local function expire_at(instant_ms)
   for _, key in ipairs({document, ids, mailbox, work, partial, shares, ratings}) do
     redis.call('PEXPIREAT', key, whole(instant_ms))

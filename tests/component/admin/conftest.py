@@ -10,10 +10,11 @@ from django.test import Client
 from chat.errors import ErrorCode
 from chat.operator.search_index import SearchIndex
 from chat.schemas import Failure, Record, StoredMessage, Timings
-from chat.store import inspection, leases
+from chat.store import leases
 from chat.store.client import Store
-from chat.store.inspection import Summary
 from chat.store.leases import LeaseStatus
+from chat.store.operation import inspection
+from chat.store.operation.inspection import Summary
 from tests.component.conftest import new_reply, send_message, take_message
 from tests.processes import wait_for
 

@@ -13,9 +13,10 @@ from kombu.exceptions import OperationalError
 from chat.errors import ErrorCode, SessionUnknown
 from chat.operator.actions import ACTIONS
 from chat.operator.changelist import MAX_ROWS
-from chat.store import cluster, sessions
+from chat.store import sessions
 from chat.store.client import Store
-from chat.store.inspection import State
+from chat.store.operation import cluster
+from chat.store.operation.inspection import State
 from tests.component.admin.conftest import (
     LIST,
     Login,

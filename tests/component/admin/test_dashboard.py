@@ -7,11 +7,12 @@ from django.test import Client
 
 from chat.errors import ErrorCode
 from chat.operator.dashboard import MAX_REFUSALS, Tile, load_dashboard
-from chat.store import cluster, leases, sessions, statistics
+from chat.store import leases, sessions
 from chat.store.client import Store
-from chat.store.cluster import WORKER_TIMEOUT_S
-from chat.store.endpoints import EndpointReport
-from chat.store.statistics import bucket, durations
+from chat.store.operation import cluster, statistics
+from chat.store.operation.cluster import WORKER_TIMEOUT_S
+from chat.store.operation.endpoints import EndpointReport
+from chat.store.operation.statistics import bucket, durations
 from tests.component.admin.conftest import LIST, add_reply, get_html, start_reply
 from tests.component.conftest import LIMITS, create_session, new_reply, send_message, take_message
 

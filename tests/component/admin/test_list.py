@@ -11,7 +11,7 @@ from chat.errors import ErrorCode
 from chat.schemas import session_id
 from chat.store import sessions
 from chat.store.client import Store
-from chat.store.inspection import State
+from chat.store.operation.inspection import State
 from tests.component.admin.conftest import (
     LIST,
     Login,

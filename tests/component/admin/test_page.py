@@ -13,7 +13,7 @@ from chat.errors import ErrorCode
 from chat.operator.session_page import SessionPage, load_page
 from chat.store import branches, leases, sessions, shares
 from chat.store.client import Store
-from chat.store.inspection import State
+from chat.store.operation.inspection import State
 from chat.store.shares import ShareLimits
 from tests.component.admin.conftest import (
     LIST,

@@ -26,7 +26,7 @@ from chat.operator.search_index import SearchIndex
 from chat.operator.session_search import SessionSearch, scan
 from chat.store import sessions
 from chat.store.client import Store
-from chat.store.inspection import State, busy_sessions
+from chat.store.operation.inspection import State, busy_sessions
 from tests.component.admin.conftest import add_reply, start_reply, unique_word
 from tests.component.conftest import LIMITS, create_session, send_message
 from tests.processes import wait_for

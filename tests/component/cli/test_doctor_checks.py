@@ -17,11 +17,11 @@ from websockets.sync.server import ServerConnection, serve
 from chat.cli.doctor import components, conversation, redis_servers, site
 from chat.cli.doctor.conversation import Outcome, check_outcome, check_socket
 from chat.cli.doctor.findings import Finding, Level, count, run_check
-from chat.store import cluster
 from chat.store.client import Store
-from chat.store.cluster import ClusterState
-from chat.store.erasure import Erasure
-from chat.store.erasure import Outcome as RewriteOutcome
+from chat.store.operation import cluster
+from chat.store.operation.cluster import ClusterState
+from chat.store.operation.erasure import Erasure
+from chat.store.operation.erasure import Outcome as RewriteOutcome
 from tests.ports import free_port
 
 REMOTE = "redis://chat.example:6379/0"

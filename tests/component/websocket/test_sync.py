@@ -13,8 +13,9 @@ from chat.protocol import (
     ReplyStarted,
     SessionReady,
 )
-from chat.store import cluster, leases, sessions
+from chat.store import leases, sessions
 from chat.store.client import AsyncStore, Store
+from chat.store.operation import cluster
 from chat.store.timing import WORKER_SILENCE_MS
 from chat.websocket.codecs import ChatV1Codec, PlainCodec
 from chat.websocket.sync import SocketSync

@@ -12,10 +12,11 @@ from chat.errors import ErrorCode, StoreUnavailable
 from chat.events.delivery import Delivery
 from chat.protocol import ReplyDelta, ReplyStarted
 from chat.schemas import StoredMessage
-from chat.store import leases, sessions, statistics
+from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.keys import session_key
 from chat.store.leases import TakenMessage
+from chat.store.operation import statistics
 from chat.worker import progress, writer
 from chat.worker.lease_renewer import CancelReason, LeaseHandle
 from chat.worker.progress import Draft, Progress

@@ -4,9 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chat.store.command import Arguments, Command, Reply, named, no_value
-from chat.store.endpoints import EndpointReport, EndpointStatus, dump_reports, merge_reports
 from chat.store.keys import cluster_keys, health_probe_keys
-from chat.store.memory import Memory, parse_memory
+from chat.store.operation.endpoints import (
+    EndpointReport,
+    EndpointStatus,
+    dump_reports,
+    merge_reports,
+)
+from chat.store.operation.memory import Memory, parse_memory
 from chat.store.timing import DUTY_TIMEOUT_MS, SOCKET_TIMEOUT_MS, to_ms
 
 SWEEP_AGAIN_MS = 5_000

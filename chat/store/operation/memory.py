@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat.store.statistics import Minutes
+from chat.store.operation.statistics import Minutes
 
 # Of `maxmemory`. The script of `sessions.create` compares it.
 REFUSE_SESSIONS_PERCENT = 85

@@ -1,0 +1,1 @@
+"""Commands that concern all sessions: for workers, metrics and operators."""
