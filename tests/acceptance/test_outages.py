@@ -62,6 +62,7 @@ def test_a_message_stored_without_a_broker_is_answered_later(
         assert socket.wait_for_reply(message)["msg"] == "You said: hello"
 
 
+@pytest.mark.slow
 def test_sockets_are_served_without_the_channel_layer(new_stack: NewStack, tmp_path: Path) -> None:
     data, port = str(tmp_path / "layer"), str(free_port())
     with Stack(tmp_path, {"DATA_DIR": data, "EMBEDDED_REDIS_PORT": port}) as layer:

@@ -22,6 +22,7 @@ def test_the_model_replies_to_a_message(stack: Stack, model_stub: ModelStub) -> 
     assert [request.path for request in model_stub.requests] == ["/generate"]
 
 
+@pytest.mark.slow
 def test_a_second_web_process_and_worker_serve_the_same_site(new_stack: NewStack) -> None:
     site = new_stack()
     site.start()

@@ -144,7 +144,7 @@ async def test_the_model_answers_when_the_operators_page_is_lost(
     left = visitor.frames.index(await visitor.wait_for_frame("operator.left"))
     assert left > 0
     starts = [frame for frame in visitor.frames if frame["type"] == "reply.started"]
-    assert len({frame["id"] for frame in starts}) == 2
+    assert reply["id"] != starts[0]["id"]
 
 
 async def test_a_page_that_comes_back_in_time_goes_on(enter: Enter) -> None:
@@ -166,6 +166,7 @@ async def test_a_page_that_comes_back_in_time_goes_on(enter: Enter) -> None:
     assert [f["type"] for f in visitor.frames].count("operator.joined") == 1
 
 
+@pytest.mark.slow
 async def test_two_operators_do_not_answer_at_once(enter: Enter, stack: Stack, ws_url: str) -> None:
     visitor, first = await enter()
     await first.join()

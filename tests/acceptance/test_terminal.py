@@ -94,6 +94,7 @@ def test_the_command_fails_if_a_reply_fails(stack: Stack, model_stub: ModelStub)
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_wrong_address_or_token_is_reported_in_one_line(stack: Stack) -> None:
     unreachable = subprocess.run(
         [*COMMAND, "--url", "http://127.0.0.1:9"],
@@ -137,6 +138,7 @@ def test_a_user_sees_the_reply_stream_stops_it_and_regenerates_it(
         assert terminal.process.wait(TIMEOUT_S) == 0
 
 
+@pytest.mark.slow
 def test_a_message_is_edited_and_brought_back(stack: Stack, model_stub: ModelStub) -> None:
     with screen(stack, "--name", "Ada") as terminal:
         terminal.wait_for("> ")

@@ -85,6 +85,7 @@ def test_a_suggestion_is_sent_and_the_others_disappear(
     assert [frame["msg"] for frame in sent] == ["Where is my order?"]
 
 
+@pytest.mark.slow
 def test_a_closed_banner_stays_closed_until_it_changes(
     new_visitor: NewVisitor, branded: str
 ) -> None:

@@ -269,7 +269,7 @@ class Page:
         shown: dict[str, Any] = self._page.evaluate(RENDER, [prefixes, text])
         assert shown["hits"] == 0, text
         assert shown["violations"] == []
-        lazy = re.compile(re.escape(self._site) + "/static/[0-9a-f]+/vendor/(highlight|temml)/")
+        lazy = re.compile(re.escape(self._site) + "/static/[0-9a-f]+/(chat|vendor)/")
         assert [url for url in self.requests if not lazy.match(url)] == []
         assert shown["scripted"] == 0
         assert set(shown["elements"]) <= ELEMENTS
@@ -302,6 +302,7 @@ def test_no_markdown_escapes_its_reply(page: Page, text: str, cuts: list[int]) -
     page.check(text, [text[:cut] for cut in sorted(cuts)])
 
 
+@pytest.mark.slow
 def test_long_repetitions_are_rendered_in_time(page: Page) -> None:
     for fragment in REPEATED:
         text = (fragment * LONG_CHARS)[:LONG_CHARS]

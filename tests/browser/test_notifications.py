@@ -140,6 +140,7 @@ def test_reply_that_a_visible_tab_shows_is_not_notified_of(new_visitor: NewVisit
     assert wait_for_notification(page)["tag"] == "bot-6"
 
 
+@pytest.mark.slow
 def test_reply_in_a_followed_conversation_opens_it(new_visitor: NewVisitor) -> None:
     visitor = start(new_visitor)
     turn_on(visitor)

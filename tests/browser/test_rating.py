@@ -92,6 +92,7 @@ def test_a_failed_reply_cannot_be_rated(scripted: ScriptedVisitor) -> None:
     expect(thumb(scripted, "Good reply")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_another_tab_and_a_reload_show_the_rating(new_visitor: NewVisitor) -> None:
     visitor = new_visitor().start()
     visitor.send("hello")

@@ -177,6 +177,7 @@ def test_axe_finds_no_violation_on_a_shared_page(
     assert check_with_axe(page, f"shared-{language}") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES_OF_READERS)
 def test_axe_finds_no_violation_in_the_dialog(new_visitor: NewVisitor, language: str) -> None:
     visitor = new_visitor(locale=language, reduced_motion="reduce").start()

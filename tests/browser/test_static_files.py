@@ -139,6 +139,7 @@ def test_every_module_is_preloaded(new_visitor: NewVisitor) -> None:
     assert modules == set(preloaded)
 
 
+@pytest.mark.slow
 def test_urls_change_with_the_content_of_the_files(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     source = tmp_path / "source" / "module.js"

@@ -25,6 +25,7 @@ NEEDS_AN_ECHO = {"7.1.1"}
 TIMEOUT_S = 120
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", WEB_SERVERS)
 def test_the_socket_conforms_to_the_protocol(
     new_stack: NewStack, redis_url: str, server: str

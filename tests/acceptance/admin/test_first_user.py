@@ -11,6 +11,7 @@ from chat.cli.first_user import create_first_user
 from tests.conftest import NewStack
 
 
+@pytest.mark.slow
 def test_the_first_start_prints_a_password_that_works(new_stack: NewStack) -> None:
     runner = new_stack().run("run", "python manage.py runall", {})
     runner.wait_until(lambda: "Press Ctrl-C" in runner.output(), "to print the password")

@@ -91,6 +91,7 @@ def test_each_fault_is_reported_with_advice(deployment: Deployment) -> None:
     assert "\n5 failures, " in report, report
 
 
+@pytest.mark.slow
 def test_every_unreachable_part_is_reported(new_stack: NewStack) -> None:
     unreachable = f"redis://:secret@127.0.0.1:{free_port()}/0"
     stack = new_stack(REDIS_URL=unreachable)

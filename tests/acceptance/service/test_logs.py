@@ -73,6 +73,7 @@ def test_every_line_of_every_process_is_json(site: Site) -> None:
                 assert json.loads(line)["text"], line
 
 
+@pytest.mark.slow
 def test_failed_connections_do_not_log_passwords(new_stack: NewStack) -> None:
     """Without Redis, every library that connects to it logs errors about the URL."""
     secret = f"secret{uuid4().hex}"

@@ -65,6 +65,7 @@ def test_one_trace_contains_the_frame_and_the_reply(site: Site) -> None:
     assert not [span.name for span in site.traces.spans if "sweep" in span.name]
 
 
+@pytest.mark.slow
 def test_without_an_endpoint_sdk_and_instrumentation_are_not_imported(new_stack: NewStack) -> None:
     # redis-py itself imports the SDK if it is installed.
     code = "import django, sys; django.setup(); import chat.routing, chat.tasks; print(sys.modules)"
