@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from websockets.sync.client import connect
 
 from tests.client import create_session

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.model_stub import Behaviour, ModelStub, failing
 from tests.processes import ROOT, Stack
 

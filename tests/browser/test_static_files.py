@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from django.conf import settings
 from django.core.files.storage import storages

@@ -3,6 +3,7 @@
 import json
 from uuid import uuid4
 
+import pytest
 import requests
 from websockets.sync.client import connect
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from uuid import uuid4
 
+import pytest
 import requests
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
