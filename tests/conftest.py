@@ -38,7 +38,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def shared_model() -> Iterator[ModelStub]:
-    with ModelStub() as stub:
+    with ModelStub(leaves_out_probes=True) as stub:
         yield stub
 
 

@@ -43,10 +43,17 @@ async def serve(
 class ModelStub:
     """The stub in a thread of this process, for the duration of a `with` block."""
 
-    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        *,
+        leaves_out_probes: bool = False,
+    ) -> None:
         self._port = port
         self._tls = tls
         self._record = Record()
+        self._record.leaves_out_probes = leaves_out_probes
         self._connected: set[asyncio.Transport] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="model-stub")

@@ -33,6 +33,8 @@ class Record:
 
     def __init__(self) -> None:
         self.default = Behaviour(times=None)
+        # Probes of an endpoint that is down come at any time, and are not what a test scripts.
+        self.leaves_out_probes = False
         self.documents: dict[str, Any] = {}
         self.token: str | None = None
         self.tokenizer: Callable[[str], Any] | None = None

@@ -105,9 +105,13 @@ class Connection(asyncio.Protocol):
 
     def _start_response(self, path: str, headers: dict[str, str], payload: Any) -> None:
         request = RecordedRequest(path, headers, payload, received_at_s=time.time())
-        self._record.add(request)
         self._request = request
-        behaviour = self._record.next_behaviour()
+        # Only calls for a message have an id.
+        if self._record.leaves_out_probes and "x-request-id" not in headers:
+            behaviour = Behaviour()
+        else:
+            self._record.add(request)
+            behaviour = self._record.next_behaviour()
         response = self._respond(path, payload, behaviour, request)
         self._task = asyncio.get_running_loop().create_task(response)
 

@@ -27,6 +27,7 @@ from tests.component.conftest import (
     take_message,
 )
 from tests.component.worker.conftest import RecordedDelivery, ScriptedModel, catalog
+from tests.processes import wait_for
 
 SETTINGS = ResponderSettings(history_messages=4, deadline_s=60, ttl_s=600, worker="host:1")
 
@@ -153,6 +154,8 @@ def test_the_outcome_of_another_worker_is_not_published_again(worker: Worker, se
     message = send_message(worker.store, session)
 
     def expire_and_commit() -> None:
+        # The text that was just added is stored at any time, which renews the lease.
+        wait_for(lambda: worker.load(session).partial_reply, "the text to be stored")
         worker.store.redis.delete(session_key(session, "lease"))
         taken = take_message(worker.store, session, "another")
         reply = new_reply(message.id, "from another worker")
