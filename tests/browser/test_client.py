@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser
 
 from tests.acceptance.dropping_proxy import DroppingProxy
@@ -40,6 +41,7 @@ def test_published_client_is_the_pages_own_short_file() -> None:
     assert "document." not in text
 
 
+@pytest.mark.slow
 def test_cut_connections_lose_and_duplicate_nothing(
     chromium: Browser, stack: Stack, model_stub: ModelStub
 ) -> None:

@@ -195,6 +195,7 @@ def _arguments(cmdline: Path) -> list[str]:
         return []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "is_modal"), [(375, True), (1280, False)])
 def test_the_panel_fits_the_screen_and_axe_finds_no_violation(
     website: Callable[..., Website], width: int, is_modal: bool
@@ -216,6 +217,7 @@ def test_the_panel_fits_the_screen_and_axe_finds_no_violation(
     ] == []
 
 
+@pytest.mark.slow
 def test_the_language_is_the_websites_choice(website: Callable[..., Website]) -> None:
     shop = website(locale="fr-FR").open(query="lang=de")
     shop.launcher("Chat öffnen").click()

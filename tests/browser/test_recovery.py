@@ -63,6 +63,7 @@ def test_short_connection_loss_during_a_reply_shows_no_notice(
     assert visitor.transcript() == [["count", "one two three four five six"]]
 
 
+@pytest.mark.slow
 def test_long_connection_loss_shows_the_next_retry(visitor: Visitor) -> None:
     visitor.network.cut()
 
@@ -156,6 +157,7 @@ def test_too_long_message_stays_in_the_composer(new_visitor: NewVisitor) -> None
     assert box["x"] + box["width"] <= screen["width"]
 
 
+@pytest.mark.slow
 def test_rate_limited_message_is_sent_later(
     strict_stack: Stack, new_visitor: NewVisitor, model_stub: ModelStub
 ) -> None:
@@ -181,6 +183,7 @@ def continue_in_a_new_session(visitor: Visitor, draft: str) -> None:
     visitor.expect_turn(0, "done", f"You said: {draft}")
 
 
+@pytest.mark.slow
 def test_draft_moves_from_an_expired_session_to_a_new_one(
     new_stack: NewStack, new_visitor: NewVisitor
 ) -> None:

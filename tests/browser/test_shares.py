@@ -166,6 +166,7 @@ def test_a_shared_page_looks_like_the_conversation(new_visitor: NewVisitor, shar
     assert sockets == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES_OF_READERS)
 def test_axe_finds_no_violation_on_a_shared_page(
     new_visitor: NewVisitor, share: Share, language: str
@@ -205,6 +206,7 @@ def check_with_axe(page: Page, name: str) -> list[str]:
     return violations
 
 
+@pytest.mark.slow
 def test_markup_of_others_stays_text_and_reaches_no_storage(
     new_visitor: NewVisitor, share: Share
 ) -> None:
@@ -220,6 +222,7 @@ def test_markup_of_others_stays_text_and_reaches_no_storage(
     assert page.evaluate("window.origin") == "null"
 
 
+@pytest.mark.slow
 def test_a_long_conversation_is_shown_to_its_end(new_visitor: NewVisitor, share: Share) -> None:
     texts = [text for number in range(150) for text in (f"{number}?", f"**{number}**!")]
 

@@ -23,16 +23,8 @@ NARROW_DARK_RULES = ["color-contrast", "target-size", "scrollable-region-focusab
 RUN_AXE = """async (rules) => (await axe.run({ runOnly: rules })).violations.map(
     ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`.slice(0, 500))"""
 FREQUENT = {
-    *("welcome", "empty", "conversation", "streaming", "failed_replies", "mathematics"),
-    *(
-        "offline",
-        "offline_page",
-        "rejected",
-        "sidebar",
-        "session_dialog",
-        "settings",
-        "many_languages",
-    ),
+    *("welcome", "empty", "conversation", "streaming", "mathematics"),
+    *("offline", "sidebar", "session_dialog", "settings"),
 }
 OVERFLOWS = "() => document.documentElement.scrollWidth > innerWidth"
 

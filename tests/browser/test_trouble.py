@@ -120,6 +120,7 @@ def test_only_a_tab_in_use_pings_and_only_a_server_that_allows_it(show: Show) ->
     assert pings() == 0
 
 
+@pytest.mark.slow
 def test_missing_worker_is_shown_until_one_is_back(
     fragile_stack: Stack, new_visitor: NewVisitor, model_stub: ModelStub
 ) -> None:
@@ -135,6 +136,7 @@ def test_missing_worker_is_shown_until_one_is_back(
     visitor.expect_turn(1, "done", "You said: anyone?")
 
 
+@pytest.mark.slow
 def test_sixth_tab_says_that_too_many_are_open(new_visitor: NewVisitor) -> None:
     first = new_visitor().start()
     others = [new_visitor(beside=first).open() for _ in range(5)]

@@ -109,6 +109,7 @@ def test_version_is_requested_again_after_an_error_and_a_reconnect(show: Show) -
     expect_received(visitor, "version.load", count=3)
 
 
+@pytest.mark.slow
 def test_question_is_edited_in_place(show: Show) -> None:
     visitor = show("editing")
     editor = visitor.page.get_by_label("Edit your message")
@@ -129,6 +130,7 @@ def test_question_is_edited_in_place(show: Show) -> None:
     expect(button(visitor.turn(0), "Edit")).to_have_attribute("aria-disabled", "true")
 
 
+@pytest.mark.slow
 def test_edit_is_cancelled(show: Show) -> None:
     visitor = show("editing")
 
@@ -138,6 +140,7 @@ def test_edit_is_cancelled(show: Show) -> None:
     assert visitor.server.received == []
 
 
+@pytest.mark.slow
 def test_refused_edit_is_kept_below_what_it_should_have_replaced(show: Show) -> None:
     visitor = show("editing")
     visitor.page.keyboard.press("Enter")
@@ -150,6 +153,7 @@ def test_refused_edit_is_kept_below_what_it_should_have_replaced(show: Show) -> 
     visitor.expect_turn(1, "rejected")
 
 
+@pytest.mark.slow
 def test_reply_goes_on_in_its_place(show: Show) -> None:
     visitor = show("versions")
     text = EGGS[-1]["msg"]
@@ -167,6 +171,7 @@ def test_reply_goes_on_in_its_place(show: Show) -> None:
     expect(visitor.page.locator("#announcer")).to_have_text("Peel it.")
 
 
+@pytest.mark.slow
 def test_versions_of_an_expired_conversation_are_read_from_the_copy(show: Show) -> None:
     visitor = show("earlier_question")
     kept = """async ([token, text]) => {
@@ -187,6 +192,7 @@ def test_versions_of_an_expired_conversation_are_read_from_the_copy(show: Show) 
     expect(visitor.turn(0)).to_contain_text("This browser has no copy of this version.")
 
 
+@pytest.mark.slow
 def test_targets_are_large_on_touch_screens(show: Show) -> None:
     page = show("earlier_reply").page
     touch = page.context.new_cdp_session(page)

@@ -96,6 +96,7 @@ def otp_target(attacked_stack: Stack, request: pytest.FixtureRequest) -> Iterato
     target.web.stop()
 
 
+@pytest.mark.slow
 def test_a_password_without_a_code_opens_nothing(
     otp_target: Target, servers: dict[str, Target], attacked_stack: Stack, operator: str
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_healthy_deployment_has_no_failures(deployment: Deployment) -> None:
         assert line in report, report
 
 
+@pytest.mark.slow
 def test_each_fault_is_reported_with_advice(deployment: Deployment) -> None:
     stack = deployment.stack
     deployment.port = free_port()
