@@ -132,7 +132,7 @@ def test_everything_about_a_session_is_exported(
     assert [entry["action"] for entry in everything["audit_log"]] == ["exported", "read"]
     prefix = f"chat:{{{secret}}}:"
     stored = {str(key).removeprefix(prefix) for key in store.redis.scan_iter(f"{prefix}*")}
-    assert redis.keys() == stored
+    assert stored - redis.keys() == set()  # the keys of rates expire within moments
 
 
 def test_a_session_is_exported_and_erased_by_its_token(
