@@ -13,7 +13,7 @@ import requests
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.ports import free_port
-from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack
+from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack, collected_static_files
 
 
 @contextmanager
@@ -37,7 +37,8 @@ def site(server: str, **environment: str) -> Iterator[tuple[Stack, str]]:
 def start_web(stack: Stack, server: str, application: str, port: str) -> Process:
     """Start a web server with an application and wait until it serves."""
     command = WEB_SERVERS[server].replace("chatproject.asgi:application", application)
-    process = stack.run("web", command, {"PORT": port})
+    environment = {"PORT": port, "STATIC_ROOT": str(collected_static_files())}
+    process = stack.run("web", command, environment)
     process.wait_until(lambda: _responds(f"http://127.0.0.1:{port}/test"), "to respond")
     return process
 
