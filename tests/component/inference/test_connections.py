@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from inference import cancellable_http
+from inference import cancellable_http, generation
 from inference.model_client import HttpModelClient, Turn
 from inference.model_errors import ModelError, ModelUnavailable
 from tests.component.inference.conftest import BuildClient
@@ -48,8 +48,14 @@ def generate_text(client: HttpModelClient) -> str:
     ids=["stream", "split stream", "object", "no DONE"],
 )
 def test_consecutive_calls_reuse_one_connection(
-    client: HttpModelClient, stub: ModelStub, connects: list[object], behaviour: Behaviour
+    client: HttpModelClient,
+    stub: ModelStub,
+    connects: list[object],
+    behaviour: Behaviour,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # The end of a response that is split into single bytes may take longer on a busy machine.
+    monkeypatch.setattr(generation, "AFTER_END_TIMEOUT_S", 10)
     stub.always(behaviour)
     for _ in range(5):
         generate_text(client)
