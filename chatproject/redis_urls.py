@@ -54,7 +54,7 @@ def tls_options(
     `ca_file` is empty for the system's certificate authorities. The certificate and its key are
     this client's own, and empty if the server requires none.
     """
-    if urlsplit(url).scheme != "rediss":
+    if urlsplit(url).scheme not in {"rediss", "amqps"}:
         return {}
     files = {
         "ssl_ca_certs": ca_file,

@@ -18,6 +18,8 @@ from chat.branding import rules
 from chat.branding.colours import check_accent, check_accent_dark
 from chat.branding.logo import read_logo
 from chatproject import VERSION as VERSION
+from chatproject.broker.address import check_broker_url
+from chatproject.broker.options import broker_tls, transport_options
 from chatproject.environment import Environment
 from chatproject.model_configuration.model_variables import (
     MODEL_APIS,
@@ -149,8 +151,7 @@ try:
         REDIS_URL = f"redis://:{EMBEDDED_REDIS_PASSWORD}@127.0.0.1:{EMBEDDED_REDIS_PORT}/0"
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
     CHANNEL_REDIS_URL = env.str("CHANNEL_REDIS_URL", REDIS_URL)
-    # Celery names its scheme for Unix sockets differently.
-    check_redis_url("CELERY_BROKER_URL", CELERY_BROKER_URL, ("redis", "rediss", "redis+socket"))
+    check_broker_url(CELERY_BROKER_URL)
     check_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL, ("redis", "rediss", "unix"))
     redis_tls = partial(
         tls_options,
@@ -159,7 +160,7 @@ try:
         key_file=env.str("REDIS_KEY_FILE", "", validate=is_readable),
     )
     REDIS_TLS = {url: redis_tls(url) for url in (REDIS_URL, CELERY_BROKER_URL, CHANNEL_REDIS_URL)}
-    CELERY_BROKER_USE_SSL = REDIS_TLS[CELERY_BROKER_URL]
+    CELERY_BROKER_USE_SSL = broker_tls(CELERY_BROKER_URL, REDIS_TLS[CELERY_BROKER_URL])
 
     # Database of the admin's users
     DATABASES = {
@@ -432,6 +433,7 @@ CHANNEL_LAYERS = {
 # Celery: tasks are only hints and the sweep finds lost ones, so nothing is acknowledged late and
 # nothing waits long for the broker. Threads, because a worker mostly waits for HTTP responses.
 CELERY_TASK_DEFAULT_QUEUE = "chat:tasks"
+CELERY_TASK_DEFAULT_QUEUE_TYPE = CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = "quorum"  # of RabbitMQ
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY + 4  # for tasks besides replies: worker/slots.py
@@ -443,14 +445,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # workers survive a Redis that refuses writes
 CELERY_BROKER_POOL_LIMIT = 16
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_timeout": 2,
-    "socket_connect_timeout": 2,
-    "max_connections": WORKER_CONCURRENCY + 20,
-    "priority_steps": [0],
-    # Keep no copy of a task until it is done: the sweep finds lost tasks.
-    "ack_emulation": False,
-}
+CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(
+    CELERY_BROKER_URL, connections=WORKER_CONCURRENCY + 20
+)
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_HEARTBEAT = 10  # of RabbitMQ
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 SWEEP_INTERVAL_S = 1
 SWEEP_QUEUE = "chat:sweep"
