@@ -30,8 +30,9 @@ install-dev: install
 chromium: install-dev
 	@scripts/chromium.sh
 
+test-all faults: SERVERS = long
 servers:
-	@scripts/servers.sh
+	@scripts/servers.sh $(SERVERS)
 
 run: install
 	@$(RUN) manage.py runall

@@ -15,14 +15,21 @@ def is_rabbitmq(url: str) -> bool:
 
 
 def check_broker_url(url: str) -> None:
-    """Raise ValueError for an invalid address. Those of RabbitMQ's nodes are separated by `;`."""
+    """Raise ValueError for an invalid address. Those of RabbitMQ's nodes are separated by `;`.
+
+    With TLS, there is only one: kombu compares the certificates of all nodes with the name of the
+    first to which it has connected.
+    """
     if not is_rabbitmq(url):
         check_redis_url(VARIABLE, url, (*REDIS, *RABBITMQ))
         return
-    scheme = url.partition("://")[0]
-    for node in url.split(";"):
-        if node.partition("://")[0] != scheme:
-            raise ValueError(f'Environment variable "{VARIABLE}" must have {scheme}:// everywhere')
+    nodes = url.split(";")
+    if len(nodes) > 1 and not all(node.startswith("amqp://") for node in nodes):
+        raise ValueError(
+            f'Environment variable "{VARIABLE}" may have several addresses with amqp:// only:'
+            " with amqps://, use a host name for all nodes"
+        )
+    for node in nodes:
         try:
             parts = urlsplit(node)
             is_valid = bool(parts.hostname) and parts.port != 0

@@ -1,5 +1,6 @@
 """A site whose tasks go through RabbitMQ; sessions and events stay in Redis."""
 
+import re
 import subprocess
 import time
 
@@ -62,7 +63,7 @@ def test_messages_are_answered_through_quorum_queues(site: Stack, rabbitmq: Rabb
     assert manage(site, "check_worker").endswith(" is healthy.\n")
     found = manage(site, "doctor", "--idle", "0")
     address = f"127.0.0.1:{rabbitmq.port}"
-    assert f"ok   CELERY_BROKER_URL: RabbitMQ 3.10.8 at {address} responds" in found
+    assert re.search(rf"ok   CELERY_BROKER_URL: RabbitMQ \S+ at {address} responds", found)
     assert "ok   The broker responds; 0 tasks queued" in found
     for process in site.processes:
         assert "Traceback" not in process.output()

@@ -1,8 +1,9 @@
-"""Publishing to a RabbitMQ that fails takes a bounded time, and beat recovers from it."""
+"""Publishing to a RabbitMQ that fails takes a bounded time; beat and the doctor notice it."""
 
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,15 @@ from celery.beat import ScheduleEntry
 from django.conf import settings
 from kombu.exceptions import KombuError
 
+from chat.cli.doctor import rabbitmq_server
+from chat.cli.doctor.findings import Level
 from chat.events.queues import count_tasks, shared_queue
 from chat.events.rabbitmq import TIMEOUT_S, PublishingBlocked
 from chat.worker.beat_scheduler import BeatScheduler
-from chatproject.broker.options import transport_options
+from chatproject.broker.options import broker_tls, transport_options
+from chatproject.redis_urls import tls_options
+from tests.component.test_redis_tls import TlsServer
+from tests.ports import free_port
 from tests.rabbitmq import RabbitMQ
 
 pytestmark = pytest.mark.slow
@@ -93,6 +99,14 @@ def test_a_server_without_memory_refuses_at_once(app: Celery, rabbitmq: RabbitMQ
     assert tasks(app) >= 2
 
 
+def test_the_next_node_is_used_if_one_does_not_respond(app: Celery, rabbitmq: RabbitMQ) -> None:
+    app.conf.update(broker_url=f"amqp://guest:guest@127.0.0.1:{free_port()};{rabbitmq.url}")
+    with app.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, timeout=2)
+        assert connection.connection.sock.gettimeout() == TIMEOUT_S
+        assert count_tasks(connection.default_channel, QUEUE) == 1
+
+
 def test_a_full_queue_refuses_at_once(app: Celery, rabbitmq: RabbitMQ) -> None:
     limit = '{"max-length": 1, "overflow": "reject-publish"}'
     rabbitmq.control("set_policy", "full", QUEUE, limit, "--apply-to", "queues")
@@ -128,3 +142,58 @@ def test_beat_publishes_one_sweep_at_a_time_also_after_a_restart(
 def sweeps(app: Celery) -> int:
     with app.connection_for_write() as connection:
         return count_tasks(connection.default_channel, settings.SWEEP_QUEUE)
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        ("amqp://guest:guest@127.0.0.1:{port}", "RabbitMQ 3."),
+        ("amqp://guest:secret@127.0.0.1:{port}", "the server rejects the user"),
+        ("amqp://guest:guest@127.0.0.1:{port}/other", "the user may not use this virtual host"),
+        ("amqp://guest:secret@127.0.0.1:{unused}", "does not respond (OperationalError)"),
+    ],
+)
+def test_the_doctor_says_what_is_wrong(
+    rabbitmq: RabbitMQ, monkeypatch: pytest.MonkeyPatch, address: str, text: str
+) -> None:
+    url = address.format(port=rabbitmq.port, unused=free_port())
+    [finding] = doctor(url, {}, monkeypatch)
+    assert text in finding
+    assert "secret" not in finding
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_an_encrypted_connection_verifies_the_server(
+    rabbitmq: RabbitMQ, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_trusted: bool
+) -> None:
+    server = TlsServer(f"redis://127.0.0.1:{rabbitmq.port}", tmp_path)
+    url = f"amqps://guest:guest@127.0.0.1:{server.port}"
+    file = str(server.ca_file) if is_trusted else ""
+    tls = broker_tls(url, tls_options(url, ca_file=file, certificate_file="", key_file=""))
+    findings = doctor(url, tls, monkeypatch)
+    server.close()
+    assert ("signed by an unknown authority" in findings[0]) != is_trusted
+    assert server.received == is_trusted, "the password"
+
+
+def test_the_doctor_warns_about_a_server_without_encryption_or_quorum_queues() -> None:
+    old = {"product": "RabbitMQ", "version": "3.7.28"}
+    findings = list(rabbitmq_server.check_properties("rabbit:5672", old, 0.2))
+    assert [finding.level for finding in findings] == [
+        Level.OK,
+        Level.WARNING,
+        Level.FAILURE,
+        Level.WARNING,
+    ]
+
+
+def doctor(url: str, tls: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what the doctor finds with this address."""
+    app = Celery("doctor", broker=url)
+    app.conf.update(
+        broker_transport_options=transport_options(url, connections=0),
+        broker_use_ssl=tls,
+        broker_connection_timeout=2,
+    )
+    monkeypatch.setattr(rabbitmq_server, "current_app", app)
+    return [finding.text for finding in rabbitmq_server.check_server()]

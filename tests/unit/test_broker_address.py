@@ -32,8 +32,9 @@ def test_addresses_of_both_servers_are_accepted(url: str) -> None:
         ("amqp://a:x", "is not a valid address"),
         ("amqp://a/one/two", "is not a valid address"),
         ("amqp://a?heartbeat=1", "is not a valid address"),
-        ("amqps://a;amqp://b", "must have amqps:// everywhere"),
-        ("amqp://a;", "must have amqp:// everywhere"),
+        ("amqps://a;amqps://b", "with amqps://, use a host name for all nodes"),
+        ("amqp://a;redis://b", "may have several addresses with amqp:// only"),
+        ("amqp://a;", "may have several addresses with amqp:// only"),
     ],
 )
 def test_an_invalid_address_is_reported_without_its_password(url: str, sentence: str) -> None:

@@ -1,7 +1,6 @@
 """The Kubernetes manifests are valid, restricted, and run what compose.yaml runs."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -170,47 +169,11 @@ def test_an_autoscaler_decides_how_many_pods_run(component: str) -> None:
     assert budget["maxUnavailable"] < scaler["minReplicas"]
 
 
-def test_the_autoscaler_of_workers_has_a_metric_that_prometheus_computes(tmp_path: Path) -> None:
+def test_the_autoscaler_of_workers_reads_the_metric_of_the_adapter() -> None:
     (rule,) = load("prometheus-adapter.yaml")[0]["rules"]["external"]
     (metric,) = RESOURCES["HorizontalPodAutoscaler/chat-worker"]["spec"]["metrics"]
     assert metric["external"]["metric"]["name"] == rule["name"]["as"]
     assert rule["seriesQuery"] in rule["metricsQuery"]
-    query = {"record": "queue:p90", "expr": rule["metricsQuery"]}
-    series = 'chat_reply_queue_seconds_bucket{le="%s"}'
-    tests = {
-        "rule_files": ["rules.yaml"],
-        "evaluation_interval": "15s",
-        "tests": [
-            {
-                "interval": "15s",
-                "input_series": [
-                    {"series": series % "1", "values": "0x40 0+1x40 40x40"},
-                    {"series": series % "3", "values": "0x40 0+10x40 400x40"},
-                    {"series": series % "+Inf", "values": "0x40 0+10x40 400x40"},
-                ],
-                "promql_expr_test": [
-                    {
-                        "expr": "round(queue:p90, 0.1)",
-                        "eval_time": f"{minutes}m",
-                        "exp_samples": [{"labels": "{}", "value": value}],
-                    }
-                    for minutes, value in ((5, 0), (18, 2.8), (28, 0))
-                ],
-            }
-        ],
-    }
-    rules = {"groups": [{"name": "queue", "interval": "15s", "rules": [query]}]}
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
-    (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests))
-    done = subprocess.run(
-        ["promtool", "test", "rules", "tests.yaml"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_web_is_reachable_from_the_ingress_only_and_what_operators_need_is_hidden() -> None:
