@@ -150,7 +150,7 @@ def sweeps(app: Celery) -> int:
         ("amqp://guest:guest@127.0.0.1:{port}", "RabbitMQ 3."),
         ("amqp://guest:secret@127.0.0.1:{port}", "the server rejects the user"),
         ("amqp://guest:guest@127.0.0.1:{port}/other", "the user may not use this virtual host"),
-        ("amqp://guest:secret@127.0.0.1:{unused}", "does not respond (OperationalError)"),
+        ("amqp://guest:secret@127.0.0.1:{unused}", "does not respond (ConnectionRefusedError)"),
     ],
 )
 def test_the_doctor_says_what_is_wrong(
