@@ -17,6 +17,7 @@ from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 from chat.branding import rules
 from chat.branding.colours import check_accent, check_accent_dark
 from chat.branding.logo import read_logo
+from chat.store.connections import SENTINEL_SCHEMES
 from chatproject import VERSION as VERSION
 from chatproject.environment import Environment
 from chatproject.model_configuration.model_variables import (
@@ -31,7 +32,15 @@ from chatproject.model_configuration.model_variables import (
     single_model,
 )
 from chatproject.model_configuration.models_file import read_models
-from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
+from chatproject.redis_urls import (
+    broker_options,
+    broker_url,
+    cache_options,
+    check_redis_url,
+    complete_redis_url,
+    layer_host,
+    tls_options,
+)
 from chatproject.secret_files import create_private_folder, read_or_create_secret
 from chatproject.validators import (
     are_origins,
@@ -150,8 +159,10 @@ try:
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
     CHANNEL_REDIS_URL = env.str("CHANNEL_REDIS_URL", REDIS_URL)
     # Celery names its scheme for Unix sockets differently.
-    check_redis_url("CELERY_BROKER_URL", CELERY_BROKER_URL, ("redis", "rediss", "redis+socket"))
-    check_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL, ("redis", "rediss", "unix"))
+    schemes = ("redis", "rediss", "redis+socket", *SENTINEL_SCHEMES)
+    check_redis_url("CELERY_BROKER_URL", CELERY_BROKER_URL, schemes)
+    schemes = ("redis", "rediss", "unix", *SENTINEL_SCHEMES)
+    check_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL, schemes)
     redis_tls = partial(
         tls_options,
         ca_file=env.str("REDIS_CA_FILE", "", validate=is_readable),
@@ -160,6 +171,8 @@ try:
     )
     REDIS_TLS = {url: redis_tls(url) for url in (REDIS_URL, CELERY_BROKER_URL, CHANNEL_REDIS_URL)}
     CELERY_BROKER_USE_SSL = REDIS_TLS[CELERY_BROKER_URL]
+    # Celery prefers these to CELERY_BROKER_URL.
+    CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = broker_url(CELERY_BROKER_URL)
 
     # Database of the admin's users
     DATABASES = {
@@ -363,7 +376,7 @@ AUTHENTICATION_BACKENDS = [
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
+        "LOCATION": [REDIS_URL],  # a string would be split at commas
         "KEY_PREFIX": "chat:login",
         "OPTIONS": {
             "serializer": "chat.accounts.throttle.CountSerializer",
@@ -371,6 +384,7 @@ CACHES = {
             "socket_connect_timeout": 2,
             "protocol": 2,
             **REDIS_TLS[REDIS_URL],
+            **cache_options(REDIS_URL),
         },
     }
 }
@@ -416,12 +430,11 @@ CHANNEL_LAYERS = {
         "CONFIG": {
             "hosts": [
                 {
-                    "address": CHANNEL_REDIS_URL,
+                    **layer_host(CHANNEL_REDIS_URL, REDIS_TLS[CHANNEL_REDIS_URL]),
                     "socket_timeout": 10,
                     "socket_connect_timeout": 2,
                     "health_check_interval": 15,
                     "protocol": 2,
-                    **REDIS_TLS[CHANNEL_REDIS_URL],
                 }
             ],
             "prefix": "chat:layer",
@@ -450,6 +463,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "priority_steps": [0],
     # Keep no copy of a task until it is done: the sweep finds lost tasks.
     "ack_emulation": False,
+    **broker_options(CELERY_BROKER_URL, REDIS_TLS[CELERY_BROKER_URL]),
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 SWEEP_INTERVAL_S = 1
