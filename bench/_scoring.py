@@ -115,7 +115,7 @@ def _contains(expected: str | dict[str, Any], reply: str) -> bool:
     if isinstance(expected, str):
         return re.search(expected, reply, re.IGNORECASE) is not None
     found = re.finditer(expected["pattern"], reply, re.IGNORECASE)
-    return len({match[1].lower() for match in found}) >= expected["distinct"]
+    return len({match[1].lower() for match in found}) >= int(expected["distinct"])
 
 
 def _words(text: str) -> list[str]:

@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,7 +32,8 @@ from tests.processes import Stack
 
 WINDOWS: Final = ("4", AUTO)
 SLOTS: Final = 8
-LIMITS: Final[Mapping[str, int]] = {"context_tokens": 2048, "max_new_tokens": 200}
+CONTEXT_TOKENS: Final = 2048
+MAX_NEW_TOKENS: Final = 200
 # System prompts to try; the first one was that of the embedded model before it was measured.
 PROMPTS: Final = (
     "You are a helpful assistant. Answer in plain English, briefly and truthfully.",
@@ -150,7 +151,8 @@ def _ask_seed(
         timeout_s=120,
         parameters={**variant.parameters, "seed": seed},
         system_prompt=variant.system_prompt,
-        **LIMITS,
+        context_tokens=CONTEXT_TOKENS,
+        max_new_tokens=MAX_NEW_TOKENS,
         **server,
     )
     client = build_client(settings)
@@ -172,7 +174,7 @@ def _ask(client: HttpModelClient, item: Item, turns: Sequence[Turn]) -> Reply:
 
 def _summary(results: Results, items: Sequence[Item], window: str) -> str:
     """Return the shares of replies that are good, and that follow each rule."""
-    rules = {
+    rules: dict[str, Callable[[Score], bool | None]] = {
         "good": lambda score: score.is_good,
         "on topic": lambda score: score.on_topic,
         "language": lambda score: score.right_language,
