@@ -17,6 +17,7 @@ from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 from chat.branding import rules
 from chat.branding.colours import check_accent, check_accent_dark
 from chat.branding.logo import read_logo
+from chat.store.connections import SENTINEL_SCHEMES
 from chatproject import VERSION as VERSION
 from chatproject.broker.address import check_broker_url
 from chatproject.broker.options import broker_tls, transport_options
@@ -33,7 +34,14 @@ from chatproject.model_configuration.model_variables import (
     single_model,
 )
 from chatproject.model_configuration.models_file import read_models
-from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
+from chatproject.redis_urls import (
+    broker_url,
+    cache_options,
+    check_redis_url,
+    complete_redis_url,
+    layer_host,
+    tls_options,
+)
 from chatproject.secret_files import create_private_folder, read_or_create_secret
 from chatproject.validators import (
     are_origins,
@@ -152,7 +160,8 @@ try:
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
     CHANNEL_REDIS_URL = env.str("CHANNEL_REDIS_URL", REDIS_URL)
     check_broker_url(CELERY_BROKER_URL)
-    check_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL, ("redis", "rediss", "unix"))
+    schemes = ("redis", "rediss", "unix", *SENTINEL_SCHEMES)
+    check_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL, schemes)
     redis_tls = partial(
         tls_options,
         ca_file=env.str("REDIS_CA_FILE", "", validate=is_readable),
@@ -161,6 +170,8 @@ try:
     )
     REDIS_TLS = {url: redis_tls(url) for url in (REDIS_URL, CELERY_BROKER_URL, CHANNEL_REDIS_URL)}
     CELERY_BROKER_USE_SSL = broker_tls(CELERY_BROKER_URL, REDIS_TLS[CELERY_BROKER_URL])
+    # Celery prefers these to CELERY_BROKER_URL.
+    CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = broker_url(CELERY_BROKER_URL)
 
     # Database of the admin's users
     DATABASES = {
@@ -364,7 +375,7 @@ AUTHENTICATION_BACKENDS = [
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
+        "LOCATION": [REDIS_URL],  # a string would be split at commas
         "KEY_PREFIX": "chat:login",
         "OPTIONS": {
             "serializer": "chat.accounts.throttle.CountSerializer",
@@ -372,6 +383,7 @@ CACHES = {
             "socket_connect_timeout": 2,
             "protocol": 2,
             **REDIS_TLS[REDIS_URL],
+            **cache_options(REDIS_URL),
         },
     }
 }
@@ -417,12 +429,11 @@ CHANNEL_LAYERS = {
         "CONFIG": {
             "hosts": [
                 {
-                    "address": CHANNEL_REDIS_URL,
+                    **layer_host(CHANNEL_REDIS_URL, REDIS_TLS[CHANNEL_REDIS_URL]),
                     "socket_timeout": 10,
                     "socket_connect_timeout": 2,
                     "health_check_interval": 15,
                     "protocol": 2,
-                    **REDIS_TLS[CHANNEL_REDIS_URL],
                 }
             ],
             "prefix": "chat:layer",
@@ -446,7 +457,7 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # workers survive a Redis that refuses writes
 CELERY_BROKER_POOL_LIMIT = 16
 CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(
-    CELERY_BROKER_URL, connections=WORKER_CONCURRENCY + 20
+    CELERY_BROKER_URL, REDIS_TLS[CELERY_BROKER_URL], connections=WORKER_CONCURRENCY + 20
 )
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_HEARTBEAT = 10  # of RabbitMQ

@@ -2,10 +2,11 @@
 
 from urllib.parse import urlsplit
 
+from chat.store.connections import SENTINEL_SCHEMES
 from chatproject.redis_urls import check_redis_url
 
 VARIABLE = "CELERY_BROKER_URL"
-REDIS = ("redis", "rediss", "redis+socket")  # Celery's scheme for Unix sockets
+REDIS = ("redis", "rediss", "redis+socket", *SENTINEL_SCHEMES)  # Celery's for Unix sockets
 RABBITMQ = ("amqp", "amqps")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from chat.events import rabbitmq
 from chatproject.broker.address import is_rabbitmq
+from chatproject.redis_urls import broker_options
 
 
 def broker_tls(url: str, redis_tls: Mapping[str, str | bool]) -> dict[str, Any]:
@@ -23,7 +24,9 @@ def broker_tls(url: str, redis_tls: Mapping[str, str | bool]) -> dict[str, Any]:
     }
 
 
-def transport_options(url: str, *, connections: int) -> dict[str, Any]:
+def transport_options(
+    url: str, tls: Mapping[str, str | bool], *, connections: int
+) -> dict[str, Any]:
     """Return kombu's options, with which no call waits long for the broker."""
     if is_rabbitmq(url):
         return rabbitmq.connection_options()
@@ -34,4 +37,5 @@ def transport_options(url: str, *, connections: int) -> dict[str, Any]:
         "priority_steps": [0],
         # Keep no copy of a task until it is done: the sweep finds lost tasks.
         "ack_emulation": False,
+        **broker_options(url, tls),
     }

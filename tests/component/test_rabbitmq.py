@@ -36,8 +36,9 @@ def app(rabbitmq: RabbitMQ) -> Iterator[Celery]:
     app = Celery("rabbitmq")
     app.config_from_object("django.conf:settings", namespace="CELERY")
     app.conf.update(
-        broker_url=rabbitmq.url,
-        broker_transport_options=transport_options(rabbitmq.url, connections=0),
+        broker_read_url=rabbitmq.url,
+        broker_write_url=rabbitmq.url,
+        broker_transport_options=transport_options(rabbitmq.url, {}, connections=0),
     )
     with app.connection_for_write() as connection:
         shared_queue(QUEUE)(connection.default_channel).declare()
@@ -100,7 +101,7 @@ def test_a_server_without_memory_refuses_at_once(app: Celery, rabbitmq: RabbitMQ
 
 
 def test_the_next_node_is_used_if_one_does_not_respond(app: Celery, rabbitmq: RabbitMQ) -> None:
-    app.conf.update(broker_url=f"amqp://guest:guest@127.0.0.1:{free_port()};{rabbitmq.url}")
+    app.conf.update(broker_write_url=f"amqp://guest@127.0.0.1:{free_port()};{rabbitmq.url}")
     with app.connection_for_write() as connection:
         connection.ensure_connection(max_retries=1, timeout=2)
         assert connection.connection.sock.gettimeout() == TIMEOUT_S
@@ -191,7 +192,7 @@ def doctor(url: str, tls: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> li
     """Return what the doctor finds with this address."""
     app = Celery("doctor", broker=url)
     app.conf.update(
-        broker_transport_options=transport_options(url, connections=0),
+        broker_transport_options=transport_options(url, tls, connections=0),
         broker_use_ssl=tls,
         broker_connection_timeout=2,
     )

@@ -59,5 +59,5 @@ def test_an_encrypted_connection_verifies_the_server() -> None:
 
 
 def test_publishing_waits_for_the_confirmation_of_rabbitmq() -> None:
-    assert transport_options("amqp://a", connections=1)["confirm_publish"] is True
-    assert transport_options("redis://a", connections=7)["max_connections"] == 7
+    assert transport_options("amqp://a", {}, connections=1)["confirm_publish"] is True
+    assert transport_options("redis://a", {}, connections=7)["max_connections"] == 7
