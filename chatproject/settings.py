@@ -19,7 +19,7 @@ from chat.branding.colours import check_accent, check_accent_dark
 from chat.branding.logo import read_logo
 from chat.store.connections import SENTINEL_SCHEMES
 from chatproject import VERSION as VERSION
-from chatproject.broker.address import check_broker_url
+from chatproject.broker.address import check_broker_url, is_rabbitmq
 from chatproject.broker.options import broker_tls, transport_options
 from chatproject.environment import Environment
 from chatproject.model_configuration.model_variables import (
@@ -459,7 +459,7 @@ CELERY_BROKER_POOL_LIMIT = 16
 CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(
     CELERY_BROKER_URL, REDIS_TLS[CELERY_BROKER_URL], connections=WORKER_CONCURRENCY + 20
 )
-CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_CONNECTION_TIMEOUT = 2 if is_rabbitmq(CELERY_BROKER_URL) else 4
 CELERY_BROKER_HEARTBEAT = 10  # of RabbitMQ
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 SWEEP_INTERVAL_S = 1
