@@ -78,6 +78,7 @@ class ChatConsumer(SessionSocket):
 
     async def disconnect(self, code: int) -> None:
         """Leave the group and the count of open sockets."""
+        self.is_open = False
         if self.is_admitted:
             socket_limit().release()
         if self.is_counted:

@@ -79,4 +79,8 @@ class Heartbeats:
             logger.debug("Heartbeats failed: Redis does not respond")
             return
         for socket, result in zip(batch, results, strict=True):
-            socket.on_renewal(result)
+            try:
+                socket.on_renewal(result)
+            except Exception:
+                # One socket must not end the heartbeats of all others.
+                logger.exception("A socket did not handle its heartbeat")

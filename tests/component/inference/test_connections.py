@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from inference import cancellable_http, generation
+from inference import cancellable_http
 from inference.model_client import HttpModelClient, Turn
 from inference.model_errors import ModelError, ModelUnavailable
 from tests.component.inference.conftest import BuildClient
@@ -55,7 +55,7 @@ def test_consecutive_calls_reuse_one_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The end of a response that is split into single bytes may take longer on a busy machine.
-    monkeypatch.setattr(generation, "AFTER_END_TIMEOUT_S", 10)
+    monkeypatch.setattr("inference.generation.AFTER_END_TIMEOUT_S", 10)
     stub.always(behaviour)
     for _ in range(5):
         generate_text(client)

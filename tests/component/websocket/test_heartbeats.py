@@ -117,6 +117,20 @@ async def test_heartbeats_go_on_after_an_outage(sockets: Sockets, store: Store) 
     await sockets.wait_for(name, 1)
 
 
+async def test_a_socket_that_fails_does_not_end_the_heartbeats_of_others(
+    sockets: Sockets, store: Store
+) -> None:
+    failing, other = create_session(store), create_session(store)
+
+    def fail(renewal: Renewal) -> None:
+        raise RuntimeError
+
+    register = sessions.register_socket(failing, failing, address=failing, limits=LIMITS)
+    sockets.heartbeats.add(failing, register, fail)
+    sockets.add(other)
+    await sockets.wait_for(other, 2)
+
+
 async def test_heartbeats_start_again_after_the_last_socket_left(
     sockets: Sockets, store: Store
 ) -> None:
