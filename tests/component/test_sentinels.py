@@ -9,11 +9,15 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
+from django.conf import LazySettings
 from django.core.cache.backends.redis import RedisCache
+from django.test import override_settings
 from redis.exceptions import ConnectionError, RedisError
 
+from chat.cli.doctor import redis_servers
 from chat.errors import StoreUnavailable
 from chat.events.channel_layer import ChannelLayer
+from chat.management.commands import backup
 from chat.store import leases, replication, sessions
 from chat.store.client import AsyncStore, Store
 from chat.store.command import LUA
@@ -27,7 +31,7 @@ from tests.component.conftest import (
     take_message,
 )
 from tests.processes import wait_for
-from tests.sentinels import SentinelGroup
+from tests.sentinels import PASSWORD, SentinelGroup
 
 T = TypeVar("T")
 EVENT = {"type": "probe"}
@@ -197,6 +201,28 @@ def test_a_primary_that_lacks_replicas_is_asked_for_again(
             primary.config_set("min-replicas-to-write", 0)
     assert isinstance(caught.value.__cause__, ConnectionError)
     send_message(store, session)
+
+
+def test_the_doctor_checks_the_primary_each_sentinel_and_the_replicas(
+    group: SentinelGroup,
+) -> None:
+    url = group.url.replace(f":{group.sentinels[1].port}", ":9")
+    with override_settings(STORE_MIN_REPLICAS=3):
+        findings = list(redis_servers.check_server(url, ["REDIS_URL"]))
+    texts = "\n".join(each.text for each in findings)
+    host, port = group.primary.address
+    assert f"at {host}:{port}, the primary of mymaster, responds" in texts
+    assert "REDIS_URL: Sentinel 127.0.0.1:9 does not respond" in texts
+    assert "STORE_MIN_REPLICAS is 3, but Redis has 2 replicas" in texts
+    assert "A primary that is cut off from its replicas continues to accept writes" in texts
+
+
+def test_a_backup_copies_the_primary(group: SentinelGroup, settings: LazySettings) -> None:
+    settings.REDIS_URL = group.url
+    settings.REDIS_TLS = {group.url: {}}
+    arguments, environment = backup.redis_cli_arguments()
+    assert arguments == ["-h", group.primary.host, "-p", str(group.primary.port)]
+    assert environment == {"REDISCLI_AUTH": PASSWORD}
 
 
 @pytest.mark.slow

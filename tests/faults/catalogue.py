@@ -8,6 +8,8 @@ from tests.faults import (
     network_faults,
     operator_faults,
     redis_faults,
+    sentinel_faults,
+    spread_faults,
     web_faults,
     worker_faults,
 )
@@ -22,6 +24,8 @@ __all__ = [
     "network_faults",
     "operator_faults",
     "redis_faults",
+    "sentinel_faults",
+    "spread_faults",
     "web_faults",
     "worker_faults",
 ]
