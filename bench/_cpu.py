@@ -1,6 +1,7 @@
 """CPU time and memory of a site's processes, from the kernel's counters."""
 
 import os
+import time
 from pathlib import Path
 
 from tests.processes import Process, Stack
@@ -31,14 +32,25 @@ class CpuMeter:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self.start()
+
+    def start(self) -> None:
+        """Count from now on."""
         self._before = self._now()
+        self._started_at = time.monotonic()
 
     def used_s(self) -> dict[str, float]:
         """Return the CPU time of each kind since the start, in seconds."""
         return {kind: used - self._before[kind] for kind, used in self._now().items()}
 
+    def shares(self) -> dict[str, float]:
+        """Return the part of a core that each kind has used since the start, in percent."""
+        took_s = time.monotonic() - self._started_at
+        return {kind: used / took_s * 100 for kind, used in self.used_s().items()}
+
     def _now(self) -> dict[str, float]:
-        return {kind: sum(map(cpu_s, self._stack.running(kind))) for kind in KINDS}
+        running = {kind: self._stack.running(kind) for kind in KINDS}
+        return {kind: sum(map(cpu_s, each)) for kind, each in running.items() if each}
 
 
 def _group(leader: int) -> list[int]:
