@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -60,7 +61,7 @@ class ChainlitSocket:
             elif frame.startswith("42"):
                 if self._streams:
                     return frame[2:]
-                event, data = json.loads(frame[2:])
+                event, data = _decode(frame[2:])
                 if event == "new_message":
                     return str(data["output"])
 
@@ -89,7 +90,7 @@ class Chainlit(System):
         return [f"ws://127.0.0.1:{port}/ws/socket.io/?EIO=4&transport=websocket"] * count
 
     def piece(self, frame: str | bytes) -> str | None:
-        event, data = json.loads(frame)
+        event, data = _decode(frame)
         match event:
             case "stream_start":
                 return str(data["output"])
@@ -100,12 +101,19 @@ class Chainlit(System):
         return ""
 
 
+def _decode(frame: str | bytes) -> tuple[str, Any]:
+    """Return an event and its data; replies are new messages, but so are steps on the way."""
+    event, data = json.loads(frame)
+    is_step = event == "new_message" and data["type"] != "assistant_message"
+    return "new_step" if is_step else event, data
+
+
 @contextmanager
 def chainlit() -> Iterator[System]:
     """Install Chainlit if it is missing, and start it."""
     if not (program := FOLDER / "bin" / "chainlit").exists():
         venv.create(FOLDER, with_pip=True)
-        install = [FOLDER / "bin" / "pip", "install", "--quiet", f"chainlit=={VERSION}"]
+        install = [str(FOLDER / "bin" / "pip"), "install", "--quiet", f"chainlit=={VERSION}"]
         subprocess.run(install, check=True)
     with (
         tempfile.TemporaryDirectory(prefix="chat-bench-") as folder,

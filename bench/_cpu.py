@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.processes import Process, Stack
@@ -28,10 +29,10 @@ def memory_bytes(process: Process) -> int:
 
 
 class CpuMeter:
-    """The CPU time that the processes of each kind use from now on."""
+    """The CPU time that the processes of each kind use from now on; `client` is this process."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+    def __init__(self, stack: Stack, kinds: Sequence[str] = KINDS) -> None:
+        self._stack, self._kinds = stack, kinds
         self.start()
 
     def start(self) -> None:
@@ -49,8 +50,9 @@ class CpuMeter:
         return {kind: used / took_s * 100 for kind, used in self.used_s().items()}
 
     def _now(self) -> dict[str, float]:
-        running = {kind: self._stack.running(kind) for kind in KINDS}
-        return {kind: sum(map(cpu_s, each)) for kind, each in running.items() if each}
+        running = {kind: self._stack.running(kind) for kind in self._kinds}
+        used = {kind: sum(map(cpu_s, each)) for kind, each in running.items() if each}
+        return used | ({"client": time.process_time()} if "client" in self._kinds else {})
 
 
 def _group(leader: int) -> list[int]:

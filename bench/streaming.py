@@ -7,8 +7,8 @@ model sent it. A stream is late by the time that its last token needs beyond the
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -36,31 +36,40 @@ class Stream:
     first_ms: float = 0.0
     took_s: float = 0.0
     frames: int = 0
+    size_bytes: int = 0
 
 
 def run() -> Iterator[str | Figure]:
     """Measure the systems in turn."""
-    ports = [free_port() for _ in range(3)]
-    ours, uvicorn, theirs = ({"MODEL_URL": f"http://127.0.0.1:{port}/"} for port in ports)
-    systems = {
-        OURS: this_project(**MODEL, **ours),
-        f"{OURS}, uvicorn": this_project("uvicorn", **MODEL, **uvicorn),
-        "plain": plain(f"--concurrency {COMPARED}", TASK="plain.stream", **theirs),
-    } | ({"Chainlit": chainlit()} if options.peers else {})
     tokens = options.amount(TOKENS, 5)
+    starts = {
+        OURS: with_clock_model(this_project, tokens),
+        f"{OURS}, uvicorn": with_clock_model(partial(this_project, "uvicorn"), tokens),
+        "plain": with_clock_model(
+            partial(plain, f"--concurrency {COMPARED}", TASK="plain.stream"), tokens
+        ),
+    } | ({"Chainlit": chainlit()} if options.peers else {})
     with ExitStack() as running:
-        started = {name: running.enter_context(system) for name, system in systems.items()}
-        for system, port in zip(started.values(), ports, strict=False):
-            system.stack.run(
-                "clock_model", f"python -m bench._clock_model {port} {tokens} {PER_SECOND}", {}
-            )
+        systems = {name: running.enter_context(start) for name, start in starts.items()}
         for count in STREAMS:
             measures = {
                 name: partial(measure, system, count, tokens)
-                for name, system in started.items()
+                for name, system in systems.items()
                 if name != "plain" or count <= COMPARED
             }
             yield from alternate(measures, options.rounds)
+
+
+@contextmanager
+def with_clock_model(
+    start: Callable[..., AbstractContextManager[System]], tokens: int
+) -> Iterator[System]:
+    """Start a system with a model that writes this many tokens."""
+    port = free_port()
+    with start(MODEL_URL=f"http://127.0.0.1:{port}/", **MODEL) as system:
+        command = f"python -m bench._clock_model {port} {tokens} {PER_SECOND}"
+        system.stack.run("model", command, {})
+        yield system
 
 
 def measure(system: System, count: int, tokens: int) -> Mapping[str, float]:
@@ -101,6 +110,7 @@ def _delays(streams: Sequence[Stream], tokens: int) -> dict[str, float]:
         "first token, p99 (ms)": first_p99,
         "end late (%)": late * 100,
         "frames per token": sum(stream.frames for stream in streams) / len(delays),
+        "bytes per token": sum(stream.size_bytes for stream in streams) / len(delays),
     }
 
 
@@ -111,8 +121,10 @@ async def _read(system: System, socket: Socket, tokens: int, wait_s: float) -> S
     sent_at = first_at = time.monotonic_ns()
     await socket.send(system.message(f"Stream {tokens} {PER_SECOND}"))
     while True:
-        text = system.piece(await socket.recv())
+        frame = await socket.recv()
         now = time.monotonic_ns()
+        stream.size_bytes += len(frame)
+        text = system.piece(frame)
         if text is None:
             stream.took_s = (now - first_at) / 1e9
             return stream

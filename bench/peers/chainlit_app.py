@@ -6,10 +6,10 @@ It runs in a virtual environment of its own, see `bench._chainlit`.
 import asyncio
 import time
 
-import chainlit
+import chainlit  # type: ignore[import-not-found]
 
 
-@chainlit.on_message
+@chainlit.on_message  # type: ignore[untyped-decorator]
 async def answer(message: chainlit.Message) -> None:
     """Stream if the message is `Stream TOKENS PER_SECOND`, as the clock model does, else echo."""
     match message.content.split():
