@@ -14,7 +14,7 @@ from pathlib import Path
 import bench
 from bench._figures import Figure, as_text, table
 from bench._options import options
-from bench._results import Results, load_figures
+from bench._results import FOLDER, Results, load_figures
 from bench._tables import write_tables
 
 
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names()))
     parser.add_argument("--rounds", type=int, default=3, help="measure each system so often")
     parser.add_argument("--peers", action="store_true", help="also measure Chainlit")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where results are stored")
     parser.add_argument("--smoke-test", action="store_true", help="only see that it runs")
     parser.add_argument(
         "--tables",
@@ -46,11 +47,11 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     options.rounds, options.peers = wanted.rounds, wanted.peers
     options.is_smoke_test = wanted.smoke_test
-    measure(wanted.names or names())
+    measure(wanted.names or names(), wanted.folder)
     return 0
 
 
-def measure(wanted: Iterable[str]) -> None:
+def measure(wanted: Iterable[str], folder: Path) -> None:
     """Run measurements; store the results even of those before one that fails."""
     results = Results()
     print(f"Python {results.python}, {results.cores} cores, load {results.load:.2f}")
@@ -58,7 +59,7 @@ def measure(wanted: Iterable[str]) -> None:
         for name in wanted:
             run(name, results)
     finally:
-        print(f"\nStored in {results.write()}")
+        print(f"\nStored in {results.write(folder)}")
 
 
 def run(name: str, results: Results) -> None:

@@ -152,7 +152,8 @@ class Simulation:
 
 def arrivals(rate: Callable[[float], float], for_s: float, seed: int = 1) -> list[float]:
     """Return random times of arrivals, at a rate that depends on the time."""
-    chance, now, times = random.Random(seed), 0.0, []  # noqa: S311 the same times for a seed
+    # Not the random numbers of a simulation with the same seed: replies must not depend on pauses.
+    chance, now, times = random.Random(f"arrivals {seed}"), 0.0, []  # noqa: S311
     while (now := now + chance.expovariate(rate(now))) < for_s:
         times.append(now)
     return times

@@ -23,7 +23,7 @@ from bench._systems import System, bare_path, plain, this_project
 
 # How a command of the broker and of the channel layer begins. The core layer sends by a script.
 TASK = "LPUSH"
-EVENTS = {OURS: "PUBLISH", "plain": "EVALSHA", "bare path": "PUBLISH"}
+EVENTS = {OURS: "PUBLISH", "plain": "EVAL", "bare path": "PUBLISH"}
 MESSAGES = 200
 
 
@@ -52,8 +52,7 @@ def measure(system: System, event: str) -> Mapping[str, float]:
     with Redis.from_url(system.stack.redis_url, decode_responses=True) as redis:
         commands, trips = asyncio.run(_send(system, redis))
     calls = requests.get(f"{system.model}/requests", timeout=10).json()
-    passed = [hops(trip, commands, calls, event) for trip in trips]
-    complete = [each for each in passed if each]
+    complete = list(filter(None, (hops(trip, commands, calls, event) for trip in trips)))
     return {name: statistics.median(each[name] for each in complete) for name in complete[0]}
 
 
