@@ -22,9 +22,7 @@ from tests.ports import free_port
 
 PER_SECOND = 20
 TOKENS = 200
-STREAMS = (1, 60, 150)
-# The plain construction needs a process for each stream, and is far behind with these.
-COMPARED = 60
+FEW, SOME, MANY = 1, 60, 150
 MODEL = {"MAX_NEW_TOKENS": "1000", "REPLY_DEADLINE_S": "300", "WORKER_CONCURRENCY": "160"}
 
 
@@ -41,21 +39,22 @@ class Stream:
 
 def run() -> Iterator[str | Figure]:
     """Measure the systems in turn."""
-    tokens = options.amount(TOKENS, 5)
+    tokens, some = options.amount(TOKENS, 5), options.amount(SOME, 2)
     starts = {
         OURS: with_clock_model(this_project, tokens),
         f"{OURS}, uvicorn": with_clock_model(partial(this_project, "uvicorn"), tokens),
         "plain": with_clock_model(
-            partial(plain, f"--concurrency {COMPARED}", TASK="plain.stream"), tokens
+            partial(plain, f"--concurrency {some}", TASK="plain.stream"), tokens
         ),
     } | ({"Chainlit": chainlit()} if options.peers else {})
     with ExitStack() as running:
         systems = {name: running.enter_context(start) for name, start in starts.items()}
-        for count in STREAMS:
+        for count in (FEW, some, options.amount(MANY, 3)):
             measures = {
                 name: partial(measure, system, count, tokens)
                 for name, system in systems.items()
-                if name != "plain" or count <= COMPARED
+                # It needs a process for each stream, and is far behind with fewer already.
+                if name != "plain" or count <= some
             }
             yield from alternate(measures, options.rounds)
 

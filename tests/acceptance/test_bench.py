@@ -11,7 +11,7 @@ from bench.__main__ import names
 from tests.processes import ROOT
 
 # They need minutes whatever their size, and the parts of the page have tests of their own.
-LONG = {"admin", "attacks", "page", "stop"}
+LONG = {"admin", "attacks", "embedded", "page", "stop"}
 
 
 @pytest.mark.slow
