@@ -32,6 +32,7 @@ from tests.processes import Stack
 
 WINDOWS: Final = ("4", AUTO)
 SLOTS: Final = 8
+THREADS = 1
 CONTEXT_TOKENS: Final = 2048
 MAX_NEW_TOKENS: Final = 200
 # System prompts to try; the first one was that of the embedded model before it was measured.
@@ -83,8 +84,12 @@ def measure(
     *,
     show: bool = False,
 ) -> Iterator[str]:
-    """Yield a line for each variant and window, and how it differs from the first variant."""
-    yield f"{len(items)} items, {seeds} seeds. Good replies, then each rule, in % ± deviation"
+    """Yield lines for each variant and window.
+
+    They contain the shares of replies that are good and that follow each rule, in percent with the
+    standard deviation of the seeds, and the difference to the first variant with its 95 % interval.
+    """
+    yield f"{seeds} seeds"
     with embedded_server() as server, ThreadPoolExecutor(SLOTS) as threads:
         first: Results = {}
         for variant in variants:
@@ -94,22 +99,25 @@ def measure(
             results = {key: [replies[key] for replies in by_seed] for key in by_seed[0]}
             first = first or results
             for window in windows:
-                yield f"{variant.name}, window {window}: {_summary(results, items, window)}"
-                if results is not first:
-                    yield f"  better than the first by {_difference(first, results, items, window)}"
+                yield f"{variant.name}, window {window}"
+                for part, some in _parts(items).items():
+                    line = f"  {part}: {_summary(results, some, window)}"
+                    if results is not first:
+                        line += f"; difference {_difference(first, results, some, window)}"
+                    yield line
                 if show:
                     yield from _bad_replies(results, items, window)
 
 
 @contextmanager
 def embedded_server() -> Iterator[dict[str, Any]]:
-    """Run the embedded model with one thread; yield its address and key."""
+    """Run the embedded model; yield its address and key."""
     with tempfile.TemporaryDirectory(prefix="chat-bench-") as folder:
         port = str(free_port())
         environment = {
             "EMBEDDED_MODEL_PORT": port,
             "EMBEDDED_MODEL_SLOTS": str(SLOTS),
-            "EMBEDDED_MODEL_THREADS": "1",
+            "EMBEDDED_MODEL_THREADS": str(THREADS),
         }
         with Stack(Path(folder), environment) as stack:
             process = stack.run("model", "python manage.py runmodel", {})
@@ -170,6 +178,13 @@ def _ask(client: HttpModelClient, item: Item, turns: Sequence[Turn]) -> Reply:
     with client.generate(turns) as generation:
         text = "".join(generation)
     return Reply(text, score(item, text, generation.finish_reason))
+
+
+def _parts(items: Sequence[Item]) -> dict[str, Sequence[Item]]:
+    """Return the items, and those held out from the choice of parameters if that is a part."""
+    held_out = [item for item in items if item.held_out]
+    is_part = 0 < len(held_out) < len(items)
+    return {f"{len(items)} items": items} | ({"held out": held_out} if is_part else {})
 
 
 def _summary(results: Results, items: Sequence[Item], window: str) -> str:
