@@ -25,7 +25,9 @@ def check_servers() -> Iterator[Finding]:
     """Check each server once, even if several variables name it."""
     variables_of: dict[str, list[str]] = {}
     for variable in ("REDIS_URL", "CELERY_BROKER_URL", "CHANNEL_REDIS_URL"):
-        variables_of.setdefault(getattr(settings, variable), []).append(variable)
+        url = getattr(settings, variable)
+        if not url.startswith("amqp"):
+            variables_of.setdefault(url, []).append(variable)
     for url, variables in variables_of.items():
         yield from check_server(url, variables)
 
