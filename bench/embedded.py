@@ -32,7 +32,7 @@ from tests.processes import Stack
 
 WINDOWS: Final = ("4", AUTO)
 SLOTS: Final = 8
-THREADS = 1
+THREADS: Final = 1
 CONTEXT_TOKENS: Final = 2048
 MAX_NEW_TOKENS: Final = 200
 # System prompts to try; the first one was that of the embedded model before it was measured.
@@ -42,7 +42,14 @@ PROMPTS: Final = (
     "You are a helpful assistant named SmolLM, trained by Hugging Face",
     "You are a friendly assistant. Reply to the last message in one or two short sentences.",
     "Answer the user's last message directly and briefly. Use what the user told you before.",
+    "You are a helpful assistant. Reply to the last message in English, in one or two short"
+    " sentences. Use what the user told you earlier.\nExamples:\nUser: Name two animals.\n"
+    "Assistant: A cat and a horse.\nUser: My cat is called Mia. What is my cat called?\n"
+    "Assistant: Your cat is called Mia.",
+    "Reply in English with one short and correct sentence. If the user asks for something that they"
+    " told you, repeat it.",
 )
+PARAMETERS: Final = ("temperature", "top_p", "min_p", "repeat_penalty")
 RESAMPLES: Final = 2000
 
 
@@ -234,8 +241,9 @@ def _bad_replies(results: Results, items: Sequence[Item], window: str) -> Iterat
 
 
 def main(arguments: Sequence[str]) -> None:
+    """Measure the values before, then all combinations of those given or the server's own."""
     parser = argparse.ArgumentParser(description="Compare parameters of the embedded model.")
-    for name in ("temperature", "top_p", "min_p", "repeat_penalty"):
+    for name in PARAMETERS:
         parser.add_argument(f"--{name}", type=float, nargs="+", default=[None])
     parser.add_argument("--prompt", type=int, nargs="+", default=[None], help="numbers of PROMPTS")
     parser.add_argument("--windows", nargs="+", default=WINDOWS, help="HISTORY_MESSAGES")
@@ -243,20 +251,21 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--show", action="store_true", help="show the replies that are not good")
     wanted = parser.parse_args(arguments)
-    names = ("temperature", "top_p", "min_p", "repeat_penalty")
-    variants = [BEFORE]
-    for *values, prompt in itertools.product(
-        *(getattr(wanted, name) for name in names), wanted.prompt
-    ):
-        given = dict(zip(names, values, strict=True))
-        parameters = {name: value for name, value in given.items() if value is not None}
-        text = "" if prompt is None else PROMPTS[prompt]
-        label = " ".join(f"{name} {value}" for name, value in parameters.items())
-        label += "" if prompt is None else f" prompt {prompt}"
-        variants.append(Variant(label.strip() or CURRENT.name, parameters, text))
+    values = (*(getattr(wanted, name) for name in PARAMETERS), wanted.prompt)
+    variants = [BEFORE, *itertools.starmap(_variant, itertools.product(*values))]
     items = [each for each in load_items() if wanted.items in ("all", _part(each))]
     for line in measure(variants, items, wanted.seeds, wanted.windows, show=wanted.show):
         print(line, flush=True)  # noqa: T201
+
+
+def _variant(*values: Any) -> Variant:
+    """Return the variant with a value, or None, for each of PARAMETERS and for the prompt."""
+    *given, prompt = values
+    pairs = zip(PARAMETERS, given, strict=True)
+    parameters = {name: value for name, value in pairs if value is not None}
+    facts = parameters | ({} if prompt is None else {"prompt": prompt})
+    name = ", ".join(f"{name} {value}" for name, value in facts.items()) or CURRENT.name
+    return Variant(name, parameters, "" if prompt is None else PROMPTS[prompt])
 
 
 def _part(item: Item) -> str:
