@@ -173,6 +173,8 @@ try:
     # Celery prefers these to CELERY_BROKER_URL.
     CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = broker_url(CELERY_BROKER_URL)
 
+    STORE_MIN_REPLICAS = env.int("STORE_MIN_REPLICAS", 0, validate=at_least(0))
+
     # Database of the admin's users
     DATABASES = {
         "default": env.dj_db_url(
