@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from bench._options import options
 from bench._scoring import Item, Score, load_items, score
 from chat.schemas import StoredMessage
 from chat.worker.history import history_window
@@ -80,7 +81,8 @@ BEFORE: Final = Variant(
 
 def run() -> Iterator[str]:
     """Ask every item once with the server's own parameters and prompt."""
-    yield from measure([CURRENT], load_items(), seeds=1)
+    items = load_items()
+    yield from measure([CURRENT], items[:: options.amount(1, len(items) // 3)], seeds=1)
 
 
 def measure(
