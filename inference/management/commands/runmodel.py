@@ -25,7 +25,7 @@ INSTALL = (
     " Run `make install`, or set MODEL_URL and MODEL_API to a model server."
 )
 
-# Chosen by measurement: `python -m bench.embedded --help`. A request may set its own.
+# Others that were measured are not better: docs/how-to/connect-a-model.md. Requests may set theirs.
 SAMPLING = {"temp": 0.2, "top_p": 0.9, "penalty_repeat": 1.05}
 
 # The template inside the weights sets another system message, which makes a model of this size
