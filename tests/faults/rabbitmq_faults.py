@@ -16,7 +16,7 @@ from tests.rabbitmq import PROGRAMS, RabbitMQ
 AWAY_S = 3.0
 
 
-@fault(11, "RabbitMQ killed and started again", times=2)
+@fault(11, "RabbitMQ killed and started again")
 async def rabbitmq_killed(trial: Trial) -> None:
     site = trial.site
     async with _rabbitmq(site) as broker, trial.group() as group, group.conversing():
