@@ -9,6 +9,8 @@ from tests.faults import (
     operator_faults,
     rabbitmq_faults,
     redis_faults,
+    sentinel_faults,
+    spread_faults,
     web_faults,
     worker_faults,
 )
@@ -24,6 +26,8 @@ __all__ = [
     "operator_faults",
     "rabbitmq_faults",
     "redis_faults",
+    "sentinel_faults",
+    "spread_faults",
     "web_faults",
     "worker_faults",
 ]

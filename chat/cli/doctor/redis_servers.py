@@ -10,7 +10,9 @@ from django.conf import settings
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from chat.cli.doctor.findings import Finding, failure, ok, warning
+from chat.cli.doctor.replication import check_replicas, check_sentinels
 from chat.cli.doctor.tls import check_tls
+from chat.store.connections import SentinelPool, SentinelUrl, blocking_pool, is_sentinel_url
 from chat.store.operation.memory import Memory
 
 TIMEOUT_S = 3
@@ -36,8 +38,9 @@ def check_server(url: str, variables: list[str]) -> Iterator[Finding]:
     """Check one server; the session store must also be durable and have the JSON module."""
     name = " and ".join(variables)
     try:
-        with _connect(url) as client:
+        with connect(url) as client:
             latency_s = min(_round_trip_s(client) for _ in range(PINGS))
+            host = _host_of(client, url)
             info = _info(client)
             rules = _own_rules(client)
     except AuthenticationError:
@@ -50,8 +53,10 @@ def check_server(url: str, variables: list[str]) -> Iterator[Finding]:
             f"{name}: {_host(url)} does not respond ({type(error).__name__})",
             "Start the server, or correct the address.",
         )
+        yield from check_sentinels(name, url)
         return
-    yield ok(f"{name}: {_version(info)} at {_host(url)} responds in {latency_s * 1000:.1f} ms")
+    yield ok(f"{name}: {_version(info)} at {host} responds in {latency_s * 1000:.1f} ms")
+    yield from check_sentinels(name, url)
     yield from check_connection(name, url, info, latency_s)
     if not settings.EMBEDDED_REDIS:
         yield from check_rules(name, rules)
@@ -65,18 +70,22 @@ def check_server(url: str, variables: list[str]) -> Iterator[Finding]:
     if "REDIS_URL" in variables:
         yield from check_modules(info)
         yield from check_persistence(info)
+        yield from check_replicas(url, info)
     yield from check_capacity(info)
 
 
-def _connect(url: str) -> redis.Redis:
-    return redis.Redis.from_url(
+def connect(url: str) -> redis.Redis:
+    """Return a client of the server, or of the primary that Sentinels name, without retries."""
+    pool = blocking_pool(
         url,
         protocol=2,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
+        timeout=TIMEOUT_S,
         retry=None,
         **settings.REDIS_TLS.get(url, {}),
     )
+    return redis.Redis.from_pool(pool)
 
 
 def _info(client: redis.Redis) -> Info:
@@ -127,8 +136,13 @@ def check_connection(name: str, url: str, info: Info, latency_s: float) -> Itera
         yield failure(
             f"{name}: Celery does not support Redis Cluster", "Use a server without cluster mode."
         )
-    parts = urlsplit(url)
-    if not parts.password and parts.hostname not in {"127.0.0.1", "localhost", "::1", None}:
+    if is_sentinel_url(url):
+        sentinels = SentinelUrl.parse(url)
+        password, hosts = sentinels.password, {host for host, _ in sentinels.hosts}
+    else:
+        parts = urlsplit(url)
+        password, hosts = parts.password or "", {parts.hostname or "localhost"}
+    if not password and hosts - {"127.0.0.1", "localhost", "::1"}:
         yield warning(f"{name}: no password is set", "Set requirepass and add it to the address.")
 
 
@@ -202,5 +216,16 @@ def _check_memory(used: int, limit: int) -> Iterator[Finding]:
 
 def _host(url: str) -> str:
     """Return the server's address without the password."""
+    if is_sentinel_url(url):
+        return f"the primary of {SentinelUrl.parse(url).service}"
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
+
+
+def _host_of(client: redis.Redis, url: str) -> str:
+    """Return the address of a client that is connected."""
+    pool = client.connection_pool
+    if not isinstance(pool, SentinelPool):
+        return _host(url)
+    host, port = pool.master_address
+    return f"{host}:{port}, {_host(url)},"
