@@ -54,7 +54,7 @@ def run() -> Iterator[str | Figure]:
     )
     yield from check(service, rate, times_s, trips_ms)
     costs, token_roles = _costs(per_message_s, session_bytes)
-    yield from _tables(costs, message_roles, token_roles)
+    yield from tables(costs, message_roles, token_roles)
     yield from scenarios()
 
 
@@ -167,9 +167,10 @@ def _costs(
     return costs, token_roles
 
 
-def _tables(
+def tables(
     costs: Costs, message_roles: Mapping[str, float], token_roles: Mapping[str, float]
 ) -> Iterator[Figure]:
+    """Yield what is computed from the costs."""
     for kind in KINDS:
         cells = {
             "a message (µs)": costs.per_message_s[kind] * 1e6,
