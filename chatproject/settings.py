@@ -434,7 +434,7 @@ CHANNEL_LAYERS = {
                     **layer_host(CHANNEL_REDIS_URL, REDIS_TLS[CHANNEL_REDIS_URL]),
                     "socket_timeout": 10,
                     "socket_connect_timeout": 2,
-                    "health_check_interval": 15,
+                    "health_check_interval": 3,  # three missing replies: the server hangs
                     "protocol": 2,
                 }
             ],

@@ -10,7 +10,7 @@ from django.conf import settings
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from chat.cli.doctor.findings import Finding, failure, ok, warning
-from chat.cli.doctor.replication import check_replicas, check_sentinels
+from chat.cli.doctor.replicas import check_replicas, check_sentinels
 from chat.cli.doctor.tls import check_tls
 from chat.store.connections import SentinelPool, SentinelUrl, blocking_pool, is_sentinel_url
 from chat.store.operation.memory import Memory
