@@ -11,6 +11,7 @@ from chat.events.task_publisher import TaskPublisher, enqueue_answer
 from chat.observability import open_files
 from chat.protocol import ModelChoice, SessionLimits
 from chat.store.client import AsyncStore, Store
+from chat.store.redis_cluster import open_async_store, open_store
 from chat.store.sessions import Limits
 from chat.store.shares import ShareLimits
 from chat.websocket.heartbeats import Heartbeats
@@ -30,13 +31,15 @@ PING_INTERVAL_S = 1.25
 def store() -> Store:
     """Return the blocking store, with a connection for every thread of a worker."""
     connections = settings.WORKER_CONCURRENCY + SPARE_CONNECTIONS
-    return Store(settings.REDIS_URL, connections, settings.REDIS_TLS[settings.REDIS_URL])
+    return open_store(settings.REDIS_URL, connections, settings.REDIS_TLS[settings.REDIS_URL])
 
 
 @cache
 def async_store() -> AsyncStore:
     """Return the store for the event loop."""
-    return AsyncStore(settings.REDIS_URL, WEB_CONNECTIONS, settings.REDIS_TLS[settings.REDIS_URL])
+    return open_async_store(
+        settings.REDIS_URL, WEB_CONNECTIONS, settings.REDIS_TLS[settings.REDIS_URL]
+    )
 
 
 @cache
