@@ -30,8 +30,9 @@ install-dev: install
 chromium: install-dev
 	@scripts/chromium.sh
 
+test-all faults: SERVERS = long
 servers:
-	@scripts/servers.sh
+	@scripts/servers.sh $(SERVERS)
 
 run: install
 	@$(RUN) manage.py runall
@@ -49,7 +50,7 @@ check: install-dev
 	@$(RUN) -m bandit -q -c pyproject.toml -r chat chatproject inference manage.py
 	@.venv/bin/zizmor --quiet --offline --no-progress --min-severity medium .github
 	@scripts/types.sh
-	@$(RUN) -m pytest -q tests/unit/test_layers.py
+	@$(RUN) -m pytest -q tests/unit/test_layers.py tests/unit/test_kubernetes.py
 
 format: install-dev
 	@$(RUN) -m ruff format .

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 from uuid import uuid4
@@ -63,7 +64,7 @@ if __name__ == "__main__":
     django.setup()
     from channels.testing import WebsocketCommunicator
     from django.conf import settings
-    from django.test import AsyncClient
+    from django.test import AsyncClient, override_settings
 
     from chat.consumers import ChatConsumer
     from chat.tasks import answer
@@ -75,5 +76,7 @@ if __name__ == "__main__":
     with redis, ModelStub() as model, app.connection_for_read() as broker:
         redis.start_redis()
         model.always(Behaviour(piece_delay_s=0.1, times=None))  # each piece is published alone
-        settings.MODEL_URL = model.endpoint("huggingface")
-        asyncio.run(measure(broker.SimpleQueue(app.conf.task_default_queue, no_ack=True)))
+        [configured] = settings.MODELS
+        endpoint = replace(configured.endpoints[0], url=model.endpoint("huggingface"))
+        with override_settings(MODELS=(replace(configured, endpoints=(endpoint,)),)):
+            asyncio.run(measure(broker.SimpleQueue(app.conf.task_default_queue, no_ack=True)))

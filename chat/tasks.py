@@ -7,7 +7,8 @@ from django.conf import settings
 
 from chat.container import delivery, model_queue, models, responder, slots, store, worker_name
 from chat.errors import StoreUnavailable
-from chat.events.task_publisher import enqueue_answer, worker_queue
+from chat.events.queues import worker_queue
+from chat.events.task_publisher import enqueue_answer
 from chat.observability import metrics
 from chat.store import operators
 from chat.store.operation import cluster, erasure

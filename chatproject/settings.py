@@ -17,7 +17,11 @@ from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 from chat.branding import rules
 from chat.branding.colours import check_accent, check_accent_dark
 from chat.branding.logo import read_logo
+from chat.store.cluster_nodes import is_cluster_url
+from chat.store.connections import SENTINEL_SCHEMES
 from chatproject import VERSION as VERSION
+from chatproject.broker.address import check_broker_url
+from chatproject.broker.options import broker_tls, transport_options
 from chatproject.environment import Environment
 from chatproject.model_configuration.model_variables import (
     MODEL_APIS,
@@ -31,7 +35,15 @@ from chatproject.model_configuration.model_variables import (
     single_model,
 )
 from chatproject.model_configuration.models_file import read_models
-from chatproject.redis_urls import check_redis_url, complete_redis_url, tls_options
+from chatproject.redis_urls import (
+    broker_url,
+    cache_options,
+    check_redis_url,
+    complete_redis_url,
+    layer_host,
+    other_server,
+    tls_options,
+)
 from chatproject.secret_files import create_private_folder, read_or_create_secret
 from chatproject.validators import (
     are_origins,
@@ -147,19 +159,30 @@ try:
             raise EnvNotSetError('Environment variable "REDIS_URL" (or "REDIS_HOST") not set')
         EMBEDDED_REDIS_PASSWORD = read_or_create_secret(DATA_DIR / "redis" / "password")
         REDIS_URL = f"redis://:{EMBEDDED_REDIS_PASSWORD}@127.0.0.1:{EMBEDDED_REDIS_PORT}/0"
-    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
-    CHANNEL_REDIS_URL = env.str("CHANNEL_REDIS_URL", REDIS_URL)
-    # Celery names its scheme for Unix sockets differently.
-    check_redis_url("CELERY_BROKER_URL", CELERY_BROKER_URL, ("redis", "rediss", "redis+socket"))
-    check_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL, ("redis", "rediss", "unix"))
+    CELERY_BROKER_URL = other_server(
+        "CELERY_BROKER_URL", env.str("CELERY_BROKER_URL", ""), REDIS_URL
+    )
+    CHANNEL_REDIS_URL = other_server(
+        "CHANNEL_REDIS_URL", env.str("CHANNEL_REDIS_URL", ""), REDIS_URL
+    )
+    # Several servers share the channel layer's events. Their addresses are separated by spaces.
+    CHANNEL_REDIS_URLS = CHANNEL_REDIS_URL.split()
+    check_broker_url(CELERY_BROKER_URL)
+    schemes = ("redis", "rediss", "unix", *SENTINEL_SCHEMES)
+    for url in CHANNEL_REDIS_URLS:
+        check_redis_url("CHANNEL_REDIS_URL", url, schemes)
     redis_tls = partial(
         tls_options,
         ca_file=env.str("REDIS_CA_FILE", "", validate=is_readable),
         certificate_file=env.str("REDIS_CERTIFICATE_FILE", "", validate=is_readable),
         key_file=env.str("REDIS_KEY_FILE", "", validate=is_readable),
     )
-    REDIS_TLS = {url: redis_tls(url) for url in (REDIS_URL, CELERY_BROKER_URL, CHANNEL_REDIS_URL)}
-    CELERY_BROKER_USE_SSL = REDIS_TLS[CELERY_BROKER_URL]
+    REDIS_TLS = {url: redis_tls(url) for url in (REDIS_URL, CELERY_BROKER_URL, *CHANNEL_REDIS_URLS)}
+    # Django's cache has no client for Redis Cluster.
+    CACHE_URL = CHANNEL_REDIS_URLS[0] if is_cluster_url(REDIS_URL) else REDIS_URL
+    CELERY_BROKER_USE_SSL = broker_tls(CELERY_BROKER_URL, REDIS_TLS[CELERY_BROKER_URL])
+    # Celery prefers these to CELERY_BROKER_URL.
+    CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = broker_url(CELERY_BROKER_URL)
 
     # Database of the admin's users
     DATABASES = {
@@ -363,14 +386,15 @@ AUTHENTICATION_BACKENDS = [
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
+        "LOCATION": [CACHE_URL],  # a string would be split at commas
         "KEY_PREFIX": "chat:login",
         "OPTIONS": {
             "serializer": "chat.accounts.throttle.CountSerializer",
             "socket_timeout": 2,
             "socket_connect_timeout": 2,
             "protocol": 2,
-            **REDIS_TLS[REDIS_URL],
+            **REDIS_TLS[CACHE_URL],
+            **cache_options(CACHE_URL),
         },
     }
 }
@@ -416,13 +440,13 @@ CHANNEL_LAYERS = {
         "CONFIG": {
             "hosts": [
                 {
-                    "address": CHANNEL_REDIS_URL,
+                    **layer_host(url, REDIS_TLS[url]),
                     "socket_timeout": 10,
                     "socket_connect_timeout": 2,
                     "health_check_interval": 15,
                     "protocol": 2,
-                    **REDIS_TLS[CHANNEL_REDIS_URL],
                 }
+                for url in CHANNEL_REDIS_URLS
             ],
             "prefix": "chat:layer",
         },
@@ -432,6 +456,7 @@ CHANNEL_LAYERS = {
 # Celery: tasks are only hints and the sweep finds lost ones, so nothing is acknowledged late and
 # nothing waits long for the broker. Threads, because a worker mostly waits for HTTP responses.
 CELERY_TASK_DEFAULT_QUEUE = "chat:tasks"
+CELERY_TASK_DEFAULT_QUEUE_TYPE = CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = "quorum"  # of RabbitMQ
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY + 4  # for tasks besides replies: worker/slots.py
@@ -443,14 +468,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # workers survive a Redis that refuses writes
 CELERY_BROKER_POOL_LIMIT = 16
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_timeout": 2,
-    "socket_connect_timeout": 2,
-    "max_connections": WORKER_CONCURRENCY + 20,
-    "priority_steps": [0],
-    # Keep no copy of a task until it is done: the sweep finds lost tasks.
-    "ack_emulation": False,
-}
+CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(
+    CELERY_BROKER_URL, REDIS_TLS[CELERY_BROKER_URL], connections=WORKER_CONCURRENCY + 20
+)
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_HEARTBEAT = 10  # of RabbitMQ
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 SWEEP_INTERVAL_S = 1
 SWEEP_QUEUE = "chat:sweep"

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from inference.model_errors import ModelBadReply
-from inference.prompt import SPEAKERS, CountTokens, Speakers, Turn, estimate_tokens
+from inference.prompt import (
+    SPEAKERS,
+    CountTokens,
+    Speakers,
+    Turn,
+    build_prompt,
+    estimate_tokens,
+)
 
 FinishReason = Literal["stop", "length"]
 MAX_COUNT: Final = 1_000_000_000
@@ -39,6 +46,23 @@ class Instructions:
     parameters: Mapping[str, object] = field(default_factory=dict)
     stop: Sequence[str] = ()
     speakers: Speakers = SPEAKERS
+
+    @property
+    def prompt_stops(self) -> Sequence[str]:
+        """The stop sequences of a prompt that is one text: the label of the human is the first."""
+        return [self.speakers.human_label, *self.stop]
+
+    def build_prompt(
+        self, turns: Sequence[Turn], budget_tokens: int, count_tokens: CountTokens
+    ) -> str:
+        """Return the prompt that is one text."""
+        return build_prompt(
+            turns,
+            budget_tokens,
+            system_prompt=self.system_prompt,
+            speakers=self.speakers,
+            count_tokens=count_tokens,
+        )
 
     def merge(self, defaults: Mapping[str, object]) -> dict[str, object]:
         """Return the parameters of a request."""

@@ -19,7 +19,7 @@ from inference.dialect import (
     as_text,
     first_object,
 )
-from inference.prompt import CountTokens, Turn, build_prompt, estimate_tokens
+from inference.prompt import CountTokens, Turn, estimate_tokens
 
 _SAMPLING: Final[Mapping[str, object]] = {
     "temperature": 0.7,
@@ -38,7 +38,7 @@ class HuggingFace:
 
     @property
     def stops(self) -> Sequence[str]:
-        return [self.instructions.speakers.human_label, *self.instructions.stop]
+        return self.instructions.prompt_stops
 
     def build_request(
         self, turns: Sequence[Turn], count_tokens: CountTokens = estimate_tokens
@@ -48,13 +48,8 @@ class HuggingFace:
         `use_cache` is off because a regenerated reply should differ, `wait_for_model` because
         the user should see that the model is loading.
         """
-        prompt = build_prompt(
-            turns,
-            self.context_tokens - self.max_new_tokens,
-            system_prompt=self.instructions.system_prompt,
-            speakers=self.instructions.speakers,
-            count_tokens=count_tokens,
-        )
+        budget_tokens = self.context_tokens - self.max_new_tokens
+        prompt = self.instructions.build_prompt(turns, budget_tokens, count_tokens)
         payload: dict[str, object] = {
             "inputs": prompt,
             "parameters": {

@@ -11,7 +11,13 @@ from typing import Final, Self
 
 from inference.model_client import ModelClient, ModelSettings, Turn, build_client
 from inference.model_errors import ModelError, ModelLoading, ModelNoAnswer
-from inference.model_pool import Endpoint, EndpointState, ModelPool, endpoint_name
+from inference.model_pool import (
+    RECOVERY_S,
+    Endpoint,
+    EndpointState,
+    ModelPool,
+    endpoint_name,
+)
 from inference.model_settings import ServedModel
 
 logger = logging.getLogger(__name__)
@@ -20,6 +26,8 @@ PROBE: Final = (Turn("human", "Hello"),)
 PROBE_TOKENS: Final = 8
 PROBE_TIMEOUT_S: Final = 10.0
 PROBE_INTERVAL_S: Final = 0.5
+# A server that stays down is probed ever more rarely: a probe counts against a rate limit.
+LONGEST_PAUSE_S: Final = 60.0
 
 
 class Route:
@@ -168,14 +176,24 @@ class ModelCatalog:
         threading.Thread(target=self._probe, args=(endpoint,), name=name, daemon=True).start()
 
     def _probe(self, endpoint: Endpoint) -> None:
+        pauses, next_at = probe_pauses(), 0.0
         while not endpoint.is_up:
-            if endpoint.is_due:
+            if endpoint.is_due and time.monotonic() >= next_at:
                 with suppress(ModelError):
                     probe(endpoint)
+                next_at = time.monotonic() + next(pauses)
             else:
                 time.sleep(PROBE_INTERVAL_S)
         with self._lock:
             endpoint.is_probed = False
+
+
+def probe_pauses() -> Iterator[float]:
+    """Yield the seconds between probes of a server that stays down."""
+    pause_s = float(RECOVERY_S)
+    while True:
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        yield pause_s
 
 
 def probe(endpoint: Endpoint) -> None:

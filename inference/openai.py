@@ -23,7 +23,6 @@ from inference.prompt import (
     CountTokens,
     Turn,
     build_messages,
-    build_prompt,
     estimate_tokens,
     is_continued,
 )
@@ -55,19 +54,14 @@ class Completions:
 
     @property
     def stops(self) -> Sequence[str]:
-        return [self.instructions.speakers.human_label, *self.instructions.stop]
+        return self.instructions.prompt_stops
 
     def build_request(
         self, turns: Sequence[Turn], count_tokens: CountTokens = estimate_tokens
     ) -> ModelRequest:
         """Build the prompt as one text."""
-        prompt = build_prompt(
-            turns,
-            self.context_tokens - self.max_new_tokens,
-            system_prompt=self.instructions.system_prompt,
-            speakers=self.instructions.speakers,
-            count_tokens=count_tokens,
-        )
+        budget_tokens = self.context_tokens - self.max_new_tokens
+        prompt = self.instructions.build_prompt(turns, budget_tokens, count_tokens)
         payload: dict[str, object] = {
             "model": self.name,
             "prompt": prompt,

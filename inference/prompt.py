@@ -122,7 +122,7 @@ def build_prompt(
 
     budget_tokens -= _reserve(budget_tokens, count_tokens) + count_tokens(preamble)
     budget_tokens -= estimate_tokens(speakers.bot_label)
-    kept = _fit(turns, budget_tokens, overhead_tokens, escape, count_tokens)
+    kept = _Window(turns, overhead_tokens, escape, count_tokens).fit(budget_tokens)
     lines = [f"{speakers.label(turn)} {turn.text}" for turn in kept]
     return preamble + "\n".join(lines if is_continued(turns) else [*lines, speakers.bot_label])
 
@@ -142,11 +142,9 @@ def build_messages(
     budget_tokens -= _reserve(budget_tokens, count_tokens)
     if system_prompt:
         budget_tokens -= count_tokens(system_prompt) + _ROLE_TOKENS
-    kept = _fit(
-        turns, budget_tokens, lambda turn: _ROLE_TOKENS, escape_special_tokens, count_tokens
-    )
+    window = _Window(turns, lambda turn: _ROLE_TOKENS, escape_special_tokens, count_tokens)
     messages: list[ChatMessage] = []
-    for turn in kept:
+    for turn in window.fit(budget_tokens):
         if turn.source == "bot" and not messages:
             continue
         role: Literal["user", "assistant"] = "user" if turn.source == "human" else "assistant"
@@ -158,58 +156,53 @@ def build_messages(
     return [ChatMessage("system", system_prompt), *messages] if system_prompt else messages
 
 
-def _fit(
-    turns: Sequence[Turn],
-    budget_tokens: int,
-    overhead_tokens: Callable[[Turn], int],
-    escape: Callable[[str], str],
-    count_tokens: CountTokens,
-) -> list[Turn]:
-    """Return the turns that fit, and of a reply to be continued at least the end."""
-    if not is_continued(turns):
-        return _keep_newest(turns, budget_tokens, overhead_tokens, escape, count_tokens)
-    share = int(budget_tokens * _BEGINNING_SHARE)
-    beginning = _keep_newest(turns[-1:], share, overhead_tokens, escape, count_tokens)[0]
-    left = budget_tokens - overhead_tokens(beginning) - count_tokens(beginning.text)
-    return [*_keep_newest(turns[:-1], left, overhead_tokens, escape, count_tokens), beginning]
+@dataclass(frozen=True)
+class _Window:
+    """The turns of a conversation that fit a budget, escaped.
 
+    `overhead_tokens` is what a turn needs besides its text.
+    """
 
-def _keep_newest(
-    turns: Sequence[Turn],
-    budget_tokens: int,
-    overhead_tokens: Callable[[Turn], int],
-    escape: Callable[[str], str],
-    count_tokens: CountTokens,
-) -> list[Turn]:
-    """Return the newest turns that fit, escaped; truncate the last one if it alone does not."""
-    kept: list[Turn] = []
-    left = budget_tokens
-    for turn in reversed(turns):
-        available = left - overhead_tokens(turn)
-        text = escape(turn.text.strip())
-        tokens = count_tokens(text)
-        if tokens > available:
-            if not kept:
-                shortened = _truncate_start(text, available, escape, count_tokens)
-                kept.append(replace(turn, text=shortened))
-            break
-        kept.append(replace(turn, text=text))
-        left = available - tokens
-    return kept[::-1]
+    turns: Sequence[Turn]
+    overhead_tokens: Callable[[Turn], int]
+    escape: Callable[[str], str]
+    count_tokens: CountTokens
 
+    def fit(self, budget_tokens: int) -> list[Turn]:
+        """Return the turns that fit, and of a reply to be continued at least the end."""
+        if not is_continued(self.turns):
+            return self._keep_newest(self.turns, budget_tokens)
+        share = int(budget_tokens * _BEGINNING_SHARE)
+        [beginning] = self._keep_newest(self.turns[-1:], share)
+        left = budget_tokens - self.overhead_tokens(beginning) - self.count_tokens(beginning.text)
+        return [*self._keep_newest(self.turns[:-1], left), beginning]
 
-def _truncate_start(
-    text: str, budget_tokens: int, escape: Callable[[str], str], count_tokens: CountTokens
-) -> str:
-    """Return the longest suffix of `text` that fits the budget and starts with a whole word."""
-    # What the model would count as the budget, in the units in which the text is cut.
-    suffix_tokens = budget_tokens * estimate_tokens(text) // max(count_tokens(text), 1)
-    # Truncation may move a label to the start of the text, and escaping it takes another token.
-    while True:
-        rest = escape(_suffix(text, suffix_tokens))
-        if not rest or count_tokens(rest) <= budget_tokens:
-            return rest
-        suffix_tokens -= max(suffix_tokens // 20, 1)
+    def _keep_newest(self, turns: Sequence[Turn], budget_tokens: int) -> list[Turn]:
+        """Return the newest turns that fit; truncate the last one if it alone does not."""
+        kept: list[Turn] = []
+        left = budget_tokens
+        for turn in reversed(turns):
+            available = left - self.overhead_tokens(turn)
+            text = self.escape(turn.text.strip())
+            tokens = self.count_tokens(text)
+            if tokens > available:
+                if not kept:
+                    kept.append(replace(turn, text=self._truncate_start(text, available)))
+                break
+            kept.append(replace(turn, text=text))
+            left = available - tokens
+        return kept[::-1]
+
+    def _truncate_start(self, text: str, budget_tokens: int) -> str:
+        """Return the longest suffix of `text` that fits and starts with a whole word."""
+        # What the model would count as the budget, in the units in which the text is cut.
+        suffix_tokens = budget_tokens * estimate_tokens(text) // max(self.count_tokens(text), 1)
+        # Truncation may move a label to the start of the text, and escaping it takes another token.
+        while True:
+            rest = self.escape(_suffix(text, suffix_tokens))
+            if not rest or self.count_tokens(rest) <= budget_tokens:
+                return rest
+            suffix_tokens -= max(suffix_tokens // 20, 1)
 
 
 def _suffix(text: str, budget_tokens: int) -> str:

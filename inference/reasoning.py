@@ -121,8 +121,8 @@ class ReasoningFilter:
 
 
 def _partial_tag_length(text: str) -> int:
-    """Return the length of the end of `text` that may be the beginning of a tag."""
+    """Return the length of the end of `text` that may become a tag; a complete tag is none."""
     start = text.rfind("<")
     end = text[start:]
-    is_partial = start >= 0 and (OPENING.startswith(end) or CLOSING.startswith(end))
-    return len(end) if is_partial else 0
+    may_become = any(tag.startswith(end) and tag != end for tag in (OPENING, CLOSING))
+    return len(end) if start >= 0 and may_become else 0

@@ -156,7 +156,7 @@ class ClientView:
         """Return the messages that one replaces: a reply, or a question and what follows it."""
         seqs = {old["id"]: seq for seq, old in self.messages.items()}
         first = seqs.get(message["replaces"], 0)
-        if message["source"] == "bot":
+        if message["source"] != "human":
             return [first] if first else []
         earlier = {seq: old for seq, old in self.messages.items() if seq < message["seq"]}
         return [

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import HIGH_LIMITS, Stack, last_lines
+from tests.rabbitmq import RabbitMQ, running_rabbitmq
 
 NewStack = Callable[..., Stack]
 STACKS = pytest.StashKey[list[Stack]]()
@@ -34,6 +35,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with Stack(tmp_path_factory.mktemp("redis"), environment) as stack:
         stack.start_redis()
         yield settings.REDIS_URL
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A running RabbitMQ, shared with other tests."""
+    with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as node:
+        yield node
 
 
 @pytest.fixture(scope="session")

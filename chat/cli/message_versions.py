@@ -92,7 +92,7 @@ class MessageVersions:
     def _replaced_by(self, message: Message) -> Sequence[Message]:
         """Return what a message replaces: a reply, or a question and what followed it."""
         replaced = self._messages.get(message["replaces"])
-        if message["source"] == "bot":
+        if message["source"] != "human":
             return [replaced] if replaced else []
         first = replaced["seq"] if replaced else 0
         return [

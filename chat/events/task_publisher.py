@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 from celery import current_app
-from kombu import Exchange, Queue
 
 from chat.errors import QueueUnavailable
 from chat.observability import metrics
@@ -35,11 +34,6 @@ def enqueue_answer(session: str, **options: Any) -> None:
     It declares no queue, which would be one more round trip: the workers have declared theirs.
     """
     current_app.send_task(ANSWER_TASK, (session,), ignore_result=True, declare=[], **options)
-
-
-def worker_queue(worker: str) -> Queue:
-    """Return the queue of one worker. Without an exchange, nothing of it outlives its tasks."""
-    return Queue(f"worker.{worker}", Exchange(""), routing_key=f"worker.{worker}")
 
 
 class TaskPublisher:

@@ -10,10 +10,8 @@ import platform
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from celery import current_app
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -22,6 +20,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from chat.container import async_store
+from chat.events.queues import queued_tasks
 from chat.observability.metric_files import merged
 from chat.store.operation import cluster
 from chat.store.operation.cluster import ClusterState
@@ -153,11 +152,3 @@ async def _queued_tasks() -> int | None:
     except Exception as error:  # noqa: BLE001 the scrape itself reports that the broker is down
         logger.debug("The queue's length could not be loaded: %s", type(error).__name__)
         return None
-
-
-def queued_tasks() -> int:
-    """Return the number of tasks in the queue; raises what the broker's transport raises."""
-    with current_app.connection_for_write() as connection:
-        connection.ensure_connection(max_retries=1, timeout=TIMEOUT_S)
-        channel: Any = connection.default_channel
-        return int(channel.queue_declare(current_app.conf.task_default_queue).message_count)

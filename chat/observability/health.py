@@ -17,7 +17,8 @@ from channels.layers import BaseChannelLayer, get_channel_layer
 
 from chat.container import async_store
 from chat.errors import StoreUnavailable
-from chat.observability.exporter import queued_tasks
+from chat.events.queues import queued_tasks
+from chat.events.rabbitmq import PublishingBlocked
 from chat.schemas import FrozenModel
 from chat.store.client import AWAY
 from chat.store.operation import cluster
@@ -28,6 +29,7 @@ from chat.store.operation.statistics import load_minutes
 TIMEOUT_S = 3
 OK = "ok"
 UNREACHABLE = "unreachable"
+ACCEPTS_NOTHING = "accepts no tasks: memory or disk almost full"
 REFUSES_WRITES = "refuses writes: full or read-only"
 WITHOUT_JSON = "has no JSON module: use Redis 8 or Redis Stack"
 DEGRADED = frozenset({"sweep", "memory", "models"})
@@ -100,7 +102,10 @@ async def _redis() -> str:
 
 
 async def _broker() -> str:
-    await asyncio.to_thread(queued_tasks)
+    try:
+        await asyncio.to_thread(queued_tasks)
+    except PublishingBlocked:
+        return ACCEPTS_NOTHING
     return OK
 
 

@@ -6,11 +6,17 @@ Source: https://huggingface.co/docs/trl/main/en/dataset_formats
 """
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from chat.schemas import Session, StoredMessage, format_timestamp, show_invisible
+from chat.worker.history import history_window
+from inference.prompt import build_messages
+
+UNLIMITED: Final = sys.maxsize
 
 
 def as_json(sessions: Iterable[Session]) -> str:
@@ -52,30 +58,29 @@ def message_examples(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def _rated_replies(session: Session) -> Iterator[tuple[list[dict[str, str]], StoredMessage]]:
-    """Yield each rated reply after the turns before it: messages that have a reply, and its own."""
-    seqs = {message.id: message.seq for message in session.messages}
+    """Yield each rated reply with its prompt: what the model would be sent without a limit."""
     for reply in session.messages:
         if not (reply.rating and reply.msg):
             continue
-        # What was not replaced when the reply was written.
-        before = [
-            message
-            for message in session.messages[: reply.seq - 1]
-            if message.replaced_by is None or seqs.get(message.replaced_by, 0) > reply.seq
-        ]
-        answers = {each.reply_to: each for each in before if each.msg and not each.error}
-        turns: list[StoredMessage] = []
-        for human in (message for message in before if message.source == "human"):
-            if human.id == reply.reply_to:
-                yield [_turn(turn) for turn in (*turns, human)], reply
-                break
-            if answer := answers.get(human.id):
-                turns += (human, answer)
+        before = _as_it_was(session, reply)
+        question = next((each for each in before if each.id == reply.reply_to), None)
+        if question:
+            turns = history_window(before, question, 2 * len(before))
+            yield [asdict(each) for each in build_messages(turns, UNLIMITED)], reply
+
+
+def _as_it_was(session: Session, reply: StoredMessage) -> list[StoredMessage]:
+    """Return the messages that were not replaced when the reply was written."""
+    seqs = {message.id: message.seq for message in session.messages}
+    return [
+        message.model_copy(update={"replaced_by": None})
+        for message in session.messages[: reply.seq - 1]
+        if message.replaced_by is None or seqs.get(message.replaced_by, 0) > reply.seq
+    ]
 
 
 def _turn(message: StoredMessage) -> dict[str, str]:
-    role = "user" if message.source == "human" else "assistant"
-    return {"role": role, "content": message.msg}
+    return {"role": "assistant", "content": message.msg}
 
 
 def _lines(examples: Iterable[dict[str, Any]]) -> str:

@@ -79,8 +79,7 @@ def session(request: HttpRequest, id: str) -> HttpResponse:
     if page is None:
         messages.warning(request, "This session no longer exists: it expired or was deleted.")
         return HttpResponseRedirect(reverse("admin:chat_session_changelist"))
-    if request.user.has_perm("chat.view_transcript"):
-        audit.record(request, audit.Action.READ, [id])
+    _record_reading(request, id)
     context = _page_context(request, page.summary.name) | _session_context(request, page)
     context["live"] = not before
     context["parts"] = _render("session", SESSION_PARTS, context, request)
@@ -98,7 +97,10 @@ def session_live(request: HttpRequest, session: str) -> HttpResponse:
     page = load_page(store(), session)
     if page is None:
         return JsonResponse(None, safe=False)
-    return _changes(request, "session", SESSION_PARTS, _session_context(request, page))
+    changes = _changes(request, "session", SESSION_PARTS, _session_context(request, page))
+    if changes:
+        _record_reading(request, session)
+    return JsonResponse(changes)
 
 
 @report_unavailable_store
@@ -115,7 +117,7 @@ def dashboard_live(request: HttpRequest) -> HttpResponse:
     """Return the parts of the dashboard that differ from the versions in the query."""
     _require_view(request)
     context = {"dashboard": load_dashboard(store())}
-    return _changes(request, "dashboard", DASHBOARD_PARTS, context)
+    return JsonResponse(_changes(request, "dashboard", DASHBOARD_PARTS, context))
 
 
 def operator_requests(request: HttpRequest) -> HttpResponse:
@@ -125,6 +127,12 @@ def operator_requests(request: HttpRequest) -> HttpResponse:
     context = _page_context(request, "Requests for a person")
     context["is_offered"] = settings.HUMAN_SUPPORT
     return TemplateResponse(request, "admin/chat/requests.html", context)
+
+
+def _record_reading(request: HttpRequest, session: str) -> None:
+    """Record that a user saw a session's messages, if they may."""
+    if request.user.has_perm("chat.view_transcript"):
+        audit.record(request, audit.Action.READ, [session])
 
 
 def record_list(request: HttpRequest) -> None:
@@ -235,8 +243,6 @@ def _render(
 
 def _changes(
     request: HttpRequest, page: str, names: tuple[str, ...], context: dict[str, Any]
-) -> JsonResponse:
+) -> dict[str, Any]:
     parts = _render(page, names, context, request)
-    return JsonResponse(
-        {name: part for name, part in parts.items() if request.GET.get(name) != part["version"]}
-    )
+    return {name: part for name, part in parts.items() if request.GET.get(name) != part["version"]}

@@ -5,7 +5,7 @@ Every failure of Redis becomes StoreUnavailable, within a bounded time.
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
@@ -27,9 +27,9 @@ from chat.errors import StoreFull, StoreUnavailable
 from chat.observability import metrics
 from chat.observability.outage import Outage
 from chat.store.command import Command
+from chat.store.connections import Tls, async_pool, blocking_pool
 
 T = TypeVar("T")
-Tls = Mapping[str, str | bool]
 NO_TLS: Tls = {}
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Store:
 
     def __init__(self, url: str, connections: int, tls: Tls = NO_TLS) -> None:
         retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES)
-        pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **options(connections, tls))
+        pool = blocking_pool(url, retry=retry, **options(connections, tls))
         self.redis = redis.Redis.from_pool(pool)
 
     def servers(self, *, replicas: bool = False) -> list[redis.Redis]:
@@ -106,9 +106,7 @@ class AsyncStore:
 
     def __init__(self, url: str, connections: int, tls: Tls = NO_TLS) -> None:
         retry = AsyncRetry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES)
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
-            url, retry=retry, **options(connections, tls)
-        )
+        pool = async_pool(url, retry=retry, **options(connections, tls))
         self.redis = redis.asyncio.Redis.from_pool(pool)
 
     async def run(self, command: Command[T]) -> T:

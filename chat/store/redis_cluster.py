@@ -42,7 +42,6 @@ from chat.store.client import (
     TIMEOUT_S,
     AsyncStore,
     Store,
-    Tls,
     options,
     parse_reply,
     translate_redis_errors,
@@ -58,6 +57,7 @@ from chat.store.cluster_nodes import (
     values,
 )
 from chat.store.command import Command
+from chat.store.connections import Tls
 
 T = TypeVar("T")
 

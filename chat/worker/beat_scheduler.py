@@ -14,6 +14,7 @@ from typing import Any
 
 from celery.beat import ScheduleEntry, Scheduler
 
+from chat.events.queues import count_tasks
 from chat.observability.outage import Outage
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class BeatScheduler(Scheduler):
             self.apply_async(entry, producer=producer, advance=False)
         except Exception as error:  # noqa: BLE001 transports raise what their servers raise
             self._outage.failed(error)
+            # What RabbitMQ sends later must not be taken for the response to another request.
+            self.connection.collect()
             self._retry_at = time.monotonic() + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         else:
@@ -53,8 +56,6 @@ class BeatScheduler(Scheduler):
         **options: Any,
     ) -> Any:
         """Publish the entry's task, unless its queue still has one."""
-        channel: Any = self.connection.default_channel
-        queue = (entry.options or {})["queue"]
-        if channel.queue_declare(queue).message_count:
+        if count_tasks(self.connection.default_channel, (entry.options or {})["queue"]):
             return None
         return super().apply_async(entry, producer=producer, advance=advance, **options)

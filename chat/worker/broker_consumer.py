@@ -25,6 +25,15 @@ STABLE_S = 5.0
 class BrokerConsumer(Consumer):
     """Logs once that the broker fails, and once that tasks are consumed again."""
 
+    class Blueprint(Consumer.Blueprint):  # type: ignore[valid-type, misc]
+        """The steps of Celery's worker, without 28 queues of RabbitMQ for tasks to be run later."""
+
+        default_steps = tuple(
+            step
+            for step in Consumer.Blueprint.default_steps
+            if not step.endswith(":DelayedDelivery")
+        )
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._outage = Outage(logger, "The broker fails", "The broker works again")
         self._pause_s = FIRST_PAUSE_S

@@ -6,11 +6,10 @@ from typing import Any
 
 from celery import signals
 from django.conf import settings
-from kombu import Queue
 
 from chat.container import models, responder, slots, store, worker_name
 from chat.errors import StoreUnavailable
-from chat.events.task_publisher import worker_queue
+from chat.events.queues import shared_queue, worker_queue
 from chat.observability import metrics, open_files
 from chat.observability.exporter import serve
 from chat.store.operation import cluster
@@ -30,8 +29,8 @@ def connect_signals() -> None:
 
 def consume_queues(instance: Any, **_: Any) -> None:
     """Let this worker also consume beat's tasks, and the tasks that are sent to it alone."""
-    instance.app.amqp.queues.select_add(Queue(settings.SWEEP_QUEUE))
-    instance.app.amqp.queues.select_add(Queue(settings.ERASURE_QUEUE))
+    instance.app.amqp.queues.select_add(shared_queue(settings.SWEEP_QUEUE))
+    instance.app.amqp.queues.select_add(shared_queue(settings.ERASURE_QUEUE))
     instance.app.amqp.queues.select_add(worker_queue(worker_name()))
 
 

@@ -134,6 +134,13 @@ TABLE = {
         ],
         [("done", "new")],
     ),
+    "an operator's reply replaces the model's": (
+        [
+            ready([human(1, "a"), bot(2, 1, "old"), human(3, "b"), bot(4, 3, "b")]),
+            completed({**bot(5, 1, "new"), "source": "operator", "replaces": "bot-2"}),
+        ],
+        [("done", "new"), ("done", "b")],
+    ),
     "a good reply stays if the new one fails": (
         [
             ready([human(1, "a"), bot(2, 1, "old")]),
@@ -289,6 +296,12 @@ def test_replies_without_an_answer_are_no_versions(
     messages = [human(1, "q"), old, bot(3, 1, "a") | {"replaces": "bot-2"}]
 
     assert modules.evaluate(REPLY_VERSIONS, ready(messages)) == count
+
+
+def test_a_reply_of_an_operator_is_a_version(modules: Page) -> None:
+    by_hand = bot(3, 1, "b") | {"replaces": "bot-2", "source": "operator"}
+
+    assert modules.evaluate(REPLY_VERSIONS, ready([human(1, "q"), bot(2, 1, "a"), by_hand])) == 2
 
 
 def test_a_reply_that_goes_on_is_the_same_version(modules: Page) -> None:

@@ -14,9 +14,10 @@ from chat.cli.message_versions import MessageVersions, original
 from chat.errors import ChatError
 from chat.protocol import Frame, SessionReady
 from chat.schemas import Session
-from chat.store import branches, leases, sessions
+from chat.store import branches, leases, operators, ratings, sessions
 from chat.store.client import Store
-from chat.websocket.cursor import Cursor
+from chat.store.command import NotJoined
+from chat.websocket.cursor import Cursor, rated_frames
 from tests.client_view import ClientView
 from tests.component.conftest import LIMITS, new_reply
 
@@ -29,6 +30,7 @@ OUTCOMES: tuple[dict[str, object], ...] = (
     {"finish_reason": "stop_requested"},
     {"finish_reason": None, "error": ERROR},
 )
+CLAIM = "operator:7 claim"
 
 
 class SimulatedClient:
@@ -42,7 +44,7 @@ class SimulatedClient:
         frames: Sequence[Frame] | None = self.cursor.catch_up(session)
         if frames is None:
             self.cursor = Cursor(session)
-            frames = [ready(session)]
+            frames = [ready(session), *rated_frames(session.ratings)]
         for frame in frames:
             self.view.apply(frame.model_dump(mode="json"))
 
@@ -57,24 +59,29 @@ class Conversation:
         self.present, self.absent = SimulatedClient(self.load()), SimulatedClient(self.load())
         self.done = 0
 
-    def load(self, after: int = 0) -> Session:
-        return self.store.run(sessions.load(self.session, after))
+    def load(self, client: SimulatedClient | None = None) -> Session:
+        """Load the document, or what a client lacks."""
+        if client is None:
+            return self.store.run(sessions.load(self.session))
+        cursor = client.cursor
+        command = sessions.load(self.session, cursor.last_seq, rated=cursor.ratings_revision)
+        return self.store.run(command)
 
     def step(self) -> None:
         """Make one random request, or answer one message."""
         requests = [self.send, self.edit, *[self.answer] * 4, self.regenerate]
-        requests += [self.choose] * 2
+        requests += [*[self.choose] * 2, *[self.rate] * 2, self.join_or_leave, self.say]
         try:
             self.chance.choice(requests)()
-        except ChatError:
+        except (ChatError, NotJoined):
             return
         self.done += 1
-        missed = self.load(after=self.present.cursor.last_seq)
+        missed = self.load(self.present)
         self.present.receive(missed)
         for message in missed.messages:
             self.versions.add(message.for_client().model_dump(mode="json"))
         if self.chance.random() < 0.2:
-            self.absent.receive(self.load(after=self.absent.cursor.last_seq))
+            self.absent.receive(self.load(self.absent))
 
     def send(self, replaces: UUID | None = None) -> None:
         text = uuid4().hex
@@ -86,7 +93,11 @@ class Conversation:
             self.send(replaces=question)
 
     def answer(self) -> None:
-        taken = self.store.run(leases.take(self.session, "lease", uuid4(), history=4))
+        """Answer the oldest message: the operator does it if there is one, else the model."""
+        is_operator = self.load().operator is not None
+        lease = CLAIM if is_operator else "lease"
+        command = leases.take(self.session, lease, uuid4(), history=4, by_operator=is_operator)
+        taken = self.store.run(command)
         if not taken:
             return
         assert not taken.message.replaced_by
@@ -97,6 +108,7 @@ class Conversation:
             before + self.chance.choice(("", uuid4().hex)),
             replaces=taken.replaces,
             continues=taken.replaces if before and "error" not in outcome else None,
+            source="operator" if is_operator else "bot",
             **outcome,
         )
         self.store.run(leases.commit(self.session, taken.lease, reply, ttl_s=600))
@@ -128,6 +140,27 @@ class Conversation:
         assert chosen.msg == version.get("msg", chosen.msg)
         assert not chosen.replaced_by
 
+    def rate(self) -> None:
+        """Rate a reply, or revoke its rating."""
+        replies = [UUID(m["id"]) for m in self.versions.current() if m["source"] != "human"]
+        if replies:
+            rating: Any = self.chance.choice(("up", "down", None))
+            reply = self.chance.choice(replies)
+            self.store.run(ratings.rate(self.session, reply, rating, uuid4().hex, **self.options))
+
+    def join_or_leave(self) -> None:
+        if self.load().operator:
+            self.store.run(operators.leave(self.session, CLAIM))
+        else:
+            self.store.run(operators.join(self.session, CLAIM, "Grace", "grace"))
+
+    def say(self) -> None:
+        """Let the operator write although no message waits."""
+        command = operators.say(
+            self.session, CLAIM, uuid4(), uuid4().hex, name="Grace", user="grace", limits=LIMITS
+        )
+        self.store.run(command)
+
     def pick_question(self) -> UUID | None:
         """Return one of the last questions that a client shows."""
         shown = [UUID(m["id"]) for m in self.versions.current() if m["source"] == "human"]
@@ -140,10 +173,11 @@ class Conversation:
             for message in document.messages
         ]
         for client in (self.present, self.absent):
-            client.receive(self.load(after=client.cursor.last_seq))
+            client.receive(self.load(client))
             assert not client.view.violations
             shown = [message for _, message in sorted(client.view.messages.items())]
             assert [m if "replaced_by" in m else None for m in shown] == stubs
+            assert client.view.rated() == rated(document)
         current = [message for message in document.messages if not message.replaced_by]
         assert [m["id"] for m in self.versions.current()] == [str(m.id) for m in current]
         self.check_replies(document)
@@ -153,7 +187,7 @@ class Conversation:
         """Every current question has one current reply or waits for it."""
         current = [message for message in document.messages if not message.replaced_by]
         questions = {message.id for message in current if message.source == "human"}
-        answered = [message.reply_to for message in current if message.source == "bot"]
+        answered = [message.reply_to for message in current if message.reply_to]
         assert len(set(answered)) == len(answered)
         assert questions == {*answered, *document.pending}
 
@@ -172,12 +206,21 @@ class Conversation:
             assert group
 
 
+def rated(session: Session) -> list[tuple[int, str, str | None]]:
+    return [
+        (message.seq, message.rating, message.comment)
+        for message in session.messages
+        if message.rating and not message.replaced_by
+    ]
+
+
 def ready(session: Session) -> SessionReady:
     return SessionReady.model_construct(
         messages=tuple(message.for_client() for message in session.messages),
         has_earlier=session.is_truncated,
         reply=None,
         recovered=session.recovered,
+        ratings_revision=session.ratings_revision,
     )
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from chat.observability.health import UNREACHABLE
 from tests.client import CHAT_V1
 from tests.faults.client import ResilientClient
 from tests.faults.client_group import ClientGroup
@@ -190,7 +191,7 @@ async def redis_full(trial: Trial) -> None:
 async def broker_refused(trial: Trial) -> None:
     async with _broker_proxy(trial.site) as proxy, trial.group() as group:
         await proxy.refuse()
-        await _talk_without_broker(trial, group)
+        await talk_without_broker(trial, group)
         await proxy.listen()
         trial.fault_ended()
         await trial.recovered(group)
@@ -202,7 +203,7 @@ async def broker_refused(trial: Trial) -> None:
 async def broker_paused(trial: Trial) -> None:
     async with _broker_proxy(trial.site) as proxy, trial.group() as group:
         proxy.pause()
-        await _talk_without_broker(trial, group)
+        await talk_without_broker(trial, group)
         proxy.flow()
         trial.fault_ended()
         await trial.recovered(group)
@@ -214,7 +215,10 @@ def _was_reset(client: ResilientClient, times: int) -> bool:
     return client.view.resets >= times
 
 
-async def _talk_without_broker(trial: Trial, group: ClientGroup) -> None:
+async def talk_without_broker(
+    trial: Trial, group: ClientGroup, *, state: str = UNREACHABLE
+) -> None:
+    """Send a message in each session; `state` is what /readyz says of the broker meanwhile."""
     async with Pinger(trial.site) as pinger:
         sent = [await client.send_next() for client in group.clients]
         trial.fault_started()
@@ -225,7 +229,7 @@ async def _talk_without_broker(trial: Trial, group: ClientGroup) -> None:
             < ACCEPTED_WITHIN_S * trial.slowness
         )
         status, checks = await trial.site.readiness()
-        assert (status, checks["redis"], checks["broker"]) == (503, "ok", "unreachable"), checks
+        assert (status, checks["redis"], checks["broker"]) == (503, "ok", state), checks
         pinger.assert_prompt(trial.slowness)
 
 

@@ -12,7 +12,7 @@ from django.db.utils import DatabaseError
 from chat.cli.doctor.findings import Finding, count, failure, ok, progress, warning
 from chat.container import store
 from chat.errors import StoreUnavailable
-from chat.observability.exporter import queued_tasks
+from chat.events.queues import queued_tasks
 from chat.observability.health import MAX_OVERDUE_S, MAX_SWEEP_AGE_S, layer_probe
 from chat.store.operation import cluster, erasure
 from chat.store.operation.erasure import ERASURE_MARGIN_S, Outcome

@@ -24,6 +24,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from redis.connection import SSLConnection, parse_url
 
+from chat.store.cluster_nodes import is_cluster_url
+
 NAME = "%Y%m%dT%H%M%SZ"
 UNFINISHED = re.compile(r"\.\d{8}T\d{6}Z")
 # Redis reads a snapshot of another server as the base of its append-only file.
@@ -113,6 +115,10 @@ def copy_sessions(folder: Path) -> None:
 
 def redis_cli_arguments() -> tuple[list[str], dict[str, str]]:
     """Return redis-cli's options and environment; the password is not in its arguments."""
+    if is_cluster_url(settings.REDIS_URL):
+        raise CommandError(
+            "With a Redis Cluster, copy each primary: docs/how-to/use-redis-cluster.md."
+        )
     url = parse_url(settings.REDIS_URL)
     options = {"-s": url.get("path"), "-h": url.get("host"), "-p": url.get("port")}
     options["--user"] = url.get("username")

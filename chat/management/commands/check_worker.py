@@ -11,7 +11,7 @@ from kombu.exceptions import KombuError
 
 from chat.container import store
 from chat.errors import StoreUnavailable
-from chat.events.task_publisher import worker_queue
+from chat.events.queues import worker_queue
 from chat.observability.liveness import is_running
 from chat.store.operation import cluster
 from chat.tasks import health_probe

@@ -11,7 +11,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from chat.cli.doctor import components, conversation, model_server, redis_servers, site
+from chat.cli.doctor import (
+    components,
+    conversation,
+    model_server,
+    rabbitmq_server,
+    redis_servers,
+    site,
+)
 from chat.cli.doctor.findings import Finding, Level, count, run_check
 
 
@@ -60,6 +67,7 @@ def diagnose(url: str, idle_s: float) -> Iterator[Finding]:
     """Check everything, servers first, because their problems explain the others."""
     yield from run_check("the settings", components.check_settings)
     yield from run_check("Redis", redis_servers.check_servers)
+    yield from run_check("RabbitMQ", rabbitmq_server.check_server)
     yield from run_check("the broker", components.check_broker)
     yield from run_check("the channel layer", components.check_layer)
     yield from run_check("the workers", components.check_workers)

@@ -12,7 +12,7 @@ export function markReplaced(messages, firstSeq) {
   };
   for (const { id, seq, source, replaces } of replacing) {
     const old = messages.get(String(replaces));
-    if (source === "bot" && old) mark(old, id);
+    if (source !== "human" && old) mark(old, id);
     const from = old?.seq ?? (isWholeUpTo(seq, messages, firstSeq) ? firstSeq : Infinity);
     if (source === "human") branch(messages, from, seq).forEach((message) => mark(message, id));
   }

@@ -40,7 +40,7 @@ function history(messages) {
   const found = { questionOf: new Map(), versionOf: new Map(), versions: new Map() };
   for (const message of [...messages.values()].sort((a, b) => a.seq - b.seq)) {
     if (message.source === "human") addQuestion(found, message);
-    if (message.source === "bot" && isVersion(message, messages)) addReply(found, message, messages);
+    if (message.reply_to && isVersion(message, messages)) addReply(found, message, messages);
   }
   cache.set(messages, found);
   return found;
@@ -141,7 +141,7 @@ export function versionText(id, { messages, versionTexts }) {
   if (sent) return sent;
   const message = messages.get(id);
   if (message?.msg === undefined) return undefined;
-  if (message.source === "bot") return { messages: [message], hasMore: false };
+  if (message.source !== "human") return { messages: [message], hasMore: false };
   const branch = [...messages.values()].filter(({ seq, source, replaced_by }) => source && seq >= message.seq && replaced_by === message.replaced_by);
   return branch.every(({ msg }) => msg !== undefined) ? { messages: branch, hasMore: false } : undefined;
 }

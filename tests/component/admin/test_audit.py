@@ -50,9 +50,23 @@ def test_reading_a_transcript_is_recorded_once(operator: Client, secret: str) ->
     assert len(entries()) == 2
 
 
+def test_new_text_on_an_open_page_is_read(store: Store, operator: Client, secret: str) -> None:
+    live = f"/admin/chat/session/{secret}/live/"
+    parts = operator.get(live).json()
+    assert entries() == [("read", secret, "")]
+    AuditEntry.objects.update(at=timezone.now() - audit.READING)
+    versions = {name: part["version"] for name, part in parts.items()}
+    assert operator.get(live, versions).json() == {}
+    assert len(entries()) == 1
+    add_reply(store, secret, "moretext")
+    assert operator.get(live, versions).json()
+    assert len(entries()) == 2
+
+
 def test_who_sees_no_text_reads_nothing(login: Login, secret: str) -> None:
     client = login("view_session")
     get_html(client, f"{secret}/change/")
+    assert client.get(f"/admin/chat/session/{secret}/live/").json()
     get_html(client)
     assert entries() == []
     get_html(client, q="Secretname")

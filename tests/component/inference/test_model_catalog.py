@@ -1,12 +1,13 @@
 """Endpoints share the load, one that is down is left out, and a fallback replies instead."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from inference import model_catalog, model_pool
-from inference.model_catalog import ModelCatalog, Route, build_catalog
+from inference.model_catalog import ModelCatalog, Route, build_catalog, probe_pauses
 from inference.model_client import Turn
 from inference.model_errors import ModelError
 from inference.model_settings import ModelSettings, ServedModel
@@ -22,6 +23,7 @@ BuildCatalog = Callable[..., ModelCatalog]
 def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_pool, "RECOVERY_S", 1)
     monkeypatch.setattr(model_catalog, "PROBE_INTERVAL_S", 0.02)
+    monkeypatch.setattr(model_catalog, "probe_pauses", lambda: itertools.repeat(0.0))
 
 
 @pytest.fixture
@@ -97,6 +99,28 @@ def test_an_endpoint_that_is_down_is_not_asked_and_comes_back(
     for _ in range(4):
         reply_of(catalog)
     assert sum(request.payload["max_tokens"] == 25 for request in stub.requests) == 5
+
+
+def test_a_server_that_stays_down_is_probed_ever_more_rarely(
+    stub: ModelStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = itertools.count()
+    monkeypatch.setattr(model_pool, "RECOVERY_S", 0.1)
+    monkeypatch.setattr(model_catalog, "probe_pauses", lambda: (0.0 * each for each in drawn))
+    catalog = build_catalog([model("one", stub.endpoint("chat"))], 8)
+    stub.always(failing(401))
+    for _ in range(model_pool.FAILURES_TO_OPEN):
+        with pytest.raises(ModelError):
+            reply_of(catalog)
+    stub.wait_for(lambda requests: len(requests) == model_pool.FAILURES_TO_OPEN + 2)
+    stub.always(Behaviour(times=None))
+    wait_for(lambda: catalog.states()[0].is_up, "recovery", timeout_s=10)
+    assert next(drawn) >= 2
+
+
+def test_pauses_between_probes_double_up_to_a_minute() -> None:
+    pauses = itertools.islice(probe_pauses(), 6)
+    assert list(pauses) == [10, 20, 40, 60, 60, 60]
 
 
 def test_the_fallback_replies_if_no_endpoint_does(stub: ModelStub) -> None:

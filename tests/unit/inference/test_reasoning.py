@@ -40,6 +40,7 @@ FENCED = "```html\n<think>\n```\n"
         ("a with ``` and\n</think>b", "b"),
         # nested
         ("<think>a<think>b</think>c</think>d", "d"),
+        ("<think><think>a</think>b</think>c</think>d", "c</think>d"),
         ("<think>I must not write <think> here</think>b", "b"),
         # tags in a reply
         ("Write <think> first", "Write <think> first"),

@@ -1,0 +1,1 @@
+"""The server between the web processes and the workers."""
