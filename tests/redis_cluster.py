@@ -160,6 +160,26 @@ class RedisCluster:
                 return False
         return all(len(node.cluster("SLOTS")) == self._primaries for node in self.nodes)
 
+    def primary_of(self, slot: int) -> Node:
+        """Return the node that serves a slot."""
+        for first, last, (_, port, *_), *_ in self.nodes[0].cluster("SLOTS"):
+            if first <= slot <= last:
+                return next(node for node in self.nodes if node.port == port)
+        raise AssertionError(f"no node serves slot {slot}")
+
+    def move_slot(self, slot: int, target: Node) -> None:
+        """Move a slot with its keys while clients use it, as `redis-cli --cluster reshard` does."""
+        source = self.primary_of(slot)
+        target.cluster("SETSLOT", slot, "IMPORTING", source.id)
+        source.cluster("SETSLOT", slot, "MIGRATING", target.id)
+        while keys := source.cluster("GETKEYSINSLOT", slot, 10):
+            source.client.execute_command(
+                *("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+            )
+        for node in (target, source, *self.nodes):
+            if node.client.info("replication")["role"] == "master":
+                node.cluster("SETSLOT", slot, "NODE", target.id)
+
     @property
     def url(self) -> str:
         return f"redis+cluster://{','.join(node.address for node in self.nodes[:3])}"
