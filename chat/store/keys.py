@@ -34,14 +34,14 @@ chat:waiting               sorted set: those without a worker, by the time since
 chat:operators             sorted set: sessions that an operator answers, by the end of their claim
 chat:requests              sorted set: sessions whose visitors ask for a person, by time
 chat:on-duty               sorted set: pages of operators who can be asked, by last heartbeat
-chat:pace                  hash: mean duration of recent replies, time of the last one
+chat:pace                  hash: mean duration of recent replies, time of the last one;
+                           on a Redis Cluster "all_…": the queue over all buckets, and when
 chat:minute:<n>            hash: statistics of the n-th minute since 1970, kept for two hours
 chat:sockets               sorted set: all open sockets by last heartbeat
 chat:workers               sorted set: workers by last heartbeat
 chat:slots                 sorted set: workers by number of free slots
 chat:swept                 string: time of the last sweep
 chat:endpoints             hash: worker → what it knows of the models' endpoints, as JSON
-chat:queue                 hash: on a Redis Cluster, the queue of all buckets
 chat:deletions             sorted set: when texts were or will be deleted that Redis' files contain
 chat:rewrite               hash: of the last rewrite of these files: started, run, claim, outcome
 chat:write-check           RedisJSON: written to check that Redis accepts writes
@@ -96,7 +96,6 @@ _CLUSTER = _SHARED | {
     "slots": "chat:slots",
     "all_sockets": "chat:sockets",
     "swept": "chat:swept",
-    "queue": "chat:queue",
     "endpoints": "chat:endpoints",
     "rewrite": "chat:rewrite",
     "write_check": "chat:write-check",
@@ -115,8 +114,8 @@ def session_keys(session: str) -> Keys:
 
 
 def loading_keys(session: str) -> Keys:
-    """Return a session's keys, the workers' and the queue's: how long a message will wait."""
-    return session_keys(session) | {name: _CLUSTER[name] for name in ("workers", "queue")}
+    """Return a session's keys and the workers', because a loaded session says if any is running."""
+    return session_keys(session) | {"workers": _CLUSTER["workers"]}
 
 
 def creation_keys(session: str, address: str) -> Keys:

@@ -12,12 +12,11 @@ from chat.store.operation.endpoints import (
     merge_reports,
 )
 from chat.store.operation.memory import Memory, parse_memory
-from chat.store.timing import DUTY_TIMEOUT_MS, SOCKET_TIMEOUT_MS, to_ms
+from chat.store.timing import DUTY_TIMEOUT_MS, QUEUE_KEPT_MS, SOCKET_TIMEOUT_MS, to_ms
 
 SWEEP_AGAIN_MS = 5_000
 WORKER_TIMEOUT_S = 10.0
 HEALTH_PROBE_KEPT_MS = 60_000
-QUEUE_KEPT_MS = 10_000
 
 
 @dataclass(frozen=True)
