@@ -157,8 +157,8 @@ def check_connection(
     if info.get("cluster_enabled") and not is_node:
         yield failure(
             f"{name}: the server is a node of a Redis Cluster",
-            "Use a server without cluster mode. Sessions alone can be on a cluster:"
-            " REDIS_URL=redis+cluster://host:port,host:port.",
+            "Use a server without cluster mode. Only sessions can be on a cluster:"
+            " docs/how-to/use-redis-cluster.md.",
         )
     parts = urlsplit(url)
     if not parts.password and parts.hostname not in {"127.0.0.1", "localhost", "::1", None}:
