@@ -38,13 +38,15 @@ def address_of(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or DEFAULT_PORT
 
 
-def values(results: Sequence[T | Exception]) -> list[T]:
-    """Return the results; raises the first error."""
-    found: list[T] = []
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-        found.append(result)
+def values_of(command: Command[T], results: Sequence[T | Exception]) -> list[T]:
+    """Return the results of a command in all buckets; raises the first error.
+
+    A partial command raises it only if it failed in all of them.
+    """
+    found: list[T] = [each for each in results if not isinstance(each, Exception)]
+    failed = next((each for each in results if isinstance(each, Exception)), None)
+    if failed and not (command.is_partial and found):
+        raise failed
     return found
 
 

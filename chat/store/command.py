@@ -58,7 +58,8 @@ class Command(Generic[T]):
     """One run of a script; `parse` turns its reply into a value.
 
     A command with `merge` concerns the whole deployment: on a Redis Cluster it runs in each bucket
-    (`chat.store.buckets`), and `merge` makes one value of theirs.
+    (`chat.store.buckets`), and `merge` makes one value of theirs. With `is_partial`, buckets whose
+    node is away are left out, so that others are swept, for example.
     """
 
     script: str
@@ -66,6 +67,7 @@ class Command(Generic[T]):
     arguments: Arguments
     parse: Callable[[Reply], T]
     merge: Callable[[Sequence[T]], T] | None = None
+    is_partial: bool = False
 
     def evalsha(self) -> tuple[str | int, ...]:
         """Return the Redis command that runs the script if Redis has it."""

@@ -216,11 +216,13 @@ def ended_claims() -> Command[tuple[str, ...]]:
         return tuple(reply["sessions"])
 
     arguments: Arguments = {"most": MAX_REQUESTS, "duty_timeout_ms": DUTY_TIMEOUT_MS}
-    return Command("find_ended_claims", listing_keys(), arguments, parse, joined)
+    keys = listing_keys()
+    return Command("find_ended_claims", keys, arguments, parse, joined, is_partial=True)
 
 
 def stay_on_duty(socket: str, *, is_over: bool = False) -> Command[None]:
     """Record that the operator at a socket can be asked to step in, or no longer can."""
     arguments: Arguments = {"socket": socket, "is_over": int(is_over)}
     # Every bucket has them all: a session's scripts tell visitors whether there are any.
-    return Command("stay_on_duty", cluster_keys(), arguments, no_value, merge_nothing)
+    keys = cluster_keys()
+    return Command("stay_on_duty", keys, arguments, no_value, merge_nothing, is_partial=True)

@@ -20,13 +20,7 @@ from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
 from redis.cluster import ClusterNode
-from redis.exceptions import (
-    AskError,
-    ClusterDownError,
-    ConnectionError,
-    NoScriptError,
-    TryAgainError,
-)
+from redis.exceptions import AskError, ConnectionError, NoScriptError
 from redis.retry import Retry
 
 from chat.store.buckets import (
@@ -54,7 +48,7 @@ from chat.store.cluster_nodes import (
     errors,
     is_cluster_url,
     node_urls,
-    values,
+    values_of,
 )
 from chat.store.command import Command
 from chat.store.connections import Tls
@@ -62,8 +56,9 @@ from chat.store.connections import Tls
 T = TypeVar("T")
 
 MAX_NODES_AT_ONCE = 16
-# These are sent again one by one: redis-py then follows the redirection, or sends the script.
-REDIRECTIONS = (AskError, TryAgainError, ClusterDownError, NoScriptError)
+# These are sent again one by one: redis-py follows the redirection (MOVED is a kind of ASK), or the
+# script is sent. Commands on a slot that moves or is not served would take long once more.
+REDIRECTIONS = (AskError, NoScriptError)
 
 
 def open_store(url: str, connections: int, tls: Tls = NO_TLS) -> Store:
@@ -113,7 +108,8 @@ class ClusterStore(Store):
     def run(self, command: Command[T]) -> T:
         """Run a command; raises the error that its reply names, or StoreUnavailable."""
         if command.merge:
-            return command.merge(values(self._run_all(list(in_all_buckets(command)))))
+            results = self._run_all(list(in_all_buckets(command)))
+            return command.merge(values_of(command, results))
         if check := address_check(command):
             super().run(check)
         try:
@@ -192,7 +188,8 @@ class AsyncClusterStore(AsyncStore):
     async def run(self, command: Command[T]) -> T:
         """Run a command; raises the error that its reply names, or StoreUnavailable."""
         if command.merge:
-            return command.merge(values(await self._run_all(list(in_all_buckets(command)))))
+            results = await self._run_all(list(in_all_buckets(command)))
+            return command.merge(values_of(command, results))
         if check := address_check(command):
             await super().run(check)
         try:

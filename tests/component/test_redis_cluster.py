@@ -212,6 +212,11 @@ def test_a_node_that_is_away_fails_only_its_own_sessions(tmp_path: Path) -> None
         assert failed == of_node
         with pytest.raises(StoreUnavailable):
             store.run(cluster.load())
+        here = next(each for each in several if each not in of_node)
+        send_message(store, here)
+        due = in_own_bucket(sessions.load(here)).keys["due"]
+        store.redis.zadd(due, {here: 0})
+        assert store.run(cluster.sweep(10)).sessions == (here,), "others are swept"
         away.start()
         wait_for(lambda: _responds(store), "the node to be found again")
         store.redis.close()

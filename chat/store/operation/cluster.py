@@ -133,7 +133,7 @@ def sweep(most: int) -> Command[Swept]:
         "again_ms": SWEEP_AGAIN_MS,
         "socket_timeout_ms": SOCKET_TIMEOUT_MS,
     }
-    return Command("sweep", cluster_keys(), arguments, parse, _merge_sweeps)
+    return Command("sweep", cluster_keys(), arguments, parse, _merge_sweeps, is_partial=True)
 
 
 def _merge_sweeps(sweeps: Sequence[Swept]) -> Swept:
@@ -154,7 +154,8 @@ def record_queue(swept: Swept) -> Command[None]:
         "reply_ms": swept.mean_reply_ms or 0,
         "kept_ms": QUEUE_KEPT_MS,
     }
-    return Command("record_queue", cluster_keys(), arguments, no_value, merge_nothing)
+    keys = cluster_keys()
+    return Command("record_queue", keys, arguments, no_value, merge_nothing, is_partial=True)
 
 
 def heartbeat(worker: str, *, free: int, endpoints: Sequence[EndpointReport] = ()) -> Command[None]:
@@ -165,7 +166,8 @@ def heartbeat(worker: str, *, free: int, endpoints: Sequence[EndpointReport] = (
         "endpoints": dump_reports(endpoints),
     }
     # Every bucket has all workers: a session's scripts tell visitors whether any is running.
-    return Command("heartbeat", cluster_keys(), arguments, no_value, merge_nothing)
+    keys = cluster_keys()
+    return Command("heartbeat", keys, arguments, no_value, merge_nothing, is_partial=True)
 
 
 def find_slot(full_worker: str) -> Command[str | None]:
