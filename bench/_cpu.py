@@ -1,6 +1,8 @@
 """CPU time and memory of a site's processes, from the kernel's counters."""
 
 import os
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.processes import Process, Stack
@@ -27,18 +29,30 @@ def memory_bytes(process: Process) -> int:
 
 
 class CpuMeter:
-    """The CPU time that the processes of each kind use from now on."""
+    """The CPU time that the processes of each kind use from now on; `client` is this process."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+    def __init__(self, stack: Stack, kinds: Sequence[str] = KINDS) -> None:
+        self._stack, self._kinds = stack, kinds
+        self.start()
+
+    def start(self) -> None:
+        """Count from now on."""
         self._before = self._now()
+        self._started_at = time.monotonic()
 
     def used_s(self) -> dict[str, float]:
         """Return the CPU time of each kind since the start, in seconds."""
         return {kind: used - self._before[kind] for kind, used in self._now().items()}
 
+    def shares(self) -> dict[str, float]:
+        """Return the part of a core that each kind has used since the start, in percent."""
+        took_s = time.monotonic() - self._started_at
+        return {kind: used / took_s * 100 for kind, used in self.used_s().items()}
+
     def _now(self) -> dict[str, float]:
-        return {kind: sum(map(cpu_s, self._stack.running(kind))) for kind in KINDS}
+        running = {kind: self._stack.running(kind) for kind in self._kinds}
+        used = {kind: sum(map(cpu_s, each)) for kind, each in running.items() if each}
+        return used | ({"client": time.process_time()} if "client" in self._kinds else {})
 
 
 def _group(leader: int) -> list[int]:

@@ -6,58 +6,56 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator
-
-from websockets.asyncio.client import ClientConnection, connect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 
 from bench._cpu import CpuMeter, memory_bytes
-from bench._load import close_all, new_tokens, site
-from tests.processes import WEB_SERVERS, Stack
+from bench._figures import OURS, Figure, alternate
+from bench._load import close_all
+from bench._options import options
+from bench._systems import System, plain, this_project
 
 SOCKETS = int(os.environ.get("IDLE_SOCKETS", "3000"))
 IDLE_S = 30
-AT_ONCE = 50
+SYSTEMS: dict[str, Callable[[], AbstractContextManager[System]]] = {
+    OURS: partial(this_project, SESSION_TTL_S="7200"),
+    f"{OURS}, uvicorn": partial(this_project, "uvicorn", SESSION_TTL_S="7200"),
+    "plain": plain,
+}
 
 
-def run() -> Iterator[str]:
-    """Measure with each web server."""
-    for server in WEB_SERVERS:
-        yield f"{server}: {measure(server, SOCKETS)}"
-
-
-def measure(server: str, count: int) -> str:
-    """Start a site and open this many sockets, each of a session of its own."""
-    with site(server, SESSION_TTL_S="7200") as (stack, _):
-        return asyncio.run(_measure(stack, count))
-
-
-async def _measure(stack: Stack, count: int) -> str:
-    tokens = await asyncio.to_thread(new_tokens, stack, count)
-    [web] = stack.running("web")
-    before = memory_bytes(web)
-    connecting, started_at = CpuMeter(stack), time.monotonic()
-    sockets = await _open(stack, tokens)
-    opened_s, opening = time.monotonic() - started_at, connecting.used_s()["web"]
-    each_kb = (memory_bytes(web) - before) / count / 1024
-    meter, started_at = CpuMeter(stack), time.monotonic()
-    await asyncio.sleep(IDLE_S)
-    shares = {kind: used / (time.monotonic() - started_at) for kind, used in meter.used_s().items()}
-    await close_all(sockets)
-    return (
-        f"{count} sockets: web {shares['web']:.1%}, Redis {shares['redis']:.1%} of a core;"
-        f" {each_kb:.0f} KB each; {count / opened_s:.0f} connects/s,"
-        f" {opening / count * 1000:.2f} ms of web each"
+def run() -> Iterator[str | Figure]:
+    """Measure each system once, newly started: memory that was used before is not counted."""
+    count = options.amount(SOCKETS, 20)
+    yield f"{count} sockets, {IDLE_S} s"
+    yield from alternate(
+        {name: partial(measure, start, count) for name, start in SYSTEMS.items()}, rounds=1
     )
 
 
-async def _open(stack: Stack, tokens: list[str]) -> list[ClientConnection]:
-    limit = asyncio.Semaphore(AT_ONCE)
+def measure(start: Callable[[], AbstractContextManager[System]], count: int) -> Mapping[str, float]:
+    """Start a system and open this many sockets, each of a session of its own."""
+    with start() as system:
+        return asyncio.run(_measure(system, count))
 
-    async def open_one(token: str) -> ClientConnection:
-        async with limit:
-            url = f"{stack.ws_url}?token={token}"
-            socket = await connect(url, subprotocols=["chat.v1"], proxy=None, open_timeout=120)  # type: ignore[list-item]
-            await socket.recv()
-            return socket
 
-    return await asyncio.gather(*map(open_one, tokens))
+async def _measure(system: System, count: int) -> Mapping[str, float]:
+    addresses = await asyncio.to_thread(system.addresses, count)
+    [web] = system.stack.running("web")
+    before = memory_bytes(web)
+    connecting, started_at = CpuMeter(system.stack), time.monotonic()
+    sockets = await system.connect_all(addresses, streams=True)
+    opened_s, opening_s = time.monotonic() - started_at, connecting.used_s()["web"]
+    memory = memory_bytes(web) - before
+    meter = CpuMeter(system.stack)
+    await asyncio.sleep(options.amount(IDLE_S, 1))
+    shares = meter.shares()
+    await close_all(sockets)
+    return {
+        "Idle sockets, web (% of a core)": shares["web"],
+        "Idle sockets, Redis (% of a core)": shares["redis"],
+        "Memory of web per socket (KB)": memory / count / 1024,
+        "Connects (1/s)": count / opened_s,
+        "CPU per connect, web (ms)": opening_s / count * 1000,
+    }

@@ -1,75 +1,75 @@
-"""Latency of one message without the model's time, and replies per second under load.
+"""Round trip of one message, replies per second, and CPU time per message.
 
-Clients and servers share this machine's cores. A raw WebSocket echo with the same server and the
-same clients is measured in the same run for comparison: compare ratios.
+The model responds at once, or after 200 ms. Systems, models and clients share this machine's cores:
+compare systems of one run. The bare path and Chainlit's echo store nothing.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 
-from websockets.asyncio.client import connect
+from bench._chainlit import chainlit
+from bench._cpu import CpuMeter
+from bench._figures import OURS, Figure, alternate, percentiles
+from bench._load import close_all, replies_per_second, round_trips_ms
+from bench._options import options
+from bench._systems import System, bare_path, plain, this_project
 
-from bench._load import (
-    close_all,
-    open_sessions,
-    replies_per_second,
-    round_trips_ms,
-    script,
-    site,
-    spread,
-    start_web,
-)
-from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Stack
-
-WARM_UP = 50
-ROUND_TRIPS = 500
 BUSY_SESSIONS = 200
 SLOW_SESSIONS = 64
 SLOW_MODEL_S = 0.2
 
 
-def run() -> Iterator[str]:
-    """Measure with each web server."""
-    for server in WEB_SERVERS:
-        with site(server) as (stack, model):
-            yield f"{server}"
-            yield from (f"  {line}" for line in asyncio.run(_measure(stack, server, model)))
+def systems() -> dict[str, AbstractContextManager[System]]:
+    """Return the systems to compare, not started."""
+    return {
+        OURS: this_project(),
+        f"{OURS}, uvicorn": this_project("uvicorn"),
+        "plain": plain(),
+        "bare path": bare_path(),
+    } | ({"Chainlit": chainlit()} if options.peers else {})
 
 
-async def _measure(stack: Stack, server: str, model: str) -> list[str]:
-    echo = f"ws://127.0.0.1:{_start_echo(stack, server)}/"
-    lines = []
+def run() -> Iterator[str | Figure]:
+    """Measure the systems in turn."""
+    with ExitStack() as running:
+        measures = {
+            name: partial(measure, running.enter_context(system))
+            for name, system in systems().items()
+        }
+        yield from alternate(measures, options.rounds)
 
-    [socket] = await open_sessions(stack, 1)
-    await round_trips_ms(socket, WARM_UP)
-    lines.append(f"one session, round trip:   {spread(await round_trips_ms(socket, ROUND_TRIPS))}")
+
+def measure(system: System) -> Mapping[str, float]:
+    """Measure one system once."""
+    return asyncio.run(_measure(system))
+
+
+async def _measure(system: System) -> Mapping[str, float]:
+    system.set_model_delay(0)
+    [socket] = await system.open(1)
+    await round_trips_ms(socket, options.amount(50, 2))
+    p50, p99 = percentiles(await round_trips_ms(socket, options.amount(300, 5)))
     await socket.close()
-    async with connect(echo, proxy=None) as socket:
-        await round_trips_ms(socket, WARM_UP)
-        lines.append(
-            f"  raw echo:                {spread(await round_trips_ms(socket, ROUND_TRIPS))}"
-        )
+    rate, cpu_s = await _load(system, options.amount(BUSY_SESSIONS, 4))
+    figures = {
+        "Round trip, p50 (ms)": p50,
+        "Round trip, p99 (ms)": p99,
+        f"{BUSY_SESSIONS} sessions (replies/s)": rate,
+        **{f"CPU per message, {kind} (ms)": used * 1000 for kind, used in cpu_s.items()},
+    }
+    if system.model:
+        sessions = options.amount(SLOW_SESSIONS, 4)
+        slow_rate, _ = await _load(system, sessions, SLOW_MODEL_S)
+        figures[f"{SLOW_SESSIONS} sessions, 200 ms model, of 320 (replies/s)"] = slow_rate
+    return figures
 
-    lines.append(await _rate(stack, echo, "instant model", BUSY_SESSIONS, each=10))
-    script(model, delay_s=SLOW_MODEL_S)
-    possible = f"of {SLOW_SESSIONS / SLOW_MODEL_S:.0f} possible"
-    lines.append(await _rate(stack, echo, f"200 ms model ({possible})", SLOW_SESSIONS, each=15))
-    return lines
 
-
-async def _rate(stack: Stack, echo: str, what: str, count: int, each: int) -> str:
-    sockets = await open_sessions(stack, count)
-    await replies_per_second(sockets, 1)
-    rate = await replies_per_second(sockets, each)
+async def _load(system: System, count: int, delay_s: float = 0.0) -> tuple[float, dict[str, float]]:
+    sockets = await system.open(count)
+    system.set_model_delay(delay_s)
+    at_end = partial(system.set_model_delay, 0)
+    result = await replies_per_second(sockets, CpuMeter(system.stack), at_end)
     await close_all(sockets)
-    echoes = [await connect(echo, proxy=None) for _ in range(count)]
-    raw = await replies_per_second(echoes, each * 5)
-    await close_all(echoes)
-    return f"{count} sessions, {what}: {rate:.0f} replies/s; raw echo {raw:.0f}/s"
-
-
-def _start_echo(stack: Stack, server: str) -> str:
-    port = str(free_port())
-    start_web(stack, server, "bench._echo:application", port)
-    return port
+    return result

@@ -1,27 +1,29 @@
 """Delay of each token from the model to the client, and CPU time per token, while replies stream.
 
-Model, site and clients share this machine's cores. Every token contains the time at which the model
-sent it. A stream is late by the time that its last token needs beyond the model's own duration.
+Model, systems and clients share this machine's cores. Every token contains the time at which the
+model sent it. A stream is late by the time that its last token needs beyond the model's duration.
 """
 
 import asyncio
-import json
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from uuid import uuid4
+from functools import partial
 
-from websockets.asyncio.client import ClientConnection, connect
-
+from bench._chainlit import chainlit
 from bench._cpu import CpuMeter
-from bench._load import close_all, new_tokens, site
+from bench._figures import OURS, Figure, alternate, percentiles
+from bench._load import Socket, close_all
+from bench._options import options
+from bench._systems import System, plain, this_project
 from tests.ports import free_port
-from tests.processes import WEB_SERVERS, Stack
 
 PER_SECOND = 20
 TOKENS = 200
-STREAMS = (1, 60, 150)
+FEW, SOME, MANY = 1, 60, 150
+MODEL = {"MAX_NEW_TOKENS": "1000", "REPLY_DEADLINE_S": "300", "WORKER_CONCURRENCY": "160"}
 
 
 @dataclass
@@ -32,91 +34,103 @@ class Stream:
     first_ms: float = 0.0
     took_s: float = 0.0
     frames: int = 0
+    size_bytes: int = 0
 
 
-def run() -> Iterator[str]:
-    """Measure with each web server."""
-    for server in WEB_SERVERS:
-        yield server
-        for count in STREAMS:
-            yield f"  {measure(server, count)}"
+def run() -> Iterator[str | Figure]:
+    """Measure the systems in turn."""
+    tokens, some = options.amount(TOKENS, 5), options.amount(SOME, 2)
+    starts = {
+        OURS: with_clock_model(this_project, tokens),
+        f"{OURS}, uvicorn": with_clock_model(partial(this_project, "uvicorn"), tokens),
+        "plain": with_clock_model(
+            partial(plain, f"--concurrency {some}", TASK="plain.stream"), tokens
+        ),
+    } | ({"Chainlit": chainlit()} if options.peers else {})
+    with ExitStack() as running:
+        systems = {name: running.enter_context(start) for name, start in starts.items()}
+        for count in (FEW, some, options.amount(MANY, 3)):
+            measures = {
+                name: partial(measure, system, count, tokens)
+                for name, system in systems.items()
+                # It needs a process for each stream, and is far behind with fewer already.
+                if name != "plain" or count <= some
+            }
+            yield from alternate(measures, options.rounds)
 
 
-def measure(server: str, count: int) -> str:
-    """Start a site and let this many replies stream at once."""
+@contextmanager
+def with_clock_model(
+    start: Callable[..., AbstractContextManager[System]], tokens: int
+) -> Iterator[System]:
+    """Start a system with a model that writes this many tokens."""
     port = free_port()
-    model = {"MODEL_URL": f"http://127.0.0.1:{port}/", "WORKER_CONCURRENCY": "160"}
-    with site(server, **model, MAX_NEW_TOKENS="1000", REPLY_DEADLINE_S="300") as (stack, _):
-        command = f"python -m bench._clock_model {port} {TOKENS} {PER_SECOND}"
-        stack.run("clock_model", command, {})
-        return asyncio.run(_measure(stack, count))
+    with start(MODEL_URL=f"http://127.0.0.1:{port}/", **MODEL) as system:
+        command = f"python -m bench._clock_model {port} {tokens} {PER_SECOND}"
+        system.stack.run("model", command, {})
+        yield system
 
 
-async def _measure(stack: Stack, count: int) -> str:
-    tokens = await asyncio.to_thread(new_tokens, stack, count)
-    sockets = [
-        await connect(
-            f"{stack.ws_url}?token={token}", subprotocols=["chat.v1"], proxy=None, open_timeout=120
-        )  # type: ignore[list-item]
-        for token in tokens
-    ]
-    await asyncio.gather(*(socket.recv() for socket in sockets))
-    meter = CpuMeter(stack)
-    started_at = time.monotonic()
+def measure(system: System, count: int, tokens: int) -> Mapping[str, float]:
+    """Let this many replies stream at once."""
+    return asyncio.run(_measure(system, count, tokens))
+
+
+async def _measure(system: System, count: int, tokens: int) -> Mapping[str, float]:
+    sockets = await system.open(count, streams=True)
+    meter, started_at = CpuMeter(system.stack), time.monotonic()
     # The starts are spread over one token's time, as those of visitors are.
     streams = await asyncio.gather(
-        *(_read(socket, number / count / PER_SECOND) for number, socket in enumerate(sockets))
-    )
-    took_s, used_s = time.monotonic() - started_at, meter.used_s()
-    await close_all(sockets)
-    return _figures(streams, took_s, used_s)
-
-
-def _figures(streams: Sequence[Stream], took_s: float, used_s: Mapping[str, float]) -> str:
-    delays = [delay for stream in streams for delay in stream.delays_ms]
-    p50, p99 = _percentiles(delays)
-    _, first_p99 = _percentiles([stream.first_ms for stream in streams])
-    expected_s = (TOKENS - 1) / PER_SECOND
-    late = statistics.median(stream.took_s for stream in streams) / expected_s - 1
-    frames = sum(stream.frames for stream in streams) / len(delays)
-    return (
-        f"{len(streams)} streams: token p50 {p50:.1f} ms, p99 {p99:.1f} ms;"
-        f" first p99 {first_p99:.0f} ms; end {late:+.1%}; {frames:.2f} frames a token; CPU "
-        + ", ".join(
-            f"{kind} {used / took_s:.0%} ({used / len(delays) * 1e6:.0f} µs a token)"
-            for kind, used in used_s.items()
+        *(
+            _read(system, socket, tokens, number / count / PER_SECOND)
+            for number, socket in enumerate(sockets)
         )
     )
+    took_s, used_s, shares = time.monotonic() - started_at, meter.used_s(), meter.shares()
+    await close_all(sockets)
+    figures = _delays(streams, tokens) | {
+        "tokens/s": sum(len(stream.delays_ms) for stream in streams) / took_s
+    }
+    for kind in used_s:
+        figures[f"{kind} (% of a core)"] = shares[kind]
+        figures[f"CPU per token, {kind} (µs)"] = used_s[kind] / count / tokens * 1e6
+    return {f"{count} stream{'s' * (count > 1)}: {name}": each for name, each in figures.items()}
 
 
-def _percentiles(values: Sequence[float]) -> tuple[float, float]:
-    """Return the median and the 99th percentile."""
-    if len(values) == 1:
-        return values[0], values[0]
-    cuts = statistics.quantiles(values, n=100, method="inclusive")
-    return cuts[49], cuts[98]
+def _delays(streams: Sequence[Stream], tokens: int) -> dict[str, float]:
+    delays = [delay for stream in streams for delay in stream.delays_ms]
+    p50, p99 = percentiles(delays)
+    _, first_p99 = percentiles([stream.first_ms for stream in streams])
+    expected_s = (tokens - 1) / PER_SECOND
+    late = statistics.median(stream.took_s for stream in streams) / expected_s - 1
+    return {
+        "token delay, p50 (ms)": p50,
+        "token delay, p99 (ms)": p99,
+        "first token, p99 (ms)": first_p99,
+        "end late (%)": late * 100,
+        "frames per token": sum(stream.frames for stream in streams) / len(delays),
+        "bytes per token": sum(stream.size_bytes for stream in streams) / len(delays),
+    }
 
 
-async def _read(socket: ClientConnection, wait_s: float) -> Stream:
-    """Send a message and read its reply to the end."""
+async def _read(system: System, socket: Socket, tokens: int, wait_s: float) -> Stream:
+    """Send a message and receive its reply to the end."""
     await asyncio.sleep(wait_s)
     stream = Stream()
-    frame = {"type": "message.send", "id": str(uuid4()), "msg": "Stream"}
     sent_at = first_at = time.monotonic_ns()
-    await socket.send(json.dumps(frame))
-    async for message in socket:
+    await socket.send(system.message(f"Stream {tokens} {PER_SECOND}"))
+    while True:
+        frame = await socket.recv()
         now = time.monotonic_ns()
-        frame = json.loads(message)
-        if frame["type"] == "reply.delta":
+        stream.size_bytes += len(frame)
+        text = system.piece(frame)
+        if text is None:
+            stream.took_s = (now - first_at) / 1e9
+            return stream
+        if text:
             stream.frames += 1
             if not stream.delays_ms:
                 first_at = now
                 stream.first_ms = (now - sent_at) / 1e6
             # A token arrives whole.
-            stream.delays_ms += [(now - int(token)) / 1e6 for token in frame["text"].split()]
-        elif frame["type"] == "reply.completed":
-            stream.took_s = (now - first_at) / 1e9
-            return stream
-        elif frame["type"] in {"reply.failed", "error"}:
-            raise RuntimeError(f"unexpected frame: {message!r}")
-    raise RuntimeError("the socket closed")
+            stream.delays_ms += [(now - int(token)) / 1e6 for token in text.split()]

@@ -12,6 +12,7 @@ from chat.observability import open_files
 from chat.protocol import ModelChoice, SessionLimits
 from chat.store.client import AsyncStore, Store
 from chat.store.redis_cluster import open_async_store, open_store
+from chat.store.replication import AsyncReplicatedStore, ReplicatedStore
 from chat.store.sessions import Limits
 from chat.store.shares import ShareLimits
 from chat.websocket.heartbeats import Heartbeats
@@ -31,15 +32,19 @@ PING_INTERVAL_S = 1.25
 def store() -> Store:
     """Return the blocking store, with a connection for every thread of a worker."""
     connections = settings.WORKER_CONCURRENCY + SPARE_CONNECTIONS
-    return open_store(settings.REDIS_URL, connections, settings.REDIS_TLS[settings.REDIS_URL])
+    tls = settings.REDIS_TLS[settings.REDIS_URL]
+    if replicas := settings.STORE_MIN_REPLICAS:
+        return ReplicatedStore(settings.REDIS_URL, connections, tls, min_replicas=replicas)
+    return open_store(settings.REDIS_URL, connections, tls)
 
 
 @cache
 def async_store() -> AsyncStore:
     """Return the store for the event loop."""
-    return open_async_store(
-        settings.REDIS_URL, WEB_CONNECTIONS, settings.REDIS_TLS[settings.REDIS_URL]
-    )
+    tls = settings.REDIS_TLS[settings.REDIS_URL]
+    if replicas := settings.STORE_MIN_REPLICAS:
+        return AsyncReplicatedStore(settings.REDIS_URL, WEB_CONNECTIONS, tls, min_replicas=replicas)
+    return open_async_store(settings.REDIS_URL, WEB_CONNECTIONS, tls)
 
 
 @cache

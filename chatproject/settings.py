@@ -20,7 +20,7 @@ from chat.branding.logo import read_logo
 from chat.store.cluster_nodes import is_cluster_url
 from chat.store.connections import SENTINEL_SCHEMES
 from chatproject import VERSION as VERSION
-from chatproject.broker.address import check_broker_url
+from chatproject.broker.address import check_broker_url, is_rabbitmq
 from chatproject.broker.options import broker_tls, transport_options
 from chatproject.environment import Environment
 from chatproject.model_configuration.model_variables import (
@@ -183,6 +183,10 @@ try:
     CELERY_BROKER_USE_SSL = broker_tls(CELERY_BROKER_URL, REDIS_TLS[CELERY_BROKER_URL])
     # Celery prefers these to CELERY_BROKER_URL.
     CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = broker_url(CELERY_BROKER_URL)
+
+    STORE_MIN_REPLICAS = env.int("STORE_MIN_REPLICAS", 0, validate=at_least(0))
+    if STORE_MIN_REPLICAS and is_cluster_url(REDIS_URL):
+        raise EnvError('Environment variable "STORE_MIN_REPLICAS" must be 0 with a Redis Cluster')
 
     # Database of the admin's users
     DATABASES = {
@@ -471,7 +475,7 @@ CELERY_BROKER_POOL_LIMIT = 16
 CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(
     CELERY_BROKER_URL, REDIS_TLS[CELERY_BROKER_URL], connections=WORKER_CONCURRENCY + 20
 )
-CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_CONNECTION_TIMEOUT = 2 if is_rabbitmq(CELERY_BROKER_URL) else 4
 CELERY_BROKER_HEARTBEAT = 10  # of RabbitMQ
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
 SWEEP_INTERVAL_S = 1

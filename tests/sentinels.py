@@ -233,7 +233,7 @@ class SentinelGroup:
             SERVER,
             search=search,
             json=json,
-            more=self._more + (f"replicaof {first.host} {first.port}" if first else ""),
+            more=f"{self._more}\n" + (f"replicaof {first.host} {first.port}" if first else ""),
         )
 
     def _sentinel(self, number: int, host: Host) -> Member:

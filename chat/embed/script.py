@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.gzip import GZipMiddleware
 from django.urls import reverse
-from django.utils.translation import get_language, override
+from django.utils.translation import get_language, get_language_bidi, override
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -46,6 +46,7 @@ def _configuration(language: str) -> dict[str, object]:
     accent = site.palette.accent if site.palette else DEFAULT_ACCENT
     return {
         "path": f"{reverse('embed')}?lang={language}",
+        "direction": "rtl" if get_language_bidi() else "ltr",
         "accent": accent,
         "onAccent": readable_on(accent),
         "strings": {

@@ -31,6 +31,7 @@ _UUIDS = re.compile(
 _UUID_HINT = re.compile("[0-9a-fA-F-]{32}")
 _CREDENTIALS = (
     ("token", re.compile(r"(token[=.:]\s*)[\w%.{}-]+", re.IGNORECASE), r"\1***"),
+    ("password=", re.compile(r"(password=)[^\s&'\"]+", re.IGNORECASE), r"\1***"),
     ("bearer", re.compile(r"(bearer\s+)[^\s'\"]+", re.IGNORECASE), r"\1***"),
     ("://", re.compile(r"://[^\s/@]{0,200}:[^\s@]{0,500}@"), "://***@"),
 )

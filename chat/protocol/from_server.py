@@ -135,6 +135,11 @@ class ReplyStarted(Frame):
     operator: str | None = Field(
         default=None, description="The name of the person who writes it; null if it is the model."
     )
+    continues: UUID | None = Field(
+        default=None,
+        description="The id of the reply with whose text it begins, if it does: show that one until"
+        " `reply.delta` brings its text again.",
+    )
 
 
 class ReplyThinking(Frame):

@@ -37,6 +37,9 @@ class PartialReply(FrozenModel):
     operator: str | None = Field(
         default=None, description="The name of the person who writes it; null if it is the model."
     )
+    continues: UUID | None = Field(
+        default=None, description="The id of the reply with whose text it begins, if it does."
+    )
 
 
 class ChangedRating(FrozenModel):

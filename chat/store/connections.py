@@ -20,9 +20,18 @@ import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelConnectionPool
+from redis.asyncio.sentinel import SentinelManagedConnection as AsyncSentinelManagedConnection
+from redis.asyncio.sentinel import SentinelManagedSSLConnection as AsyncSentinelManagedSSLConnection
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
+from redis.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 
 Tls = Mapping[str, str | bool]
 SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
@@ -30,6 +39,7 @@ DEFAULT_PORT = 26379
 # A Sentinel that does not respond delays every new connection by this time, until another one
 # that responds is the first to be asked.
 SENTINEL_TIMEOUT_S = 0.5
+LACKS_REPLICAS = "The primary has too few replicas"
 HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:(?P<port>\d{1,5}))?")
 URL = re.compile(
     r"(?P<scheme>rediss?\+sentinel)://"
@@ -128,6 +138,46 @@ def async_pool(url: str, **options: Any) -> redis.asyncio.BlockingConnectionPool
     return pool.from_url(url, **options)
 
 
+class PrimaryConnection(SentinelManagedConnection):
+    """A connection that is closed if the primary refuses writes for want of replicas.
+
+    They may have left it for another primary: the next connection asks the Sentinels. redis-py
+    does the same if the server is a replica meanwhile.
+    """
+
+    def read_response(self, *arguments: Any, **options: Any) -> Any:
+        """Return the next reply; raises ConnectionError for a refused write."""
+        try:
+            return super().read_response(*arguments, **options)
+        except ResponseError as error:
+            if not lacks_replicas(error):
+                raise
+            self.disconnect()  # type: ignore[no-untyped-call]
+            raise RedisConnectionError(LACKS_REPLICAS) from error
+
+
+class PrimaryTlsConnection(PrimaryConnection, SentinelManagedSSLConnection):
+    """The same, encrypted."""
+
+
+class AsyncPrimaryConnection(AsyncSentinelManagedConnection):
+    """The same for the event loop."""
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        """Return the next reply; raises ConnectionError for a refused write."""
+        try:
+            return await super().read_response(*arguments, **options)
+        except ResponseError as error:
+            if not lacks_replicas(error):
+                raise
+            await self.disconnect()
+            raise RedisConnectionError(LACKS_REPLICAS) from error
+
+
+class AsyncPrimaryTlsConnection(AsyncPrimaryConnection, AsyncSentinelManagedSSLConnection):
+    """The same, encrypted."""
+
+
 class SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
     """Connections to the primary of a service, at most `max_connections`."""
 
@@ -142,7 +192,10 @@ class SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
                 "retry": Retry(NoBackoff(), 0),
             },
         )
-        return cls(parsed.service, sentinels, **options, **parsed.server_options())
+        options["connection_class"] = (
+            PrimaryTlsConnection if parsed.is_encrypted else PrimaryConnection
+        )
+        return cls(parsed.service, sentinels, **options, **parsed.credentials, db=parsed.database)
 
     def owns_connection(self, connection: Any) -> int:
         """Return whether this process made it; the address is compared by `release`."""
@@ -175,7 +228,10 @@ class AsyncSentinelPool(AsyncSentinelConnectionPool, redis.asyncio.BlockingConne
                 "retry": AsyncRetry(NoBackoff(), 0),
             },
         )
-        return cls(parsed.service, sentinels, **options, **parsed.server_options())
+        options["connection_class"] = (
+            AsyncPrimaryTlsConnection if parsed.is_encrypted else AsyncPrimaryConnection
+        )
+        return cls(parsed.service, sentinels, **options, **parsed.credentials, db=parsed.database)
 
     async def release(self, connection: Any) -> None:
         """Take a connection back, and close it if the primary is another server meanwhile."""
@@ -187,6 +243,11 @@ class AsyncSentinelPool(AsyncSentinelConnectionPool, redis.asyncio.BlockingConne
         """Close all connections, also those to the Sentinels."""
         await super().aclose()
         await self.sentinel_manager.aclose()
+
+
+def lacks_replicas(error: ResponseError) -> bool:
+    """Return whether it is the error of a primary with fewer than `min-replicas-to-write`."""
+    return str(error).startswith("NOREPLICAS")
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

@@ -208,6 +208,7 @@ def load(
                 id=UUID(reply["reply"]),
                 text=reply["text"],
                 operator=reply["operator_name"] if reply["is_operators"] else None,
+                continues=reply["continues"] or None,
             )
         return Session(
             id=session,

@@ -27,6 +27,10 @@ SCRIPT = Path(__file__).with_name("service_worker.js")
 FILES = (
     "chat/page.css",
     "chat/branding.css",
+    "chat/dialogs.css",
+    "chat/highlight.css",
+    "chat/rating.css",
+    "chat/version_pager.css",
     "chat/favicon.svg",
     *sorted(
         file.relative_to(STATIC).as_posix()

@@ -102,9 +102,7 @@ class Cursor:
         frames: list[ServerFrame] = []
         if str(partial.id) != self.partial_id:
             self.partial_id, self._partial_chars = str(partial.id), 0
-            frames.append(
-                ReplyStarted(reply_to=partial.reply_to, id=partial.id, operator=partial.operator)
-            )
+            frames.append(ReplyStarted(**partial.model_dump(exclude={"text"})))
         offset = self._partial_chars
         if text := partial.text[offset:]:
             self._partial_chars += len(text)

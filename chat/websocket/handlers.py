@@ -141,7 +141,7 @@ class FrameHandlers:
 
     async def _operator_request(self, frame: OperatorRequest) -> Effects:
         if not settings.HUMAN_SUPPORT:
-            raise MessageInvalid("Nobody can be asked for on this site.")
+            raise MessageInvalid("This site does not offer to talk to a person.")
         command = operators.request(self._session, wanted=frame.wanted)
         state = await self._store.run(command)
         if state.requested:

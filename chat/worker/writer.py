@@ -193,7 +193,14 @@ class ReplyWriter:
 
     def _start_text(self) -> None:
         """Publish the start of the text; a continuation starts with the earlier reply's text."""
-        self._publish(ReplyStarted(reply_to=self._taken.message.id, id=self._handle.reply))
+        earlier = self._taken.continues
+        self._publish(
+            ReplyStarted(
+                reply_to=self._taken.message.id,
+                id=self._handle.reply,
+                continues=earlier.id if earlier else None,
+            )
+        )
         if self._beginning:
             self._draft.text = self._beginning
             self._progress.add(self._draft)

@@ -90,8 +90,9 @@ def queued(to: int, ahead: int, eta_s: float | None = None) -> Frame:
     return {"type": "reply.queued", "reply_to": f"human-{to}", "ahead": ahead, "eta_s": eta_s}
 
 
-def started(to: int, attempt: int = 1) -> Frame:
-    return {"type": "reply.started", "reply_to": f"human-{to}", "id": f"bot-{attempt}"}
+def started(to: int, attempt: int = 1, continues: str | None = None) -> Frame:
+    frame = {"type": "reply.started", "reply_to": f"human-{to}", "id": f"bot-{attempt}"}
+    return frame | {"continues": continues}
 
 
 def thinking(to: int, attempt: int = 1) -> Frame:

@@ -95,8 +95,8 @@ class Server {
     if (!this.mailbox.length) return;
     if (this.partial) this.emit({ type: "reply.queued", reply_to: this.mailbox[0].id, ahead: 0, eta_s: null });
     this.partial = { id: `bot-${this.attempts += 1}`, text: "" };
-    this.emit({ type: "reply.started", reply_to: this.mailbox[0].id, id: this.partial.id });
-    const { continues } = this.mailbox[0];
+    const { id, continues } = this.mailbox[0];
+    this.emit({ type: "reply.started", reply_to: id, id: this.partial.id, continues });
     if (continues) this.write(this.messages.find(({ id }) => id === continues).msg);
   }
 

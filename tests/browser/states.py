@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from django.template.loader import render_to_string
+from django.utils import translation
 from playwright.sync_api import expect
 
 from tests.browser.frames import (
@@ -258,6 +260,26 @@ def editing(visitor: ScriptedVisitor) -> None:
 
 
 @state
+def not_found(visitor: ScriptedVisitor) -> None:
+    visitor.page.goto(f"{visitor.site}/nothing-here")
+    expect(visitor.page.get_by_role("heading")).to_have_text("Page not found")
+    visitor.errors.clear()  # the browser logs the status 404
+
+
+@state
+def server_error(visitor: ScriptedVisitor) -> None:
+    """Show the page for an error in a view, in the place of another one."""
+    with translation.override("en"):
+        page = render_to_string("500.html")
+    visitor.page.route(
+        "**/fails", lambda route: route.fulfill(status=500, body=page, content_type="text/html")
+    )
+    visitor.page.goto(f"{visitor.site}/fails")
+    expect(visitor.page.get_by_role("heading")).to_have_text("Something went wrong")
+    visitor.errors.clear()  # the browser logs the status 500
+
+
+@state
 def offline(visitor: ScriptedVisitor) -> None:
     visitor.start_with(MESSAGES)
     visitor.network.cut()
@@ -375,7 +397,8 @@ def many_languages(visitor: ScriptedVisitor) -> None:
 def sidebar(visitor: ScriptedVisitor) -> None:
     visitor.start_with(MESSAGES)
     visitor.wait_until_kept(len(MESSAGES))
-    for days, label in ((1, "A walk in the woods"), (40, LONG_WORD), (400, "مرحبا")):
+    labels = {1: "A walk in the woods", 4: "Rivers and lakes", 40: LONG_WORD, 400: "مرحبا"}
+    for days, label in labels.items():
         visitor.page.evaluate(
             """([token, label, days]) => localStorage.setItem(`chat.session.${token}`,
                 JSON.stringify({ token, name: "Ada", label, at: Date.now() - days * 864e5,
@@ -387,7 +410,7 @@ def sidebar(visitor: ScriptedVisitor) -> None:
     expect(visitor.page.locator(".turn").last).to_be_visible()
     if visitor.page.locator("#open-sidebar").is_visible():
         visitor.page.locator("#open-sidebar").click()
-    expect(visitor.page.locator(".sidebar-entry")).to_have_count(4)
+    expect(visitor.page.locator(".sidebar-entry")).to_have_count(5)
 
 
 @state

@@ -128,7 +128,7 @@ def test_a_visitor_chats_on_the_website(
     assert shop.page.context.cookies() == []
     shop.launcher().press("Enter")
     expect(shop.message).to_be_focused()
-    model_stub.script(Behaviour(delay_s=1))
+    model_stub.script(Behaviour(delay_s=5))
     shop.ask("Where is my order?")
     shop.page.keyboard.press("Escape")
     expect(shop.frame.get_by_text("Stopping…")).to_have_count(1)  # Escape stops a reply first
@@ -159,6 +159,32 @@ def test_the_name_can_follow(website: Callable[..., Website]) -> None:
     expect(shop.frame.locator("#name")).to_be_visible()
     shop.page.evaluate("chat.identify('Grace')")
     expect(shop.frame.get_by_text("Hi Grace")).to_be_visible()
+
+
+def test_the_corner_is_the_end_of_the_pages_lines_or_the_websites_choice(
+    website: Callable[..., Website],
+) -> None:
+    shop = website()
+    corners = []
+    for data in ("", 'data-position="left"', 'data-position="right"'):
+        shop.open(data)
+        for direction in ("ltr", "rtl"):
+            shop.page.evaluate("direction => { document.dir = direction; }", direction)
+            box = shop.launcher().bounding_box()
+            assert box is not None
+            corners.append("left" if box["x"] == 20 else "right")
+
+    assert corners == ["right", "left", "left", "left", "right", "right"]
+
+
+def test_a_script_that_is_included_twice_adds_one_chat(website: Callable[..., Website]) -> None:
+    shop = website().open()
+
+    shop.page.evaluate("window.first = chat")
+    shop.page.add_script_tag(url=f"{shop.visitor.site}/embed.js?lang=de")
+
+    expect(shop.page.locator("chat-embed")).to_have_count(1)
+    assert shop.page.evaluate("chat === first")
 
 
 @pytest.mark.slow
@@ -201,14 +227,15 @@ def test_the_panel_fits_the_screen_and_axe_finds_no_violation(
     website: Callable[..., Website], width: int, is_modal: bool
 ) -> None:
     options = {"viewport": {"width": width, "height": 740}, "bypass_csp": True}
-    shop = website(**options).open(data='data-name="Ada"')
+    shop = website(**options).open(data='data-name="Ada" data-position="left"')
     shop.page.evaluate(AXE.read_text())
     violations = shop.page.evaluate(RUN_AXE, RULES)
     shop.launcher().click()
     expect(shop.message).to_be_visible()
     box = shop.page.locator("dialog").bounding_box()
     assert box is not None
-    assert (box["width"], box["height"]) == ((375, 740) if is_modal else (400, 632))
+    size = (box["x"], box["width"], box["height"])
+    assert size == ((0, 375, 740) if is_modal else (20, 400, 632))
     assert shop.page.locator("dialog").evaluate("panel => panel.matches(':modal')") == is_modal
     save_screenshot(shop.page, f"embed-{width}")
     violations += shop.page.evaluate(RUN_AXE, RULES)

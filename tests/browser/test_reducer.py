@@ -26,12 +26,12 @@ Frame = dict[str, Any]
 
 TURNS = """async (events) => {
   const { EMPTY, reduce } = await import("/chat/state.js");
-  const { turns } = await import("/chat/turns.js");
+  const { replyText, turns } = await import("/chat/turns.js");
   const open = { type: "local.connection", connection: { phase: "open" } };
   const state = [open, ...events].reduce(reduce, EMPTY);
   return turns(state).map(({ msg, phase, reply, partial, error, outOfContext }) => ({
     msg, phase, outOfContext, error: error?.code ?? null,
-    text: partial?.id ? partial.text : (reply?.msg ?? null),
+    text: reply || partial?.id ? replyText({ reply, partial }) : null,
   }));
 }"""
 REPLY_VERSIONS = """async (ready) => {
@@ -133,6 +133,30 @@ TABLE = {
             completed({**bot(3, 1, "new"), "replaces": "bot-2"}),
         ],
         [("done", "new")],
+    ),
+    "a reply regenerated in another tab is empty at first": (
+        [ONE, completed(bot(2, 1, "old")), started(1, 3)],
+        [("streaming", "")],
+    ),
+    "a reply continued in another tab keeps its text": (
+        [ONE, completed(bot(2, 1, "old")), queued(1, 0), started(1, 3, "bot-2")],
+        [("streaming", "old")],
+    ),
+    "a reply that goes on keeps its text after a reload": (
+        [
+            ready(
+                [human(1, "hi"), bot(2, 1, "old")],
+                reply={**started(1, 3, "bot-2"), "text": ""},
+            )
+        ],
+        [("streaming", "old")],
+    ),
+    "a reply that goes on is longer": (
+        [
+            *(ONE, completed(bot(2, 1, "old")), started(1, 3, "bot-2")),
+            *(delta(1, 0, "old", 3), delta(1, 3, " and new", 3)),
+        ],
+        [("streaming", "old and new")],
     ),
     "an operator's reply replaces the model's": (
         [

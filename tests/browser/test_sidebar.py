@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import requests
 from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser.test_archive import kept_messages
-from tests.browser.visitor import NewVisitor, Visitor
+from tests.browser.visitor import NewVisitor, Show, Visitor
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import Stack
 
@@ -49,6 +50,29 @@ def test_sidebar_switches_between_conversations(visitor: Visitor) -> None:
     entries(visitor).nth(0).locator(".sidebar-open").click()
     visitor.expect_turn(0, "done", "You said: Rivers")
     expect(visitor.composer).to_have_value("a draft about rivers")
+
+
+def test_name_is_asked_once(show: Show) -> None:
+    visitor = show("conversation")
+    visitor.server.messages = []
+
+    with visitor.page.expect_request("**/token") as created:
+        start_another(visitor)
+
+    assert created.value.post_data_json == {"name": "Ada"}
+    expect(visitor.page.locator("#name")).to_be_hidden()
+    expect(visitor.composer).to_be_focused()
+
+
+def test_conversations_are_grouped_by_day_and_month(show: Show) -> None:
+    visitor = show("sidebar", timezone_id="UTC")
+    now = datetime.now(UTC)
+    months = [now - timedelta(days=days) for days in (40, 400)]
+
+    expect(visitor.page.locator("#sidebar h3")).to_have_text(
+        ["Today", "Yesterday", "Previous 7 days"]
+        + [f"{each:%B}" if each.year == now.year else f"{each:%B %Y}" for each in months]
+    )
 
 
 def test_unused_conversation_is_used_again(visitor: Visitor) -> None:

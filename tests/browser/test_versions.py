@@ -161,7 +161,7 @@ def test_reply_goes_on_in_its_place(show: Show) -> None:
 
     button(visitor.turn(0), "Continue").click()
     request = expect_received(visitor, "reply.continue")
-    visitor.server.send(started(3, 7))
+    visitor.server.send(started(3, 7, "bot-6"))
     visitor.expect_turn(0, "streaming", text)
     visitor.server.send(completed(continued))
 

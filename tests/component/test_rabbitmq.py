@@ -10,6 +10,7 @@ import pytest
 from celery import Celery
 from celery.beat import ScheduleEntry
 from django.conf import settings
+from kombu import pools
 from kombu.exceptions import KombuError
 
 from chat.cli.doctor import rabbitmq_server
@@ -39,14 +40,14 @@ def app(rabbitmq: RabbitMQ) -> Iterator[Celery]:
         broker_read_url=rabbitmq.url,
         broker_write_url=rabbitmq.url,
         broker_transport_options=transport_options(rabbitmq.url, {}, connections=0),
+        broker_connection_timeout=2,
     )
     with app.connection_for_write() as connection:
         shared_queue(QUEUE)(connection.default_channel).declare()
         shared_queue(QUEUE)(connection.default_channel).purge()
     publish(app)
     yield app
-    pool: Any = app.pool
-    pool.force_close_all()
+    pools.reset()
     app.close()
 
 

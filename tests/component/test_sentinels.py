@@ -1,23 +1,37 @@
 """Store, cache, broker and channel layer behind real Sentinels follow the primary."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import pytest
 from celery import Celery
+from django.conf import LazySettings
 from django.core.cache.backends.redis import RedisCache
-from redis.exceptions import RedisError
+from django.test import override_settings
+from redis.exceptions import ConnectionError, RedisError
 
+from chat.cli.doctor import redis_servers
 from chat.errors import StoreUnavailable
 from chat.events.channel_layer import ChannelLayer
-from chat.store import sessions
+from chat.management.commands import backup
+from chat.store import leases, replication, sessions
 from chat.store.client import AsyncStore, Store
+from chat.store.command import LUA
+from chat.store.replication import AsyncReplicatedStore, ReplicatedStore
 from chatproject.redis_urls import broker_options, broker_url, cache_options, layer_host
-from tests.component.conftest import create_session, send_message
+from tests.component.conftest import (
+    LIMITS,
+    create_session,
+    new_reply,
+    send_message,
+    take_message,
+)
 from tests.processes import wait_for
-from tests.sentinels import SentinelGroup
+from tests.sentinels import PASSWORD, SentinelGroup
 
 T = TypeVar("T")
 EVENT = {"type": "probe"}
@@ -127,6 +141,88 @@ async def test_all_roles_find_the_primary(
     broker.send_task("a.task")
     assert queued(broker) == 1
     assert await exchange(layer, await layer.new_channel()) == EVENT
+
+
+@contextmanager
+def frozen(group: SentinelGroup) -> Iterator[None]:
+    """Stop the replicas for as long as the block runs."""
+    replicas = [each for each in group.servers if each is not group.primary]
+    for replica in replicas:
+        replica.running.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for replica in replicas:
+            replica.running.send(signal.SIGCONT)
+
+
+async def test_what_replicas_do_not_have_is_not_acknowledged(
+    group: SentinelGroup, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replication, "TIMEOUT_MS", 200)
+    blocking = ReplicatedStore(group.url, 2, min_replicas=1)
+    waiting = AsyncReplicatedStore(group.url, 2, min_replicas=1)
+    session, message = create_session(blocking), uuid4()
+    accept = sessions.accept(session, message, "hi", address="test", limits=LIMITS)
+    load = sessions.load(session)
+    with frozen(group):
+        for _ in range(2):  # the second run writes nothing new, but its replicas are behind
+            with pytest.raises(StoreUnavailable):
+                await waiting.run(accept)
+        assert [each.id for each in (await waiting.run(load)).messages] == [message]
+        taken = take_message(store, session)
+        commit = leases.commit(session, taken.lease, new_reply(message), ttl_s=600)
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                blocking.run(commit)
+    assert not (await retried(lambda: waiting.run(accept))).new
+    wait_for(lambda: succeeds(lambda: blocking.run(commit)), "replicas")
+    assert len(blocking.run(load).messages) == 2
+    blocking.redis.close()
+    await waiting.redis.aclose()
+
+
+@pytest.mark.parametrize("script", sorted(replication.ACKNOWLEDGED - {"create"}))
+def test_acknowledged_scripts_write_in_a_second_run(script: str) -> None:
+    text = (LUA / f"{script}.lua").read_text()
+    assert "write_again()" in text or "redis.call('SET', lease, '')" in text
+
+
+def test_a_primary_that_lacks_replicas_is_asked_for_again(
+    group: SentinelGroup, store: Store
+) -> None:
+    session = create_session(store)
+    with group.client(group.primary) as primary:
+        primary.config_set("min-replicas-to-write", 3)
+        try:
+            with pytest.raises(StoreUnavailable) as caught:
+                send_message(store, session)
+        finally:
+            primary.config_set("min-replicas-to-write", 0)
+    assert isinstance(caught.value.__cause__, ConnectionError)
+    send_message(store, session)
+
+
+def test_the_doctor_checks_the_primary_each_sentinel_and_the_replicas(
+    group: SentinelGroup,
+) -> None:
+    url = group.url.replace(f":{group.sentinels[1].port}", ":9")
+    with override_settings(STORE_MIN_REPLICAS=3):
+        findings = list(redis_servers.check_server(url, ["REDIS_URL"]))
+    texts = "\n".join(each.text for each in findings)
+    host, port = group.primary.address
+    assert f"at {host}:{port}, the primary of mymaster, responds" in texts
+    assert "REDIS_URL: Sentinel 127.0.0.1:9 does not respond" in texts
+    assert "STORE_MIN_REPLICAS is 3, but Redis has 2 replicas" in texts
+    assert "A primary that is cut off from its replicas continues to accept writes" in texts
+
+
+def test_a_backup_copies_the_primary(group: SentinelGroup, settings: LazySettings) -> None:
+    settings.REDIS_URL = group.url
+    settings.REDIS_TLS = {group.url: {}}
+    arguments, environment = backup.redis_cli_arguments()
+    assert arguments == ["-h", group.primary.host, "-p", str(group.primary.port)]
+    assert environment == {"REDISCLI_AUTH": PASSWORD}
 
 
 @pytest.mark.slow

@@ -81,7 +81,10 @@ async def run_on(site: Site, fault: Fault, sessions: int) -> Line:
         logger.exception("%s", fault.title)
         failure = f"{type(error).__name__}: {error}"
         keep_logs(fault, last_lines(site.stack.processes, 400))
-    return Line(fault.number, fault.title, trial.times, trial.counts, trial.recovery_s, failure)
+    counts, recovery_s = trial.counts, trial.recovery_s
+    return Line(
+        fault.number, fault.title, trial.times, counts, recovery_s, failure, note=trial.note
+    )
 
 
 def keep_logs(fault: Fault, logs: dict[str, str]) -> None:

@@ -10,6 +10,8 @@ from tests.faults import (
     rabbitmq_faults,
     redis_cluster_faults,
     redis_faults,
+    sentinel_faults,
+    spread_faults,
     web_faults,
     worker_faults,
 )
@@ -26,6 +28,8 @@ __all__ = [
     "rabbitmq_faults",
     "redis_cluster_faults",
     "redis_faults",
+    "sentinel_faults",
+    "spread_faults",
     "web_faults",
     "worker_faults",
 ]

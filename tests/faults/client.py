@@ -33,6 +33,7 @@ class Sent:
     tried_at: float = 0.0
     accepted_at: float | None = None
     answered_at: float | None = None
+    lost_after_acceptance: int = 0
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -133,6 +134,7 @@ class ResilientClient(Client):
         now = time.monotonic()
         for sent in self.sent:
             if not self.view.has(sent.id):
+                sent.lost_after_acceptance += sent.accepted_at is not None
                 sent.accepted_at = sent.answered_at = None
                 sent.answered.clear()
                 continue

@@ -25,7 +25,10 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the report. `failure` says what did not hold, `skip_reason` why it was not run."""
+    """One row of the report.
+
+    `failure` says what did not hold, `skip_reason` why it was not run, `note` what it measured.
+    """
 
     number: int
     fault: str
@@ -34,6 +37,7 @@ class Line:
     recovery_s: float | None
     failure: str = ""
     skip_reason: str = ""
+    note: str = ""
 
     @property
     def result(self) -> Result:
@@ -66,7 +70,8 @@ def table(lines: Sequence[Line]) -> str:
     ]
     failures = [f"{line.number}: {line.failure}" for line in lines if line.failure]
     skips = [f"{line.number}: not run: {line.skip_reason}" for line in lines if line.skip_reason]
-    return "\n".join([*drawn, "", *failures, *skips, summary(lines)]) + "\n"
+    notes = [f"{line.number}: {line.note}" for line in lines if line.note]
+    return "\n".join([*drawn, "", *failures, *skips, *notes, summary(lines)]) + "\n"
 
 
 def _cells(line: Line) -> tuple[str, ...]:

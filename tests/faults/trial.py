@@ -26,6 +26,7 @@ class Trial:
         self.times = times
         self.counts = Counts()
         self.recoveries_s: list[float] = []
+        self.note = ""
         self.slowness = self._patience = patience
         self.fault_started_at = 0.0
         self._fault_ended_at: float | None = None

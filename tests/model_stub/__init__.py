@@ -48,8 +48,10 @@ class ModelStub:
         port: int = 0,
         tls: ssl.SSLContext | None = None,
         *,
+        host: str = "127.0.0.1",
         leaves_out_probes: bool = False,
     ) -> None:
+        self._host = host
         self._port = port
         self._tls = tls
         self._record = Record()
@@ -61,7 +63,7 @@ class ModelStub:
     def __enter__(self) -> Self:
         self._thread.start()
         start = asyncio.run_coroutine_threadsafe(
-            serve(self._record, "127.0.0.1", self._port, self._connected, self._tls), self._loop
+            serve(self._record, self._host, self._port, self._connected, self._tls), self._loop
         )
         self._server = start.result(timeout=5)
         self._port = self._server.sockets[0].getsockname()[1]
@@ -76,7 +78,7 @@ class ModelStub:
     @property
     def url(self) -> str:
         """The base URL, without a path."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://{self._host}:{self._port}"
 
     @property
     def requests(self) -> list[RecordedRequest]:

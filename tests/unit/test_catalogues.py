@@ -1,5 +1,6 @@
 """Every language of the page has every sentence, with its placeholders."""
 
+import json
 import re
 from gettext import GNUTranslations
 from pathlib import Path
@@ -21,6 +22,12 @@ def catalogue(language: str, domain: str) -> dict[str, list[str]]:
     for key, text in entries.items():
         found.setdefault(f"{key[0]}\n" if isinstance(key, tuple) else key, []).append(text)
     return found
+
+
+SOURCES = {
+    "django": [*CHAT.rglob("*.py"), *CHAT.rglob("*.html")],
+    "djangojs": (CHAT / "static").glob("*chat/*.js"),
+}
 
 
 @pytest.mark.parametrize("domain", ["django", "djangojs"])
@@ -49,3 +56,13 @@ def test_the_sentences_of_the_templates_are_in_the_catalogue() -> None:
     }
     assert len(sentences) > 10
     assert sentences <= catalogue("de", "django").keys()
+
+
+@pytest.mark.parametrize("domain", SOURCES)
+def test_every_sentence_is_used(domain: str) -> None:
+    source = "".join(file.read_text() for file in SOURCES[domain])
+    sentences = {key.removesuffix("\n") for key in catalogue("de", domain) if key}
+
+    assert {
+        each for each in sentences if json.dumps(each, ensure_ascii=False) not in source
+    } == set()

@@ -1,5 +1,6 @@
 """Every block of the documentation says what a reader does with it; `make docs-test` does it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,13 @@ def test_a_block_is_split_into_whole_commands() -> None:
         "for n in 1 2; do\n    echo $n\ndone",
         "cat \\\n  <<END\na\nEND",
     ]
+
+
+def test_the_tests_in_the_comparison_exist() -> None:
+    page = (ROOT / "docs/explanation/comparison.md").read_text()
+    named = re.findall(r"`(?:(tests/[\w/]+)/)?(test_\w+\.py)::(test_\w+)`", page)
+
+    assert len(named) == page.count(".py::") > 40
+    for folder, file, name in named:
+        source = (ROOT / (folder or "tests/browser") / file).read_text()
+        assert f"def {name}(" in source, name

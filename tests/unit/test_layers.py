@@ -170,7 +170,8 @@ def test_only_the_routing_imports_the_consumers() -> None:
 
 
 def test_only_the_container_builds_clients() -> None:
-    built = {"Store", "AsyncStore", "TaskPublisher", "Responder", "build_catalog"}
+    built = {"Store", "AsyncStore", "ReplicatedStore", "AsyncReplicatedStore"}
+    built |= {"TaskPublisher", "Responder", "build_catalog"}
 
     def builds(node: ast.AST) -> bool:
         return isinstance(node, ast.Call) and ast.unparse(node.func) in built

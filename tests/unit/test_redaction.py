@@ -56,6 +56,11 @@ def test_a_token_is_redacted(spelling: str, place: str) -> None:
     assert quote_all(TOKEN[:8]) not in line
 
 
+def test_the_password_of_sentinels_is_redacted() -> None:
+    line = "redis+sentinel://u:pass@a,b:1/m?sentinel_password=secret&x=1"
+    assert redact(line) == "redis+sentinel://***@a,b:1/m?sentinel_password=***&x=1"
+
+
 def test_other_text_is_unchanged() -> None:
     for line in (
         "GET /static/a%20b.css",

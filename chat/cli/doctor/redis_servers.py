@@ -10,10 +10,17 @@ from django.conf import settings
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from chat.cli.doctor.findings import Finding, failure, ok, warning
+from chat.cli.doctor.replication import check_replicas, check_sentinels
 from chat.cli.doctor.tls import check_tls
 from chat.store.client import AWAY
 from chat.store.cluster_nodes import is_cluster_url, node_urls
-from chat.store.connections import Tls
+from chat.store.connections import (
+    SentinelPool,
+    SentinelUrl,
+    Tls,
+    blocking_pool,
+    is_sentinel_url,
+)
 from chat.store.operation.memory import Memory
 from chat.store.redis_cluster import open_store
 
@@ -65,8 +72,9 @@ def check_server(url: str, variables: list[str], cluster: str = "") -> Iterator[
     """
     name = " and ".join(variables)
     try:
-        with _connect(url, settings.REDIS_TLS.get(cluster or url, {})) as client:
+        with connect(url, settings.REDIS_TLS.get(cluster or url, {})) as client:
             latency_s = min(_round_trip_s(client) for _ in range(PINGS))
+            host = _host_of(client, url)
             info = _info(client)
             rules = _own_rules(client)
     except AuthenticationError:
@@ -79,8 +87,10 @@ def check_server(url: str, variables: list[str], cluster: str = "") -> Iterator[
             f"{name}: {_host(url)} does not respond ({type(error).__name__})",
             "Start the server, or correct the address.",
         )
+        yield from check_sentinels(name, url)
         return
-    yield ok(f"{name}: {_version(info)} at {_host(url)} responds in {latency_s * 1000:.1f} ms")
+    yield ok(f"{name}: {_version(info)} at {host} responds in {latency_s * 1000:.1f} ms")
+    yield from check_sentinels(name, url)
     yield from check_connection(name, url, info, latency_s, is_node=bool(cluster))
     if not settings.EMBEDDED_REDIS:
         yield from check_rules(name, rules)
@@ -94,18 +104,22 @@ def check_server(url: str, variables: list[str], cluster: str = "") -> Iterator[
     if "REDIS_URL" in variables:
         yield from check_modules(info)
         yield from check_persistence(info)
+        yield from check_replicas(url, info)
     yield from check_capacity(info)
 
 
-def _connect(url: str, tls: Tls) -> redis.Redis:
-    return redis.Redis.from_url(
+def connect(url: str, tls: Tls) -> redis.Redis:
+    """Return a client of the server, or of the primary that Sentinels name, without retries."""
+    pool = blocking_pool(
         url,
         protocol=2,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
+        timeout=TIMEOUT_S,
         retry=None,
         **tls,
     )
+    return redis.Redis.from_pool(pool)
 
 
 def _info(client: redis.Redis) -> Info:
@@ -160,8 +174,13 @@ def check_connection(
             "Use a server without cluster mode. Only sessions can be on a cluster:"
             " docs/how-to/use-redis-cluster.md.",
         )
-    parts = urlsplit(url)
-    if not parts.password and parts.hostname not in {"127.0.0.1", "localhost", "::1", None}:
+    if is_sentinel_url(url):
+        sentinels = SentinelUrl.parse(url)
+        password, hosts = sentinels.password, {host for host, _ in sentinels.hosts}
+    else:
+        parts = urlsplit(url)
+        password, hosts = parts.password or "", {parts.hostname or "localhost"}
+    if not password and hosts - {"127.0.0.1", "localhost", "::1"}:
         yield warning(f"{name}: no password is set", "Set requirepass and add it to the address.")
 
 
@@ -235,5 +254,16 @@ def _check_memory(used: int, limit: int) -> Iterator[Finding]:
 
 def _host(url: str) -> str:
     """Return the server's address without the password."""
+    if is_sentinel_url(url):
+        return f"the primary of {SentinelUrl.parse(url).service}"
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
+
+
+def _host_of(client: redis.Redis, url: str) -> str:
+    """Return the address of a client that is connected."""
+    pool = client.connection_pool
+    if not isinstance(pool, SentinelPool):
+        return _host(url)
+    host, port = pool.master_address
+    return f"{host}:{port}, {_host(url)},"

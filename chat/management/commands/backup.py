@@ -23,8 +23,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from redis.connection import SSLConnection, parse_url
+from redis.exceptions import RedisError
 
 from chat.store.cluster_nodes import is_cluster_url
+from chat.store.connections import SentinelPool, SentinelUrl, Tls, is_sentinel_url
 
 NAME = "%Y%m%dT%H%M%SZ"
 UNFINISHED = re.compile(r"\.\d{8}T\d{6}Z")
@@ -119,11 +121,11 @@ def redis_cli_arguments() -> tuple[list[str], dict[str, str]]:
         raise CommandError(
             "With a Redis Cluster, copy each primary: docs/how-to/use-redis-cluster.md."
         )
-    url = parse_url(settings.REDIS_URL)
+    url = server_options(settings.REDIS_URL, settings.REDIS_TLS[settings.REDIS_URL])
     options = {"-s": url.get("path"), "-h": url.get("host"), "-p": url.get("port")}
     options["--user"] = url.get("username")
     flags = []
-    if url.get("connection_class") is SSLConnection:
+    if url["is_encrypted"]:
         flags = ["--tls"]
         tls = settings.REDIS_TLS[settings.REDIS_URL]
         options["--cacert"] = tls.get("ssl_ca_certs")
@@ -131,6 +133,23 @@ def redis_cli_arguments() -> tuple[list[str], dict[str, str]]:
     given = [str(part) for item in options.items() if item[1] for part in item]
     password = url.get("password")
     return flags + given, {"REDISCLI_AUTH": str(password)} if password else {}
+
+
+def server_options(url: str, tls: Tls) -> dict[str, Any]:
+    """Return where the sessions are: the server, or the primary that Sentinels name."""
+    if not is_sentinel_url(url):
+        parsed: dict[str, Any] = parse_url(url)
+        return parsed | {"is_encrypted": parsed.get("connection_class") is SSLConnection}
+    sentinels = SentinelUrl.parse(url)
+    pool = SentinelPool.from_url(url, **tls)
+    try:
+        host, port = pool.get_master_address()  # type: ignore[no-untyped-call]
+    except RedisError as error:
+        raise CommandError(f"The Sentinels name no primary: {error}") from error
+    finally:
+        pool.disconnect()
+    address = {"host": host, "port": port, "is_encrypted": sentinels.is_encrypted}
+    return address | sentinels.credentials
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], *, advice: str) -> None:

@@ -16,6 +16,7 @@ from django.db import connections
 from chat.cli import first_user
 from chat.cli.processes import Runner, child_environment, procfile_commands
 from chat.management.commands import runredis
+from chat.store.connections import blocking_pool
 from inference.management.commands import runmodel
 from inference.management.embedded import require_free_port
 
@@ -78,9 +79,8 @@ def commands() -> dict[str, str]:
 
 
 def redis_responds() -> bool:
-    with redis.Redis.from_url(
-        settings.REDIS_URL, retry=None, **settings.REDIS_TLS[settings.REDIS_URL]
-    ) as client:
+    pool = blocking_pool(settings.REDIS_URL, retry=None, **settings.REDIS_TLS[settings.REDIS_URL])
+    with redis.Redis.from_pool(pool) as client:
         try:
             return bool(client.ping())
         except redis.RedisError:

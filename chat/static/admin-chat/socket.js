@@ -60,12 +60,3 @@ export class AdminSocket {
     this.#silence = window.setTimeout(() => socket.close(), SILENCE_MS);
   }
 }
-
-/** A random UUID. crypto.randomUUID is missing on pages served without TLS. */
-export function uuid() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 15) | 64;
-  bytes[8] = (bytes[8] & 63) | 128;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-}

@@ -1,7 +1,8 @@
 // @ts-check
 // An operator joins a session and answers instead of the model. The transcript above is kept up to date by live.js.
 
-import { AdminSocket, uuid } from "./socket.js";
+import { uuid } from "../chat/client.js";
+import { AdminSocket } from "./socket.js";
 
 /** @typedef {import("./socket.js").Frame} Frame */
 /** @typedef {{id: string, reply_to: string | null, msg: string}} Answer */

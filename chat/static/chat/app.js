@@ -1,11 +1,14 @@
 // The entry point: which session is shown, and what each action does.
 
 import { Activity } from "./activity.js";
+import { announce, announceReply } from "./announcer.js";
 import { AutoScroll } from "./autoscroll.js";
 import { copy, handleCodeButton } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
-import { errorMessage } from "./i18n.js";
+import { Drawer } from "./drawer.js";
+import { currentEntry, focusComposer, focusList, hasKeyboard, keepFocus } from "./focus.js";
+import { Followed } from "./followed.js";
 import { EXPIRY_WARNING_MS, NOTICE_AFTER_MS } from "./notices.js";
 import { remainingText, renderComposer, renderPage, stoppableTurn } from "./render.js";
 import { loadMarkdown } from "./reply_text.js";
@@ -13,19 +16,12 @@ import * as sessions from "./sessions.js";
 import { commandOf } from "./shortcuts.js";
 import { EMPTY } from "./state.js";
 import * as storage from "./storage.js";
-import { turns } from "./turns.js";
+import { isAwaiting, turns } from "./turns.js";
 
 /** @typedef {import("./turns.js").Turn} Turn */
 
 const FIRST_TURNS = 24;
 const MORE_TURNS = 6;
-const SEARCH_DELAY_MS = 150;
-/** Conversations whose replies are awaited while another one is shown. Each needs a connection. */
-const MAX_FOLLOWED = 3;
-/** On touch devices, focusing a field opens a keyboard that covers half of the page. */
-const hasKeyboard = matchMedia("(hover: hover)");
-/** On narrow screens the sidebar covers the page. */
-const isNarrow = matchMedia("(width < 60rem)");
 
 /** @type {(id: string) => any} */
 const element = (id) => document.getElementById(id);
@@ -38,13 +34,11 @@ const maxChars = bootstrap.max_message_chars;
 
 /** @type {Conversation | null} */
 let shown = null;
-/** @type {Map<string, Conversation>} */
-const followed = new Map();
+const followed = new Followed();
 /** @type {import("./sidebar.js").Search} */
-let search = { query: "", found: null };
-let searchTimer = 0;
+const search = { query: "", found: null };
+const drawer = new Drawer(requestRender);
 let isMarkdownReady = false;
-let isSidebarOpen = false;
 let isRenderRequested = false;
 let unread = 0;
 /** @type {{reply: () => void} | null} The website around the page's frame. */
@@ -141,44 +135,31 @@ export const actions = {
     if (unused || !storage.name()) return show(unused?.token ?? null);
     await startAs(storage.name());
   },
-  search(/** @type {string} */ query) {
-    search = { query, found: query.trim() ? search.found : null };
-    clearTimeout(searchTimer);
-    if (query.trim()) searchTimer = window.setTimeout(() => void findConversations(query), SEARCH_DELAY_MS);
-    requestRender();
+  async search(/** @type {string} */ query) {
+    const { setQuery } = await import("./search.js");
+    setQuery(search, query, requestRender);
   },
-  toggle: () => setSidebarOpen(!isSidebarOpen),
-  close: () => setSidebarOpen(false),
+  toggle: () => drawer.set(!drawer.isOpen),
+  close: () => drawer.set(false),
   openOptions: (/** @type {import("./storage.js").StoredSession} */ session) =>
     openDialog(({ openSessionDialog }) => openSessionDialog(session, sessionActions)),
   options() {
     const session = shown && storage.session(shown.token);
     if (session) actions.openOptions(session);
   },
-  settings: () => openDialog(({ openSettings }) => openSettings({
-    name: storage.name(),
-    setName: storage.setName,
-    theme: storage.theme(),
-    singleKeys: storage.singleKeys(),
-    setTheme(theme) { storage.setTheme(theme); root.dataset.theme = theme; },
-    setSingleKeys: storage.setSingleKeys,
-  })),
+  settings: () => openDialog(({ openSettings }) => openSettings()),
 };
 
 /** @type {import("./dialogs.js").SessionActions} */
 const sessionActions = {
-  rename(session, label) { sessions.rename(session, label); requestRender(); },
   erasure: bootstrap.erasure,
   canShare: bootstrap.sharing,
-  async export(session, format) {
-    const { exportConversation } = await import("./export.js");
-    await exportConversation(session, format, session.token === shown?.token ? state() : null);
-  },
+  changed: requestRender,
+  shownState: ({ token }) => (token === shown?.token ? state() : null),
   async remove(session) {
     const isShown = session.token === shown?.token;
     if (isShown) shown?.close();
-    followed.get(session.token)?.close();
-    followed.delete(session.token);
+    followed.take(session.token)?.close();
     await sessions.remove(session);
     if (isShown) { shown = null; show(storage.sessions()[0]?.token ?? null); }
     requestRender();
@@ -188,7 +169,7 @@ const sessionActions = {
 
 /** @type {Record<import("./shortcuts.js").Command, () => void>} */
 const commands = {
-  stop: () => { if (isSidebarOpen) setSidebarOpen(false); else actions.stop(); },
+  stop: () => { if (drawer.isOpen) drawer.set(false); else actions.stop(); },
   focus: () => composer.focus(),
   edit: () => { const turn = lastTurn(); if (turn) void actions.edit(turn); },
   jump: actions.jump,
@@ -196,7 +177,7 @@ const commands = {
   copy: () => { const reply = turns(state()).findLast((turn) => turn.reply?.msg)?.reply; if (reply?.msg) void actions.copy(reply.msg); },
   startNew: actions.startNew,
   list() {
-    if (isNarrow.matches) setSidebarOpen(!isSidebarOpen);
+    if (drawer.isNeeded) actions.toggle();
     else currentEntry()?.focus();
   },
   settings: actions.settings,
@@ -215,16 +196,6 @@ async function openDialog(open) {
 function reportNotLoaded() {
   const detail = gettext("The server can't be reached. Check your connection and try again.");
   shown?.dispatch({ type: "error", code: "", detail });
-}
-
-/** @param {string} query */
-async function findConversations(query) {
-  const titled = storage.sessions().map((session) => ({ token: session.token, title: sessions.title(session) }));
-  const archive = await import("./archive.js");
-  const found = await archive.search(query, titled, () => search.query === query);
-  if (search.query !== query) return;
-  search = { query, found };
-  requestRender();
 }
 
 /** Start a session with this name. @param {string} name */
@@ -249,18 +220,19 @@ async function startOnce(start, onError) {
 /** Show a session, or the name form. @param {string | null} token */
 function show(token) {
   composer.saveNow();
-  if (shown) leave(shown);
+  if (shown) followed.add(shown);
   shown = null;
   isChoosingToSend = false;
   renderedTurns = FIRST_TURNS;
-  setSidebarOpen(false);
+  drawer.set(false);
   storage.setCurrent(token);
   root.dataset.view = token ? "conversation" : "welcome";
   if (token) {
-    shown = followed.get(token) ?? new Conversation(token, onChange);
+    const known = followed.take(token);
+    shown = known ?? new Conversation(token, onChange);
     composer.text = storage.draft(token);
     autoScroll.jump();
-    if (!followed.delete(token)) shown.open();
+    if (!known) shown.open();
     activity.renew();
     track(shown);
   } else {
@@ -270,15 +242,6 @@ function show(token) {
   // An ended conversation has no message box: the focus stays in the list.
   if (hasKeyboard.matches && !shown?.state.ended) (token ? composer : element("name")).focus();
 }
-
-/** Stop showing a conversation. It stays connected until its replies have arrived. @param {Conversation} conversation */
-function leave(conversation) {
-  if (isAwaiting(conversation.state) && followed.size < MAX_FOLLOWED) followed.set(conversation.token, conversation);
-  else conversation.close();
-}
-
-/** @type {(state: import("./state.js").State) => boolean} */
-const isAwaiting = (state) => !state.ended && turns(state).some(({ phase }) => !["done", "failed", "rejected"].includes(phase));
 
 /** The model goes on from what the reader sees: choose the version, then send the text, which stays in the message box
  * until then. @param {Conversation} conversation */
@@ -295,58 +258,27 @@ function track(conversation) {
   sessions.update(conversation.token, conversation.state, { skewMs, isSeen, isAwaiting: isAwaiting(conversation.state) });
 }
 
-/** @param {boolean} open */
-function setSidebarOpen(open) {
-  const wasOpen = isSidebarOpen;
-  isSidebarOpen = open;
-  const isModal = open && isNarrow.matches;
-  element("page").inert = isModal;
-  // A sidebar that covers the page is a modal dialog: the rest is inert for screen readers, too.
-  setAttributes(element("sidebar"), {
-    role: isModal ? "dialog" : "complementary",
-    "aria-modal": isModal ? "true" : null,
-  });
-  requestRender();
-  if (isModal) requestAnimationFrame(() => element("sidebar").querySelector("button")?.focus());
-  else if (wasOpen) requestAnimationFrame(() => element("open-sidebar")?.focus());
-}
-
-/**
- * @param {HTMLElement} target
- * @param {Record<string, string | null>} attributes null removes one
- */
-function setAttributes(target, attributes) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null) target.removeAttribute(name);
-    else target.setAttribute(name, value);
-  }
-}
-
 /** @type {(conversation: Conversation, event: import("./state.js").Event) => void} */
 function onChange(conversation, event) {
   const { state } = conversation;
   if (event.type !== "reply.delta" && event.type !== "local.opened") track(conversation);
   if (event.type === "local.connection") setTimeout(requestRender, NOTICE_AFTER_MS);
   const isReply = event.type === "reply.completed" || event.type === "reply.failed";
-  if (isReply && !event.message.version_of) announceReply(conversation, event.message);
+  if (isReply && !event.message.version_of) noteReply(conversation, event.message);
   if (isChoosingToSend && conversation === shown && !state.choice) {
     isChoosingToSend = false;
     if (!state.view) element("composer").requestSubmit();
   }
-  const isKnown = state.ended || (state.session && state.connection.phase === "open");
-  if (followed.get(conversation.token) === conversation && isKnown && !isAwaiting(state)) {
-    followed.delete(conversation.token);
-    conversation.close();
-  }
+  followed.closeIfSettled(conversation);
   requestRender();
 }
 
 /** Announce a finished reply to screen readers, and count it in the title of a hidden tab.
  * @type {(conversation: Conversation, message: import("./state.js").Message) => void} */
-function announceReply({ token, state }, message) {
+function noteReply({ token, state }, message) {
   const session = storage.session(token);
   if (token !== shown?.token) announce(`${gettext("New reply")}: ${session ? sessions.title(session) : ""}`);
-  else announce(message.error ? errorMessage(message.error) : newText(message, state));
+  else announceReply(message, state);
   website?.reply();
   if (!document.hidden) return;
   unread += 1;
@@ -359,52 +291,13 @@ async function notifyOf(token, message) {
   await notify(token, message, () => { if (token !== shown?.token) show(token); });
 }
 
-/** The text without that of the reply which it continues. @type {(message: import("./state.js").Message, state: import("./state.js").State) => string} */
-const newText = ({ msg = "", continues = "" }, { messages }) => msg.slice(messages.get(continues)?.msg?.length ?? 0);
-
-/** Let screen readers read a text. A new element makes them repeat an equal text. @type {(text: string) => void} */
-function announce(text) {
-  const line = document.createElement("p");
-  line.textContent = text;
-  element("announcer").replaceChildren(line);
-}
-
-const connected = () => [...(shown ? [shown] : []), ...followed.values()];
+const connected = () => [...(shown ? [shown] : []), ...followed.all()];
 
 function requestRender() {
   if (isRenderRequested) return;
   isRenderRequested = true;
   const run = () => { isRenderRequested = false; renderNow(); };
   if (document.hidden) setTimeout(run); else requestAnimationFrame(run);
-}
-
-/** The list's current entry, or the button above the list. */
-const currentEntry = () => element("sidebar").querySelector("[aria-current=true]") ?? element("sidebar").querySelector(".sidebar-new");
-
-/** Focus the list's current entry; if there is no list, the field to type in. */
-function focusList() {
-  const entry = currentEntry();
-  if (entry?.checkVisibility()) entry.focus();
-  else if (hasKeyboard.matches) element(shown ? "message" : "name").focus();
-}
-
-/** Keep the focus near a button that disappears, without opening a keyboard on the screen. */
-function focusComposer() {
-  if (!hasKeyboard.matches) element("transcript").focus();
-  else element(shown ? "message" : "name").focus();
-}
-
-/** Rendering may remove the focused button, or its whole conversation: the focus then stays near it.
- * @type {(action: () => void) => void} */
-function keepFocus(action) {
-  const focused = document.activeElement;
-  const wasInSidebar = element("sidebar").contains(focused);
-  action();
-  if (!focused || focused.isConnected) return;
-  const form = element(shown ? "composer" : "welcome");
-  const entry = currentEntry();
-  if (wasInSidebar && entry?.checkVisibility()) entry.focus();
-  else form.querySelector(hasKeyboard.matches ? ".field" : ".primary")?.focus();
 }
 
 /** The turns as they are shown. What is needed only for several versions or an edit is loaded with the first one. */
@@ -424,7 +317,7 @@ function renderNow() {
   const list = shownTurns();
   const session = shown && storage.session(shown.token);
   const first = Math.max(0, list.length - renderedTurns);
-  const view = { state: state(), session, turns: list, first, isMarkdownReady, isAtEnd: autoScroll.isAtEnd, isSidebarOpen, search, unread, expiresAt: expiresAt() };
+  const view = { state: state(), session, turns: list, first, isMarkdownReady, isAtEnd: autoScroll.isAtEnd, isSidebarOpen: drawer.isOpen, search, unread, expiresAt: expiresAt() };
   const firstTurn = list[first]?.id ?? "";
   const renderView = () => keepFocus(() => { renderPage(view, actions); renderButtons(); });
   if (firstTurn === firstRendered) renderView();
@@ -463,10 +356,6 @@ element("welcome").addEventListener("submit", async (/** @type {SubmitEvent} */ 
 });
 element("turns").addEventListener("click", (/** @type {MouseEvent} */ event) => handleCodeButton(event, actions.copy));
 element("turns").addEventListener("rate", (/** @type {CustomEvent} */ { detail }) => shown?.rate(detail));
-document.addEventListener("click", (event) => {
-  const isInside = /** @type {Element} */ (event.target).closest("#sidebar, #open-sidebar, dialog");
-  if (isSidebarOpen && !isInside) setSidebarOpen(false);
-});
 document.addEventListener("keydown", (event) => {
   const command = commandOf(event, storage.singleKeys());
   if (!command) return;
@@ -485,7 +374,6 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("online", () => { for (const conversation of connected()) { conversation.open(); conversation.sync(); } });
 addEventListener("storage", requestRender);
-isNarrow.addEventListener("change", () => setSidebarOpen(false));
 setInterval(() => {
   if (shown && expiresAt() - Date.now() < EXPIRY_WARNING_MS) requestRender();
 }, 1000);
@@ -499,7 +387,7 @@ if (window.parent !== window) {
   void import("./embedded.js").then(({ connect }) => {
     website = connect(bootstrap.embed_origins, {
       focus: focusComposer,
-      isBusy: () => Boolean(isSidebarOpen || stoppableTurn(turns(state()), state().person)),
+      isBusy: () => Boolean(drawer.isOpen || stoppableTurn(turns(state()), state().person)),
       identify(name) { storage.setName(name); if (!shown) void startAs(name); },
     });
   });
@@ -515,7 +403,5 @@ if (!storage.isAvailable()) {
 }
 const current = storage.current();
 show(current && storage.session(current) ? current : null);
-for (const session of storage.sessions().filter((it) => it.awaiting && it.token !== shown?.token && !sessions.hasEnded(it)).slice(0, MAX_FOLLOWED)) {
-  followed.set(session.token, new Conversation(session.token, onChange));
-  followed.get(session.token)?.open();
-}
+const awaiting = storage.sessions().filter((session) => session.awaiting && session.token !== shown?.token && !sessions.hasEnded(session));
+followed.resume(awaiting.map(({ token }) => new Conversation(token, onChange)));

@@ -117,9 +117,14 @@ function replaceChanged(element, fragment) {
   element.append(fragment);
 }
 
+/** @type {Promise<unknown> | undefined} */
+let styles;
+
 /** @type {(name: string) => Promise<any>} */
 async function loadHighlighter(name) {
   try {
+    styles ??= import("./styles.js").then(({ loadStyles }) => loadStyles("highlight.css"));
+    await styles;
     const { default: highlighter } = await import("../vendor/highlight/core.js");
     if (!highlighter.getLanguage(name)) {
       const { default: grammar } = await import(`../vendor/highlight/languages/${name}.js`);

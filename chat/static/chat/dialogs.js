@@ -3,27 +3,21 @@
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { ICONS } from "./icons.js";
 import { SHORTCUTS } from "./shortcuts.js";
-import { title } from "./sessions.js";
+import * as sessions from "./sessions.js";
+import * as storage from "./storage.js";
+import { loadStyles } from "./styles.js";
 import "./notification_settings.js";
 
 /** @typedef {import("./storage.js").StoredSession} StoredSession */
 /**
  * @typedef {object} SessionActions
- * @property {(session: StoredSession, label: string) => void} rename
- * @property {(session: StoredSession, format: "markdown" | "json") => Promise<void>} export
  * @property {(session: StoredSession) => Promise<void>} remove
+ * @property {() => void} changed what the page shows of a session
+ * @property {(session: StoredSession) => import("./state.js").State | null} shownState if the session is shown
  * @property {boolean} canShare whether the server creates read-only links
  * @property {string} erasure when what the server deleted has left its disk
  */
-/**
- * @typedef {object} Settings
- * @property {string} name
- * @property {string} theme
- * @property {boolean} singleKeys
- * @property {(name: string) => void} setName
- * @property {(theme: string) => void} setTheme
- * @property {(on: boolean) => void} setSingleKeys
- */
+await loadStyles("dialogs.css"); // a dialog never shows without it
 
 /** Open a modal dialog; it is removed when it closes.
  * @type {(heading: string, body: (close: () => void) => unknown) => void} */
@@ -44,7 +38,7 @@ function open(heading, body) {
 
 /** @type {(session: StoredSession, actions: SessionActions) => void} */
 export function openSessionDialog(session, actions) {
-  open(title(session), (close) => {
+  open(sessions.title(session), (close) => {
     const runAndClose = (/** @type {() => Promise<void>} */ action) => async (/** @type {Event} */ event) => {
       const dialog = /** @type {HTMLElement} */ (event.target).closest("dialog");
       try {
@@ -58,9 +52,14 @@ export function openSessionDialog(session, actions) {
     const rename = (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       const label = new FormData(/** @type {HTMLFormElement} */ (event.target)).get("label");
-      actions.rename(session, String(label).trim());
+      sessions.rename(session, String(label).trim());
+      actions.changed();
       close();
     };
+    const exportAs = (/** @type {"markdown" | "json"} */ format) => runAndClose(async () => {
+      const { exportConversation } = await import("./export.js");
+      await exportConversation(session, format, actions.shownState(session));
+    });
     const showLinks = async (/** @type {Event} */ event) => {
       const details = /** @type {HTMLDetailsElement} */ (event.currentTarget);
       const links = await import("./share_links.js");
@@ -69,12 +68,12 @@ export function openSessionDialog(session, actions) {
     return html`
       <form class="field-row" @submit=${rename}>
         <label class="visually-hidden" for="label">${gettext("Title")}</label>
-        <input id="label" name="label" class="field" maxlength="100" dir="auto" autocomplete="off" .value=${title(session)}>
+        <input id="label" name="label" class="field" maxlength="100" dir="auto" autocomplete="off" .value=${sessions.title(session)}>
         <button class="button">${gettext("Rename")}</button>
       </form>
       <div class="dialog-row">
-        <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "markdown"))}>${gettext("Export as Markdown")}</button>
-        <button type="button" class="button" @click=${runAndClose(() => actions.export(session, "json"))}>${gettext("Export as JSON")}</button>
+        <button type="button" class="button" @click=${exportAs("markdown")}>${gettext("Export as Markdown")}</button>
+        <button type="button" class="button" @click=${exportAs("json")}>${gettext("Export as JSON")}</button>
       </div>
       ${actions.canShare && !session.ended ? html`<details @toggle=${showLinks}><summary>${gettext("Share a read-only link…")}</summary><div class="share"></div></details>` : nothing}
       <details class="delete">
@@ -88,8 +87,7 @@ export function openSessionDialog(session, actions) {
   });
 }
 
-/** @type {(settings: Settings) => void} */
-export function openSettings(settings) {
+export function openSettings() {
   const themes = [["auto", gettext("System")], ["light", gettext("Light")], ["dark", gettext("Dark")]];
   const csrf = /** @type {HTMLInputElement | null} */ (document.querySelector("[name=csrfmiddlewaretoken]"));
   const languages = document.getElementById("languages");
@@ -97,12 +95,12 @@ export function openSettings(settings) {
   open(gettext("Settings and shortcuts"), () => html`
     <div class="setting"><label for="own-name">${gettext("Your name")}</label>
       <input id="own-name" class="field" maxlength=${nameField?.maxLength ?? ""} dir="auto" autocomplete="nickname"
-        aria-describedby="own-name-hint" .value=${settings.name}
-        @change=${(/** @type {Event} */ event) => settings.setName(/** @type {HTMLInputElement} */ (event.target).value.trim())}>
+        aria-describedby="own-name-hint" .value=${storage.name()}
+        @change=${(/** @type {Event} */ event) => storage.setName(/** @type {HTMLInputElement} */ (event.target).value.trim())}>
       <p id="own-name-hint" class="hint">${gettext("New conversations start with this name.")}</p></div>
     <fieldset class="choices"><legend>${gettext("Theme")}</legend>
       ${themes.map(([value, label]) => html`<label><input type="radio" name="theme" value=${value}
-        ?checked=${settings.theme === value} @change=${() => settings.setTheme(value)}>${label}</label>`)}
+        ?checked=${storage.theme() === value} @change=${() => setTheme(value)}>${label}</label>`)}
     </fieldset>
     <notification-settings></notification-settings>
     ${csrf ? html`<form method="post" action=${languages?.dataset.action ?? ""} class="choices">
@@ -118,7 +116,13 @@ export function openSettings(settings) {
     <dl class="shortcuts">
       ${SHORTCUTS().map(({ keys, description }) => html`<div><dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${description}</dd></div>`)}
     </dl>
-    <label class="choice"><input type="checkbox" ?checked=${settings.singleKeys}
-      @change=${(/** @type {Event} */ event) => settings.setSingleKeys(/** @type {HTMLInputElement} */ (event.target).checked)}>
+    <label class="choice"><input type="checkbox" ?checked=${storage.singleKeys()}
+      @change=${(/** @type {Event} */ event) => storage.setSingleKeys(/** @type {HTMLInputElement} */ (event.target).checked)}>
       ${gettext("Enable single-key shortcuts (? and /)")}</label>`);
+}
+
+/** @param {string} theme */
+function setTheme(theme) {
+  storage.setTheme(theme);
+  document.documentElement.dataset.theme = theme;
 }

@@ -2,6 +2,7 @@
 
 import { html, render } from "../vendor/lit-html/lit-html.js";
 import { remainingText } from "./render.js";
+import { loadStyles } from "./styles.js";
 
 /** @typedef {import("./turns.js").Turn} Turn */
 /**
@@ -10,6 +11,8 @@ import { remainingText } from "./render.js";
  * @property {(turn: Turn, text: string | null) => void} setEdit null: cancel
  * @property {(turn: Turn, text: string) => void} sendEdit
  */
+
+await loadStyles("question_editor.css");
 
 class QuestionEditor extends HTMLElement {
   /** @type {EditorActions | undefined} */ actions;

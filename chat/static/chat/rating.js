@@ -3,6 +3,7 @@
 
 import { html, nothing, render, svg } from "../vendor/lit-html/lit-html.js";
 import { ICONS } from "./icons.js";
+import { loadStyles } from "./styles.js";
 
 /** @typedef {"up" | "down"} Rating */
 
@@ -14,10 +15,7 @@ const THUMBS = {
   down: svg`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><g transform="rotate(180 12 12)">${THUMB}</g></svg>`,
 };
 
-const style = document.createElement("link");
-style.rel = "stylesheet";
-style.href = new URL("./rating.css", import.meta.url).href;
-document.head.append(style);
+void loadStyles("rating.css");
 
 let lastId = 0;
 

@@ -9,7 +9,7 @@ export const SHORTCUTS = () => [
   { keys: ["Esc"], description: gettext("Stop the reply or close the dialog") },
   { keys: ["/"], description: gettext("Go to the message box") },
   { keys: ["↑"], description: gettext("In an empty message box: recall your earlier messages") },
-  { keys: [ALT, "↑"], description: gettext("Edit and resend your last message") },
+  { keys: [ALT, "↑"], description: gettext("Edit your last message") },
   { keys: [ALT, "↓"], description: gettext("Jump to the latest message") },
   { keys: [ALT, "R"], description: gettext("Regenerate or retry") },
   { keys: [ALT, "C"], description: gettext("Copy the last reply") },

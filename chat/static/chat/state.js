@@ -135,10 +135,10 @@ const REDUCERS = {
     state.partialReplies.get(reply_to)?.text
       ? state
       : updatePartial(state, reply_to, { phase: "loading", retryAt: receivedAt + retry_in_s * 1000 }),
-  "reply.started": (state, { reply_to, id, operator }) =>
+  "reply.started": (state, { reply_to, id, operator, continues }) =>
     state.messages.has(id) || state.partialReplies.get(reply_to)?.id === id
       ? state
-      : updatePartial(state, reply_to, { phase: "streaming", id, text: "", length: 0, thinking: false, operator }),
+      : updatePartial(state, reply_to, { phase: "streaming", id, text: "", length: 0, thinking: false, operator, continues: Boolean(continues) }),
   "reply.thinking": (state, { reply_to, id }) => {
     const reply = state.partialReplies.get(reply_to);
     return reply?.id === id && !reply?.text ? updatePartial(state, reply_to, { thinking: true }) : state;
@@ -230,7 +230,7 @@ function updatePartial(state, replyTo, change) {
 
 /** Keep queue positions until their reply arrives; of started replies keep only the one the server reports.
  * @type {(state: State, messages: Message[],
- *   reply: {reply_to: string, id: string, text: string, operator?: string} | null) => ReadonlyMap<string, PartialReply>} */
+ *   reply: {reply_to: string, id: string, text: string, operator?: string, continues?: string} | null) => ReadonlyMap<string, PartialReply>} */
 function resumePartials({ messages: known, partialReplies: partials }, messages, reply) {
   const committed = new Set(messages.map(({ reply_to, replaced_by }) => reply_to ?? known.get(replaced_by ?? "")?.reply_to));
   const resumed = new Map([...partials].filter(([replyTo, { id }]) => !id && !committed.has(replyTo)));
@@ -238,7 +238,7 @@ function resumePartials({ messages: known, partialReplies: partials }, messages,
   const partial = partials.get(reply.reply_to);
   const isSame = partial?.id === reply.id;
   const length = [...reply.text].length;
-  const fromServer = { phase: /** @type {const} */ ("streaming"), id: reply.id, text: reply.text, length, operator: reply.operator, stopping: isSame && partial.stopping };
+  const fromServer = { phase: /** @type {const} */ ("streaming"), id: reply.id, text: reply.text, length, operator: reply.operator, continues: Boolean(reply.continues), stopping: isSame && partial.stopping };
   return resumed.set(reply.reply_to, isSame && partial.length >= length ? partial : fromServer);
 }
 

@@ -96,8 +96,7 @@ function timeTemplate(timestamp) {
 function humanButtonsTemplate(turn, actions) {
   const isPending = turn.phase === "waiting" || turn.phase === "rejected";
   return html`<span class="turn-buttons">
-    ${isPending ? button(ICONS.edit, gettext("Edit and resend"), () => actions.edit(turn)) : nothing}
-    ${isPending || turn.editable === "no" ? nothing : editButton(turn, actions)}
+    ${isPending || turn.editable !== "no" ? editButton(turn, actions) : nothing}
     ${isPending ? button(ICONS.close, gettext("Discard"), () => actions.discard(turn)) : nothing}
     ${copyButton(turn.msg, actions)}
   </span>`;

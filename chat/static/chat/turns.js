@@ -107,3 +107,6 @@ function countOutOfContext({ session }, humans, replies) {
   }
   return counts;
 }
+
+/** Whether a reply is to come. @type {(state: State) => boolean} */
+export const isAwaiting = (state) => !state.ended && turns(state).some(({ phase }) => !["done", "failed", "rejected"].includes(phase));

@@ -3,6 +3,7 @@
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { format } from "./i18n.js";
 import { ICONS } from "./icons.js";
+import { loadStyles } from "./styles.js";
 import { versionText, withVersions } from "./versions.js";
 
 /** @typedef {import("./versions.js").Pager} Pager */
@@ -11,6 +12,8 @@ import { versionText, withVersions } from "./versions.js";
  * @property {(version: import("./state.js").Version | null, pager: Element) => void} viewVersion
  * @property {() => void} chooseVersion
  */
+
+await loadStyles("version_pager.css");
 
 class VersionPager extends HTMLElement {
   /** @type {PagerActions | undefined} */ actions;

@@ -2,8 +2,9 @@
 // Served as /embed.js with the configuration of the site that serves it. It sets no cookies, adds no inline styles
 // (a page with a strict Content Security Policy would block them) and touches nothing of the page around it.
 
-(/** @param {{path: string, accent: string, onAccent: string, strings: Record<"open"|"close"|"title"|"unread", string>}} config */ (config) => {
+(/** @param {{path: string, direction: "ltr"|"rtl", accent: string, onAccent: string, strings: Record<"open"|"close"|"title"|"unread", string>}} config */ (config) => {
   const script = /** @type {HTMLScriptElement} */ (document.currentScript);
+  if (/** @type {any} */ (window).chat?.identify) return; // the page includes the script twice
   const { label, position, name } = script.dataset;
   const frameUrl = new URL(config.path, script.src);
   const isPhone = matchMedia("(max-width: 480px)");
@@ -16,7 +17,6 @@
     .launcher { position: fixed; inset-block-end: 20px; inset-inline-end: 20px; z-index: 2147483000; display: flex; gap: 8px; align-items: center;
       justify-content: center; min-width: 56px; height: 56px; padding: 0 16px; border-radius: 28px; background: var(--accent);
       color: var(--on-accent); box-shadow: 0 4px 16px rgb(0 0 0 / .25); }
-    .start .launcher { inset-inline: 20px auto; }
     svg { width: 24px; height: 24px; fill: none; stroke: currentcolor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
     .badge { position: absolute; inset-block-start: -4px; inset-inline-end: -4px; min-width: 22px; height: 22px; padding: 0 6px;
       border-radius: 11px; background: #b3261e; color: #fff; font-size: 13px; line-height: 22px; text-align: center; }
@@ -24,7 +24,8 @@
     dialog { position: fixed; inset: auto; inset-block-end: 88px; inset-inline-end: 20px; z-index: 2147483000; margin: 0; padding: 0; border: 1px solid rgb(128 128 128 / .4);
       width: 400px; height: min(640px, calc(100vh - 108px)); border-radius: 14px; overflow: hidden; background: #fff; color-scheme: light dark;
       box-shadow: 0 12px 40px rgb(0 0 0 / .3); }
-    .start dialog { inset-inline: 20px auto; }
+    .left > * { inset-inline: auto; left: 20px; }
+    .right > * { inset-inline: auto; right: 20px; }
     dialog[open] { display: flex; flex-direction: column; }
     dialog::backdrop { background: none; }
     .head { display: flex; justify-content: space-between; align-items: center; min-height: 44px; padding-inline-start: 14px;
@@ -33,7 +34,7 @@
     .head button:focus-visible { outline-color: currentcolor; outline-offset: -5px; }
     iframe { flex: 1; width: 100%; border: 0; }
     @media (max-width: 480px) {
-      dialog { inset: 0; width: 100%; height: 100%; max-width: none; max-height: none; border: 0; border-radius: 0; }
+      .corner > dialog { inset: 0; width: 100%; height: 100%; max-width: none; max-height: none; border: 0; border-radius: 0; }
     }
     @media (prefers-reduced-motion: no-preference) {
       dialog[open] { animation: appear 140ms ease-out; }
@@ -62,16 +63,17 @@
 
   const badge = create("span", { class: "badge", "aria-hidden": "true" });
   const launcher = create("button", { type: "button", class: "launcher", "aria-haspopup": "dialog", "aria-expanded": "false" },
-    icon("M4 5h16v11H9l-5 4z"), ...(label ? [label] : []), badge);
+    icon("M4 5h16v11H9l-5 4z"), ...(label ? [create("span", { dir: "auto" }, label)] : []), badge);
   const closer = create("button", { type: "button", "aria-label": config.strings.close }, icon("M6 6l12 12M18 6L6 18"));
   const panel = /** @type {HTMLDialogElement} */ (create("dialog", { "aria-label": config.strings.title },
-    create("div", { class: "head" }, create("span", {}, config.strings.title), closer)));
+    create("div", { class: "head", dir: config.direction }, create("span", {}, config.strings.title), closer)));
   const host = create("chat-embed");
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(STYLE);
   root.adoptedStyleSheets = [sheet];
-  root.append(create("div", { class: position === "left" ? "start" : "end" }, launcher, panel));
+  // The corner is where the lines of the page around it end, unless the page chooses one.
+  root.append(create("div", { class: `corner ${position ?? ""}` }, launcher, panel));
 
   /** @type {HTMLIFrameElement | null} */
   let frame = null;

@@ -7,6 +7,7 @@ end
 local open_sockets = redis.call('ZCARD', sockets)
 local known = redis.call('HGET', ids, 'human:' .. arg.message)
 if known then
+  write_again()
   return {'ok', 'message', message_at(known), 'new', false, 'sockets', open_sockets}
 end
 local edited = arg.replaces ~= '' and tonumber(redis.call('HGET', ids, 'human:' .. arg.replaces) or 0)

@@ -71,6 +71,7 @@ end
 local known = seq_of(copy_id(arg.version))
 local version = cjson.decode(message_at(seq))
 if known or not version.replaced_by then
+  write_again()
   return {'ok', 'message', message_at(known or seq), 'new', false}
 end
 if redis.call('LLEN', mailbox) > 0 then

@@ -7,6 +7,7 @@ if not session_exists() then
 end
 local known = redis.call('HGET', ids, 'bot:' .. arg.reply)
 if known then
+  write_again()
   return {'ok', 'message', message_at(known), 'pending', redis.call('LLEN', mailbox)}
 end
 if not holds_lease(arg.lease) or redis.call('LINDEX', mailbox, 0) ~= arg.reply_to then

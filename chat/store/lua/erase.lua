@@ -4,6 +4,7 @@ for share in pairs(load_shares()) do
   redis.call('DEL', snapshot_key(share))
 end
 local existed = redis.call('DEL', document) == 1
+redis.call('SET', lease, '')  -- so that a second run writes as well: chat/store/replication.py
 redis.call('DEL', ids, mailbox, work, partial, lease, rate, sockets, shares, share_rate, operator, ratings,
   rating_rate)
 stop_waiting(arg.session)

@@ -59,6 +59,8 @@ local messages, is_truncated = page()
 local pending = redis.call('LRANGE', mailbox, 0, -1)
 local is_held = pending[1] and redis.call('EXISTS', lease) == 1
 local reply = is_held and redis.call('HGET', work, 'reply')
+local is_operators = reply and redis.call('GET', lease) == redis.call('HGET', operator, 'lease')
+local is_continued = reply and not is_operators and redis.call('HEXISTS', work, 'continues:' .. pending[1]) == 1
 local person = has_operator(arg.session, now) and redis.call('HMGET', operator, 'name', 'user', 'joined') or {}
 local waits = redis.call('ZCARD', waiting)
 local recent = redis.call('HMGET', pace, 'reply_ms', 'at', 'all_at', 'all_waiting', 'all_in_progress', 'all_reply_ms')
@@ -98,7 +100,8 @@ return {
   'in_progress', in_progress,
   'workers', redis.call('ZCOUNT', workers, whole(now - arg.worker_silence_ms), '+inf'),
   'mean_reply_ms', mean_ms and tonumber(mean_ms),
-  'is_operators', reply and redis.call('GET', lease) == redis.call('HGET', operator, 'lease') or false,
+  'continues', is_continued and redis.call('HGET', work, 'replaces:' .. pending[1]) or false,
+  'is_operators', is_operators or false,
   'operator_name', person[1] or false,
   'operator_user', person[2] or false,
   'operator_joined_ms', tonumber(person[3] or 0),

@@ -5,6 +5,7 @@ if not session_exists() then
   return {'unknown'}
 end
 if redis.call('HEXISTS', work, 'due:' .. arg.message) == 1 then
+  write_again()
   return {'ok'}
 end
 local reply = redis.call('HGET', ids, 'answer:' .. arg.message)

@@ -5,6 +5,7 @@ if not session_exists() then
 end
 local known = redis.call('HGET', ids, 'bot:' .. arg.message)
 if known then
+  write_again()
   return {'ok', 'message', message_at(known), 'new', false}
 end
 local now = now_ms()

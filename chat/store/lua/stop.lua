@@ -13,6 +13,7 @@ if not asked_at then
     return {'absent'}
   end
   local message = message_at(redis.call('HGET', ids, 'bot:' .. stored))
+  write_again()
   return {'ok', 'message', message, 'new', false, 'pending', 0}
 end
 if redis.call('LINDEX', mailbox, 0) ~= id or redis.call('EXISTS', lease) == 1 then

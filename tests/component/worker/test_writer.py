@@ -128,7 +128,7 @@ def continue_reply(reply: Reply) -> StoredMessage:
 
 
 def test_a_continuation_starts_with_the_earlier_text(reply: Reply) -> None:
-    continue_reply(reply)
+    earlier = continue_reply(reply)
     model = ScriptedModel([" a", ModelUnavailable()], [" a", " time"])
     outcome = finished(reply.write(model))
     sent = [
@@ -137,7 +137,12 @@ def test_a_continuation_starts_with_the_earlier_text(reply: Reply) -> None:
     ]
     first = ["reply.started", (0, "Once upon"), (9, " a")]
     assert sent == [*first, *first, (11, " time")]
+    starts = [frame for frame in reply.delivery.frames if isinstance(frame, ReplyStarted)]
+    assert [start.continues for start in starts] == [earlier.id] * 2
     assert reply.stored_text() == outcome.text == "Once upon a time"
+    loaded = reply.store.run(sessions.load(reply.session)).partial_reply
+    assert loaded
+    assert loaded.continues == earlier.id
     assert (outcome.continues, outcome.pieces) == (True, 2)
 
 
