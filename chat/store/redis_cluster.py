@@ -37,6 +37,7 @@ from chat.store.client import (
     AsyncStore,
     Store,
     options,
+    outage,
     parse_reply,
     translate_redis_errors,
 )
@@ -56,9 +57,17 @@ from chat.store.connections import Tls
 T = TypeVar("T")
 
 MAX_NODES_AT_ONCE = 16
+# While one node does not respond, others do.
+QUIET_S = 5.0
 # These are sent again one by one: redis-py follows the redirection (MOVED is a kind of ASK), or the
 # script is sent. Commands on a slot that moves or is not served would take long once more.
 REDIRECTIONS = (AskError, NoScriptError)
+
+
+def record_outage(sent: Round) -> None:
+    """Note that a node does not respond."""
+    if failed := sent.failed():
+        outage.failed(sent.replies[min(failed)])
 
 
 def open_store(url: str, connections: int, tls: Tls = NO_TLS) -> Store:
@@ -77,6 +86,7 @@ class ClusterStore(Store):
     buckets = BUCKETS
 
     def __init__(self, url: str, connections: int, tls: Tls = NO_TLS) -> None:
+        outage.quiet_s = QUIET_S
         self._url, self._options = url, options(connections, tls)
         self._client: RedisCluster | None = None
         self._lock = Lock()
@@ -138,6 +148,7 @@ class ClusterStore(Store):
                 for node in set(failed.values()):
                     self.redis.nodes_manager.initialize(last_failed_node_name=node.name)
                 self._send(sent, sent.groups_to_retry(failed))
+        record_outage(sent)
         return [self._result(*each) for each in zip(commands, sent.replies, strict=True)]
 
     def _result(self, command: Command[Any], reply: Any) -> Any:
@@ -171,6 +182,7 @@ class AsyncClusterStore(AsyncStore):
     buckets = BUCKETS
 
     def __init__(self, url: str, connections: int, tls: Tls = NO_TLS) -> None:
+        outage.quiet_s = QUIET_S
         first, *others = node_urls(url)
         settings = options(connections, tls)
         # This client fails if a node's connections are in use, so `_connection` waits for one.
@@ -219,6 +231,7 @@ class AsyncClusterStore(AsyncStore):
                 for node in set(failed.values()):
                     await self.redis.nodes_manager.initialize(last_failed_node_name=node.name)
                 await self._send(sent, sent.groups_to_retry(failed))
+        record_outage(sent)
         pairs = zip(commands, sent.replies, strict=True)
         return [await self._result(command, reply) for command, reply in pairs]
 
