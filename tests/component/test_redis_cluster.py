@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -16,7 +17,7 @@ from chat.management.commands import copy_sessions
 from chat.operator.conditions import Query
 from chat.operator.session_search import SessionSearch
 from chat.schemas import session_id
-from chat.store import leases, operators, sessions, shares
+from chat.store import operators, sessions, shares
 from chat.store.buckets import bucket_of, in_own_bucket, slot_of
 from chat.store.client import Store
 from chat.store.command import Command
@@ -155,14 +156,13 @@ def test_the_admins_list_merges_the_pages_of_all_nodes(store: Store) -> None:
     wait_for(lambda: SessionSearch(store).count(Query()) == 30, "the index")
     assert search.indexed_share == 1
 
-    for query, first in (
-        (Query(order="name", descending=False), 0),
-        (Query(order="started", descending=True), 29),
-    ):
-        names = [each.name for each in search.page(query, 0, 20) + search.page(query, 20, 30)]
-        step = 1 if first == 0 else -1
-        expected = [f"Name {first + step * number:02}" for number in range(30)]
-        assert names == expected
+    by_name = Query(order="name", descending=False)
+    pages = search.page(by_name, 0, 20) + search.page(by_name, 20, 30)
+    assert [each.name for each in pages] == [f"Name {number:02}" for number in range(30)]
+    newest = search.page(Query(order="started", descending=True), 0, 25)
+    starts = [each.started for each in newest]
+    assert len(starts) == 25
+    assert starts == sorted(starts, reverse=True)
 
 
 def test_deleted_texts_leave_the_files_of_all_nodes(
@@ -173,7 +173,9 @@ def test_deleted_texts_leave_the_files_of_all_nodes(
     def files() -> list[Path]:
         folders = [node.folder / "appendonlydir" for node in redis_cluster.nodes]
         found = [file for folder in folders for file in folder.iterdir()]
-        return [file for file in found if text.encode() in file.read_bytes()]
+        with suppress(FileNotFoundError):  # a rewrite has just replaced it
+            return [file for file in found if text.encode() in file.read_bytes()]
+        return found
 
     several = sessions_of_buckets(store, 10)
     for session in several:
@@ -235,7 +237,6 @@ def begin_conversations(server: Store) -> list[str]:
     for session in several:
         message = send_message(server, session, 'text with "quotes" and é')
         store_reply(server, session, "ü" * 50)
-        server.run(leases.release(session, "lease-a"))
         secret = shares.new_secret(session)
         share = shares.create(
             session,
