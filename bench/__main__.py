@@ -52,14 +52,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measure(wanted: Iterable[str], folder: Path) -> None:
-    """Run measurements; store the results even of those before one that fails."""
+    """Run measurements; store the results after each."""
     results = Results()
     print(f"Python {results.python}, {results.cores} cores, load {results.load:.2f}")
-    try:
-        for name in wanted:
-            run(name, results)
-    finally:
-        print(f"\nStored in {results.write(folder)}")
+    for name in wanted:
+        run(name, results)
+        print(f"  Stored in {results.write(folder)}", flush=True)
 
 
 def run(name: str, results: Results) -> None:

@@ -16,9 +16,8 @@ from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from bench._load import Socket
+from bench._load import Socket, listens
 from bench._systems import OPEN_TIMEOUT_S, System
-from tests.ports import can_listen_on
 from tests.processes import ROOT, Stack
 
 VERSION = "2.12.0"
@@ -121,5 +120,5 @@ def chainlit() -> Iterator[System]:
     ):
         port = int(stack.environment["PORT"])
         web = stack.run("web", f"{program} run {APP} --headless --port {port}", {})
-        web.wait_until(lambda: not can_listen_on(port), "to listen")
+        web.wait_until(lambda: listens(port), "to listen")
         yield Chainlit(stack, "")

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# The systems by which the ratios divide, by the heading of the ratio.
-REFERENCES = {"to plain": "plain", "to bare path": "bare path"}
 OURS = "this project"
+# The systems with which it is compared by ratios.
+REFERENCES = ("plain", "bare path", "Chainlit")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def ratios(figures: Sequence[Figure]) -> list[Figure]:
     return [
         each.ratio(by_key[each.name, reference])
         for each in figures
-        for reference in REFERENCES.values()
+        for reference in REFERENCES
         if each.system == OURS and (each.name, reference) in by_key
     ]
 

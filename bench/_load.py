@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,7 @@ import requests
 from bench._cpu import CpuMeter
 from bench._figures import percentiles
 from bench._options import options
-from tests.ports import can_listen_on, free_port
+from tests.ports import free_port
 from tests.processes import HIGH_LIMITS, WEB_SERVERS, Process, Stack, collected_static_files
 
 WARM_UP_S = 1
@@ -61,8 +62,15 @@ def start_web(stack: Stack, server: str, application: str, port: str) -> Process
     command = WEB_SERVERS[server].replace("chatproject.asgi:application", application)
     environment = {"PORT": port, "STATIC_ROOT": str(collected_static_files())}
     process = stack.run("web", command, environment)
-    process.wait_until(lambda: not can_listen_on(int(port)), "to listen")
+    process.wait_until(lambda: listens(int(port)), "to listen")
     return process
+
+
+def listens(port: int) -> bool:
+    """Return whether a process of this machine accepts connections at a port."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
+        return True
+    return False
 
 
 def script(model: str, **behaviour: object) -> None:

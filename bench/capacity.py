@@ -54,7 +54,7 @@ def run() -> Iterator[str | Figure]:
     )
     yield from check(service, rate, times_s, trips_ms)
     costs, token_roles = _costs(per_message_s, session_bytes)
-    yield from _tables(costs, message_roles, token_roles)
+    yield from tables(costs, message_roles, token_roles)
     yield from scenarios()
 
 
@@ -149,17 +149,16 @@ def _costs(
         streams = streaming.measure(system, count, tokens)
         token_roles = use.shares()
     prefix = next(iter(streams)).partition(":")[0]
-    sockets = idle.measure(
-        partial(this_project, SESSION_TTL_S="7200"), options.amount(IDLE_SOCKETS, 10)
-    )
+    idle_count = options.amount(IDLE_SOCKETS, 10)
+    sockets = idle.measure(partial(this_project, SESSION_TTL_S="7200"), idle_count)
     costs = Costs(
         per_message_s=per_message_s,
         per_token_s={
             kind: streams[f"{prefix}: CPU per token, {kind} (µs)"] / 1e6 for kind in KINDS
         },
         idle_socket={
-            "web": sockets["Idle sockets, web (% of a core)"] / 100 / IDLE_SOCKETS,
-            "redis": sockets["Idle sockets, Redis (% of a core)"] / 100 / IDLE_SOCKETS,
+            "web": sockets["Idle sockets, web (% of a core)"] / 100 / idle_count,
+            "redis": sockets["Idle sockets, Redis (% of a core)"] / 100 / idle_count,
         },
         socket_bytes=sockets["Memory of web per socket (KB)"] * 1024,
         session_bytes=session_bytes,
@@ -168,9 +167,10 @@ def _costs(
     return costs, token_roles
 
 
-def _tables(
+def tables(
     costs: Costs, message_roles: Mapping[str, float], token_roles: Mapping[str, float]
 ) -> Iterator[Figure]:
+    """Yield what is computed from the costs."""
     for kind in KINDS:
         cells = {
             "a message (µs)": costs.per_message_s[kind] * 1e6,

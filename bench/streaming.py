@@ -22,7 +22,7 @@ from tests.ports import free_port
 
 PER_SECOND = 20
 TOKENS = 200
-FEW, SOME, MANY = 1, 60, 150
+SOME, MANY = 60, 150
 MODEL = {"MAX_NEW_TOKENS": "1000", "REPLY_DEADLINE_S": "300", "WORKER_CONCURRENCY": "160"}
 
 
@@ -49,7 +49,7 @@ def run() -> Iterator[str | Figure]:
     } | ({"Chainlit": chainlit()} if options.peers else {})
     with ExitStack() as running:
         systems = {name: running.enter_context(start) for name, start in starts.items()}
-        for count in (FEW, some, options.amount(MANY, 3)):
+        for count in (some, options.amount(MANY, 3)):
             measures = {
                 name: partial(measure, system, count, tokens)
                 for name, system in systems.items()

@@ -4,11 +4,15 @@ import statistics
 
 import pytest
 
+from bench import capacity
 from bench._demand import USED, Costs, Demand, ends, with_spare
 from bench._simulation import RECOVERY_S, Service, Simulation, arrivals
+from bench._tables import BLOCK
 from bench.hops import Command, hops
+from tests.processes import ROOT
 
 NOTHING: dict[str, float] = {}
+SIDES = ("measured", "simulated")
 
 
 def test_waiting_for_one_slot_is_that_of_an_m_m_1_queue() -> None:
@@ -42,6 +46,7 @@ def test_replies_of_a_lost_zone_begin_again_in_the_slots_that_are_left() -> None
     took = sorted(each.took_s for each in messages)
     # One reply begins again when the next of the two slots is free, the last one after it.
     assert took[:2] == [10, 10]
+    assert took[2] > 15
     assert max(each.started_s or 0 for each in messages) == pytest.approx(11, abs=RECOVERY_S)
     assert len([each for each in messages if each.answered_s]) == 4
 
@@ -86,10 +91,13 @@ def test_one_process_needs_no_spare_and_several_survive_a_zone() -> None:
 
 def test_roles_apart_carry_more_than_one_redis() -> None:
     roles = {"store": 0.5, "broker": 0.3, "channel layer": 0.2}
-    carried = ends(COSTS, roles, roles)
+    of_tokens = {"store": 0.7, "broker": 0.0, "channel layer": 0.3}
+    carried = ends(COSTS, roles, of_tokens)
     per_visitor = Demand(1).cores(COSTS, "redis")
     assert carried["one Redis for everything"] == pytest.approx(USED / per_visitor)
     assert carried["one Redis as channel layer"] > carried["one Redis as store"]
+    messages_only = Demand(1).messages_per_s * COSTS.per_message_s["redis"] * 0.3
+    assert carried["one Redis as broker"] == pytest.approx(USED / messages_only)
 
 
 TRIP = (100.0, 100.010)
@@ -115,3 +123,19 @@ def test_a_round_trip_with_a_hop_that_was_not_seen_is_left_out(
     commands: list[Command], calls: list[dict[str, float]]
 ) -> None:
     assert hops(TRIP, commands, calls, "PUBLISH") is None
+
+
+def test_the_check_compares_the_same_points() -> None:
+    service = Service({"web": 1}, slots=64, cpu_s={"web": 0.001}, cores=2)
+    figures = list(capacity.check(service, 300.0, [0.0, 0.1], [210.0, 220.0]))
+    names = {system: [each.name for each in figures if each.system == system] for system in SIDES}
+    assert names["measured"] == names["simulated"]
+    simulated_rate = next(each.median for each in figures if each.system == "simulated")
+    assert simulated_rate == pytest.approx(320, rel=0.02)
+
+
+def test_every_table_of_the_capacity_page_has_figures() -> None:
+    roles = {"store": 0.5, "broker": 0.3, "channel layer": 0.2}
+    groups = {each.group for each in capacity.tables(COSTS, roles, roles)} | {"check", "scenarios"}
+    text = (ROOT / "docs" / "explanation" / "capacity.md").read_text()
+    assert {block["name"] for block in BLOCK.finditer(text)} == {f"capacity/{g}" for g in groups}
