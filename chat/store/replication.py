@@ -4,13 +4,15 @@ Without them, what the primary has acknowledged but not yet replicated is lost w
 takes its place. `WAIT` counts the replicas that have everything up to the connection's last write,
 so it follows the script in one pipeline, which uses one connection. The scripts in ACKNOWLEDGED
 also write if they run a second time: otherwise, a retry would count the replicas that have older
-writes only.
+writes only. A load waits as well, after a write of its own, because sockets acknowledge a message
+that they find in the history.
 
 https://redis.io/docs/latest/commands/wait/
 """
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -20,7 +22,7 @@ from chat.errors import StoreUnavailable
 from chat.observability import metrics
 from chat.observability.outage import Outage
 from chat.store.client import NO_TLS, AsyncStore, Store, translate_redis_errors
-from chat.store.command import Command
+from chat.store.command import Command, no_value
 from chat.store.connections import AsyncSentinelPool, SentinelPool, Tls
 
 T = TypeVar("T")
@@ -32,6 +34,7 @@ TIMEOUT_MS = 1000
 ACKNOWLEDGED = frozenset(
     {"create", "accept", "commit", "say", "stop", "regenerate", "choose", "erase"}
 )
+LOADED = frozenset({"load"})
 
 
 class TooFewReplicas(Exception):
@@ -47,13 +50,13 @@ class ReplicatedStore(Store):
 
     def run(self, command: Command[T]) -> T:
         """Run a command; raises also StoreUnavailable if too few replicas have its writes."""
-        if command.script not in ACKNOWLEDGED:
+        if command.script not in ACKNOWLEDGED | LOADED:
             return super().run(command)
         with translate_redis_errors(command.script):
-            reply, replicas = self._execute_and_wait(command.evalsha())
-            if isinstance(reply, NoScriptError):
-                reply, replicas = self._execute_and_wait(command.eval())
-            raise_error(reply)
+            replies = self._execute([each.evalsha() for each in scripts(command)])
+            if is_unknown(replies):
+                replies = self._execute([each.eval() for each in scripts(command)])
+            reply, replicas = checked(replies)
         result = command.result(reply)
         if replicas < self._min_replicas:
             self._leave_primary()
@@ -61,9 +64,10 @@ class ReplicatedStore(Store):
         outage.succeeded()
         return result
 
-    def _execute_and_wait(self, script: tuple[str | int, ...]) -> Any:
+    def _execute(self, runs: Sequence[tuple[str | int, ...]]) -> list[Any]:
         with self.redis.pipeline(transaction=False) as pipeline:
-            pipeline.execute_command(*script)
+            for run in runs:
+                pipeline.execute_command(*run)
             pipeline.execute_command("WAIT", self._min_replicas, TIMEOUT_MS)
             return pipeline.execute(raise_on_error=False)
 
@@ -84,13 +88,13 @@ class AsyncReplicatedStore(AsyncStore):
 
     async def run(self, command: Command[T]) -> T:
         """Run a command; raises also StoreUnavailable if too few replicas have its writes."""
-        if command.script not in ACKNOWLEDGED:
+        if command.script not in ACKNOWLEDGED | LOADED:
             return await super().run(command)
         with translate_redis_errors(command.script):
-            reply, replicas = await self._execute_and_wait(command.evalsha())
-            if isinstance(reply, NoScriptError):
-                reply, replicas = await self._execute_and_wait(command.eval())
-            raise_error(reply)
+            replies = await self._execute_all([each.evalsha() for each in scripts(command)])
+            if is_unknown(replies):
+                replies = await self._execute_all([each.eval() for each in scripts(command)])
+            reply, replicas = checked(replies)
         result = command.result(reply)
         if replicas < self._min_replicas:
             await self._leave_primary()
@@ -98,9 +102,10 @@ class AsyncReplicatedStore(AsyncStore):
         outage.succeeded()
         return result
 
-    async def _execute_and_wait(self, script: tuple[str | int, ...]) -> Any:
+    async def _execute_all(self, runs: Sequence[tuple[str | int, ...]]) -> list[Any]:
         pipeline = self.redis.pipeline(transaction=False)
-        pipeline.execute_command(*script)
+        for run in runs:
+            pipeline.execute_command(*run)
         pipeline.execute_command("WAIT", self._min_replicas, TIMEOUT_MS)
         return await pipeline.execute(raise_on_error=False)
 
@@ -111,10 +116,23 @@ class AsyncReplicatedStore(AsyncStore):
                 await pool.get_master_address()  # type: ignore[no-untyped-call]
 
 
-def raise_error(reply: Any) -> None:
-    """Raise the error of Redis that a pipeline returned in place of a reply."""
-    if isinstance(reply, Exception):
-        raise reply
+def scripts(command: Command[Any]) -> list[Command[Any]]:
+    """Return what runs before WAIT: the command, after a write if it has none itself."""
+    write = Command("write_again", command.keys, {}, no_value)
+    return [write, command] if command.script in LOADED else [command]
+
+
+def is_unknown(replies: list[Any]) -> bool:
+    """Return whether Redis does not have one of the scripts."""
+    return any(isinstance(reply, NoScriptError) for reply in replies)
+
+
+def checked(replies: list[Any]) -> list[Any]:
+    """Return the last two replies; raise the error that a pipeline returned in place of one."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies[-2:]
 
 
 def too_few(command: Command[Any], replicas: int) -> StoreUnavailable:

@@ -169,7 +169,8 @@ async def test_what_replicas_do_not_have_is_not_acknowledged(
         for _ in range(2):  # the second run writes nothing new, but its replicas are behind
             with pytest.raises(StoreUnavailable):
                 await waiting.run(accept)
-        assert [each.id for each in (await waiting.run(load)).messages] == [message]
+            with pytest.raises(StoreUnavailable):
+                await waiting.run(load)  # it would acknowledge the message
         taken = take_message(store, session)
         commit = leases.commit(session, taken.lease, new_reply(message), ttl_s=600)
         for _ in range(2):
