@@ -101,7 +101,7 @@ def _count(server: redis.Redis, clause: str) -> int:
 
 
 def _indexed_share(server: redis.Redis) -> float | None:
-    if server.connection_pool.connection_kwargs.get("db", 0) != INDEXED_DATABASE:
+    if (server.connection_pool.connection_kwargs.get("db") or 0) != INDEXED_DATABASE:
         return None
     try:
         return _share(server)
