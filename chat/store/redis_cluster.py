@@ -20,6 +20,7 @@ from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
 from redis.cluster import ClusterNode
+from redis.crc import key_slot
 from redis.exceptions import AskError, ConnectionError, NoScriptError
 from redis.retry import Retry
 
@@ -29,6 +30,8 @@ from chat.store.buckets import (
     address_release,
     in_all_buckets,
     in_own_bucket,
+    in_slot,
+    tags,
 )
 from chat.store.client import (
     NO_TLS,
@@ -114,6 +117,15 @@ class ClusterStore(Store):
         client = self.redis
         nodes = client.get_nodes() if replicas else client.get_primaries()
         return [client.get_redis_connection(node) for node in nodes]
+
+    def name_on(self, server: Redis, name: str) -> str:
+        """Return a name in a slot of a server: another one redirects commands about it."""
+        nodes = self.redis.nodes_manager
+        for tag in tags():
+            node = nodes.get_node_from_slot(key_slot(tag.encode()))
+            if self.redis.get_redis_connection(node) is server:
+                return in_slot(name, tag)
+        return name
 
     def run(self, command: Command[T]) -> T:
         """Run a command; raises the error that its reply names, or StoreUnavailable."""

@@ -11,7 +11,10 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 
+from chat.cli.doctor import redis_servers
+from chat.cli.doctor.findings import Level
 from chat.errors import RateLimited, StoreUnavailable, TooManySockets
 from chat.management.commands import copy_sessions
 from chat.operator.conditions import Query
@@ -163,6 +166,18 @@ def test_the_admins_list_merges_the_pages_of_all_nodes(store: Store) -> None:
     starts = [each.started for each in newest]
     assert len(starts) == 25
     assert starts == sorted(starts, reverse=True)
+
+
+def test_the_doctor_checks_every_primary(redis_cluster: RedisCluster) -> None:
+    url = redis_cluster.url
+    with override_settings(REDIS_URL=url, CELERY_BROKER_URL=url, CHANNEL_REDIS_URL=url):
+        findings = list(redis_servers.check_servers())
+
+    responses = [each.text for each in findings if "responds in" in each.text]
+    assert len(responses) == 3
+    for node in redis_cluster.nodes:
+        assert any(node.address in text for text in responses)
+    assert not [each.text for each in findings if each.level is Level.FAILURE]
 
 
 def test_deleted_texts_leave_the_files_of_all_nodes(
