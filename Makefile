@@ -30,7 +30,7 @@ install-dev: install
 chromium: install-dev
 	@scripts/chromium.sh
 
-test-all faults: SERVERS = long
+test-all faults bench: SERVERS = long
 servers:
 	@scripts/servers.sh $(SERVERS)
 
@@ -73,7 +73,7 @@ docs-test: install-dev
 	@scripts/servers.sh machine
 	@$(RUN) -m tests.documentation $(ARGS)
 
-bench: install-dev
+bench: install-dev servers
 	@$(RUN) -m bench $(ARGS)
 
 faults: install-dev servers

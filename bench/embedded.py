@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from bench._options import options
 from bench._scoring import Item, Score, load_items, score
 from chat.schemas import StoredMessage
 from chat.worker.history import history_window
@@ -32,6 +33,7 @@ from tests.processes import Stack
 
 WINDOWS: Final = ("4", AUTO)
 SLOTS: Final = 8
+THREADS: Final = 1
 CONTEXT_TOKENS: Final = 2048
 MAX_NEW_TOKENS: Final = 200
 # System prompts to try; the first one was that of the embedded model before it was measured.
@@ -41,7 +43,14 @@ PROMPTS: Final = (
     "You are a helpful assistant named SmolLM, trained by Hugging Face",
     "You are a friendly assistant. Reply to the last message in one or two short sentences.",
     "Answer the user's last message directly and briefly. Use what the user told you before.",
+    "You are a helpful assistant. Reply to the last message in English, in one or two short"
+    " sentences. Use what the user told you earlier.\nExamples:\nUser: Name two animals.\n"
+    "Assistant: A cat and a horse.\nUser: My cat is called Mia. What is my cat called?\n"
+    "Assistant: Your cat is called Mia.",
+    "Reply in English with one short and correct sentence. If the user asks for something that they"
+    " told you, repeat it.",
 )
+PARAMETERS: Final = ("temperature", "top_p", "min_p", "repeat_penalty")
 RESAMPLES: Final = 2000
 
 
@@ -72,7 +81,8 @@ BEFORE: Final = Variant(
 
 def run() -> Iterator[str]:
     """Ask every item once with the server's own parameters and prompt."""
-    yield from measure([CURRENT], load_items(), seeds=1)
+    items = load_items()
+    yield from measure([CURRENT], items[:: options.amount(1, len(items) // 3)], seeds=1)
 
 
 def measure(
@@ -83,8 +93,12 @@ def measure(
     *,
     show: bool = False,
 ) -> Iterator[str]:
-    """Yield a line for each variant and window, and how it differs from the first variant."""
-    yield f"{len(items)} items, {seeds} seeds. Good replies, then each rule, in % ± deviation"
+    """Yield lines for each variant and window.
+
+    They contain the shares of replies that are good and that follow each rule, in percent with the
+    standard deviation of the seeds, and the difference to the first variant with its 95 % interval.
+    """
+    yield f"{seeds} seeds"
     with embedded_server() as server, ThreadPoolExecutor(SLOTS) as threads:
         first: Results = {}
         for variant in variants:
@@ -94,22 +108,25 @@ def measure(
             results = {key: [replies[key] for replies in by_seed] for key in by_seed[0]}
             first = first or results
             for window in windows:
-                yield f"{variant.name}, window {window}: {_summary(results, items, window)}"
-                if results is not first:
-                    yield f"  better than the first by {_difference(first, results, items, window)}"
+                yield f"{variant.name}, window {window}"
+                for part, some in _parts(items).items():
+                    line = f"  {part}: {_summary(results, some, window)}"
+                    if results is not first:
+                        line += f"; difference {_difference(first, results, some, window)}"
+                    yield line
                 if show:
                     yield from _bad_replies(results, items, window)
 
 
 @contextmanager
 def embedded_server() -> Iterator[dict[str, Any]]:
-    """Run the embedded model with one thread; yield its address and key."""
+    """Run the embedded model; yield its address and key."""
     with tempfile.TemporaryDirectory(prefix="chat-bench-") as folder:
         port = str(free_port())
         environment = {
             "EMBEDDED_MODEL_PORT": port,
             "EMBEDDED_MODEL_SLOTS": str(SLOTS),
-            "EMBEDDED_MODEL_THREADS": "1",
+            "EMBEDDED_MODEL_THREADS": str(THREADS),
         }
         with Stack(Path(folder), environment) as stack:
             process = stack.run("model", "python manage.py runmodel", {})
@@ -172,6 +189,13 @@ def _ask(client: HttpModelClient, item: Item, turns: Sequence[Turn]) -> Reply:
     return Reply(text, score(item, text, generation.finish_reason))
 
 
+def _parts(items: Sequence[Item]) -> dict[str, Sequence[Item]]:
+    """Return the items, and those held out from the choice of parameters if that is a part."""
+    held_out = [item for item in items if item.held_out]
+    is_part = 0 < len(held_out) < len(items)
+    return {f"{len(items)} items": items} | ({"held out": held_out} if is_part else {})
+
+
 def _summary(results: Results, items: Sequence[Item], window: str) -> str:
     """Return the shares of replies that are good, and that follow each rule."""
     rules: dict[str, Callable[[Score], bool | None]] = {
@@ -219,8 +243,9 @@ def _bad_replies(results: Results, items: Sequence[Item], window: str) -> Iterat
 
 
 def main(arguments: Sequence[str]) -> None:
+    """Measure the values before, then all combinations of those given or the server's own."""
     parser = argparse.ArgumentParser(description="Compare parameters of the embedded model.")
-    for name in ("temperature", "top_p", "min_p", "repeat_penalty"):
+    for name in PARAMETERS:
         parser.add_argument(f"--{name}", type=float, nargs="+", default=[None])
     parser.add_argument("--prompt", type=int, nargs="+", default=[None], help="numbers of PROMPTS")
     parser.add_argument("--windows", nargs="+", default=WINDOWS, help="HISTORY_MESSAGES")
@@ -228,20 +253,21 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--show", action="store_true", help="show the replies that are not good")
     wanted = parser.parse_args(arguments)
-    names = ("temperature", "top_p", "min_p", "repeat_penalty")
-    variants = [BEFORE]
-    for *values, prompt in itertools.product(
-        *(getattr(wanted, name) for name in names), wanted.prompt
-    ):
-        given = dict(zip(names, values, strict=True))
-        parameters = {name: value for name, value in given.items() if value is not None}
-        text = "" if prompt is None else PROMPTS[prompt]
-        label = " ".join(f"{name} {value}" for name, value in parameters.items())
-        label += "" if prompt is None else f" prompt {prompt}"
-        variants.append(Variant(label.strip() or CURRENT.name, parameters, text))
+    values = (*(getattr(wanted, name) for name in PARAMETERS), wanted.prompt)
+    variants = [BEFORE, *itertools.starmap(_variant, itertools.product(*values))]
     items = [each for each in load_items() if wanted.items in ("all", _part(each))]
     for line in measure(variants, items, wanted.seeds, wanted.windows, show=wanted.show):
         print(line, flush=True)  # noqa: T201
+
+
+def _variant(*values: Any) -> Variant:
+    """Return the variant with a value, or None, for each of PARAMETERS and for the prompt."""
+    *given, prompt = values
+    pairs = zip(PARAMETERS, given, strict=True)
+    parameters = {name: value for name, value in pairs if value is not None}
+    facts = parameters | ({} if prompt is None else {"prompt": prompt})
+    name = ", ".join(f"{name} {value}" for name, value in facts.items()) or CURRENT.name
+    return Variant(name, parameters, "" if prompt is None else PROMPTS[prompt])
 
 
 def _part(item: Item) -> str:

@@ -11,6 +11,7 @@ from chat.events.task_publisher import TaskPublisher, enqueue_answer
 from chat.observability import open_files
 from chat.protocol import ModelChoice, SessionLimits
 from chat.store.client import AsyncStore, Store
+from chat.store.redis_cluster import open_async_store, open_store
 from chat.store.replication import AsyncReplicatedStore, ReplicatedStore
 from chat.store.sessions import Limits
 from chat.store.shares import ShareLimits
@@ -34,7 +35,7 @@ def store() -> Store:
     tls = settings.REDIS_TLS[settings.REDIS_URL]
     if replicas := settings.STORE_MIN_REPLICAS:
         return ReplicatedStore(settings.REDIS_URL, connections, tls, min_replicas=replicas)
-    return Store(settings.REDIS_URL, connections, tls)
+    return open_store(settings.REDIS_URL, connections, tls)
 
 
 @cache
@@ -43,7 +44,7 @@ def async_store() -> AsyncStore:
     tls = settings.REDIS_TLS[settings.REDIS_URL]
     if replicas := settings.STORE_MIN_REPLICAS:
         return AsyncReplicatedStore(settings.REDIS_URL, WEB_CONNECTIONS, tls, min_replicas=replicas)
-    return AsyncStore(settings.REDIS_URL, WEB_CONNECTIONS, tls)
+    return open_async_store(settings.REDIS_URL, WEB_CONNECTIONS, tls)
 
 
 @cache

@@ -42,11 +42,14 @@ def _forward(session: str) -> None:
 @shared_task
 def sweep() -> None:
     """Enqueue the sessions with unanswered messages that no worker holds."""
-    found = store().run(cluster.sweep(MAX_SESSIONS_PER_SWEEP))
+    buckets = store().buckets
+    swept = store().run(cluster.sweep(max(MAX_SESSIONS_PER_SWEEP // buckets, 1)))
     metrics.sweeps.inc()
-    metrics.sessions_requeued.inc(len(found))
-    for session in found:
+    metrics.sessions_requeued.inc(len(swept.sessions))
+    for session in swept.sessions:
         enqueue_answer(session)
+    if buckets > 1:
+        store().run(cluster.record_queue(swept))
     _end_claims()
 
 

@@ -9,6 +9,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from chat.store.cluster_nodes import CLUSTER_SCHEMES, is_cluster_url, node_urls
 from chat.store.connections import SENTINEL_SCHEMES, SentinelUrl, Tls, is_sentinel_url
 
 SENTINEL_POOL = "chat.store.connections.SentinelPool"
@@ -26,8 +27,22 @@ def complete_redis_url(url: str, *, host: str, port: int, user: str, password: s
             raise ValueError('Environment variable "REDIS_URL" must be a redis:// URL or host:port')
         address = f"redis://{_credentials(user, password)}{address}"
     if address:
-        check_redis_url("REDIS_URL", address, ("redis", "rediss", "unix", *SENTINEL_SCHEMES))
+        schemes = ("redis", "rediss", "unix", *SENTINEL_SCHEMES, *CLUSTER_SCHEMES)
+        check_redis_url("REDIS_URL", address, schemes)
     return address
+
+
+def other_server(variable: str, url: str, redis_url: str) -> str:
+    """Return the URL of a role other than the session store's, by default that of REDIS_URL.
+
+    Raises ValueError without one if REDIS_URL is a cluster, which only the session store can use.
+    """
+    if not url and is_cluster_url(redis_url):
+        raise ValueError(
+            f'Environment variable "{variable}" must be set, because REDIS_URL is a Redis Cluster,'
+            " which only sessions can use"
+        )
+    return url or redis_url
 
 
 def check_redis_url(variable: str, url: str, schemes: Collection[str]) -> None:
@@ -41,6 +56,15 @@ def check_redis_url(variable: str, url: str, schemes: Collection[str]) -> None:
         allowed = " or ".join(f"{each}://" for each in schemes)
         raise ValueError(f'Environment variable "{variable}" must be {allowed}')
     if scheme in {"unix", "redis+socket"}:
+        return
+    if is_cluster_url(url):
+        for node in node_urls(url):
+            check_redis_url(variable, node, ("redis", "rediss"))
+            if urlsplit(node).path not in {"", "/0"}:
+                raise ValueError(
+                    f'Environment variable "{variable}" must have no database number, because a'
+                    " Redis Cluster has only one database"
+                )
         return
     if is_sentinel_url(url):
         try:
@@ -69,7 +93,7 @@ def tls_options(
     `ca_file` is empty for the system's certificate authorities. The certificate and its key are
     this client's own, and empty if the server requires none.
     """
-    if url.partition("://")[0] not in {"rediss", "rediss+sentinel", "amqps"}:
+    if url.partition("://")[0] not in {"rediss", "rediss+sentinel", "rediss+cluster", "amqps"}:
         return {}
     files = {
         "ssl_ca_certs": ca_file,

@@ -17,6 +17,7 @@ from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 from chat.branding import rules
 from chat.branding.colours import check_accent, check_accent_dark
 from chat.branding.logo import read_logo
+from chat.store.cluster_nodes import is_cluster_url
 from chat.store.connections import SENTINEL_SCHEMES
 from chatproject import VERSION as VERSION
 from chatproject.broker.address import check_broker_url, is_rabbitmq
@@ -40,6 +41,7 @@ from chatproject.redis_urls import (
     check_redis_url,
     complete_redis_url,
     layer_host,
+    other_server,
     tls_options,
 )
 from chatproject.secret_files import create_private_folder, read_or_create_secret
@@ -157,23 +159,34 @@ try:
             raise EnvNotSetError('Environment variable "REDIS_URL" (or "REDIS_HOST") not set')
         EMBEDDED_REDIS_PASSWORD = read_or_create_secret(DATA_DIR / "redis" / "password")
         REDIS_URL = f"redis://:{EMBEDDED_REDIS_PASSWORD}@127.0.0.1:{EMBEDDED_REDIS_PORT}/0"
-    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
-    CHANNEL_REDIS_URL = env.str("CHANNEL_REDIS_URL", REDIS_URL)
+    CELERY_BROKER_URL = other_server(
+        "CELERY_BROKER_URL", env.str("CELERY_BROKER_URL", ""), REDIS_URL
+    )
+    CHANNEL_REDIS_URL = other_server(
+        "CHANNEL_REDIS_URL", env.str("CHANNEL_REDIS_URL", ""), REDIS_URL
+    )
+    # Several servers share the channel layer's events. Their addresses are separated by spaces.
+    CHANNEL_REDIS_URLS = CHANNEL_REDIS_URL.split()
     check_broker_url(CELERY_BROKER_URL)
     schemes = ("redis", "rediss", "unix", *SENTINEL_SCHEMES)
-    check_redis_url("CHANNEL_REDIS_URL", CHANNEL_REDIS_URL, schemes)
+    for url in CHANNEL_REDIS_URLS:
+        check_redis_url("CHANNEL_REDIS_URL", url, schemes)
     redis_tls = partial(
         tls_options,
         ca_file=env.str("REDIS_CA_FILE", "", validate=is_readable),
         certificate_file=env.str("REDIS_CERTIFICATE_FILE", "", validate=is_readable),
         key_file=env.str("REDIS_KEY_FILE", "", validate=is_readable),
     )
-    REDIS_TLS = {url: redis_tls(url) for url in (REDIS_URL, CELERY_BROKER_URL, CHANNEL_REDIS_URL)}
+    REDIS_TLS = {url: redis_tls(url) for url in (REDIS_URL, CELERY_BROKER_URL, *CHANNEL_REDIS_URLS)}
+    # Django's cache has no client for Redis Cluster.
+    CACHE_URL = CHANNEL_REDIS_URLS[0] if is_cluster_url(REDIS_URL) else REDIS_URL
     CELERY_BROKER_USE_SSL = broker_tls(CELERY_BROKER_URL, REDIS_TLS[CELERY_BROKER_URL])
     # Celery prefers these to CELERY_BROKER_URL.
     CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = broker_url(CELERY_BROKER_URL)
 
     STORE_MIN_REPLICAS = env.int("STORE_MIN_REPLICAS", 0, validate=at_least(0))
+    if STORE_MIN_REPLICAS and is_cluster_url(REDIS_URL):
+        raise EnvError('Environment variable "STORE_MIN_REPLICAS" must be 0 with a Redis Cluster')
 
     # Database of the admin's users
     DATABASES = {
@@ -377,15 +390,15 @@ AUTHENTICATION_BACKENDS = [
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": [REDIS_URL],  # a string would be split at commas
+        "LOCATION": [CACHE_URL],  # a string would be split at commas
         "KEY_PREFIX": "chat:login",
         "OPTIONS": {
             "serializer": "chat.accounts.throttle.CountSerializer",
             "socket_timeout": 2,
             "socket_connect_timeout": 2,
             "protocol": 2,
-            **REDIS_TLS[REDIS_URL],
-            **cache_options(REDIS_URL),
+            **REDIS_TLS[CACHE_URL],
+            **cache_options(CACHE_URL),
         },
     }
 }
@@ -431,12 +444,13 @@ CHANNEL_LAYERS = {
         "CONFIG": {
             "hosts": [
                 {
-                    **layer_host(CHANNEL_REDIS_URL, REDIS_TLS[CHANNEL_REDIS_URL]),
+                    **layer_host(url, REDIS_TLS[url]),
                     "socket_timeout": 10,
                     "socket_connect_timeout": 2,
-                    "health_check_interval": 15,
+                    "health_check_interval": 3,  # three missing replies: the server hangs
                     "protocol": 2,
                 }
+                for url in CHANNEL_REDIS_URLS
             ],
             "prefix": "chat:layer",
         },

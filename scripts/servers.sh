@@ -11,8 +11,10 @@ ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing l
 command -v redis-cli >/dev/null || missing="$missing redis-tools"
 command -v caddy >/dev/null || missing="$missing caddy"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
-if [ "${1:-}" = long ]; then  # for `make test-all` and `make faults`: 35 MB with Erlang
+if [ "${1:-}" = long ]; then  # for `make test-all`, `make faults` and `make bench`: 35 MB
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="$missing rabbitmq-server"
+    [ -x /usr/sbin/ip ] || [ -x /sbin/ip ] || missing="$missing iproute2"
+    [ -x /usr/sbin/iptables ] || [ -x /sbin/iptables ] || missing="$missing iptables"
 fi
 if [ "${1:-}" = machine ]; then  # for `make docs-test`
     command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"

@@ -5,7 +5,6 @@ processes on ports of their own, so that several can run at the same time.
 """
 
 import os
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -15,10 +14,9 @@ from pathlib import Path
 import kombu
 from kombu.exceptions import OperationalError
 
-from chat.cli.processes import die_with_parent
 from chat.events import rabbitmq
 from tests.ports import free_port
-from tests.processes import wait_for
+from tests.processes import Process, wait_for
 
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 CONFIGURATION = """
@@ -62,18 +60,20 @@ class RabbitMQ:
             "RABBITMQ_PID_FILE": str(folder / "pid"),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_OPTIONS,
         }
-        self._epmd = self._run("epmd")
-        self._node: subprocess.Popen[bytes] | None = None
+        self._epmd = Process("epmd", "epmd", self._environment, self.log)
+        self._node: Process | None = None
 
     def start(self) -> None:
         """Start the node, also after it was killed, and wait until it accepts connections."""
-        self._node = self._run(str(PROGRAMS / "rabbitmq-server"))
+        program = str(PROGRAMS / "rabbitmq-server")
+        self._node = Process("rabbitmq", program, self._environment, self.log)
         wait_for(self._responds, f"RabbitMQ to respond: {self.log}", START_TIMEOUT_S)
 
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to the node and its children."""
-        if self._node and self._node.poll() is None:
-            os.killpg(self._node.pid, number)
+    @property
+    def process(self) -> Process:
+        """The process of the node."""
+        assert self._node, "started"
+        return self._node
 
     def kill(self) -> None:
         """Kill the node, as the kernel does when memory runs out.
@@ -82,18 +82,13 @@ class RabbitMQ:
         whose name is missing never works again, so they are written now.
         """
         self.control("eval", "[dets:sync(Table) || Table <- dets:all()].")
-        self._end()
-
-    def _end(self) -> None:
-        self.send(signal.SIGKILL)
-        if self._node:
-            self._node.wait(CALL_TIMEOUT_S)
+        self.process.kill()
 
     def close(self) -> None:
         """End all processes. The data are not used again."""
-        self._end()
-        self._epmd.kill()
-        self._epmd.wait()
+        for process in (self._node, self._epmd):
+            if process:
+                process.kill()
 
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl and return what it prints."""
@@ -124,8 +119,7 @@ class RabbitMQ:
         return kombu.Connection(self.url, transport_options=rabbitmq.connection_options())
 
     def _responds(self) -> bool:
-        assert self._node, "started"
-        assert self._node.poll() is None, f"RabbitMQ exited early:\n{self.log.read_text()}"
+        assert self.process.is_alive(), f"RabbitMQ exited early:\n{self.process.output()}"
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 pass
@@ -134,18 +128,6 @@ class RabbitMQ:
         except (OSError, OperationalError):
             return False
         return True
-
-    def _run(self, *command: str) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as output:
-            return subprocess.Popen(
-                command,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
 
 
 @contextmanager

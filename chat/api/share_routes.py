@@ -145,7 +145,7 @@ async def create_share(
     session = session_id(str(token_of(request)))
     read_limits().spend(session, client_network(request))
     lines, messages = await _snapshot(session, wanted.show_name)
-    secret = shares.new_secret()
+    secret = shares.new_secret(session)
     command = shares.create(
         session,
         shares.share_id(secret),

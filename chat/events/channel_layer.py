@@ -19,6 +19,7 @@ from channels_redis.pubsub import (
     RedisSingleShardConnection,
 )
 from channels_redis.utils import _wrap_close, decode_hosts
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from chat.observability.outage import Outage
 
@@ -30,6 +31,9 @@ TIMEOUT_S = 2.0
 # Between attempts to connect. Sockets load what they miss, so they do not wait for these.
 PAUSES_S = (0.5, 1.0, 2.0, 5.0)
 POLL_S = 0.1
+# After `health_check_interval` without a reply, redis-py sends a PING whenever it polls. If
+# the server hangs, nothing ends the connection.
+SILENT_S = 3.0
 
 
 class ServerAway(Exception):
@@ -141,10 +145,20 @@ class Connection(RedisSingleShardConnection):  # type: ignore[misc]
                             ignore_subscribe_messages=True, timeout=POLL_S
                         )
                     )
+                    self._check_silence()
                 else:
                     await asyncio.sleep(POLL_S)
             except Exception as error:  # noqa: BLE001 redis-py, and the sockets under it
                 self._lost(error)
+
+    def _check_silence(self) -> None:
+        """Raise ConnectionError if the server has not replied to a PING for SILENT_S."""
+        connection = self._pubsub.connection
+        if not connection or not connection.health_check_interval:
+            return
+        now = asyncio.get_running_loop().time()
+        if 0 < connection.next_health_check < now - SILENT_S:
+            raise RedisConnectionError("No reply to PING")
 
     async def _reconnect(self) -> None:
         """Return once a new connection is subscribed to every channel."""

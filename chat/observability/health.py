@@ -14,14 +14,13 @@ from typing import cast
 from uuid import uuid4
 
 from channels.layers import BaseChannelLayer, get_channel_layer
-from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import TimeoutError as TooSlow
 
 from chat.container import async_store
 from chat.errors import StoreUnavailable
 from chat.events.queues import queued_tasks
 from chat.events.rabbitmq import PublishingBlocked
 from chat.schemas import FrozenModel
+from chat.store.client import AWAY
 from chat.store.operation import cluster
 from chat.store.operation.cluster import WORKER_TIMEOUT_S
 from chat.store.operation.memory import FORECAST_MINUTES, full_in_s
@@ -98,8 +97,7 @@ async def _redis() -> str:
     try:
         has_json = await async_store().run(cluster.check_writable())
     except StoreUnavailable as error:
-        gone = isinstance(error.__cause__, NotConnected | TooSlow)
-        return UNREACHABLE if gone else REFUSES_WRITES
+        return UNREACHABLE if isinstance(error.__cause__, AWAY) else REFUSES_WRITES
     return OK if has_json else WITHOUT_JSON
 
 

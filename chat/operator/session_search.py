@@ -9,9 +9,8 @@ from typing import TypeVar
 
 from chat.operator.conditions import FIELDS, ID, ORDERS, FieldValues, Query
 from chat.operator.search_index import SearchIndex
-from chat.store.client import Store, translate_redis_errors
+from chat.store.client import Store
 from chat.store.command import Command
-from chat.store.keys import DOCUMENT_PREFIX, session_of
 from chat.store.operation.inspection import (
     BusySession,
     Summary,
@@ -19,12 +18,12 @@ from chat.store.operation.inspection import (
     document_fields,
     summary,
 )
+from chat.store.operation.transfer import document_ids
 
 T = TypeVar("T")
 
 MAX_SCANNED = 3_000
 SCAN_TIMEOUT_S = 2.0
-SCAN_COUNT = 2_000
 BATCH = 200
 
 
@@ -101,7 +100,7 @@ def scan(store: Store, query: Query) -> ScanResult:
     paths = {name: FIELDS[name][0] for name in query.fields}
     found: list[FieldValues] = []
     scanned, is_complete = 0, True
-    ids = _document_ids(store) if query.ids is None else iter(query.ids)
+    ids = document_ids(store) if query.ids is None else iter(query.ids)
     while batch := list(islice(ids, BATCH)):
         if scanned >= MAX_SCANNED or time.monotonic() > deadline:
             is_complete = False
@@ -116,7 +115,7 @@ def scan(store: Store, query: Query) -> ScanResult:
 def rated_sessions(store: Store) -> Iterator[str]:
     """Yield every session with a rated reply, without an index; raises StoreUnavailable."""
     paths = {name: FIELDS[name][0] for name in ("id", "rating")}
-    ids = _document_ids(store)
+    ids = document_ids(store)
     while batch := list(islice(ids, BATCH)):
         found = run_all(store, [document_fields(each, paths) for each in batch])
         yield from (session["id"][0] for session in found if session and session["rating"])
@@ -130,13 +129,6 @@ def run_all(store: Store, commands: Sequence[Command[T]]) -> list[T]:
             raise result
         results.append(result)
     return results
-
-
-def _document_ids(store: Store) -> Iterator[str]:
-    with translate_redis_errors("scan"):
-        pattern = DOCUMENT_PREFIX.replace("[", r"\[") + "*}:document"
-        for key in store.redis.scan_iter(pattern, count=SCAN_COUNT):
-            yield session_of(key)
 
 
 def _in_order(sessions: Sequence[FieldValues], query: Query) -> list[FieldValues]:

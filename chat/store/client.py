@@ -14,7 +14,13 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
+from redis.exceptions import (
+    ClusterError,
+    NoScriptError,
+    OutOfMemoryError,
+    RedisClusterException,
+    RedisError,
+)
 from redis.retry import Retry
 
 from chat.errors import StoreFull, StoreUnavailable
@@ -32,7 +38,11 @@ TIMEOUT_S = 2
 RETRIES = 1
 
 
-def _options(connections: int, tls: Tls) -> dict[str, Any]:
+# Of these, RedisClusterException is not a RedisError.
+AWAY = (redis.ConnectionError, redis.TimeoutError, ClusterError, RedisClusterException)
+
+
+def options(connections: int, tls: Tls) -> dict[str, Any]:
     return {
         **tls,
         # redis-py's default is RESP3, in which some replies have another shape.
@@ -52,10 +62,16 @@ def _options(connections: int, tls: Tls) -> dict[str, Any]:
 class Store:
     """Runs commands and waits for them. Threads may share it."""
 
+    buckets = 1
+
     def __init__(self, url: str, connections: int, tls: Tls = NO_TLS) -> None:
         retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES)
-        pool = blocking_pool(url, retry=retry, **_options(connections, tls))
+        pool = blocking_pool(url, retry=retry, **options(connections, tls))
         self.redis = redis.Redis.from_pool(pool)
+
+    def servers(self, *, replicas: bool = False) -> list[redis.Redis]:
+        """Return a client for each server with sessions; `replicas` are those of a cluster."""
+        return [self.redis]
 
     def run(self, command: Command[T]) -> T:
         """Run a command; raises the error that its reply names, or StoreUnavailable."""
@@ -78,7 +94,7 @@ class Store:
 
     def _result(self, command: Command[T], reply: Any) -> T | Exception:
         try:
-            return self.run(command) if _is_unknown(reply) else _parse(command, reply)
+            return self.run(command) if _is_unknown(reply) else parse_reply(command, reply)
         except Exception as error:  # noqa: BLE001 a command's own error is its result
             return error
 
@@ -86,19 +102,24 @@ class Store:
 class AsyncStore:
     """Runs commands without blocking the event loop."""
 
+    buckets = 1
+
     def __init__(self, url: str, connections: int, tls: Tls = NO_TLS) -> None:
         retry = AsyncRetry(ExponentialBackoff(cap=0.2, base=0.05), RETRIES)
-        pool = async_pool(url, retry=retry, **_options(connections, tls))
+        pool = async_pool(url, retry=retry, **options(connections, tls))
         self.redis = redis.asyncio.Redis.from_pool(pool)
 
     async def run(self, command: Command[T]) -> T:
         """Run a command; raises the error that its reply names, or StoreUnavailable."""
         with translate_redis_errors(command.script):
             try:
-                reply = await self.redis.execute_command(*command.evalsha())
+                reply = await self._execute(*command.evalsha())
             except NoScriptError:
-                reply = await self.redis.execute_command(*command.eval())
+                reply = await self._execute(*command.eval())
         return command.result(reply)
+
+    async def _execute(self, *words: str | int) -> Any:
+        return await self.redis.execute_command(*words)
 
     async def run_all(self, commands: Sequence[Command[T]]) -> list[T | Exception]:
         """Run commands in one round trip; the result of one that fails is its exception."""
@@ -115,7 +136,7 @@ class AsyncStore:
 
     async def _result(self, command: Command[T], reply: Any) -> T | Exception:
         try:
-            result = await self.run(command) if _is_unknown(reply) else _parse(command, reply)
+            result = await self.run(command) if _is_unknown(reply) else parse_reply(command, reply)
         except Exception as error:  # noqa: BLE001 a command's own error is its result
             return error
         return result
@@ -125,8 +146,9 @@ def _is_unknown(reply: Any) -> bool:
     return isinstance(reply, NoScriptError)
 
 
-def _parse(command: Command[T], reply: Any) -> T:
-    if isinstance(reply, RedisError):
+def parse_reply(command: Command[T], reply: Any) -> T:
+    """Parse the reply to one of several commands; raises its error, or StoreUnavailable."""
+    if isinstance(reply, RedisError | RedisClusterException):
         raise StoreUnavailable from reply
     return command.result(reply)
 
@@ -149,10 +171,9 @@ def translate_redis_errors(command: str) -> Iterator[None]:
         metrics.store_command_seconds.labels(command).observe(time.perf_counter() - started_at)
         outage.succeeded()
         refusals(command).succeeded()
-    except RedisError as error:
+    except (RedisError, RedisClusterException) as error:
         metrics.store_command_failures.labels(command).inc()
-        is_away = isinstance(error, redis.ConnectionError | redis.TimeoutError)
-        (outage if is_away else refusals(command)).failed(error)
+        (outage if isinstance(error, AWAY) else refusals(command)).failed(error)
         if command == "create" and isinstance(error, OutOfMemoryError):
             raise StoreFull from error
         raise StoreUnavailable from error

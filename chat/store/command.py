@@ -55,12 +55,19 @@ class Reply:
 
 @dataclass(frozen=True)
 class Command(Generic[T]):
-    """One run of a script; `parse` turns its reply into a value."""
+    """One run of a script; `parse` turns its reply into a value.
+
+    A command with `merge` concerns the whole deployment: on a Redis Cluster it runs in each bucket
+    (`chat.store.buckets`), and `merge` makes one value of theirs. With `is_partial`, buckets whose
+    node is away are left out, so that others are swept, for example.
+    """
 
     script: str
     keys: Keys
     arguments: Arguments
     parse: Callable[[Reply], T]
+    merge: Callable[[Sequence[T]], T] | None = None
+    is_partial: bool = False
 
     def evalsha(self) -> tuple[str | int, ...]:
         """Return the Redis command that runs the script if Redis has it."""
@@ -116,6 +123,15 @@ def named(flat: Sequence[Any]) -> dict[str, Any]:
 
 def no_value(reply: Reply) -> None:
     """Parse the reply of a command that returns nothing."""
+
+
+def merge_nothing(values: Sequence[None]) -> None:
+    """Merge the values of a command that returns nothing."""
+
+
+def joined(values: Sequence[tuple[T, ...]]) -> tuple[T, ...]:
+    """Merge tuples into one that contains all their members."""
+    return tuple(member for value in values for member in value)
 
 
 def raise_for_error(reply: Reply) -> None:

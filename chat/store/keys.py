@@ -1,5 +1,7 @@
 """The names of all keys in Redis. No other module and no script builds one.
 
+These are the names on a single server. `chat.store.buckets` derives those on a Redis Cluster.
+
 chat:{ID}:document         RedisJSON: id, name, session_start, messages
 chat:{ID}:ids              hash: "human:<id>", "bot:<id>" → seq;
                            "answer:<human id>", "last" → id of a reply;
@@ -32,7 +34,8 @@ chat:waiting               sorted set: those without a worker, by the time since
 chat:operators             sorted set: sessions that an operator answers, by the end of their claim
 chat:requests              sorted set: sessions whose visitors ask for a person, by time
 chat:on-duty               sorted set: pages of operators who can be asked, by last heartbeat
-chat:pace                  hash: mean duration of recent replies, time of the last one
+chat:pace                  hash: mean duration of recent replies, time of the last one;
+                           on a Redis Cluster "all_…": the queue over all buckets, and when
 chat:minute:<n>            hash: statistics of the n-th minute since 1970, kept for two hours
 chat:sockets               sorted set: all open sockets by last heartbeat
 chat:workers               sorted set: workers by last heartbeat
@@ -54,6 +57,8 @@ from chat.addresses import network_of
 Keys = dict[str, str]
 
 DOCUMENT_PREFIX = "chat:{"
+DOCUMENT_PATTERN = "chat:{*:document"
+ADDRESS_PREFIX = "chat:address:"
 SEARCH_INDEX = "chat:sessions:3"  # Use a new name if its fields change.
 
 _SESSION = (
@@ -80,8 +85,11 @@ _SHARED = {
     "on_duty": "chat:on-duty",
     "pace": "chat:pace",
     "deletions": "chat:deletions",
-    # A format string: scripts find the shares of a session themselves.
-    "snapshot": f"{DOCUMENT_PREFIX}%s}}:snapshot",
+}
+# Format strings, for scripts that find the shares of a session, or sessions, themselves.
+_SNAPSHOT = f"{DOCUMENT_PREFIX}%s}}:snapshot"
+_LISTED = {
+    f"{name}_key": f"{DOCUMENT_PREFIX}%s}}:{name}" for name in ("document", "mailbox", "lease")
 }
 _CLUSTER = _SHARED | {
     "workers": "chat:workers",
@@ -100,7 +108,9 @@ def session_key(session: str, name: str) -> str:
 
 def session_keys(session: str) -> Keys:
     """Return a session's keys and the shared ones that its commands change."""
-    return {name: session_key(session, name) for name in _SESSION} | _SHARED
+    keys = {name: session_key(session, name) for name in _SESSION} | _SHARED
+    keys["snapshot"] = _SNAPSHOT
+    return keys
 
 
 def loading_keys(session: str) -> Keys:
@@ -131,7 +141,7 @@ def share_keys(session: str, address: str) -> Keys:
 
 def snapshot_keys(share: str) -> Keys:
     """Return the key of one share's snapshot, which belongs to no session by its name."""
-    return {"snapshot": _SHARED["snapshot"] % share}
+    return {"snapshot": _SNAPSHOT % share}
 
 
 def socket_keys(session: str, address: str) -> Keys:
@@ -147,14 +157,31 @@ def cluster_keys() -> Keys:
     return _CLUSTER
 
 
+def listing_keys() -> Keys:
+    """Return the keys that belong to no session, and format strings for those of sessions."""
+    return _CLUSTER | _LISTED
+
+
 def health_probe_keys(nonce: str) -> Keys:
     return {"health_probe": f"chat:health-probe:{nonce}"}
 
 
 def session_of(document_key: str) -> str:
-    """Return the session id in a document's key."""
-    return document_key.removeprefix(DOCUMENT_PREFIX).partition("}")[0]
+    """Return the session id in a document's key, on a single server or on a Redis Cluster."""
+    tag, _, rest = document_key.removeprefix(DOCUMENT_PREFIX).partition("}:")
+    return rest.rpartition(":")[0] or tag
+
+
+def owner_of(keys: Keys) -> str | None:
+    """Return the session or the share to which keys belong; None for those of the deployment."""
+    key = keys.get("document") or keys.get("snapshot")
+    return session_of(key) if key else None
+
+
+def address_keys(keys: Keys) -> Keys:
+    """Return those of the keys that belong to an address."""
+    return {name: key for name, key in keys.items() if key.startswith(ADDRESS_PREFIX)}
 
 
 def _address_key(address: str, name: str) -> str:
-    return f"chat:address:{sha256(network_of(address).encode()).hexdigest()[:16]}:{name}"
+    return f"{ADDRESS_PREFIX}{sha256(network_of(address).encode()).hexdigest()[:16]}:{name}"

@@ -7,13 +7,22 @@ only one that the session accepts.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from chat.schemas import StoredMessage, show_invisible
-from chat.store.command import Arguments, Command, Reply, named, no_value
-from chat.store.keys import cluster_keys, session_key, session_keys
+from chat.store.command import (
+    Arguments,
+    Command,
+    Reply,
+    joined,
+    merge_nothing,
+    named,
+    no_value,
+)
+from chat.store.keys import cluster_keys, listing_keys, session_keys
 from chat.store.leases import LEASE_MS
 from chat.store.sessions import Limits
 from chat.store.timing import CLAIM_MS, DUTY_TIMEOUT_MS, instant, to_ms
@@ -193,23 +202,27 @@ def requests() -> Command[tuple[Request, ...]]:
             for row in map(named, reply["requests"])
         )
 
-    return Command("load_requests", cluster_keys(), _list_arguments(), parse)
+    def merge(found: Sequence[tuple[Request, ...]]) -> tuple[Request, ...]:
+        in_order = sorted(joined(found), key=lambda request: request.requested_at)
+        return tuple(in_order[:MAX_REQUESTS])
+
+    return Command("load_requests", listing_keys(), {"most": MAX_REQUESTS}, parse, merge)
 
 
 def ended_claims() -> Command[tuple[str, ...]]:
     """Find the sessions whose operators' heartbeats have ended."""
-    arguments = _list_arguments() | {"duty_timeout_ms": DUTY_TIMEOUT_MS}
-    return Command(
-        "find_ended_claims", cluster_keys(), arguments, lambda reply: tuple(reply["sessions"])
-    )
 
+    def parse(reply: Reply) -> tuple[str, ...]:
+        return tuple(reply["sessions"])
 
-def _list_arguments() -> Arguments:
-    # The scripts find the sessions themselves, so they get a format string for their keys.
-    return {"most": MAX_REQUESTS, "document_key": session_key("%s", "document")}
+    arguments: Arguments = {"most": MAX_REQUESTS, "duty_timeout_ms": DUTY_TIMEOUT_MS}
+    keys = listing_keys()
+    return Command("find_ended_claims", keys, arguments, parse, joined, is_partial=True)
 
 
 def stay_on_duty(socket: str, *, is_over: bool = False) -> Command[None]:
     """Record that the operator at a socket can be asked to step in, or no longer can."""
     arguments: Arguments = {"socket": socket, "is_over": int(is_over)}
-    return Command("stay_on_duty", cluster_keys(), arguments, no_value)
+    # Every bucket has them all: a session's scripts tell visitors whether there are any.
+    keys = cluster_keys()
+    return Command("stay_on_duty", keys, arguments, no_value, merge_nothing, is_partial=True)

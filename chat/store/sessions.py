@@ -29,6 +29,7 @@ from chat.store.operation.memory import REFUSE_SESSIONS_PERCENT
 from chat.store.timing import (
     DUTY_TIMEOUT_MS,
     GRACE_MS,
+    QUEUE_KEPT_MS,
     SOCKET_TIMEOUT_MS,
     WORKER_SILENCE_MS,
     instant,
@@ -243,6 +244,7 @@ def load(
         "page_end": page.end,
         "duty_timeout_ms": DUTY_TIMEOUT_MS,
         "worker_silence_ms": WORKER_SILENCE_MS,
+        "queue_kept_ms": QUEUE_KEPT_MS,
     }
     return Command("load", loading_keys(session), arguments, parse)
 

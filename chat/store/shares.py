@@ -15,6 +15,7 @@ from typing import Literal
 from uuid import UUID
 
 from chat.schemas import parse_uuid
+from chat.store.buckets import bucket_of
 from chat.store.client import AsyncStore
 from chat.store.command import Arguments, Command, Reply, named
 from chat.store.keys import session_keys, share_keys, snapshot_keys
@@ -92,12 +93,17 @@ class SharePart:
     text: str
 
 
-def new_secret() -> str:
+def new_secret(session: str) -> str:
     """Return the secret of a new share, spelled like a UUID so that logs redact it like a token.
 
-    All of its bits are random, unlike those of a random UUID.
+    All of its bits are random, unlike those of a random UUID. Its share is in the bucket of the
+    session, whose scripts change both: one of BUCKETS random numbers is.
     """
-    return str(UUID(bytes=secrets.token_bytes(16)))
+    bucket = bucket_of(session)
+    while True:
+        secret = str(UUID(bytes=secrets.token_bytes(16)))
+        if bucket_of(share_id(secret)) == bucket:
+            return secret
 
 
 def share_id(secret: str) -> str:

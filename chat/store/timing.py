@@ -8,6 +8,8 @@ GRACE_MS = 1_500
 SOCKET_TIMEOUT_MS = 20_000
 # Visitors are told that no worker is running after this time without a heartbeat of any.
 WORKER_SILENCE_MS = 3_000
+# On a Redis Cluster, the sweep records the state of the whole queue every second.
+QUEUE_KEPT_MS = 10_000
 
 # An operator's page sends heartbeats more often than every two seconds.
 CLAIM_MS = 6_000

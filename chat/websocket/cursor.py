@@ -102,7 +102,14 @@ class Cursor:
         frames: list[ServerFrame] = []
         if str(partial.id) != self.partial_id:
             self.partial_id, self._partial_chars = str(partial.id), 0
-            frames.append(ReplyStarted(**partial.model_dump(exclude={"text"})))
+            frames.append(
+                ReplyStarted(
+                    reply_to=partial.reply_to,
+                    id=partial.id,
+                    operator=partial.operator,
+                    continues=partial.continues,
+                )
+            )
         offset = self._partial_chars
         if text := partial.text[offset:]:
             self._partial_chars += len(text)

@@ -33,6 +33,8 @@ def transport_options(
     return {
         "socket_timeout": 2,
         "socket_connect_timeout": 2,
+        # A worker that waits for tasks notices a server that hangs after two intervals and 1 s.
+        "health_check_interval": 3,
         "max_connections": connections,
         "priority_steps": [0],
         # Keep no copy of a task until it is done: the sweep finds lost tasks.

@@ -45,7 +45,8 @@ def share(stack: Stack) -> Iterator[Share]:
     store = Store(stack.redis_url, connections=1)
 
     def create(*texts: str, name: str | None = None) -> str:
-        session, secret = session_id(str(uuid4())), shares.new_secret()
+        session = session_id(str(uuid4()))
+        secret = shares.new_secret(session)
         store.run(sessions.create(session, "Ada", address=session, limits=LIMITS))
         ids = [str(uuid4()) for _ in texts]
         messages = [

@@ -10,6 +10,8 @@ from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.leases import TakenMessage
 from chat.store.sessions import Limits
+from tests.redis_cluster import RedisCluster
+from tests.renamed_keys import StoreWithRenamedKeys
 
 LIMITS = Limits(
     ttl_s=600,
@@ -25,9 +27,42 @@ LIMITS = Limits(
 )
 
 
+# These also run on a Redis Cluster, in `make test-all`.
+ON_REDIS_CLUSTER = {
+    "admin.test_search",
+    "test_cluster",
+    "test_leases",
+    "test_operators",
+    "test_ratings",
+    "test_sessions",
+    "test_shares",
+    "test_stop_and_regenerate",
+    "test_version_sequences",
+    "test_versions",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    module = metafunc.module.__name__.removeprefix("tests.component.")
+    if module in ON_REDIS_CLUSTER and "store" in metafunc.fixturenames:
+        on_cluster = pytest.param("cluster", marks=pytest.mark.slow)
+        metafunc.parametrize("store", ["server", on_cluster], indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def store(redis_url: str) -> Iterator[Store]:
-    store = Store(redis_url, connections=8)
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """A running Redis Cluster of three primaries."""
+    with RedisCluster(tmp_path_factory.mktemp("redis-cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    if getattr(request, "param", "server") == "cluster":
+        url = request.getfixturevalue("redis_cluster").url
+        store: Store = StoreWithRenamedKeys(url, connections=8)
+    else:
+        store = Store(request.getfixturevalue("redis_url"), connections=8)
     yield store
     store.redis.close()
 

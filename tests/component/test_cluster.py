@@ -12,7 +12,7 @@ from tests.component.conftest import due_at_ms, send_message, store_reply, take_
 
 def test_the_sweep_finds_due_sessions_without_a_live_lease(store: Store, session: str) -> None:
     def found() -> bool:
-        return session in store.run(cluster.sweep(500))
+        return session in store.run(cluster.sweep(500)).sessions
 
     send_message(store, session)
     assert not found(), "its task is on the way"

@@ -56,7 +56,7 @@ def begin_conversation(store: Store, ttl_s: float = 600) -> str:
     store.run(sessions.accept(session, uuid4(), TEXT, address=session, limits=limits))
     snapshot = shares.create(
         session,
-        shares.share_id(shares.new_secret()),
+        shares.share_id(shares.new_secret(session)),
         [TEXT, NAME],
         messages=1,
         is_named=True,

@@ -97,7 +97,7 @@ def test_the_sweep_finds_a_released_session_at_once(store: Store, session: str) 
     take_message(store, session)
     store.run(leases.release(session, "lease-a"))
 
-    assert session in store.run(cluster.sweep(500))
+    assert session in store.run(cluster.sweep(500)).sessions
     assert take_message(store, session, "lease-b").attempts == 2
 
 

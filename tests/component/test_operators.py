@@ -56,7 +56,7 @@ def test_workers_get_nothing_while_an_operator_is_there(store: Store, session: s
 
     assert store.run(leases.take(session, "worker", uuid4(), history=4)) is None
     assert due_at_ms(store, session) is None
-    assert session not in store.run(cluster.sweep(500))
+    assert session not in store.run(cluster.sweep(500)).sessions
     assert store.redis.zscore("chat:waiting", session) is None
 
 
@@ -132,7 +132,7 @@ def test_the_message_of_a_lost_worker_waits_for_the_operator(store: Store, sessi
     store.redis.zadd("chat:due", {session: 1})
     store.redis.delete(f"chat:{{{session}}}:lease")
 
-    assert session not in store.run(cluster.sweep(500))
+    assert session not in store.run(cluster.sweep(500)).sessions
     assert due_at_ms(store, session) is None
     assert take_as_operator(store, session) is not None
 
@@ -147,7 +147,7 @@ def test_leaving_hands_back_what_waits_with_a_new_deadline(store: Store, session
     assert store.run(operators.leave(session, GRACE)) == Left(left=True, pending=1)
     assert store.run(operators.leave(session, GRACE)) == Left(left=False, pending=0)
 
-    assert session in store.run(cluster.sweep(500))
+    assert session in store.run(cluster.sweep(500)).sessions
     taken = take_message(store, session)
     assert taken.waited_s < 60
     assert (taken.message.id, taken.attempts) == (message.id, 1)
@@ -163,7 +163,7 @@ def test_a_claim_without_heartbeats_ends(store: Store, session: str) -> None:
     assert session in store.run(operators.ended_claims())
     assert store.run(operators.end_claim(session)) == Left(left=True, pending=1)
     assert store.run(operators.end_claim(session)) == Left(left=False, pending=0)
-    assert session in store.run(cluster.sweep(500))
+    assert session in store.run(cluster.sweep(500)).sessions
     with pytest.raises(NotJoined):
         renew(store, session)
 
@@ -195,7 +195,7 @@ def test_an_operator_who_lets_a_message_wait_gives_the_session_back(
     wait_for(lambda: renew(store, session, idle_s=0.02), "the claim to end")
 
     assert store.run(sessions.load(session)).operator is None
-    assert session in store.run(cluster.sweep(500))
+    assert session in store.run(cluster.sweep(500)).sessions
 
 
 def test_only_a_living_claim_is_resumed(store: Store, session: str) -> None:

@@ -79,11 +79,11 @@ def test_a_published_task_is_in_the_queue_after_a_restart(app: Celery, rabbitmq:
 def test_a_frozen_server_delays_publishing_for_seconds_only(
     app: Celery, rabbitmq: RabbitMQ
 ) -> None:
-    rabbitmq.send(signal.SIGSTOP)
+    rabbitmq.process.send(signal.SIGSTOP)
     try:
         assert failure_of(app)[1] < LONGEST_S
     finally:
-        rabbitmq.send(signal.SIGCONT)
+        rabbitmq.process.send(signal.SIGCONT)
     publish(app)
     assert tasks(app) >= 2
 

@@ -36,7 +36,7 @@ def share_session(
     return store.run(
         shares.create(
             session,
-            share or shares.share_id(shares.new_secret()),
+            share or shares.share_id(shares.new_secret(session)),
             lines,
             messages=2,
             is_named=False,
@@ -80,7 +80,7 @@ def test_a_snapshot_is_loaded_part_by_part(store: Store, session: str) -> None:
 
 
 def test_creating_a_share_again_changes_nothing(store: Store, session: str) -> None:
-    share = shares.share_id(shares.new_secret())
+    share = shares.share_id(shares.new_secret(session))
 
     first = share_session(store, session, share=share)
     again = share_session(store, session, ["other"], share=share)
@@ -90,7 +90,7 @@ def test_creating_a_share_again_changes_nothing(store: Store, session: str) -> N
 
 
 def test_redis_holds_no_secret(store: Store, session: str) -> None:
-    secret = shares.new_secret()
+    secret = shares.new_secret(session)
     share_session(store, session, share=shares.share_id(secret))
 
     for key in store.redis.scan_iter("chat:*", count=10_000):
@@ -108,7 +108,7 @@ def test_what_cannot_be_a_secret_is_refused_without_redis(secret: str) -> None:
 def test_secrets_have_128_random_bits() -> None:
     bits = [0] * 128
     for _ in range(200):
-        number = int(shares.new_secret().replace("-", ""), 16)
+        number = int(shares.new_secret("a session").replace("-", ""), 16)
         for bit in range(128):
             bits[bit] += number >> bit & 1
     assert all(50 < count < 150 for count in bits), "no bit is fixed, as it is in a random UUID"

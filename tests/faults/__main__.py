@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 SESSIONS = 20
 CONCURRENT_FAULTS = 3
 ROW_TIMEOUT_S = 280
-ALL_TIMEOUT_S = 14.5 * 60
+ALL_TIMEOUT_S = 22 * 60
 
 
 async def main(faults: list[Fault], sessions: int) -> list[Line]:

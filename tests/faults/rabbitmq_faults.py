@@ -16,7 +16,7 @@ from tests.rabbitmq import PROGRAMS, RabbitMQ
 AWAY_S = 3.0
 
 
-@fault(11, "RabbitMQ killed and started again", times=2)
+@fault(11, "RabbitMQ killed and started again")
 async def rabbitmq_killed(trial: Trial) -> None:
     site = trial.site
     async with _rabbitmq(site) as broker, trial.group() as group, group.conversing():
@@ -36,9 +36,9 @@ async def rabbitmq_killed(trial: Trial) -> None:
 @fault(11, "RabbitMQ frozen")
 async def rabbitmq_frozen(trial: Trial) -> None:
     async with _rabbitmq(trial.site) as broker, trial.group() as group:
-        broker.send(signal.SIGSTOP)
+        broker.process.send(signal.SIGSTOP)
         await talk_without_broker(trial, group)
-        broker.send(signal.SIGCONT)
+        broker.process.send(signal.SIGCONT)
         trial.fault_ended()
         await trial.recovered(group)
         await trial.site.until_ready()

@@ -19,7 +19,7 @@ HOSTS = ("one", "two", "three")
 SAFE = "min-replicas-to-write 1\nmin-replicas-max-lag 2"
 
 
-@fault(31, "primary killed, three times in a row", times=3, order="alone")
+@fault(31, "primary killed, three times in a row", times=3)
 async def primary_killed(trial: Trial) -> None:
     site = trial.site
     async with servers(trial) as group, trial.group() as clients, clients.conversing():
@@ -34,7 +34,7 @@ async def primary_killed(trial: Trial) -> None:
     assert_only_a_pause(trial, clients)
 
 
-@fault(32, "primary frozen for 15 s", order="alone")
+@fault(32, "primary frozen for 15 s")
 async def primary_frozen(trial: Trial) -> None:
     site = trial.site
     async with servers(trial) as group, trial.group() as clients, clients.conversing():
@@ -48,7 +48,7 @@ async def primary_frozen(trial: Trial) -> None:
     assert_only_a_pause(trial, clients)
 
 
-@fault(33, "primary's host cut off for 15 s", order="alone")
+@fault(33, "primary's host cut off for 15 s")
 async def primary_cut_off(trial: Trial) -> None:
     with network(*HOSTS) as hosts:
         async with servers(trial, hosts) as group, trial.group() as clients, clients.conversing():
@@ -56,17 +56,18 @@ async def primary_cut_off(trial: Trial) -> None:
         assert_only_a_pause(trial, clients)
 
 
-@fault(33, "primary cut off from its replicas, not from web and workers", order="alone")
+@fault(33, "primary cut off from its replicas, not from web and workers")
 async def primary_without_replicas(trial: Trial) -> None:
     with network(*HOSTS) as hosts:
         async with servers(trial, hosts) as group, trial.group() as clients, clients.conversing():
             host = host_of(hosts, await primary_of(trial, group))
             others = [each for name, each in hosts.items() if name in HOSTS and each != host]
             await cut_off(trial, group, clients, host, others)
-        assert_only_a_pause(trial, clients)
+        # A client may load what the old primary stored and did not acknowledge any more.
+        assert_only_a_pause(trial, clients, resets=True)
 
 
-@fault(33, "the same without STORE_MIN_REPLICAS: what is lost is counted", order="alone")
+@fault(33, "the same without STORE_MIN_REPLICAS: what is lost is counted")
 async def primary_without_replicas_unsafe(trial: Trial) -> None:
     """Web and workers go on with a primary that the Sentinels have replaced."""
     with network(*HOSTS) as hosts:
@@ -136,10 +137,11 @@ async def until(instant: float) -> None:
     await asyncio.sleep(max(0.0, instant - time.monotonic()))
 
 
-def assert_only_a_pause(trial: Trial, clients: ClientGroup) -> None:
+def assert_only_a_pause(trial: Trial, clients: ClientGroup, *, resets: bool = False) -> None:
     """Fail if a client saw more than a pause, or lost a message that was accepted."""
     assert lost_messages(clients) == 0, f"{lost_messages(clients)} accepted messages were lost"
-    assert not any(client.expired.is_set() or client.view.resets for client in clients.clients)
+    assert not any(client.expired.is_set() for client in clients.clients)
+    assert resets or not any(client.view.resets for client in clients.clients)
     assert trial.counts.failed == 0
     assert max(trial.recoveries_s) < FAILOVER_WITHIN_S * trial.slowness, trial.recoveries_s
 

@@ -47,7 +47,7 @@ class Spread:
             process.send(number)
 
 
-@fault(41, "hosts apart, their clocks 5 s apart, 5 % of packets lost", order="alone")
+@fault(41, "hosts apart, their clocks 5 s apart, 5 % of packets lost")
 async def packets_lost(trial: Trial) -> None:
     async with spread(trial) as site, trial.group() as clients:
         trial.fault_started()
@@ -62,7 +62,7 @@ async def packets_lost(trial: Trial) -> None:
     assert_only_a_pause(trial, clients)
 
 
-@fault(42, "a host cut off for 8 s: web, a worker, Redis, the model", times=4, order="alone")
+@fault(42, "a host cut off for 8 s: web, a worker, Redis, the model", times=4)
 async def host_cut_off(trial: Trial) -> None:
     async with spread(trial) as site, trial.group() as clients, clients.conversing():
         workers = [site.hosts["first"], site.hosts["second"]]
@@ -85,7 +85,7 @@ async def host_cut_off(trial: Trial) -> None:
     assert_only_a_pause(trial, clients)
 
 
-@fault(43, "a worker's host paused for 60 s", order="alone")
+@fault(43, "a worker's host paused for 60 s", order="early")
 async def host_paused(trial: Trial) -> None:
     """The other worker takes over; what the paused one does when it continues is refused."""
     async with spread(trial) as site, trial.group() as clients, clients.conversing():

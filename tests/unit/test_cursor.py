@@ -146,6 +146,15 @@ def test_missed_messages_are_sent_as_their_frames() -> None:
     assert decisions([delta("B", 3, "lo", "b"), completed("B", 4, "b")], cursor) == ["DELIVER"] * 2
 
 
+def test_a_missed_continuation_names_the_earlier_reply() -> None:
+    cursor = Cursor(session(human("a", 1), bot("A", 2, "a")))
+    partial = partial_reply("", "B").model_copy(update={"continues": id_of("A")})
+
+    frames = cursor.catch_up(session(last_seq=2, pending=(id_of("a"),), partial_reply=partial))
+
+    assert frames == [started("B").model_copy(update={"continues": id_of("A")})]
+
+
 def test_only_the_missing_text_is_sent() -> None:
     cursor = waiting_cursor()
     decisions([started("A"), delta("A", 0, "Hel")], cursor)

@@ -2,8 +2,16 @@
 
 import pytest
 
+from chat.store.cluster_nodes import node_urls
 from chat.store.connections import SentinelUrl
-from chatproject.redis_urls import broker_options, broker_url, complete_redis_url, layer_host
+from chatproject.redis_urls import (
+    broker_options,
+    broker_url,
+    complete_redis_url,
+    layer_host,
+    other_server,
+    tls_options,
+)
 
 SENTINELS = "redis+sentinel://u:p%40@a,[::1]:5/my%20chat/2?sentinel_password=s%3F"
 
@@ -21,6 +29,7 @@ def complete(url: str = "", host: str = "", user: str = "", password: str = "") 
         ({"url": "a:1"}, "redis://a:1"),
         ({"url": "a:1", "user": "u", "password": "p@:"}, "redis://u:p%40%3A@a:1"),
         ({"url": "a:1", "password": "p"}, "redis://:p@a:1"),
+        ({"url": "rediss+cluster://u:p@a:1,b/0"}, "rediss+cluster://u:p@a:1,b/0"),
         ({"host": "a"}, "redis://a:6379"),
         ({"host": "a", "user": "u", "password": "p"}, "redis://u:p@a:6379"),
     ],
@@ -38,6 +47,8 @@ def test_a_url_is_completed(environment: dict[str, str], url: str) -> None:
         *("redis+sentinel://a:b/m", "redis+sentinel://a,,b/m", "redis+sentinel://:p@/m"),
         *("redis+sentinel://:p/w@a/m", "redis+sentinel://:12/w@a/m", "redis+sentinel://a/m/name"),
         *("redis+sentinel://a/m?db=1", "redis+sentinel://:12/m?p/w@a/m", "sentinel://a/m"),
+        *("redis+cluster://", "redis+cluster://a,", "redis+cluster://a:b,c", "redis+cluster://a/1"),
+        *("redis+cluster://:p/w@a", "redis+cluster://a,b/name", "unix+cluster://a"),
         *("redis://:p/w@a:1", "redis://:12/w@a:1", "redis://a:1/name", "a:1/name"),
     ],
 )
@@ -45,6 +56,19 @@ def test_an_invalid_url_is_reported_with_its_variable(url: str) -> None:
     with pytest.raises(ValueError, match='variable "REDIS_URL"') as caught:
         complete(url)
     assert "w@a" not in str(caught.value), "a part of the password"
+
+
+def test_a_url_names_nodes_of_a_cluster_with_one_password() -> None:
+    assert node_urls("redis+cluster://u:p%40@a:1,b/") == ["redis://u:p%40@a:1", "redis://u:p%40@b"]
+    assert node_urls("rediss+cluster://a") == ["rediss://a"]
+    assert tls_options("rediss+cluster://a", ca_file="", certificate_file="", key_file="")
+
+
+def test_other_roles_need_a_server_of_their_own_with_a_cluster() -> None:
+    assert other_server("CELERY_BROKER_URL", "", "redis://a") == "redis://a"
+    assert other_server("CELERY_BROKER_URL", "redis://b", "redis+cluster://a") == "redis://b"
+    with pytest.raises(ValueError, match='"CELERY_BROKER_URL" must be set, because REDIS_URL'):
+        other_server("CELERY_BROKER_URL", "", "redis+cluster://a")
 
 
 def test_a_url_names_sentinels_their_service_and_both_passwords() -> None:

@@ -10,10 +10,19 @@ from django.conf import settings
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from chat.cli.doctor.findings import Finding, failure, ok, warning
-from chat.cli.doctor.replication import check_replicas, check_sentinels
+from chat.cli.doctor.replicas import check_replicas, check_sentinels
 from chat.cli.doctor.tls import check_tls
-from chat.store.connections import SentinelPool, SentinelUrl, blocking_pool, is_sentinel_url
+from chat.store.client import AWAY
+from chat.store.cluster_nodes import is_cluster_url, node_urls
+from chat.store.connections import (
+    SentinelPool,
+    SentinelUrl,
+    Tls,
+    blocking_pool,
+    is_sentinel_url,
+)
 from chat.store.operation.memory import Memory
+from chat.store.redis_cluster import open_store
 
 TIMEOUT_S = 3
 SLOW_S = 0.005
@@ -27,18 +36,43 @@ def check_servers() -> Iterator[Finding]:
     """Check each server once, even if several variables name it."""
     variables_of: dict[str, list[str]] = {}
     for variable in ("REDIS_URL", "CELERY_BROKER_URL", "CHANNEL_REDIS_URL"):
-        url = getattr(settings, variable)
-        if not url.startswith("amqp"):
-            variables_of.setdefault(url, []).append(variable)
+        for url in getattr(settings, variable).split():
+            if not url.startswith("amqp"):
+                variables_of.setdefault(url, []).append(variable)
     for url, variables in variables_of.items():
-        yield from check_server(url, variables)
+        if is_cluster_url(url):
+            yield from check_cluster(url)
+        else:
+            yield from check_server(url, variables)
 
 
-def check_server(url: str, variables: list[str]) -> Iterator[Finding]:
-    """Check one server; the session store must also be durable and have the JSON module."""
+def check_cluster(url: str) -> Iterator[Finding]:
+    """Check each primary of a Redis Cluster like a server of its own."""
+    first = urlsplit(node_urls(url)[0])
+    credentials = first.netloc.rpartition("@")[0]
+    try:
+        servers = open_store(url, 1, settings.REDIS_TLS.get(url, {})).servers()
+    except AWAY as error:
+        yield check_tls("REDIS_URL", error, AUTHORITY) or failure(
+            f"REDIS_URL: no node of the Redis Cluster responds ({type(error).__name__})",
+            "Start its nodes, or correct the addresses.",
+        )
+        return
+    for server in servers:
+        address = server.connection_pool.connection_kwargs
+        netloc = f"{credentials}{'@' if credentials else ''}{address['host']}:{address['port']}"
+        node = first._replace(netloc=netloc).geturl()
+        yield from check_server(node, ["REDIS_URL"], cluster=url)
+
+
+def check_server(url: str, variables: list[str], cluster: str = "") -> Iterator[Finding]:
+    """Check one server; the session store must also be durable and have the JSON module.
+
+    `cluster` is the URL of the Redis Cluster of which it is a node, if it is one.
+    """
     name = " and ".join(variables)
     try:
-        with connect(url) as client:
+        with connect(url, settings.REDIS_TLS.get(cluster or url, {})) as client:
             latency_s = min(_round_trip_s(client) for _ in range(PINGS))
             host = _host_of(client, url)
             info = _info(client)
@@ -57,7 +91,7 @@ def check_server(url: str, variables: list[str]) -> Iterator[Finding]:
         return
     yield ok(f"{name}: {_version(info)} at {host} responds in {latency_s * 1000:.1f} ms")
     yield from check_sentinels(name, url)
-    yield from check_connection(name, url, info, latency_s)
+    yield from check_connection(name, url, info, latency_s, is_node=bool(cluster))
     if not settings.EMBEDDED_REDIS:
         yield from check_rules(name, rules)
     if not info and "REDIS_URL" in variables:
@@ -74,7 +108,7 @@ def check_server(url: str, variables: list[str]) -> Iterator[Finding]:
     yield from check_capacity(info)
 
 
-def connect(url: str) -> redis.Redis:
+def connect(url: str, tls: Tls) -> redis.Redis:
     """Return a client of the server, or of the primary that Sentinels name, without retries."""
     pool = blocking_pool(
         url,
@@ -83,7 +117,7 @@ def connect(url: str) -> redis.Redis:
         socket_connect_timeout=TIMEOUT_S,
         timeout=TIMEOUT_S,
         retry=None,
-        **settings.REDIS_TLS.get(url, {}),
+        **tls,
     )
     return redis.Redis.from_pool(pool)
 
@@ -122,7 +156,9 @@ def _version(info: Info) -> str:
     return f"Redis {info['redis_version']}" if info else "Redis"
 
 
-def check_connection(name: str, url: str, info: Info, latency_s: float) -> Iterator[Finding]:
+def check_connection(
+    name: str, url: str, info: Info, latency_s: float, *, is_node: bool = False
+) -> Iterator[Finding]:
     if latency_s > SLOW_S:
         yield warning(
             f"{name}: a round trip takes {latency_s * 1000:.0f} ms",
@@ -132,9 +168,11 @@ def check_connection(name: str, url: str, info: Info, latency_s: float) -> Itera
         yield failure(
             f"{name}: the server is a read-only replica", f"Set {name} to the primary's address."
         )
-    if info.get("cluster_enabled"):
+    if info.get("cluster_enabled") and not is_node:
         yield failure(
-            f"{name}: Celery does not support Redis Cluster", "Use a server without cluster mode."
+            f"{name}: the server is a node of a Redis Cluster",
+            "Use a server without cluster mode. Only sessions can be on a cluster:"
+            " docs/how-to/use-redis-cluster.md.",
         )
     if is_sentinel_url(url):
         sentinels = SentinelUrl.parse(url)

@@ -25,6 +25,7 @@ from django.db import connection
 from redis.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
 
+from chat.store.cluster_nodes import is_cluster_url
 from chat.store.connections import SentinelPool, SentinelUrl, Tls, is_sentinel_url
 
 NAME = "%Y%m%dT%H%M%SZ"
@@ -116,6 +117,10 @@ def copy_sessions(folder: Path) -> None:
 
 def redis_cli_arguments() -> tuple[list[str], dict[str, str]]:
     """Return redis-cli's options and environment; the password is not in its arguments."""
+    if is_cluster_url(settings.REDIS_URL):
+        raise CommandError(
+            "With a Redis Cluster, copy each primary: docs/how-to/use-redis-cluster.md."
+        )
     url = server_options(settings.REDIS_URL, settings.REDIS_TLS[settings.REDIS_URL])
     options = {"-s": url.get("path"), "-h": url.get("host"), "-p": url.get("port")}
     options["--user"] = url.get("username")

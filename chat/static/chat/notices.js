@@ -37,8 +37,8 @@ function endedTemplate({ ended, messages, isCopyPartial }, actions) {
     : gettext("You can read it here until you delete it.");
   return html`<p class="notice"><span>${errorMessage({ code: ended || "session.full", detail: "" })}
       ${ended && (messages.size || isCopyPartial) ? copy : nothing}</span>
-    ${ended && messages.size ? html`<button type="button" class="button small" @click=${actions.options}>${gettext("Export…")}</button>` : nothing}
-    <button type="button" class="button small" @click=${actions.restart}>${gettext("New conversation")}</button></p>`;
+    <span class="notice-buttons">${ended && messages.size ? html`<button type="button" class="button small" @click=${actions.options}>${gettext("Export…")}</button>` : nothing}
+      <button type="button" class="button small" @click=${actions.restart}>${gettext("New conversation")}</button></span></p>`;
 }
 
 /** @type {(state: import("./state.js").State, actions: NoticeActions) => unknown} */

@@ -45,7 +45,7 @@ function turnTemplate(turn, isBoundary, actions) {
         <h2 class="visually-hidden">${gettext("You")}</h2>
         ${turn.edit === undefined
           ? html`<human-text class="human-text" dir="auto" .text=${turn.msg}></human-text>
-            <div class="turn-footer">${pagerTemplate(turn.pager, gettext("Versions of your message"), actions)}${humanButtonsTemplate(turn, actions)}${statusTemplate(turn)}</div>`
+            <div class="turn-footer">${humanButtonsTemplate(turn, actions)}${statusTemplate(turn)}${pagerTemplate(turn.pager, gettext("Versions of your message"), actions)}</div>`
           : html`<question-editor .actions=${actions} .turn=${turn}></question-editor>`}
       </div>` : nothing}
       ${(turn.reply && turn.reply.finish_reason !== "answered_together") || (turn.partial && turn.phase !== "queued") ? replyTemplate(turn, actions) : nothing}

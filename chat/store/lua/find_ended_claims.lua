@@ -3,7 +3,7 @@
 local now = now_ms()
 redis.call('ZREMRANGEBYSCORE', on_duty, '-inf', whole(now - arg.duty_timeout_ms))
 for _, session in ipairs(redis.call('ZRANGE', requests, 0, arg.most - 1)) do
-  if redis.call('EXISTS', string.format(arg.document_key, session)) == 0 then
+  if redis.call('EXISTS', string.format(document_key, session)) == 0 then
     redis.call('ZREM', requests, session)
   end
 end

@@ -137,6 +137,17 @@ local function check_rates(now, ...)
   end
 end
 
+-- Whether a set of open sockets contains the one of `arg`, or has space for it.
+local function has_space(open, limit, now)
+  redis.call('ZREMRANGEBYSCORE', open, '-inf', whole(now - arg.timeout_ms))
+  return redis.call('ZSCORE', open, arg.socket) or redis.call('ZCARD', open) < tonumber(limit)
+end
+
+local function add_socket(open, now)
+  redis.call('ZADD', open, whole(now), arg.socket)
+  redis.call('PEXPIRE', open, arg.timeout_ms)
+end
+
 local function check_pending(limit)
   if redis.call('LLEN', mailbox) >= tonumber(limit) then
     return {'busy'}

@@ -4,17 +4,11 @@ if not session_exists() then
   return {'unknown'}
 end
 local now = now_ms()
-local limits = {[sockets] = tonumber(arg.per_session), [address_sockets] = tonumber(arg.per_address)}
-for key, limit in pairs(limits) do
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(now - arg.timeout_ms))
-  if not redis.call('ZSCORE', key, arg.socket) and redis.call('ZCARD', key) >= limit then
-    return {'full'}
-  end
+if not (has_space(sockets, arg.per_session, now) and has_space(address_sockets, arg.per_address, now)) then
+  return {'full'}
 end
-for _, key in ipairs({sockets, address_sockets}) do
-  redis.call('ZADD', key, whole(now), arg.socket)
-  redis.call('PEXPIRE', key, arg.timeout_ms)
-end
+add_socket(sockets, now)
+add_socket(address_sockets, now)
 redis.call('ZADD', all_sockets, whole(now), arg.socket)
 return {
   'ok',

@@ -25,4 +25,10 @@ local used = memory()
 if used then
   redis.call('HSET', minute_key(now), 'memory', whole(used))
 end
-return {'ok', 'sessions', unanswered}
+return {
+  'ok',
+  'sessions', unanswered,
+  'waiting', redis.call('ZCARD', waiting),
+  'due', redis.call('ZCARD', due),
+  'reply_ms', tonumber(redis.call('HGET', pace, 'reply_ms') or 0),
+}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chat.store.command import Arguments, Command, Reply, named, no_value
+from chat.store.command import Arguments, Command, Reply, merge_nothing, named, no_value
 from chat.store.keys import cluster_keys, health_probe_keys
 from chat.store.operation.endpoints import (
     EndpointReport,
@@ -12,11 +12,25 @@ from chat.store.operation.endpoints import (
     merge_reports,
 )
 from chat.store.operation.memory import Memory, parse_memory
-from chat.store.timing import DUTY_TIMEOUT_MS, SOCKET_TIMEOUT_MS, to_ms
+from chat.store.timing import DUTY_TIMEOUT_MS, QUEUE_KEPT_MS, SOCKET_TIMEOUT_MS, to_ms
 
 SWEEP_AGAIN_MS = 5_000
 WORKER_TIMEOUT_S = 10.0
 HEALTH_PROBE_KEPT_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Swept:
+    """The sessions that a sweep found, and the state of the queue.
+
+    `waiting` counts sessions without a worker, `in_progress` those with one. `mean_reply_ms` is the
+    mean duration of recent replies, None if there were none.
+    """
+
+    sessions: tuple[str, ...]
+    waiting: int
+    in_progress: int
+    mean_reply_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -72,17 +86,76 @@ def load() -> Command[ClusterState]:
             operator_requests=reply["operator_requests"],
         )
 
-    return Command("load_cluster", cluster_keys(), {"duty_timeout_ms": DUTY_TIMEOUT_MS}, parse)
+    arguments: Arguments = {"duty_timeout_ms": DUTY_TIMEOUT_MS}
+    return Command("load_cluster", cluster_keys(), arguments, parse, _merge_states)
 
 
-def sweep(most: int) -> Command[tuple[str, ...]]:
-    """Find sessions with unanswered messages that no worker holds."""
+def _merge_states(states: Sequence[ClusterState]) -> ClusterState:
+    """Merge the states of buckets. Every bucket has all workers, and operators on duty.
+
+    The memory is that of the server with the least space.
+    """
+    silent_s: dict[str, float] = {}
+    for state in states:
+        for name, seconds in state.workers.items():
+            silent_s[name] = min(seconds, silent_s.get(name, seconds))
+    in_order = sorted(silent_s.items(), key=lambda worker: worker[1], reverse=True)
+    memories = [state.memory for state in states if state.memory]
+    return ClusterState(
+        waiting=sum(state.waiting for state in states),
+        overdue_s=max(state.overdue_s for state in states),
+        swept_ago_s=max(
+            (state.swept_ago_s for state in states if state.swept_ago_s is not None), default=None
+        ),
+        workers=dict(in_order),
+        memory=max(memories, key=lambda memory: memory.share, default=None),
+        deletion_age_s=max(state.deletion_age_s for state in states),
+        operators=sum(state.operators for state in states),
+        operators_on_duty=max(state.operators_on_duty for state in states),
+        operator_requests=sum(state.operator_requests for state in states),
+        endpoints=states[0].endpoints,
+    )
+
+
+def sweep(most: int) -> Command[Swept]:
+    """Find sessions with unanswered messages that no worker holds, up to `most` of each bucket."""
+
+    def parse(reply: Reply) -> Swept:
+        return Swept(
+            sessions=tuple(reply["sessions"]),
+            waiting=reply["waiting"],
+            in_progress=max(reply["due"] - reply["waiting"], 0),
+            mean_reply_ms=reply["reply_ms"] or None,
+        )
+
     arguments: Arguments = {
         "most": most,
         "again_ms": SWEEP_AGAIN_MS,
         "socket_timeout_ms": SOCKET_TIMEOUT_MS,
     }
-    return Command("sweep", cluster_keys(), arguments, lambda reply: tuple(reply["sessions"]))
+    return Command("sweep", cluster_keys(), arguments, parse, _merge_sweeps, is_partial=True)
+
+
+def _merge_sweeps(sweeps: Sequence[Swept]) -> Swept:
+    means_ms = [each.mean_reply_ms for each in sweeps if each.mean_reply_ms]
+    return Swept(
+        sessions=tuple(session for each in sweeps for session in each.sessions),
+        waiting=sum(each.waiting for each in sweeps),
+        in_progress=sum(each.in_progress for each in sweeps),
+        mean_reply_ms=round(sum(means_ms) / len(means_ms)) if means_ms else None,
+    )
+
+
+def record_queue(swept: Swept) -> Command[None]:
+    """Record the state of the queue in each bucket of a Redis Cluster, for visitors who wait."""
+    arguments: Arguments = {
+        "waiting": swept.waiting,
+        "in_progress": swept.in_progress,
+        "reply_ms": swept.mean_reply_ms or 0,
+        "kept_ms": QUEUE_KEPT_MS,
+    }
+    keys = cluster_keys()
+    return Command("record_queue", keys, arguments, no_value, merge_nothing, is_partial=True)
 
 
 def heartbeat(worker: str, *, free: int, endpoints: Sequence[EndpointReport] = ()) -> Command[None]:
@@ -92,7 +165,9 @@ def heartbeat(worker: str, *, free: int, endpoints: Sequence[EndpointReport] = (
         "free": free,
         "endpoints": dump_reports(endpoints),
     }
-    return Command("heartbeat", cluster_keys(), arguments, no_value)
+    # Every bucket has all workers: a session's scripts tell visitors whether any is running.
+    keys = cluster_keys()
+    return Command("heartbeat", keys, arguments, no_value, merge_nothing, is_partial=True)
 
 
 def find_slot(full_worker: str) -> Command[str | None]:
@@ -103,7 +178,7 @@ def find_slot(full_worker: str) -> Command[str | None]:
 
 def check_writable() -> Command[bool]:
     """Write a key to check that Redis accepts writes; return whether it can store JSON."""
-    return Command("check_writable", cluster_keys(), {}, lambda reply: bool(reply["json"]))
+    return Command("check_writable", cluster_keys(), {}, lambda reply: bool(reply["json"]), all)
 
 
 def record_health_probe(nonce: str) -> Command[None]:

@@ -1,15 +1,15 @@
 """Commands for operators: summaries, inspection and requeueing. Only `requeue` writes."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from chat.schemas import Rating, show_invisible
-from chat.store.command import Arguments, Command, Reply, named
-from chat.store.keys import cluster_keys, session_key, session_keys
+from chat.store.command import Arguments, Command, Reply, joined, named
+from chat.store.keys import listing_keys, session_keys
 from chat.store.timing import SOCKET_TIMEOUT_MS, instant, to_ms
 
 MAX_BUSY_SESSIONS = 5_000
@@ -187,7 +187,10 @@ def inspect(session: str) -> Command[Inspection]:
 
 
 def busy_sessions() -> Command[tuple[BusySession, ...]]:
-    """List sessions with unanswered messages, the longest due first, up to MAX_BUSY_SESSIONS."""
+    """List sessions with unanswered messages, the longest due first, up to MAX_BUSY_SESSIONS.
+
+    On a Redis Cluster the order is that of each bucket.
+    """
 
     def parse(reply: Reply) -> tuple[BusySession, ...]:
         return tuple(
@@ -195,13 +198,11 @@ def busy_sessions() -> Command[tuple[BusySession, ...]]:
             for row in map(named, reply["sessions"])
         )
 
-    # The script finds the sessions itself, so it gets format strings for their keys.
-    arguments: Arguments = {
-        "most": MAX_BUSY_SESSIONS,
-        "mailbox_key": session_key("%s", "mailbox"),
-        "lease_key": session_key("%s", "lease"),
-    }
-    return Command("busy_sessions", cluster_keys(), arguments, parse)
+    def merge(found: Sequence[tuple[BusySession, ...]]) -> tuple[BusySession, ...]:
+        return joined(found)[:MAX_BUSY_SESSIONS]
+
+    arguments: Arguments = {"most": MAX_BUSY_SESSIONS}
+    return Command("busy_sessions", listing_keys(), arguments, parse, merge)
 
 
 def requeue(session: str, *, ttl_s: float) -> Command[bool]:

@@ -17,7 +17,7 @@ and counting needs no further round trip. A minute is a hash:
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +29,7 @@ from chat.store.timing import instant
 BUCKET_RATIO = 1.2
 BUCKETS = 90
 REFUSED = "refused:"
+NOT_ADDED = frozenset({"swept", "memory"})
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,29 @@ def load_minutes(count: int) -> Command[Minutes]:
         )
         return Minutes(instant(reply["now_ms"]), figures)
 
-    return Command("load_minutes", cluster_keys(), {"count": count}, parse)
+    return Command("load_minutes", cluster_keys(), {"count": count}, parse, _merge_minutes)
+
+
+def _merge_minutes(buckets: Sequence[Minutes]) -> Minutes:
+    """Add up the figures of buckets by minute. Their servers' clocks may differ a little.
+
+    Times are the last ones. Every bucket counts each sweep, and has the memory of its server.
+    """
+    last = max(_number_of(each.now) for each in buckets)
+    merged: list[dict[str, int]] = [{} for _ in buckets[0].figures]
+    for each in buckets:
+        behind = last - _number_of(each.now)
+        for total, figures in zip(merged, each.figures[behind:], strict=False):
+            for name, value in figures.items():
+                is_sum = not (name.startswith("at:") or name in NOT_ADDED)
+                known = total.get(name, 0)
+                total[name] = known + value if is_sum else max(known, value)
+    return Minutes(max(each.now for each in buckets), tuple(merged))
+
+
+def _number_of(time: datetime) -> int:
+    """Return the number of a minute since 1970."""
+    return int(time.timestamp() // 60)
 
 
 def count_event(figure: str) -> Command[None]:

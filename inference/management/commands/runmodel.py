@@ -25,6 +25,9 @@ INSTALL = (
     " Run `make install`, or set MODEL_URL and MODEL_API to a model server."
 )
 
+# Others that were measured are not better: docs/how-to/connect-a-model.md. Requests may set theirs.
+SAMPLING = {"temp": 0.2, "top_p": 0.9, "penalty_repeat": 1.05}
+
 # The template inside the weights sets another system message, which makes a model of this size
 # reply in French as soon as France is mentioned.
 SMOLLM2_TEMPLATE = (
@@ -109,9 +112,8 @@ def start_server(weights: Path) -> Any:
     params.api_keys = [settings.EMBEDDED_MODEL_KEY]
     if not settings.MODEL_FILE:
         params.chat_template = SMOLLM2_TEMPLATE
-    params.sampling.temp = 0.2
-    params.sampling.top_p = 0.9
-    params.sampling.penalty_repeat = 1.05
+    for name, value in SAMPLING.items():
+        setattr(params.sampling, name, value)
     try:
         return xllamacpp.Server(params)
     except RuntimeError as error:

@@ -200,7 +200,7 @@ def test_the_proxys_log_contains_no_token(deployment: Deployment) -> None:
         socket.recv(5)
     log = deployment.stack.running("nginx")[0]
     log.wait_until(lambda: f"{address} GET /chat 101" in log.output(), "to log the socket")
-    link = new_secret()
+    link = new_secret("a session")
     for path in (f"/s/{link}", f"/s/{link}.json", f"//s/{link}", f"/%73/{link}", f"/x/{link}/y"):
         assert requests.get(deployment.url + path, headers=HTTPS, timeout=10).status_code == 404
     log.wait_until(lambda: log.output().count("GET /s/*** 404") == 4, "to log the links")

@@ -31,7 +31,7 @@ def test_one_trace_contains_the_frame_and_the_reply(site: Site) -> None:
     site.model.clear_requests()
     frames = send_and_receive(site.stack.running("web")[0].port, token, text)
     requests.get(f"{site.stack.url}/refresh_token", params={"token": token}, timeout=5)
-    link = new_secret()
+    link = new_secret("a session")
     requests.get(f"{site.stack.url}/s/{link}", timeout=5)
     message = frames[-1]["message"]["reply_to"]
 

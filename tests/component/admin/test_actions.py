@@ -96,7 +96,7 @@ def test_queueing_again_makes_a_waiting_message_due_now(store: Store, operator: 
     send_message(store, session)
     store.redis.zadd("chat:due", {session: 9e15})
     post_confirmed(operator, "requeue", session)
-    assert session in store.run(cluster.sweep(500))
+    assert session in store.run(cluster.sweep(500)).sessions
     assert log_entries() == [(session, CHANGE, "Queued again.")]
 
 

@@ -260,7 +260,7 @@ def test_a_token_is_sent_by_post_and_never_shown(store: Store, login: Login) -> 
 
 def share_session(store: Store, session: str, secret: str = "", **wanted: Any) -> str:
     """Create a link to a session and return its id."""
-    share = shares.share_id(secret or shares.new_secret())
+    share = shares.share_id(secret or shares.new_secret(session))
     values: dict[str, Any] = {"messages": 7, "is_named": True, "ttl_s": None, "address": session}
     limits = ShareLimits(per_session=5, per_minute=100, bytes=100_000)
     store.run(shares.create(session, share, ["{}"], limits=limits, **values | wanted))
@@ -310,7 +310,8 @@ def test_revoking_a_link_needs_its_permission_and_its_session(store: Store, logi
 
 
 def test_the_session_of_a_reported_link_is_found(store: Store, login: Login) -> None:
-    session, secret = create_session(store), shares.new_secret()
+    session = create_session(store)
+    secret = shares.new_secret(session)
     share_session(store, session, secret)
     viewer = login("view_session")
     for text in (secret, f" https://chat.example/s/{secret} ", f"chat.example/s/{secret.upper()}"):

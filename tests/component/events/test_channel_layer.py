@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from redis.exceptions import RedisError
 from chat.events import channel_layer
 from chat.events.channel_layer import ChannelLayer, ServerAway
 from tests.ports import free_port
-from tests.processes import Stack
+from tests.processes import Stack, wait_for
 
 EVENT = {"type": "probe"}
 
@@ -84,3 +85,26 @@ async def test_subscriptions_survive_a_restart_of_the_server(
     await asyncio.to_thread(server.start_redis)
     assert await receive_until_sent(layer, first, third) == [EVENT, EVENT]
     await layer.flush()
+
+
+async def test_a_server_that_hangs_is_noticed_without_an_event_to_send(
+    server: Stack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(channel_layer, "PAUSES_S", (0.1,))
+    monkeypatch.setattr(channel_layer, "SILENT_S", 0.3)
+    server.start_redis()
+    host = {"address": server.redis_url, "protocol": 2, "health_check_interval": 0.2}
+    layer = ChannelLayer(hosts=[host])
+    channel = await join(layer)
+    assert await receive_until_sent(layer, channel) == [EVENT]
+    [connection] = layer._get_layer()._shards
+    ponged_until = connection._pubsub.connection.next_health_check + 1
+    while connection._pubsub.connection.next_health_check < ponged_until:  # there are no events
+        await connection._redis.ping()
+    assert "does not respond" not in caplog.text
+    [redis] = server.running("redis")
+    redis.send(signal.SIGSTOP)
+    silent = "The channel layer does not respond"
+    await asyncio.to_thread(wait_for, lambda: silent in caplog.text, "the outage", 10)
+    redis.send(signal.SIGCONT)
+    assert await receive_until_sent(layer, channel) == [EVENT]
