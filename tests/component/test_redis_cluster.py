@@ -229,8 +229,11 @@ def test_a_node_that_is_away_fails_only_its_own_sessions(tmp_path: Path) -> None
         assert failed == of_node
         with pytest.raises(StoreUnavailable):
             store.run(cluster.load())
+        limits = replace(LIMITS, pending=10)
         here = next(each for each in several if each not in of_node)
-        send_message(store, here)
+        for _ in range(8):
+            address = str(uuid4())  # whose slot may be on the node that is away
+            store.run(sessions.accept(here, uuid4(), "hello", address=address, limits=limits))
         due = in_own_bucket(sessions.load(here)).keys["due"]
         store.redis.zadd(due, {here: 0})
         assert store.run(cluster.sweep(10)).sessions == (here,), "others are swept"
