@@ -4,6 +4,7 @@ On connect it joins the session's group first, then loads the document, then for
 dropping what the document already contained. If an event is missing, the document is loaded again.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable
 from typing import Any
@@ -178,7 +179,10 @@ class ChatConsumer(SessionSocket):
         page = first_page(self.codec)
         rated = self.handshake.ratings_revision if self.codec.carries("reply.rated") else None
         command = sessions.load(self.session, self.handshake.after, rated=rated, page=page)
-        return await async_store().run(command)
+        session = await async_store().run(command)
+        # Parsing a full page has taken a millisecond or two: others run before its frame is built.
+        await asyncio.sleep(0)
+        return session
 
     def _on_heartbeat(self, renewal: Renewal) -> None:
         """Resync if the socket missed something, or end it if its session is gone."""

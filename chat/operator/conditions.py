@@ -17,10 +17,13 @@ from typing import Any
 from chat.errors import ErrorCode
 from chat.store.operation.inspection import BusySession, State
 
-# Every write of a document indexes it again, so only the last messages can be searched.
+# Every write of a document indexes it again, so no path may lead through all messages: a message
+# would cost more, the longer its session is.
 SEARCHED_MESSAGES = 100
+_LAST_MESSAGES = f"$.messages[-{SEARCHED_MESSAGES}:]"
 # A field's path in the document, and its type in the index. "$.messages[-1]" is the last message;
-# a condition on "[*]" holds if it holds for any message. Times are in milliseconds since 1970.
+# a condition on several holds if it holds for any of them. Times are in milliseconds since 1970.
+# The scripts keep lists of all failures and ratings; documents from before they did have none.
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "id": ("$.id", "TAG"),
     "name": ("$.name", "TEXT", "NOSTEM", "SORTABLE"),
@@ -28,12 +31,16 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "last": ("$.messages[-1].timestamp", "NUMERIC", "SORTABLE"),
     "length": ("$.messages[-1].seq", "NUMERIC", "SORTABLE"),
     "last_failure": ("$.messages[-1].error.code", "TAG"),
-    "failure": ("$.messages[*].error.code", "TAG"),
-    "message_time": ("$.messages[*].timestamp", "NUMERIC"),
-    "reply_ms": ("$.messages[*].timings.total_ms", "NUMERIC"),
-    "rating": ("$.messages[*].rating", "TAG"),
-    "msg": (f"$.messages[-{SEARCHED_MESSAGES}:].msg", "TEXT", "NOSTEM"),
+    "failure": ("$.failures[*]", "TAG"),
+    "recent_failure": (f"{_LAST_MESSAGES}.error.code", "TAG"),
+    "message_time": (f"{_LAST_MESSAGES}.timestamp", "NUMERIC"),
+    "reply_ms": (f"{_LAST_MESSAGES}.timings.total_ms", "NUMERIC"),
+    "rating": ("$.ratings[*]", "TAG"),
+    "recent_rating": (f"{_LAST_MESSAGES}.rating", "TAG"),
+    "msg": (f"{_LAST_MESSAGES}.msg", "TEXT", "NOSTEM"),
 }
+FAILURE = "failure|recent_failure"
+RATING = "rating|recent_rating"
 ORDERS = ("started", "last", "length", "name")
 ID = re.compile(r"[0-9a-f]{32}")
 ID_PREFIX = re.compile(r"[0-9a-f]{4,32}")
@@ -54,7 +61,10 @@ FieldValues = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class OneOf:
-    """A value of a tag field is one of these; with `negated`, none of them is."""
+    """A value of a tag field is one of these; with `negated`, none of them is.
+
+    `field` is a tag field, or several joined by "|".
+    """
 
     field: str
     values: frozenset[str]
@@ -64,10 +74,13 @@ class OneOf:
         if not self.values:
             return "" if self.negated else NOTHING
         tags = "|".join(re.sub(r"\W", r"\\\g<0>", value) for value in sorted(self.values))
-        return f"{'-' if self.negated else ''}@{self.field}:{{{tags}}}"
+        fields = self.field.split("|")
+        clause = " | ".join(f"@{name}:{{{tags}}}" for name in fields)
+        return f"{'-' if self.negated else ''}{f'({clause})' if len(fields) > 1 else clause}"
 
     def matches(self, session: FieldValues) -> bool:
-        return self.values.isdisjoint(session[self.field]) is self.negated
+        values = (value for name in self.field.split("|") for value in session[name])
+        return self.values.isdisjoint(values) is self.negated
 
 
 @dataclass(frozen=True)

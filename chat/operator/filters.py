@@ -13,7 +13,15 @@ from django.utils import timezone
 
 from chat.errors import ErrorCode
 from chat.operator.changelist import Results
-from chat.operator.conditions import ERROR_CODES, STATE_LABELS, Between, OneOf, in_state
+from chat.operator.conditions import (
+    ERROR_CODES,
+    FAILURE,
+    RATING,
+    STATE_LABELS,
+    Between,
+    OneOf,
+    in_state,
+)
 from chat.schemas import Rating
 from chat.store.operation.inspection import State
 
@@ -94,7 +102,7 @@ class FailuresFilter(Filter):
 
     def narrow(self, rows: Results, choice: str) -> Results:
         codes = ERROR_CODES if choice in ("yes", "no") else frozenset({choice})
-        return rows.narrow(OneOf("failure", codes, negated=choice == "no"))
+        return rows.narrow(OneOf(FAILURE, codes, negated=choice == "no"))
 
 
 class RatingFilter(Filter):
@@ -106,7 +114,7 @@ class RatingFilter(Filter):
 
     def narrow(self, rows: Results, choice: str) -> Results:
         ratings = RATINGS if choice in ("any", "no") else frozenset({choice})
-        return rows.narrow(OneOf("rating", ratings, negated=choice == "no"))
+        return rows.narrow(OneOf(RATING, ratings, negated=choice == "no"))
 
 
 class SlowFilter(Filter):

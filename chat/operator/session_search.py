@@ -114,7 +114,7 @@ def scan(store: Store, query: Query) -> ScanResult:
 
 def rated_sessions(store: Store) -> Iterator[str]:
     """Yield every session with a rated reply, without an index; raises StoreUnavailable."""
-    paths = {name: FIELDS[name][0] for name in ("id", "rating")}
+    paths = {"id": FIELDS["id"][0], "rating": "$.messages[*].rating"}
     ids = document_ids(store)
     while batch := list(islice(ids, BATCH)):
         found = run_all(store, [document_fields(each, paths) for each in batch])

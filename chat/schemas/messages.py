@@ -177,9 +177,8 @@ class StoredMessage(Message):
 
     def public(self) -> Message:
         """Return the message without the fields for operators."""
-        return Message.model_construct(
-            **{name: getattr(self, name) for name in Message.model_fields}
-        )
+        # Validating is three times as fast as `model_construct`, which is written in Python.
+        return Message.model_validate(self.__dict__)
 
 
 class NewReply(FrozenModel):

@@ -15,8 +15,8 @@ class HistoryMessage(Message):
     @classmethod
     def tagged(cls, message: Message) -> "HistoryMessage":
         """Return a message as the HTTP API sends it."""
-        values = {name: getattr(message, name) for name in Message.model_fields}
-        return cls.model_construct(**values | {"msg": f"{message.source.title()}: {message.msg}"})
+        tagged = {"msg": f"{message.source.title()}: {message.msg}"}
+        return cls.model_validate(message.__dict__ | tagged)
 
 
 class History(FrozenModel):

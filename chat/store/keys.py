@@ -2,7 +2,8 @@
 
 These are the names on a single server. `chat.store.buckets` derives those on a Redis Cluster.
 
-chat:{ID}:document         RedisJSON: id, name, session_start, messages
+chat:{ID}:document         RedisJSON: id, name, session_start, messages;
+                           failures: codes of all failed replies; ratings: those that were given
 chat:{ID}:ids              hash: "human:<id>", "bot:<id>" → seq;
                            "answer:<human id>", "last" → id of a reply;
                            "versions:<human id>" → the first id of a group of versions;
@@ -46,7 +47,7 @@ chat:deletions             sorted set: when texts were or will be deleted that R
 chat:rewrite               hash: of the last rewrite of these files: started, run, claim, outcome
 chat:write-check           RedisJSON: written to check that Redis accepts writes
 chat:health-probe:{NONCE}  string: a worker has run the health probe with this nonce
-chat:sessions:3            search index over the documents
+chat:sessions:4            search index over the documents
 """
 
 from hashlib import sha256
@@ -59,7 +60,7 @@ Keys = dict[str, str]
 DOCUMENT_PREFIX = "chat:{"
 DOCUMENT_PATTERN = "chat:{*:document"
 ADDRESS_PREFIX = "chat:address:"
-SEARCH_INDEX = "chat:sessions:3"  # Use a new name if its fields change.
+SEARCH_INDEX = "chat:sessions:4"  # Use a new name if its fields change.
 
 _SESSION = (
     "document",

@@ -6,7 +6,10 @@ from uuid import UUID
 from chat.schemas import Session
 from chat.store import sessions
 from chat.store.client import AsyncStore
-from chat.store.sessions import OLDEST_PAGE
+from chat.store.sessions import Page, PageEnd
+
+# Each page occupies the event loop for two or three milliseconds.
+SMALL_PAGE = Page(messages=50, bytes=16 * 1024, end=PageEnd.OLDEST)
 
 
 async def session_pages(
@@ -19,7 +22,7 @@ async def session_pages(
     Raises SessionUnknown, StoreUnavailable.
     """
     while True:
-        page = await store.run(sessions.load(session, after, known=known, page=OLDEST_PAGE))
+        page = await store.run(sessions.load(session, after, known=known, page=SMALL_PAGE))
         yield page
         if not page.is_truncated:
             return

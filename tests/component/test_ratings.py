@@ -9,6 +9,7 @@ from chat.errors import MessageInvalid, RateLimited, SessionFull, SessionUnknown
 from chat.schemas import Failure, Rating, StoredMessage
 from chat.store import branches, leases, ratings, sessions
 from chat.store.client import Store
+from chat.store.operation.inspection import document_fields
 from chat.store.operation.statistics import load_minutes
 from chat.store.ratings import StoredRating
 from chat.store.sessions import Limits
@@ -44,6 +45,25 @@ def stored(store: Store, session: str) -> StoredMessage:
 
 def figure(store: Store, name: str) -> int:
     return sum(minute.get(name, 0) for minute in store.run(load_minutes(3)).figures)
+
+
+def test_the_document_lists_the_ratings_that_are_given(
+    store: Store, session: str, reply: StoredMessage
+) -> None:
+    send_message(store, session)
+    other = store_reply(store, session)
+    listed: list[list[str]] = []
+    rated: tuple[tuple[StoredMessage, Rating | None], ...] = (
+        *((reply, "up"), (other, "up"), (reply, None)),
+        *((other, "down"), (other, None)),
+    )
+    paths = {"id": "$.id", "ratings": "$.ratings[*]"}
+    for message, rating in rated:
+        rate(store, session, message.id, rating)
+        found = store.run(document_fields(session, paths))
+        assert found
+        listed.append(found["ratings"])
+    assert listed == [["up"], ["up"], ["up"], ["down"], []]
 
 
 def test_a_rating_is_stored_with_its_message_and_can_be_changed_and_revoked(

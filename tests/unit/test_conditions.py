@@ -52,6 +52,8 @@ def test_only_the_words_of_an_input_reach_the_query_language(text: str, clause: 
         ([OneOf("id", frozenset(), negated=True)], "*"),
         ([OneOf("failure", frozenset({"model.timeout"}))], r"@failure:{model\.timeout}"),
         ([OneOf("failure", frozenset({"a} | *"}))], r"@failure:{a\}\ \|\ \*}"),
+        ([OneOf("a|b", frozenset({"c"}))], "(@a:{c} | @b:{c})"),
+        ([OneOf("a|b", frozenset({"c"}), negated=True)], "-(@a:{c} | @b:{c})"),
         ([Between("reply_ms", start=5000)], "@reply_ms:[5000 inf]"),
         (
             [Between("started", end=7.4), Between("message_time", 1, 2)],

@@ -60,11 +60,6 @@ def test_recommended_values_are_accepted(tmp_path: Path, monkeypatch: pytest.Mon
         runpy.run_path(str(ROOT / "chatproject" / "settings.py"))
 
 
-def test_recommended_schemes_are_accepted() -> None:
-    # Settings accept no other addresses of Redis.
-    assert not [text for text in texts() if re.search(r"(?i)sentinel|redis\+", text)]
-
-
 def test_files_and_commands_exist() -> None:
     files = found(r"\b(?:docs|deploy)/[\w./-]+\w") | found(r"\bProcfile\.\w+")
     assert files

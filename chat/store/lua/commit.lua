@@ -25,6 +25,10 @@ end
 local replaces = arg.replaces ~= '' and arg.replaces
 local message, pending = store_outcome(
   arg.session, arg.reply, arg.reply_to, arg.body, replaces, arg.is_whole == '1', now, arg.ttl_ms, arg.grace_ms)
+local failure = string.match(arg.figures, 'failed:(%S+)')
+if failure then
+  set_listed('failures', failure, true)
+end
 for figure in string.gmatch(arg.figures, '%S+') do
   count_figure(figure, now)
 end

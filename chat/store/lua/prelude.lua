@@ -243,6 +243,23 @@ local function is_usable(message)
   return not message.error and message.msg ~= ''
 end
 
+-- Add a value to a list in the document's head, or remove it. The search index has these lists instead of
+-- paths through all messages, because Redis evaluates its paths after every write.
+local function set_listed(name, value, is_listed)
+  local found = cjson.decode(redis.call('JSON.GET', document, '$.' .. name))[1] or {}
+  local values, is_found = {}, false
+  for _, each in ipairs(found) do
+    is_found = is_found or each == value
+    if each ~= value then
+      table.insert(values, cjson.encode(each))
+    end
+  end
+  if is_found ~= is_listed then
+    table.insert(values, is_listed and cjson.encode(value) or nil)
+    redis.call('JSON.SET', document, '$.' .. name, '[' .. table.concat(values, ',') .. ']')
+  end
+end
+
 local function set_replaced(seq, replaced_by)
   local path = '$.messages[' .. whole(seq - 1) .. '].replaced_by'
   redis.call('JSON.SET', document, path, cjson.encode(replaced_by))

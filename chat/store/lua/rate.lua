@@ -40,6 +40,24 @@ for name, value in pairs({rating = arg.rating, comment = arg.comment}) do
   end
 end
 redis.call('HINCRBY', ids, 'bytes', whole(growth))
+-- Whether any reply still has the rating that this one had.
+local function is_given(rating)
+  for _, each in ipairs(redis.call('ZRANGE', ratings, 0, -1)) do
+    if cjson.decode(message_at(each)).rating == rating then
+      return true
+    end
+  end
+  return false
+end
+
+if old_rating ~= arg.rating then
+  if old_rating ~= '' then
+    set_listed('ratings', old_rating, is_given(old_rating))
+  end
+  if arg.rating ~= '' then
+    set_listed('ratings', arg.rating, true)
+  end
+end
 local revision = math.max(now, previous + 1)
 redis.call('ZADD', ratings, whole(revision), seq)
 expire_with_document(ratings)

@@ -13,6 +13,7 @@ import pytest
 from chat.errors import ErrorCode
 from chat.operator.conditions import (
     ERROR_CODES,
+    FAILURE,
     SEARCHED_MESSAGES,
     Between,
     Condition,
@@ -78,6 +79,8 @@ def search(store: Store, index: SearchIndex, query: Query) -> list[str]:
         (OneOf("failure", ERROR_CODES), "failed recovered"),
         (OneOf("failure", ERROR_CODES, negated=True), "empty idle slow waiting in_progress"),
         (OneOf("failure", frozenset({"model.timeout"})), "failed"),
+        (OneOf(FAILURE, ERROR_CODES), "failed recovered"),
+        (OneOf(FAILURE, ERROR_CODES, negated=True), "empty idle slow waiting in_progress"),
         (OneOf("last_failure", ERROR_CODES), "failed"),
         (Between("reply_ms", start=15_000), "slow"),
         (Between("reply_ms", end=1_000), "idle failed recovered"),
