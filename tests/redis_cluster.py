@@ -84,6 +84,10 @@ class Node:
         self.process.kill()
         self.process.wait()
 
+    def is_up(self) -> bool:
+        """Return whether this node serves commands."""
+        return "cluster_state:ok" in self.cluster("INFO")
+
     def knows(self, count: int) -> bool:
         """Return whether this node knows so many nodes, with itself."""
         lines = str(self.cluster("NODES")).splitlines()
@@ -153,7 +157,7 @@ class RedisCluster:
     def is_ready(self) -> bool:
         """Return whether all slots are served and all replicas are connected, for every node."""
         for node in self.nodes:
-            if "cluster_state:ok" not in node.cluster("INFO"):
+            if not node.is_up():
                 return False
             info: Any = node.client.info("replication")
             if info["role"] == "slave" and info["master_link_status"] != "up":

@@ -41,7 +41,7 @@ class SearchIndex:
         Creates the index if it is missing. Raises StoreUnavailable.
         """
         with translate_redis_errors("index"):
-            shares = [_indexed_share(server) for server in self._store.servers()]
+            shares = [_indexed_share(*index) for index in self._indexes()]
         found = [share for share in shares if share is not None]
         return min(found) if len(found) == len(shares) else None
 
@@ -49,7 +49,7 @@ class SearchIndex:
         """Return how many sessions match; raises StoreUnavailable."""
         clause = query.clause()
         with translate_redis_errors("search"):
-            return sum(_count(server, clause) for server in self._store.servers())
+            return sum(_count(*index, clause) for index in self._indexes())
 
     def page(self, query: Query, start: int, count: int) -> tuple[str, ...]:
         """Return the ids of one page; raises StoreUnavailable, also for an invalid query.
@@ -58,17 +58,22 @@ class SearchIndex:
         hours usually hold enough matches, and searching only those is many times faster.
         """
         with translate_redis_errors("search"):
-            servers = self._store.servers()
+            indexes = self._indexes()
             for narrowed in _windows(query, time.time() * 1000):
                 # Of each of several servers, any of the first rows may be in the page.
-                part = (start, count) if len(servers) == 1 else (0, start + count)
-                found = [_sorted_rows(server, narrowed, *part) for server in servers]
+                part = (start, count) if len(indexes) == 1 else (0, start + count)
+                found = [_sorted_rows(*index, narrowed, *part) for index in indexes]
                 if sum(matches for matches, _ in found) >= start + count:
                     break
         rows = [row for _, rows in found for row in rows]
-        if len(servers) > 1:
+        if len(indexes) > 1:
             rows = _in_order(rows, query)[start : start + count]
         return tuple(session_of(key) for key, _ in rows)
+
+    def _indexes(self) -> list[tuple[redis.Redis, str]]:
+        """Return each server with the name of its index, to which slots apply like to a key."""
+        servers = self._store.servers()
+        return [(server, self._store.name_on(server, SEARCH_INDEX)) for server in servers]
 
 
 def _in_order(rows: Sequence[Row], query: Query) -> list[Row]:
@@ -85,63 +90,63 @@ def _comparable(sort_key: str) -> float | str:
 
 
 def _sorted_rows(
-    server: redis.Redis, query: Query, start: int, count: int
+    server: redis.Redis, index: str, query: Query, start: int, count: int
 ) -> tuple[int, list[Row]]:
     """Return how many documents of a server match, and a part of them with their sort keys."""
     direction = "DESC" if query.descending else "ASC"
     sorting = ("WITHSORTKEYS", "SORTBY", query.order, direction)
-    reply = _search(server, query.clause(), *sorting, "LIMIT", start, count)
+    reply = _search(server, index, query.clause(), *sorting, "LIMIT", start, count)
     return int(reply[0]), list(zip(reply[1::2], reply[2::2], strict=True))
 
 
-def _count(server: redis.Redis, clause: str) -> int:
+def _count(server: redis.Redis, index: str, clause: str) -> int:
     if clause == EVERYTHING:
-        return int(_info(server)["num_docs"])
-    return int(_search(server, clause, "LIMIT", 0, 0)[0])
+        return int(_info(server, index)["num_docs"])
+    return int(_search(server, index, clause, "LIMIT", 0, 0)[0])
 
 
-def _indexed_share(server: redis.Redis) -> float | None:
-    if server.connection_pool.connection_kwargs.get("db", 0) != INDEXED_DATABASE:
+def _indexed_share(server: redis.Redis, index: str) -> float | None:
+    if (server.connection_pool.connection_kwargs.get("db") or 0) != INDEXED_DATABASE:
         return None
     try:
-        return _share(server)
+        return _share(server, index)
     except ResponseError:
-        return _create(server)
+        return _create(server, index)
 
 
-def _share(server: redis.Redis) -> float:
-    return float(_info(server)["percent_indexed"])
+def _share(server: redis.Redis, index: str) -> float:
+    return float(_info(server, index)["percent_indexed"])
 
 
-def _info(server: redis.Redis) -> dict[str, Any]:
-    reply = _execute(server, "FT.INFO", SEARCH_INDEX)
+def _info(server: redis.Redis, index: str) -> dict[str, Any]:
+    reply = _execute(server, "FT.INFO", index)
     return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
-def _search(server: redis.Redis, clause: str, *options: Any) -> Sequence[Any]:
+def _search(server: redis.Redis, index: str, clause: str, *options: Any) -> Sequence[Any]:
     # WITHOUTCOUNT would be faster still, but some queries with it crash RediSearch 2.10.5.
     return _execute(
         server,
-        *("FT.SEARCH", SEARCH_INDEX, clause, "NOCONTENT", *options),
+        *("FT.SEARCH", index, clause, "NOCONTENT", *options),
         *("TIMEOUT", SEARCH_TIMEOUT_MS, "DIALECT", 2),
     )
 
 
-def _create(server: redis.Redis) -> float | None:
+def _create(server: redis.Redis, index: str) -> float | None:
     schema = [word for name, (path, *kind) in FIELDS.items() for word in (path, "AS", name, *kind)]
     try:
         _execute(
             server,
-            *("FT.CREATE", SEARCH_INDEX, "ON", "JSON", "PREFIX", 1, DOCUMENT_PREFIX),
+            *("FT.CREATE", index, "ON", "JSON", "PREFIX", 1, DOCUMENT_PREFIX),
             *("STOPWORDS", 0, "SCHEMA", *schema),
         )
     except ResponseError as error:
         if "already exists" in str(error).lower():  # another process has just created it
-            return _share(server)
+            return _share(server, index)
         logger.debug("This server keeps no search index: %s", error)
         return None
     deadline = time.monotonic() + BUILD_WAIT_S
-    while (share := _share(server)) < 1 and time.monotonic() < deadline:
+    while (share := _share(server, index)) < 1 and time.monotonic() < deadline:
         time.sleep(BUILD_WAIT_S / 20)
     return share
 

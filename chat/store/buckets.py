@@ -10,7 +10,8 @@ tag:
 What concerns the whole deployment runs in every bucket (`Command.merge`) or, if one place is
 enough, in the first one. Limits of an address would be as many times larger as there are buckets:
 `address_check` returns a command that counts in a slot of the address's own. The session's command
-counts in its bucket as well, never more than that.
+counts in its bucket as well, never more than that. While the node of the address's slot is away,
+only that limit remains, so that sessions on other nodes go on.
 
 The number of buckets and their tags never change: the names of stored keys depend on them.
 """

@@ -73,6 +73,10 @@ class Store:
         """Return a client for each server with sessions; `replicas` are those of a cluster."""
         return [self.redis]
 
+    def name_on(self, server: redis.Redis, name: str) -> str:
+        """Return a name for something of which each server has its own, such as an index."""
+        return name
+
     def run(self, command: Command[T]) -> T:
         """Run a command; raises the error that its reply names, or StoreUnavailable."""
         reply: Any

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import redis
 from redis.exceptions import SlotNotCoveredError
 
+from chat.errors import StoreUnavailable
 from chat.store.buckets import address_check, slot_of
 from chat.store.command import Command
 
@@ -56,10 +57,14 @@ def address_checks(commands: Sequence[Command[Any]]) -> dict[int, Command[None]]
     return {n: check for n, check in found if check}
 
 
-def errors(checks: Iterable[int], results: Iterable[Any]) -> dict[int, Exception]:
-    """Return the errors among results, by the numbers of the commands."""
+def refusals_by_number(checks: Iterable[int], results: Iterable[Any]) -> dict[int, Exception]:
+    """Return which checks of addresses refused their commands; not those whose node is away."""
     pairs = zip(checks, results, strict=True)
-    return {n: result for n, result in pairs if isinstance(result, Exception)}
+    return {
+        n: result
+        for n, result in pairs
+        if isinstance(result, Exception) and not isinstance(result, StoreUnavailable)
+    }
 
 
 class Round:

@@ -9,7 +9,7 @@ others must be renewed.
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -20,15 +20,19 @@ from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
 from redis.cluster import ClusterNode
+from redis.crc import key_slot
 from redis.exceptions import AskError, ConnectionError, NoScriptError
 from redis.retry import Retry
 
+from chat.errors import StoreUnavailable
 from chat.store.buckets import (
     BUCKETS,
     address_check,
     address_release,
     in_all_buckets,
     in_own_bucket,
+    in_slot,
+    tags,
 )
 from chat.store.client import (
     NO_TLS,
@@ -46,9 +50,9 @@ from chat.store.cluster_nodes import (
     Round,
     address_checks,
     address_of,
-    errors,
     is_cluster_url,
     node_urls,
+    refusals_by_number,
     values_of,
 )
 from chat.store.command import Command
@@ -115,24 +119,35 @@ class ClusterStore(Store):
         nodes = client.get_nodes() if replicas else client.get_primaries()
         return [client.get_redis_connection(node) for node in nodes]
 
+    def name_on(self, server: Redis, name: str) -> str:
+        """Return a name in a slot of a server: another one redirects commands about it."""
+        nodes = self.redis.nodes_manager
+        for tag in tags():
+            node = nodes.get_node_from_slot(key_slot(tag.encode()))
+            if self.redis.get_redis_connection(node) is server:
+                return in_slot(name, tag)
+        return name
+
     def run(self, command: Command[T]) -> T:
         """Run a command; raises the error that its reply names, or StoreUnavailable."""
         if command.merge:
             results = self._run_all(list(in_all_buckets(command)))
             return command.merge(values_of(command, results))
         if check := address_check(command):
-            super().run(check)
+            with suppress(StoreUnavailable):
+                super().run(check)
         try:
             return super().run(in_own_bucket(command))
         except Exception:
             if release := address_release(command):
-                super().run(release)
+                with suppress(StoreUnavailable):
+                    super().run(release)
             raise
 
     def run_all(self, commands: Sequence[Command[T]]) -> list[T | Exception]:
         """Run commands of sessions; the result of one that fails is its exception."""
         checks = address_checks(commands)
-        refused = errors(checks, self._run_all(list(checks.values())))
+        refused = refusals_by_number(checks, self._run_all(list(checks.values())))
         accepted = [each for n, each in enumerate(commands) if n not in refused]
         results = iter(self._run_all(list(map(in_own_bucket, accepted))))
         return [refused[n] if n in refused else next(results) for n in range(len(commands))]
@@ -203,18 +218,20 @@ class AsyncClusterStore(AsyncStore):
             results = await self._run_all(list(in_all_buckets(command)))
             return command.merge(values_of(command, results))
         if check := address_check(command):
-            await super().run(check)
+            with suppress(StoreUnavailable):
+                await super().run(check)
         try:
             return await super().run(in_own_bucket(command))
         except Exception:
             if release := address_release(command):
-                await super().run(release)
+                with suppress(StoreUnavailable):
+                    await super().run(release)
             raise
 
     async def run_all(self, commands: Sequence[Command[T]]) -> list[T | Exception]:
         """Run commands of sessions; the result of one that fails is its exception."""
         checks = address_checks(commands)
-        refused = errors(checks, await self._run_all(list(checks.values())))
+        refused = refusals_by_number(checks, await self._run_all(list(checks.values())))
         accepted = [each for n, each in enumerate(commands) if n not in refused]
         results = iter(await self._run_all(list(map(in_own_bucket, accepted))))
         return [refused[n] if n in refused else next(results) for n in range(len(commands))]

@@ -11,7 +11,10 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 
+from chat.cli.doctor import redis_servers
+from chat.cli.doctor.findings import Level
 from chat.errors import RateLimited, StoreUnavailable, TooManySockets
 from chat.management.commands import copy_sessions
 from chat.operator.conditions import Query
@@ -165,6 +168,18 @@ def test_the_admins_list_merges_the_pages_of_all_nodes(store: Store) -> None:
     assert starts == sorted(starts, reverse=True)
 
 
+def test_the_doctor_checks_every_primary(redis_cluster: RedisCluster) -> None:
+    url = redis_cluster.url
+    with override_settings(REDIS_URL=url, CELERY_BROKER_URL=url, CHANNEL_REDIS_URL=url):
+        findings = list(redis_servers.check_servers())
+
+    responses = [each.text for each in findings if "responds in" in each.text]
+    assert len(responses) == 3
+    for node in redis_cluster.nodes:
+        assert any(node.address in text for text in responses)
+    assert not [each.text for each in findings if each.level is Level.FAILURE]
+
+
 def test_deleted_texts_leave_the_files_of_all_nodes(
     store: Store, redis_cluster: RedisCluster
 ) -> None:
@@ -214,8 +229,11 @@ def test_a_node_that_is_away_fails_only_its_own_sessions(tmp_path: Path) -> None
         assert failed == of_node
         with pytest.raises(StoreUnavailable):
             store.run(cluster.load())
+        limits = replace(LIMITS, pending=10)
         here = next(each for each in several if each not in of_node)
-        send_message(store, here)
+        for _ in range(8):
+            address = str(uuid4())  # whose slot may be on the node that is away
+            store.run(sessions.accept(here, uuid4(), "hello", address=address, limits=limits))
         due = in_own_bucket(sessions.load(here)).keys["due"]
         store.redis.zadd(due, {here: 0})
         assert store.run(cluster.sweep(10)).sessions == (here,), "others are swept"

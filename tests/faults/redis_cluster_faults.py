@@ -54,6 +54,7 @@ async def node_added(trial: Trial) -> None:
         await group.in_mid_reply()
         trial.fault_started()
         added: Node = await site.in_thread(cluster.add_node)
+        await _until(added.is_up)
         for slot in _slots(group)[::2]:
             await site.in_thread(cluster.move_slot, slot, added)
         trial.fault_ended()

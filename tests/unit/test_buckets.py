@@ -10,7 +10,7 @@ import pytest
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from chat.schemas import session_id
-from chat.store import branches, leases, operators, ratings, sessions, shares
+from chat.store import branches, leases, operators, ratings, replication, sessions, shares
 from chat.store.buckets import (
     BUCKETS,
     address_check,
@@ -68,11 +68,11 @@ COMMANDS: tuple[Command[Any], ...] = (
     operators.say(SESSION, "lease", ID, "hello", name="Ada", user="ada", limits=LIMITS),
     operators.stay_on_duty("socket"),
     ratings.rate(SESSION, ID, "up", address=AT, limits=LIMITS),
+    *replication.scripts(sessions.load(SESSION)),
     sessions.accept(SESSION, ID, "hello", address=AT, limits=LIMITS),
     sessions.create(SESSION, "Ada", address=AT, limits=LIMITS),
     sessions.erase(SESSION),
     sessions.extend(SESSION, 1),
-    sessions.load(SESSION),
     sessions.regenerate(SESSION, ID, address=AT, limits=LIMITS),
     sessions.register_socket(SESSION, "socket", address=AT, limits=LIMITS),
     sessions.stop(SESSION, ID, ttl_s=1),
