@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.faults.client_group import ClientGroup
@@ -81,11 +81,10 @@ async def cut_off(
     group: SentinelGroup,
     clients: ClientGroup,
     host: NetworkHost,
-    others: Sequence[NetworkHost] = (),
 ) -> None:
-    """Cut a host off from others, or from everybody, until the clients have recovered."""
+    """Cut a host off from everybody until the clients have recovered."""
     trial.fault_started()
-    host.cut_off(*others)
+    host.cut_off()
     await trial.recovered(clients)
     await until(trial.fault_started_at + CUT_OFF_S)
     host.reconnect()
