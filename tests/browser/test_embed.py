@@ -130,8 +130,9 @@ def test_a_visitor_chats_on_the_website(
     expect(shop.message).to_be_focused()
     model_stub.script(Behaviour(delay_s=5))
     shop.ask("Where is my order?")
-    shop.page.keyboard.press("Escape")
-    expect(shop.frame.get_by_text("Stopping…")).to_have_count(1)  # Escape stops a reply first
+    expect(shop.frame.get_by_role("button", name="Stop")).to_be_visible()
+    shop.page.keyboard.press("Escape")  # stops the reply first
+    expect(shop.frame.get_by_text("Stopped by you")).to_be_visible()
     expect(shop.frame.locator(".turn")).to_have_attribute("data-phase", "done")
 
     model_stub.script(Behaviour(delay_s=1))

@@ -23,6 +23,7 @@ export function connect(origins, page) {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !document.querySelector("dialog[open]") && !page.isBusy()) tell("close");
   }, true);
+  document.documentElement.classList.add("embedded");
   tell("ready");
   return { reply: () => tell("reply") };
 }
