@@ -6,7 +6,7 @@ from redis import Redis
 
 # Redis also counts the commands within scripts; of those, only the script is a request.
 ROLES = {
-    "store": ("evalsha", "fcall"),
+    "store": ("evalsha",),
     "broker": ("lpush", "brpop"),
     "channel layer": ("publish",),
 }

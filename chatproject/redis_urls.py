@@ -117,10 +117,9 @@ def broker_options(url: str, tls: Tls) -> dict[str, Any]:
     if not is_sentinel_url(url):
         return {}
     sentinels = SentinelUrl.parse(url)
-    no_retry = Retry(NoBackoff(), 0)
     return {
         "master_name": sentinels.service,
-        "sentinel_kwargs": sentinels.sentinel_options(tls) | {"retry": no_retry},
+        "sentinel_kwargs": sentinels.sentinel_kwargs(tls, Retry(NoBackoff(), 0)),
     }
 
 
@@ -129,11 +128,10 @@ def layer_host(url: str, tls: Tls) -> dict[str, Any]:
     if not is_sentinel_url(url):
         return {"address": url, **tls}
     sentinels = SentinelUrl.parse(url)
-    no_retry = AsyncRetry(NoBackoff(), 0)
     return {
         "sentinels": sentinels.hosts,
         "master_name": sentinels.service,
-        "sentinel_kwargs": sentinels.sentinel_options(tls) | {"retry": no_retry},
+        "sentinel_kwargs": sentinels.sentinel_kwargs(tls, AsyncRetry(NoBackoff(), 0)),
         **sentinels.server_options(),
         **tls,
     }

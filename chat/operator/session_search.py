@@ -5,22 +5,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import TypeVar
 
 from chat.operator.conditions import FIELDS, ID, ORDERS, FieldValues, Query
 from chat.operator.search_index import SearchIndex
 from chat.store.client import Store
-from chat.store.command import Command
 from chat.store.operation.inspection import (
     BusySession,
     Summary,
     busy_sessions,
     document_fields,
+    document_ids,
+    run_all,
     summary,
 )
-from chat.store.operation.transfer import document_ids
-
-T = TypeVar("T")
 
 MAX_SCANNED = 3_000
 SCAN_TIMEOUT_S = 2.0
@@ -119,16 +116,6 @@ def rated_sessions(store: Store) -> Iterator[str]:
     while batch := list(islice(ids, BATCH)):
         found = run_all(store, [document_fields(each, paths) for each in batch])
         yield from (session["id"][0] for session in found if session and session["rating"])
-
-
-def run_all(store: Store, commands: Sequence[Command[T]]) -> list[T]:
-    """Run commands in one round trip; raises the first error."""
-    results: list[T] = []
-    for result in store.run_all(commands):
-        if isinstance(result, Exception):
-            raise result
-        results.append(result)
-    return results
 
 
 def _in_order(sessions: Sequence[FieldValues], query: Query) -> list[FieldValues]:

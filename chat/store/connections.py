@@ -93,11 +93,16 @@ class SentinelUrl:
         """Return redis-py's options for user and password of the servers."""
         return _given(username=self.username, password=self.password)
 
-    def sentinel_options(self, tls: Tls) -> dict[str, Any]:
-        """Return redis-py's options of the connections to the Sentinels, without `retry`."""
+    def sentinel_kwargs(self, options: Mapping[str, Any], retry: object) -> dict[str, Any]:
+        """Return redis-py's options of the connections to the Sentinels.
+
+        Of `options`, those of TLS apply. `retry` is redis-py's, blocking or for the event loop.
+        """
+        tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
         return {
             **_given(username=self.sentinel_username, password=self.sentinel_password),
             **({"ssl": True, **tls} if self.is_encrypted else {}),
+            "retry": retry,
             "protocol": 2,
             "socket_timeout": SENTINEL_TIMEOUT_S,
             "socket_connect_timeout": SENTINEL_TIMEOUT_S,
@@ -185,17 +190,11 @@ class SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
     def from_url(cls, url: str, **options: Any) -> Self:
         """Return a pool for the servers behind the Sentinels of a URL."""
         parsed = SentinelUrl.parse(url)
-        sentinels = Sentinel(
-            parsed.hosts,
-            sentinel_kwargs={
-                **parsed.sentinel_options(_tls_of(options)),
-                "retry": Retry(NoBackoff(), 0),
-            },
-        )
-        options["connection_class"] = (
-            PrimaryTlsConnection if parsed.is_encrypted else PrimaryConnection
-        )
-        return cls(parsed.service, sentinels, **options, **parsed.credentials, db=parsed.database)
+        retry = Retry(NoBackoff(), 0)
+        sentinels = Sentinel(parsed.hosts, sentinel_kwargs=parsed.sentinel_kwargs(options, retry))
+        connection = PrimaryTlsConnection if parsed.is_encrypted else PrimaryConnection
+        settings = options | parsed.credentials | {"db": parsed.database}
+        return cls(parsed.service, sentinels, connection_class=connection, **settings)
 
     def owns_connection(self, connection: Any) -> int:
         """Return whether this process made it; the address is compared by `release`."""
@@ -221,17 +220,13 @@ class AsyncSentinelPool(AsyncSentinelConnectionPool, redis.asyncio.BlockingConne
     def from_url(cls, url: str, **options: Any) -> Self:
         """Return a pool for the servers behind the Sentinels of a URL."""
         parsed = SentinelUrl.parse(url)
+        retry = AsyncRetry(NoBackoff(), 0)
         sentinels = AsyncSentinel(
-            parsed.hosts,
-            sentinel_kwargs={
-                **parsed.sentinel_options(_tls_of(options)),
-                "retry": AsyncRetry(NoBackoff(), 0),
-            },
+            parsed.hosts, sentinel_kwargs=parsed.sentinel_kwargs(options, retry)
         )
-        options["connection_class"] = (
-            AsyncPrimaryTlsConnection if parsed.is_encrypted else AsyncPrimaryConnection
-        )
-        return cls(parsed.service, sentinels, **options, **parsed.credentials, db=parsed.database)
+        connection = AsyncPrimaryTlsConnection if parsed.is_encrypted else AsyncPrimaryConnection
+        settings = options | parsed.credentials | {"db": parsed.database}
+        return cls(parsed.service, sentinels, connection_class=connection, **settings)
 
     async def release(self, connection: Any) -> None:
         """Take a connection back, and close it if the primary is another server meanwhile."""
@@ -256,10 +251,6 @@ def _host_and_port(text: str) -> tuple[str, int]:
     if not parts or not 0 < port < 65536:
         raise ValueError("is not a valid address: hosts are host:port, separated by commas")
     return parts["host"].strip("[]"), port
-
-
-def _tls_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name.startswith("ssl_")}
 
 
 def _given(**values: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Shares: read-only snapshots of a session, each with an address of its own.
 
-The address contains a secret of 128 random bits, of which Redis holds only a hash, the share's id.
+The address contains a secret of 122 random bits, of which Redis holds only a hash, the share's id.
 A snapshot ends with its session or earlier: the scripts that set when a session expires set it for
 its snapshots too, and the one that erases a session erases them.
 """
@@ -96,8 +96,8 @@ class SharePart:
 def new_secret(session: str) -> str:
     """Return the secret of a new share, spelled like a UUID so that logs redact it like a token.
 
-    All of its bits are random, unlike those of a random UUID. Its share is in the bucket of the
-    session, whose scripts change both: one of BUCKETS random numbers is.
+    Of 128 random bits, one value in 64 is kept: its share is in the bucket of the session, whose
+    scripts change both.
     """
     bucket = bucket_of(session)
     while True:

@@ -76,7 +76,7 @@ def test_a_url_names_sentinels_their_service_and_both_passwords() -> None:
     assert parts.hosts == (("a", 26379), ("::1", 5))
     assert (parts.service, parts.database, parts.is_encrypted) == ("my chat", 2, False)
     assert parts.credentials == {"username": "u", "password": "p@"}
-    assert parts.sentinel_options({})["password"] == "s?"
+    assert parts.sentinel_kwargs({}, None)["password"] == "s?"
     assert SentinelUrl.parse("rediss+sentinel://a/m").is_encrypted
     for secret in ("p@", "p%40", "s?", "s%3F"):
         assert secret not in repr(parts)

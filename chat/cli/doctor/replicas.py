@@ -40,9 +40,10 @@ def check_sentinels(name: str, url: str) -> Iterator[Finding]:
 
 
 def _problem_of(sentinels: SentinelUrl, url: str, host: str, port: int) -> str:
-    options = sentinels.sentinel_options(settings.REDIS_TLS.get(url, {}))
+    tls = settings.REDIS_TLS.get(url, {})
     try:
-        with redis.Redis(host, port, retry=Retry(NoBackoff(), 0), **options) as client:
+        options = sentinels.sentinel_kwargs(tls, Retry(NoBackoff(), 0))
+        with redis.Redis(host, port, **options) as client:
             known: Any = client.sentinel_masters()
     except AuthenticationError:
         return "rejects the password"

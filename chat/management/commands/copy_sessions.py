@@ -62,6 +62,5 @@ def summary(progress: Progress) -> str:
         f"{progress.unchanged:,} were there already",
         f"{progress.expired:,} expired meanwhile",
         f"{progress.different:,} differ" if progress.different else "",
-        f"{progress.lost_links:,} links do not work any more" if progress.lost_links else "",
     )
     return ", ".join(filter(None, counts)) + "."

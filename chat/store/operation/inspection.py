@@ -5,14 +5,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from chat.schemas import Rating, show_invisible
+from chat.store.client import Store, translate_redis_errors
 from chat.store.command import Arguments, Command, Reply, joined, named
-from chat.store.keys import listing_keys, session_keys
+from chat.store.keys import DOCUMENT_PATTERN, listing_keys, session_keys, session_of
 from chat.store.timing import SOCKET_TIMEOUT_MS, instant, to_ms
 
+T = TypeVar("T")
+
 MAX_BUSY_SESSIONS = 5_000
+SCAN_COUNT = 2_000
 FIRST_MESSAGE_CHARS = 200
 NO_EXPIRY_MS = -1
 # How `dump` parses values, by the names in the script's reply.
@@ -233,3 +237,21 @@ def _dumped(reply: Reply) -> Iterator[tuple[str, Any]]:
             if value:
                 expires_in_s = None if left_ms == NO_EXPIRY_MS else left_ms / 1000
                 yield name, {"value": parse(value), "expires_in_s": expires_in_s}
+
+
+def document_ids(store: Store) -> Iterator[str]:
+    """Yield the ids of all sessions, some perhaps twice; raises StoreUnavailable."""
+    with translate_redis_errors("scan"):
+        for server in store.servers():
+            for key in server.scan_iter(DOCUMENT_PATTERN, count=SCAN_COUNT):
+                yield session_of(key)
+
+
+def run_all(store: Store, commands: Sequence[Command[T]]) -> list[T]:
+    """Run commands in one round trip; raises the first error."""
+    results: list[T] = []
+    for result in store.run_all(commands):
+        if isinstance(result, Exception):
+            raise result
+        results.append(result)
+    return results

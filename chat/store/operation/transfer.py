@@ -8,17 +8,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-from chat.store.buckets import bucket_of
-from chat.store.client import Store, translate_redis_errors
+from chat.store.client import Store
 from chat.store.command import Arguments, Command, Reply, named, no_value
-from chat.store.keys import DOCUMENT_PATTERN, session_keys, session_of
-
-T = TypeVar("T")
+from chat.store.keys import session_keys
+from chat.store.operation.inspection import document_ids, run_all
 
 BATCH = 50
-SCAN_COUNT = 2_000
 
 
 @dataclass(frozen=True)
@@ -28,12 +25,6 @@ class Exported:
     rows: tuple[dict[str, Any], ...]
     requested_ms: int
 
-    @property
-    def shares(self) -> list[str]:
-        """The ids of the session's links."""
-        names = (row["name"].partition(":") for row in self.rows)
-        return [share for kind, _, share in names if kind == "snapshot"]
-
     def content(self) -> dict[str, Any]:
         """Return what two copies have in common: the order of a hash's fields may differ."""
         return {row["name"]: row | {"value": _unordered(row)} for row in self.rows}
@@ -41,16 +32,12 @@ class Exported:
 
 @dataclass
 class Progress:
-    """Counts of sessions, and of links that a cluster cannot find.
-
-    Versions before 0.2 chose the address of a link without regard to its session's bucket.
-    """
+    """Counts of sessions."""
 
     copied: int = 0
     unchanged: int = 0
     expired: int = 0
     different: int = 0
-    lost_links: int = 0
 
 
 def export(session: str) -> Command[Exported | None]:
@@ -82,45 +69,22 @@ def copy_sessions(source: Store, target: Store) -> Iterator[Progress]:
     progress = Progress()
     ids = document_ids(source)
     while batch := list(islice(ids, BATCH)):
-        found = dict(zip(batch, _run_all(source, map(export, batch)), strict=True))
+        found = dict(zip(batch, run_all(source, list(map(export, batch))), strict=True))
         sessions = {id: exported for id, exported in found.items() if exported}
         progress.expired += len(found) - len(sessions)
         there = _exported(target, sessions)
         missing = {id: each for id, each in sessions.items() if not _is_same(there[id], each)}
-        _run_all(target, (store_exported(*each) for each in missing.items()))
+        run_all(target, [store_exported(*each) for each in missing.items()])
         copies = _exported(target, missing)
         different = [id for id, each in missing.items() if not _is_same(copies[id], each)]
         progress.unchanged += len(sessions) - len(missing)
         progress.copied += len(missing) - len(different)
         progress.different += len(different)
-        if target.buckets > 1:
-            progress.lost_links += sum(
-                bucket_of(share) != bucket_of(id)
-                for id, each in missing.items()
-                for share in each.shares
-            )
         yield progress
 
 
-def document_ids(store: Store) -> Iterator[str]:
-    """Yield the ids of all sessions, some perhaps twice; raises StoreUnavailable."""
-    with translate_redis_errors("scan"):
-        for server in store.servers():
-            for key in server.scan_iter(DOCUMENT_PATTERN, count=SCAN_COUNT):
-                yield session_of(key)
-
-
 def _exported(store: Store, sessions: Sequence[str] | dict[str, Any]) -> dict[str, Exported | None]:
-    return dict(zip(sessions, _run_all(store, map(export, sessions)), strict=True))
-
-
-def _run_all(store: Store, commands: Iterator[Command[T]]) -> list[T]:
-    results = []
-    for result in store.run_all(list(commands)):
-        if isinstance(result, Exception):
-            raise result
-        results.append(result)
-    return results
+    return dict(zip(sessions, run_all(store, list(map(export, sessions))), strict=True))
 
 
 def _is_same(one: Exported | None, other: Exported) -> bool:
