@@ -150,7 +150,7 @@ def test_a_session_that_expires_during_a_reply_notifies_the_client(
         assert v1.wait_for_frame("session.expired")
         assert v1.wait_for_close()[0] == 1008
         assert plain_socket.wait_for_close() == (1008, "Session not authenticated or expired token")
-    model_stub.wait_for(lambda seen: seen[0].disconnected_at_s is not None)
+    model_stub.wait_for(lambda seen: any(each.disconnected_at_s for each in seen))
 
 
 def test_a_new_socket_is_closed_on_shutdown(new_stack: NewStack) -> None:
