@@ -4,17 +4,12 @@ A command is a value. `chat.store.client` runs it, blocking or awaited, so that 
 process share one implementation. Every script may run twice with the same arguments: the second run
 returns what the first one did. That makes it safe to retry after a lost reply.
 
-Keys and arguments reach the script by name: `source` declares each key as a local variable and each
-argument as a field of the table `arg`, in the order in which they are sent. A script returns
-`{status, name, value, name, value, ...}`; a list is a nested array.
+A script returns `{status, name, value, name, value, ...}`; a list is a nested array.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from hashlib import sha1
 from math import ceil
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from chat.errors import (
@@ -28,10 +23,10 @@ from chat.errors import (
     TooManySockets,
 )
 from chat.store.keys import Keys
+from chat.store.scripts import Script, load_script
 
 T = TypeVar("T")
 Arguments = dict[str, str | int]  # name in the script → value
-LUA = Path(__file__).parent / "lua"
 
 
 class LeaseLost(Exception):
@@ -71,11 +66,13 @@ class Command(Generic[T]):
 
     def evalsha(self) -> tuple[str | int, ...]:
         """Return the Redis command that runs the script if Redis has it."""
-        return ("EVALSHA", digest(*self._names()), *self._values())
+        script = self._load()
+        return ("EVALSHA", script.digest, *self._values(script))
 
     def eval(self) -> tuple[str | int, ...]:
         """Return the Redis command that sends the script and runs it."""
-        return ("EVAL", source(*self._names()), *self._values())
+        script = self._load()
+        return ("EVAL", script.text, *self._values(script))
 
     def result(self, reply: Sequence[Any]) -> T:
         """Parse a script's reply; raises the error that it names."""
@@ -83,37 +80,12 @@ class Command(Generic[T]):
         raise_for_error(parsed)
         return self.parse(parsed)
 
-    def _names(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-        return self.script, tuple(self.keys), tuple(self.arguments)
+    def _load(self) -> Script:
+        return load_script(self.script, tuple(self.keys), tuple(self.arguments))
 
-    def _values(self) -> tuple[str | int, ...]:
-        return (len(self.keys), *self.keys.values(), *self.arguments.values())
-
-
-@cache
-def source(script: str, keys: tuple[str, ...], arguments: tuple[str, ...]) -> str:
-    """Return a script's text: its flags line, its keys and arguments by name, prelude, body."""
-    # Redis accepts the flags only in the first line:
-    # https://redis.io/docs/latest/develop/programmability/eval-intro/#eval-flags
-    flags, _, body = (LUA / f"{script}.lua").read_text().partition("\n")
-    key_values = ", ".join(f"KEYS[{number}]" for number in range(1, len(keys) + 1))
-    members = (f"{name} = ARGV[{number}]" for number, name in enumerate(arguments, start=1))
-    return "\n".join(
-        [
-            flags,
-            f"local {', '.join(keys)} = {key_values}",
-            f"local arg = {{{', '.join(members)}}}",
-            (LUA / "prelude.lua").read_text(),
-            body,
-        ]
-    )
-
-
-@cache
-def digest(script: str, keys: tuple[str, ...], arguments: tuple[str, ...]) -> str:
-    """Return the SHA-1 digest by which Redis names a script."""
-    text = source(script, keys, arguments)
-    return sha1(text.encode(), usedforsecurity=False).hexdigest()
+    def _values(self, script: Script) -> tuple[str | int, ...]:
+        keys = [self.keys[name] for name in script.keys]
+        return (len(keys), *keys, *self.arguments.values())
 
 
 def named(flat: Sequence[Any]) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from chat.events.channel_layer import ChannelLayer
 from chat.management.commands import backup
 from chat.store import leases, replication, sessions
 from chat.store.client import AsyncStore, Store
-from chat.store.command import LUA
 from chat.store.replication import AsyncReplicatedStore, ReplicatedStore
+from chat.store.scripts import LUA
 from chatproject.redis_urls import broker_options, broker_url, cache_options, layer_host
 from tests.component.conftest import (
     LIMITS,

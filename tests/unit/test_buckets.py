@@ -20,12 +20,13 @@ from chat.store.buckets import (
     in_own_bucket,
     tags,
 )
-from chat.store.command import LUA, Command
+from chat.store.command import Command
 from chat.store.keys import session_of
 from chat.store.operation import cluster, erasure, inspection, statistics, transfer
 from chat.store.operation.cluster import Swept
 from chat.store.operation.erasure import Outcome
 from chat.store.operation.transfer import Exported
+from chat.store.scripts import LUA
 from chat.store.shares import ShareLimits
 from tests.component.conftest import LIMITS, new_reply
 

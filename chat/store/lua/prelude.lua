@@ -1,4 +1,4 @@
--- Precedes every script, after the lines that name its keys and arguments (chat/store/command.py).
+-- Functions that scripts share. Each script gets those that it uses (chat/store/scripts.py).
 
 -- Redis' own clock, in milliseconds: leases, due times and timestamps use no other.
 local function now_ms()
