@@ -17,7 +17,7 @@ from uuid import uuid4
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench._load import Socket, listens
-from bench._systems import OPEN_TIMEOUT_S, System
+from bench._systems import OPTIONS, System
 from tests.processes import ROOT, Stack
 
 VERSION = "2.12.0"
@@ -79,7 +79,7 @@ class Chainlit(System):
         """Do nothing: its echo responds at once."""
 
     async def connect(self, address: str, *, streams: bool) -> Socket:
-        connection = await connect(address, proxy=None, open_timeout=OPEN_TIMEOUT_S)
+        connection = await connect(address, **OPTIONS)
         socket = ChainlitSocket(connection, streams=streams)
         await socket.start()
         return socket

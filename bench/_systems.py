@@ -17,7 +17,8 @@ from tests.processes import Stack
 
 SERVER = "daphne"
 CONNECTS_AT_ONCE = 50
-OPEN_TIMEOUT_S = 120
+# Browsers send no pings of their own.
+OPTIONS: dict[str, Any] = {"proxy": None, "open_timeout": 120, "ping_interval": None}
 
 
 class System:
@@ -43,7 +44,7 @@ class System:
 
     async def connect(self, address: str, *, streams: bool) -> Socket:
         """Open the socket of a conversation."""
-        return await connect(address, proxy=None, open_timeout=OPEN_TIMEOUT_S)
+        return await connect(address, **OPTIONS)
 
     async def connect_all(self, addresses: Iterable[str], *, streams: bool) -> list[Socket]:
         """Open several sockets, some at the same time."""
@@ -83,9 +84,7 @@ class Site(System):
         if not streams:
             return await super().connect(address, streams=False)
         protocols: Any = ["chat.v1"]
-        socket = await connect(
-            address, subprotocols=protocols, proxy=None, open_timeout=OPEN_TIMEOUT_S
-        )
+        socket = await connect(address, subprotocols=protocols, **OPTIONS)
         await socket.recv()  # session.ready
         return socket
 

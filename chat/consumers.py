@@ -30,11 +30,9 @@ from chat.observability.logs import log_context, set_log_session
 from chat.protocol import ClientFrame, OperatorTyping, check_size, id_of
 from chat.schemas import Session
 from chat.store import sessions
-from chat.store.command import Command
-from chat.store.sessions import SocketState
+from chat.store.renewals import OpenSocket, Renewal, SocketState
 from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.handshake import parse_handshake
-from chat.websocket.heartbeats import Renewal
 from chat.websocket.rate_limit import FrameRateLimit
 from chat.websocket.session_socket import POLICY_VIOLATION, TRY_AGAIN_LATER, SessionSocket
 from chat.websocket.sync import SocketSync, first_page
@@ -74,7 +72,8 @@ class ChatConsumer(SessionSocket):
         metrics.handshakes.labels(self.codec.name, "accepted").inc()
         metrics.open_sockets.labels(self.codec.name).inc()
         await self._send_frames(self.sync.open(session))
-        heartbeats().add(self.channel_name, self._registration(), self._on_heartbeat)
+        socket = OpenSocket(self.session, self.channel_name, self.handshake.address)
+        heartbeats().add(socket, self._on_heartbeat)
         self._start(self._run_timers())
 
     async def disconnect(self, code: int) -> None:
@@ -175,7 +174,10 @@ class ChatConsumer(SessionSocket):
 
     async def _register_and_load(self) -> Session:
         await self.channel_layer.group_add(group_name(self.session), self.channel_name)
-        await async_store().run(self._registration())
+        register = sessions.register_socket(
+            self.session, self.channel_name, address=self.handshake.address, limits=limits()
+        )
+        await async_store().run(register)
         page = first_page(self.codec)
         rated = self.handshake.ratings_revision if self.codec.carries("reply.rated") else None
         command = sessions.load(self.session, self.handshake.after, rated=rated, page=page)
@@ -190,11 +192,6 @@ class ChatConsumer(SessionSocket):
         if self.is_open and (is_missing or isinstance(renewal, SessionUnknown)):
             metrics.resyncs.inc()
             self._start(self._in_turn(self.sync.resync()))
-
-    def _registration(self) -> Command[SocketState]:
-        return sessions.register_socket(
-            self.session, self.channel_name, address=self.handshake.address, limits=limits()
-        )
 
     async def _reject(self, error: ChatError) -> None:
         """Reject a plain client in the handshake, chat.v1 by a frame: browsers hide a 403."""

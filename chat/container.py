@@ -11,7 +11,7 @@ from chat.events.task_publisher import TaskPublisher, enqueue_answer
 from chat.observability import open_files
 from chat.protocol import ModelChoice, SessionLimits
 from chat.store.client import AsyncStore, Store
-from chat.store.redis_cluster import open_async_store, open_store
+from chat.store.redis_cluster.stores import open_async_store, open_store
 from chat.store.replication import AsyncReplicatedStore, ReplicatedStore
 from chat.store.sessions import Limits
 from chat.store.shares import ShareLimits

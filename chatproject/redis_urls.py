@@ -9,8 +9,8 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from chat.store.cluster_nodes import CLUSTER_SCHEMES, is_cluster_url, node_urls
 from chat.store.connections import SENTINEL_SCHEMES, SentinelUrl, Tls, is_sentinel_url
+from chat.store.redis_cluster.nodes import CLUSTER_SCHEMES, is_cluster_url, node_urls
 
 SENTINEL_POOL = "chat.store.connections.SentinelPool"
 

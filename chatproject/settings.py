@@ -17,8 +17,8 @@ from environs import EnvError, EnvNotSetError, EnvValidationError, validate
 from chat.branding import rules
 from chat.branding.colours import check_accent, check_accent_dark
 from chat.branding.logo import read_logo
-from chat.store.cluster_nodes import is_cluster_url
 from chat.store.connections import SENTINEL_SCHEMES
+from chat.store.redis_cluster.nodes import is_cluster_url
 from chatproject import VERSION as VERSION
 from chatproject.broker.address import check_broker_url, is_rabbitmq
 from chatproject.broker.options import broker_tls, transport_options

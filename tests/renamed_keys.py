@@ -10,9 +10,9 @@ from typing import Any
 
 import redis
 
-from chat.store.buckets import bucket_of, in_slot, tags
 from chat.store.keys import ADDRESS_PREFIX
-from chat.store.redis_cluster import ClusterStore
+from chat.store.redis_cluster.buckets import bucket_of, in_slot, tags
+from chat.store.redis_cluster.stores import ClusterStore
 
 SESSION = re.compile(r"[0-9a-f]{32}")
 ROUTED = {

@@ -53,8 +53,8 @@ class Command(Generic[T]):
     """One run of a script; `parse` turns its reply into a value.
 
     A command with `merge` concerns the whole deployment: on a Redis Cluster it runs in each bucket
-    (`chat.store.buckets`), and `merge` makes one value of theirs. With `is_partial`, buckets whose
-    node is away are left out, so that others are swept, for example.
+    (`chat.store.redis_cluster`), and `merge` makes one value of theirs. With `is_partial`, buckets
+    whose node is away are left out, so that others are swept, for example.
     """
 
     script: str

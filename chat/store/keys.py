@@ -1,6 +1,6 @@
 """The names of all keys in Redis. No other module and no script builds one.
 
-These are the names on a single server. `chat.store.buckets` derives those on a Redis Cluster.
+These are the names on a single server. `chat.store.redis_cluster` derives those on a Redis Cluster.
 
 chat:{ID}:document         RedisJSON: id, name, session_start, messages;
                            failures: codes of all failed replies; ratings: those that were given
@@ -153,6 +153,16 @@ def socket_keys(session: str, address: str) -> Keys:
     }
 
 
+def renewal_keys(session: str, address: str) -> Keys:
+    """Return the keys of one socket, and format strings for those of others."""
+    formats = {
+        f"{name}_key": f"{DOCUMENT_PREFIX}%s}}:{name}"
+        for name in ("document", "sockets", "ratings", "operator")
+    }
+    formats["address_sockets_key"] = f"{ADDRESS_PREFIX}%s:sockets"
+    return socket_keys(session, address) | formats
+
+
 def cluster_keys() -> Keys:
     """Return the keys that belong to no session."""
     return _CLUSTER
@@ -180,9 +190,18 @@ def owner_of(keys: Keys) -> str | None:
 
 
 def address_keys(keys: Keys) -> Keys:
-    """Return those of the keys that belong to an address."""
-    return {name: key for name, key in keys.items() if key.startswith(ADDRESS_PREFIX)}
+    """Return those of the keys that belong to a certain address."""
+    return {
+        name: key
+        for name, key in keys.items()
+        if key.startswith(ADDRESS_PREFIX) and "%s" not in key
+    }
+
+
+def address_hash(address: str) -> str:
+    """Return what stands for an address in the names of its keys."""
+    return sha256(network_of(address).encode()).hexdigest()[:16]
 
 
 def _address_key(address: str, name: str) -> str:
-    return f"{ADDRESS_PREFIX}{sha256(network_of(address).encode()).hexdigest()[:16]}:{name}"
+    return f"{ADDRESS_PREFIX}{address_hash(address)}:{name}"

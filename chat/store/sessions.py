@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
@@ -72,20 +71,6 @@ class Stopped:
     message: StoredMessage
     new: bool
     pending: int
-
-
-@dataclass(frozen=True)
-class SocketState:
-    """Where a session's document ends, when it expires and who answers, as a heartbeat finds them.
-
-    `operator` is the name of a person who answers instead of the model.
-    """
-
-    last_seq: int
-    ratings_revision: int
-    expires_at: datetime
-    remaining_s: float
-    operator: str | None
 
 
 class PageEnd(StrEnum):
@@ -336,32 +321,18 @@ def erase(session: str) -> Command[bool]:
     return Command("erase", keys, {"session": session}, lambda reply: bool(reply["existed"]))
 
 
-def register_socket(
-    session: str, socket: str, *, address: str, limits: Limits
-) -> Command[SocketState]:
-    """Register an open socket or renew it; return the state of its session's document.
+def register_socket(session: str, socket: str, *, address: str, limits: Limits) -> Command[None]:
+    """Register an open socket. It counts until it is removed or no longer renewed.
 
     Raises SessionUnknown, and TooManySockets if the session or the address has too many.
     """
-
-    def parse(reply: Reply) -> SocketState:
-        remaining_s = reply["remaining_ms"] / 1000
-        return SocketState(
-            last_seq=reply["last_seq"],
-            ratings_revision=reply["ratings_revision"],
-            expires_at=instant(reply["expires_ms"]),
-            remaining_s=remaining_s,
-            operator=reply["operator"] or None,
-        )
-
     arguments: Arguments = {
-        "session": session,
         "socket": socket,
         "per_session": limits.sockets_per_session,
         "per_address": limits.sockets_per_ip,
         "timeout_ms": SOCKET_TIMEOUT_MS,
     }
-    return Command("register_socket", socket_keys(session, address), arguments, parse)
+    return Command("register_socket", socket_keys(session, address), arguments, no_value)
 
 
 def unregister_socket(session: str, socket: str, *, address: str) -> Command[None]:

@@ -15,11 +15,11 @@ from typing import Literal
 from uuid import UUID
 
 from chat.schemas import parse_uuid
-from chat.store.buckets import bucket_of
 from chat.store.client import AsyncStore
 from chat.store.command import Arguments, Command, Reply, named
 from chat.store.keys import session_keys, share_keys, snapshot_keys
 from chat.store.operation.memory import REFUSE_SESSIONS_PERCENT
+from chat.store.redis_cluster.buckets import bucket_of
 from chat.store.timing import instant, to_ms
 
 

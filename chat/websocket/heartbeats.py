@@ -8,12 +8,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 
 from chat.errors import StoreUnavailable
 from chat.store.client import AsyncStore
-from chat.store.command import Command
-from chat.store.sessions import SocketState
+from chat.store.renewals import OpenSocket, Renewal, renewals
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +20,10 @@ HEARTBEAT_S = 8.0
 PAUSE_S = 0.25
 BATCH = 200
 
-Renewal = SocketState | Exception
-
 
 @dataclass
 class _Socket:
-    register: Command[SocketState]
+    socket: OpenSocket
     on_renewal: Callable[[Renewal], None]
     due_at: float
 
@@ -40,12 +37,10 @@ class Heartbeats:
         self._sockets: dict[str, _Socket] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def add(
-        self, name: str, register: Command[SocketState], on_renewal: Callable[[Renewal], None]
-    ) -> None:
+    def add(self, socket: OpenSocket, on_renewal: Callable[[Renewal], None]) -> None:
         """Renew a socket from now on; `on_renewal` gets each result and must not block."""
         loop = asyncio.get_running_loop()
-        self._sockets[name] = _Socket(register, on_renewal, loop.time() + HEARTBEAT_S)
+        self._sockets[socket.name] = _Socket(socket, on_renewal, loop.time() + HEARTBEAT_S)
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._run())
 
@@ -73,14 +68,21 @@ class Heartbeats:
         return batch
 
     async def _renew(self, batch: list[_Socket]) -> None:
+        commands = renewals([each.socket for each in batch], self._store.buckets)
         try:
-            results = await self._store.run_all([socket.register for socket in batch])
+            results = await self._store.run_all([command for _, command in commands])
         except StoreUnavailable:
             logger.debug("Heartbeats failed: Redis does not respond")
             return
-        for socket, result in zip(batch, results, strict=True):
-            try:
-                socket.on_renewal(result)
-            except Exception:
-                # One socket must not end the heartbeats of all others.
-                logger.exception("A socket did not handle its heartbeat")
+        for (numbers, _), result in zip(commands, results, strict=True):
+            of_each = repeat(result) if isinstance(result, Exception) else result
+            for number, renewal in zip(numbers, of_each, strict=False):
+                _notify(batch[number], renewal)
+
+
+def _notify(socket: _Socket, renewal: Renewal) -> None:
+    try:
+        socket.on_renewal(renewal)
+    except Exception:
+        # One socket must not end the heartbeats of all others.
+        logger.exception("A socket did not handle its heartbeat")

@@ -23,7 +23,8 @@ from chat.store import sessions
 from chat.store.client import AsyncStore
 from chat.store.operators import SupportState
 from chat.store.paging import session_pages
-from chat.store.sessions import NEWEST_PAGE, Page, SocketState
+from chat.store.renewals import SocketState
+from chat.store.sessions import NEWEST_PAGE, Page
 from chat.websocket.codecs import Codec, OutgoingFrame
 from chat.websocket.cursor import Cursor, Decision, Presence, rated_frames
 from chat.websocket.queue_position import queue_positions

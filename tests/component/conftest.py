@@ -9,6 +9,7 @@ from chat.schemas import NewReply, Record, StoredMessage, Timings, session_id
 from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.leases import TakenMessage
+from chat.store.renewals import OpenSocket, SocketState, renewals
 from chat.store.sessions import Limits
 from tests.redis_cluster import RedisCluster
 from tests.renamed_keys import StoreWithRenamedKeys
@@ -71,6 +72,15 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 def session(store: Store) -> str:
     """A new session for this test only."""
     return create_session(store)
+
+
+def renew_socket(store: Store, session: str, name: str = "socket") -> SocketState:
+    """Send the heartbeat of a socket; return the state of its session."""
+    [(_, command)] = renewals([OpenSocket(session, name, address=session)], store.buckets)
+    [renewal] = store.run(command)
+    if isinstance(renewal, Exception):
+        raise renewal
+    return renewal
 
 
 def create_session(store: Store, name: str = "Ada", token: str | None = None) -> str:

@@ -21,12 +21,11 @@ from chat.operator.conditions import Query
 from chat.operator.session_search import SessionSearch
 from chat.schemas import session_id
 from chat.store import operators, sessions, shares
-from chat.store.buckets import bucket_of, in_own_bucket, slot_of
 from chat.store.client import Store
 from chat.store.command import Command
 from chat.store.operation import cluster, erasure, transfer
-from chat.store.redis_cluster import open_async_store, open_store
-from chat.store.sessions import SocketState
+from chat.store.redis_cluster.buckets import bucket_of, in_own_bucket, slot_of
+from chat.store.redis_cluster.stores import open_async_store, open_store
 from chat.store.shares import ShareLimits
 from tests.component.conftest import (
     LIMITS,
@@ -92,7 +91,7 @@ def test_an_address_has_one_limit_of_sockets_and_a_refused_one_does_not_count(
 ) -> None:
     several = sessions_of_buckets(store, LIMITS.sockets_per_ip + 1)
 
-    def register(session: str) -> Command[SocketState]:
+    def register(session: str) -> Command[None]:
         return sessions.register_socket(session, f"of {session}", address="a", limits=LIMITS)
 
     gone = session_id("gone")

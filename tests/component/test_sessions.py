@@ -15,16 +15,19 @@ from chat.errors import (
     TooManySockets,
 )
 from chat.schemas import session_id
-from chat.store import leases, sessions
+from chat.store import leases, renewals, sessions
 from chat.store.client import Store
 from chat.store.command import Command
-from chat.store.keys import creation_keys
+from chat.store.keys import creation_keys, socket_keys
+from chat.store.renewals import OpenSocket
 from chat.store.sessions import END, Limits, Page, PageEnd
+from chat.store.timing import SOCKET_TIMEOUT_MS
 from tests.component.conftest import (
     LIMITS,
     create_session,
     due_at_ms,
     new_reply,
+    renew_socket,
     send_message,
     store_reply,
     take_message,
@@ -203,17 +206,43 @@ def test_sockets_are_limited_by_session_and_address(store: Store, session: str) 
         register(other, "e")
 
 
-def test_a_socket_heartbeat_returns_the_end_of_the_document(store: Store, session: str) -> None:
-    register = sessions.register_socket(session, "a", address="x", limits=LIMITS)
-    assert store.run(register).last_seq == 0
+def test_a_renewal_returns_the_end_of_the_document(store: Store, session: str) -> None:
+    assert renew_socket(store, session).last_seq == 0
     send_message(store, session)
-    state, loaded = store.run(register), store.run(sessions.load(session))
+    state, loaded = renew_socket(store, session), store.run(sessions.load(session))
     assert (state.last_seq, state.expires_at) == (1, loaded.expires_at)
     assert state.remaining_s == pytest.approx(loaded.remaining_s, abs=5)
 
     store.run(sessions.erase(session))
     with pytest.raises(SessionUnknown):
-        store.run(register)
+        renew_socket(store, session)
+
+
+def test_many_sockets_are_renewed_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renewals, "SOCKETS_PER_COMMAND", 2)
+    several = [create_session(store) for _ in range(5)]
+    addresses = [f"address {number % 2} of {several[0]}" for number in range(5)]
+    sockets = [
+        OpenSocket(session, session, address)
+        for session, address in zip(several, addresses, strict=True)
+    ]
+    send_message(store, several[1])
+    store.run(sessions.erase(several[2]))
+
+    commands = renewals.renewals(sockets, store.buckets)
+    found: dict[int, Any] = {}
+    for numbers, command in commands:
+        states: tuple[Any, ...] = store.run(command)
+        found |= dict(zip(numbers, states, strict=True))
+
+    assert len(commands) >= 3
+    assert isinstance(found.pop(2), SessionUnknown)
+    assert {number: state.last_seq for number, state in found.items()} == {0: 0, 1: 1, 3: 0, 4: 0}
+    for number in found:
+        keys, name = socket_keys(several[number], addresses[number]), sockets[number].name
+        for key in ("sockets", "address_sockets", "all_sockets"):
+            assert store.redis.zscore(keys[key], name), key
+        assert 0 < store.redis.pttl(keys["sockets"]) <= SOCKET_TIMEOUT_MS
 
 
 def test_erasing_deletes_every_key(store: Store, session: str) -> None:

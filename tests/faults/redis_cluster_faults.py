@@ -8,7 +8,7 @@ from pathlib import Path
 
 from redis.crc import key_slot
 
-from chat.store.buckets import bucket_of, tags
+from chat.store.redis_cluster.buckets import bucket_of, tags
 from tests.faults.client_group import ClientGroup
 from tests.faults.site import Site
 from tests.faults.trial import Trial, fault

@@ -11,7 +11,13 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from chat.schemas import session_id
 from chat.store import branches, leases, operators, ratings, replication, sessions, shares
-from chat.store.buckets import (
+from chat.store.command import Command
+from chat.store.keys import session_of
+from chat.store.operation import cluster, erasure, inspection, statistics, transfer
+from chat.store.operation.cluster import Swept
+from chat.store.operation.erasure import Outcome
+from chat.store.operation.transfer import Exported
+from chat.store.redis_cluster.buckets import (
     BUCKETS,
     address_check,
     address_release,
@@ -20,12 +26,7 @@ from chat.store.buckets import (
     in_own_bucket,
     tags,
 )
-from chat.store.command import Command
-from chat.store.keys import session_of
-from chat.store.operation import cluster, erasure, inspection, statistics, transfer
-from chat.store.operation.cluster import Swept
-from chat.store.operation.erasure import Outcome
-from chat.store.operation.transfer import Exported
+from chat.store.renewals import OpenSocket, renewals
 from chat.store.scripts import LUA
 from chat.store.shares import ShareLimits
 from tests.component.conftest import LIMITS, new_reply
@@ -78,6 +79,7 @@ COMMANDS: tuple[Command[Any], ...] = (
     sessions.register_socket(SESSION, "socket", address=AT, limits=LIMITS),
     sessions.stop(SESSION, ID, ttl_s=1),
     sessions.unregister_socket(SESSION, "socket", address=AT),
+    *(command for _, command in renewals([OpenSocket(SESSION, "socket", AT)], BUCKETS)),
     shares.create(
         SESSION, SHARE, ["é"], messages=1, is_named=True, ttl_s=1, address=AT, limits=SHARE_LIMITS
     ),

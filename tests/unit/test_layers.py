@@ -65,7 +65,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 # Names that Django prescribes.
 DJANGO_NAMES = {"apps", "urls", "management", "commands"}
-MODULES_PER_PACKAGE = {"chat.operator": 12, "chat.store": 17, "inference": 22}
+MODULES_PER_PACKAGE = {"chat.operator": 12, "chat.store": 16, "inference": 22}
 HTTP_CLIENTS = {"requests", "urllib3", "httpx", "aiohttp", "http.client", "urllib.request"}
 
 

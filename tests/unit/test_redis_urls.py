@@ -2,8 +2,8 @@
 
 import pytest
 
-from chat.store.cluster_nodes import node_urls
 from chat.store.connections import SentinelUrl
+from chat.store.redis_cluster.nodes import node_urls
 from chatproject.redis_urls import (
     broker_options,
     broker_url,

@@ -13,7 +13,6 @@ from chat.cli.doctor.findings import Finding, failure, ok, warning
 from chat.cli.doctor.replicas import check_replicas, check_sentinels
 from chat.cli.doctor.tls import check_tls
 from chat.store.client import AWAY
-from chat.store.cluster_nodes import is_cluster_url, node_urls
 from chat.store.connections import (
     SentinelPool,
     SentinelUrl,
@@ -22,7 +21,8 @@ from chat.store.connections import (
     is_sentinel_url,
 )
 from chat.store.operation.memory import Memory
-from chat.store.redis_cluster import open_store
+from chat.store.redis_cluster.nodes import is_cluster_url, node_urls
+from chat.store.redis_cluster.stores import open_store
 
 TIMEOUT_S = 3
 SLOW_S = 0.005

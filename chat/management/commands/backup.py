@@ -25,8 +25,8 @@ from django.db import connection
 from redis.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
 
-from chat.store.cluster_nodes import is_cluster_url
 from chat.store.connections import SentinelPool, SentinelUrl, Tls, is_sentinel_url
+from chat.store.redis_cluster.nodes import is_cluster_url
 
 NAME = "%Y%m%dT%H%M%SZ"
 UNFINISHED = re.compile(r"\.\d{8}T\d{6}Z")

@@ -12,7 +12,7 @@ from chat.errors import StoreFull, StoreUnavailable
 from chat.store.client import Store
 from chat.store.operation import cluster
 from chat.store.operation.transfer import Progress, copy_sessions
-from chat.store.redis_cluster import open_store
+from chat.store.redis_cluster.stores import open_store
 
 CONNECTIONS = 4
 

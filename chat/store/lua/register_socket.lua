@@ -1,5 +1,5 @@
 #!lua
--- Register an open socket, or renew it. Sockets without a recent heartbeat do not count.
+-- Register an open socket. Sockets without a recent heartbeat do not count.
 if not session_exists() then
   return {'unknown'}
 end
@@ -10,11 +10,4 @@ end
 add_socket(sockets, now)
 add_socket(address_sockets, now)
 redis.call('ZADD', all_sockets, whole(now), arg.socket)
-return {
-  'ok',
-  'last_seq', message_count(),
-  'ratings_revision', ratings_revision(),
-  'expires_ms', redis.call('PEXPIRETIME', document),
-  'remaining_ms', redis.call('PTTL', document),
-  'operator', has_operator(arg.session, now) and redis.call('HGET', operator, 'name') or false,
-}
+return {'ok'}

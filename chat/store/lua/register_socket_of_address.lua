@@ -1,5 +1,5 @@
 #!lua
--- On a Redis Cluster: register an open socket in its address's own slot, or renew it.
+-- On a Redis Cluster: register an open socket in its address's own slot.
 local now = now_ms()
 if not has_space(address_sockets, arg.per_address, now) then
   return {'full'}

@@ -1,6 +1,7 @@
 """Heartbeats renew many sockets in one round trip, each after the same interval."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -9,14 +10,16 @@ import pytest
 from chat.errors import SessionUnknown, StoreUnavailable
 from chat.store import sessions
 from chat.store.client import AsyncStore, Store
-from chat.store.sessions import SocketState
+from chat.store.renewals import OpenSocket, Renewal, SocketState
 from chat.websocket import heartbeats
-from chat.websocket.heartbeats import Heartbeats, Renewal
-from tests.component.conftest import LIMITS, create_session
+from chat.websocket.heartbeats import Heartbeats
+from tests.component.conftest import create_session
 
 
 class CountedStore:
-    """A store that counts the commands of each round trip, and can be away."""
+    """A store that counts the sockets of each round trip, and can be away."""
+
+    buckets = 1
 
     def __init__(self, store: AsyncStore) -> None:
         self.store = store
@@ -25,7 +28,8 @@ class CountedStore:
         self.failed = asyncio.Event()
 
     async def run_all(self, commands: Sequence[Any]) -> list[Any]:
-        self.batches.append(len(commands))
+        registrations = [json.loads(each.arguments["registrations"]) for each in commands]
+        self.batches.append(sum(map(len, registrations)))
         if self.is_away:
             self.failed.set()
             raise StoreUnavailable
@@ -43,8 +47,8 @@ class Sockets:
 
     def add(self, session: str) -> None:
         self.renewals[session] = []
-        register = sessions.register_socket(session, session, address=session, limits=LIMITS)
-        self.heartbeats.add(session, register, lambda renewal: self._record(session, renewal))
+        socket = OpenSocket(session, session, address=session)
+        self.heartbeats.add(socket, lambda renewal: self._record(session, renewal))
 
     async def wait_for(self, session: str, count: int) -> list[Renewal]:
         async with asyncio.timeout(10):
@@ -125,8 +129,7 @@ async def test_a_socket_that_fails_does_not_end_the_heartbeats_of_others(
     def fail(renewal: Renewal) -> None:
         raise RuntimeError
 
-    register = sessions.register_socket(failing, failing, address=failing, limits=LIMITS)
-    sockets.heartbeats.add(failing, register, fail)
+    sockets.heartbeats.add(OpenSocket(failing, failing, address=failing), fail)
     sockets.add(other)
     await sockets.wait_for(other, 2)
 

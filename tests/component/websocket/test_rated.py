@@ -12,13 +12,13 @@ from chat.protocol import ReplyRate, server_frames
 from chat.store import sessions
 from chat.store.client import AsyncStore, Store
 from chat.store.command import Command
-from chat.store.sessions import SocketState
+from chat.store.renewals import OpenSocket, Renewal, SocketState, renewals
 from chat.websocket.codecs import ChatV1Codec, PlainCodec
 from chat.websocket.handlers import Effects, FrameHandlers
 from chat.websocket.rate_limit import ReadLimits
 from chat.websocket.sync import Frames, SocketSync
 from tests.client_view import ClientView
-from tests.component.conftest import LIMITS, send_message, store_reply
+from tests.component.conftest import LIMITS, renew_socket, send_message, store_reply
 from tests.component.websocket.conftest import CLIENT_LIMITS, open_sync, types
 
 CODEC = ChatV1Codec()
@@ -66,12 +66,14 @@ def published(effects: Effects) -> list[PublishedFrame]:
     return frames_of(effects.event) if effects.event else []
 
 
-def register(session: str) -> Command[SocketState]:
-    return sessions.register_socket(session, "socket", address=session, limits=LIMITS)
+def heartbeat_command(session: str) -> Command[tuple[Renewal, ...]]:
+    [(_, command)] = renewals([OpenSocket(session, "socket", address=session)], buckets=1)
+    return command
 
 
 async def heartbeat(store: AsyncStore, session: str, tab: Tab) -> None:
-    state = await store.run(register(session))
+    [state] = await store.run(heartbeat_command(session))
+    assert isinstance(state, SocketState)
     if tab.sync and not tab.sync.is_current(state):
         tab.show(await tab.sync.resync())
 
@@ -188,4 +190,4 @@ async def test_a_plain_client_hears_nothing_of_ratings(
     sync = await open_sync(async_store, session, PlainCodec())
     rated = await handlers(async_store, session).handle(ReplyRate(id=reply.id, rating="up"))
     assert await sync.on_frame(published(rated)[0]) == []
-    assert sync.is_current(store.run(register(session)))
+    assert sync.is_current(renew_socket(store, session))

@@ -20,7 +20,7 @@ from chat.store.timing import WORKER_SILENCE_MS
 from chat.websocket.codecs import ChatV1Codec, PlainCodec
 from chat.websocket.sync import SocketSync
 from chat.websocket.timers import Timer
-from tests.component.conftest import LIMITS, send_message, store_reply, take_message
+from tests.component.conftest import LIMITS, renew_socket, send_message, store_reply, take_message
 from tests.component.websocket.conftest import CLIENT_LIMITS, open_sync, types
 
 
@@ -76,18 +76,17 @@ async def test_a_client_ahead_of_the_document_gets_the_whole_session(
 async def test_a_heartbeat_finds_missed_messages_and_another_expiry(
     async_store: AsyncStore, store: Store, session: str
 ) -> None:
-    register = sessions.register_socket(session, "socket", address=session, limits=LIMITS)
     sync = await open_sync(async_store, session)
-    assert sync.is_current(store.run(register))
+    assert sync.is_current(renew_socket(store, session))
     store.run(sessions.extend(session, LIMITS.ttl_s * 2))
-    extended = store.run(register)
+    extended = renew_socket(store, session)
     assert sync.is_current(extended)
     assert sync.end()[0].expires_at <= extended.expires_at  # type: ignore[union-attr]
     assert sync._timers.expires_at == extended.expires_at
     accepted(store, session)
-    assert not sync.is_current(store.run(register))
+    assert not sync.is_current(renew_socket(store, session))
     assert types(await sync.resync()) == ["message.accepted", "reply.queued"]
-    assert sync.is_current(store.run(register))
+    assert sync.is_current(renew_socket(store, session))
 
 
 async def test_a_new_socket_gets_the_queue_position_of_a_waiting_message(

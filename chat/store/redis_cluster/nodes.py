@@ -9,8 +9,8 @@ import redis
 from redis.exceptions import SlotNotCoveredError
 
 from chat.errors import StoreUnavailable
-from chat.store.buckets import address_check, slot_of
 from chat.store.command import Command
+from chat.store.redis_cluster.buckets import address_check, slot_of
 
 T = TypeVar("T")
 

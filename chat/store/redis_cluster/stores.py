@@ -1,4 +1,4 @@
-"""The store on a Redis Cluster: commands run in the slots of their buckets (`chat.store.buckets`).
+"""The store on a Redis Cluster: commands run in the slots of their buckets.
 
 redis-py finds the node of a slot, follows MOVED and ASK, and loads the topology again when a node
 fails. `run_all` sends the commands of each node in one round trip, to all nodes at the same time: a
@@ -25,15 +25,6 @@ from redis.exceptions import AskError, ConnectionError, NoScriptError
 from redis.retry import Retry
 
 from chat.errors import StoreUnavailable
-from chat.store.buckets import (
-    BUCKETS,
-    address_check,
-    address_release,
-    in_all_buckets,
-    in_own_bucket,
-    in_slot,
-    tags,
-)
 from chat.store.client import (
     NO_TLS,
     RETRIES,
@@ -45,7 +36,18 @@ from chat.store.client import (
     parse_reply,
     translate_redis_errors,
 )
-from chat.store.cluster_nodes import (
+from chat.store.command import Command
+from chat.store.connections import Tls
+from chat.store.redis_cluster.buckets import (
+    BUCKETS,
+    address_check,
+    address_release,
+    in_all_buckets,
+    in_own_bucket,
+    in_slot,
+    tags,
+)
+from chat.store.redis_cluster.nodes import (
     UNREACHABLE,
     Round,
     address_checks,
@@ -55,8 +57,6 @@ from chat.store.cluster_nodes import (
     refusals_by_number,
     values_of,
 )
-from chat.store.command import Command
-from chat.store.connections import Tls
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""The store on a Redis Cluster, whose primaries share the sessions."""
