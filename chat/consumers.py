@@ -18,6 +18,7 @@ from chat.container import (
     heartbeats,
     limits,
     model_choices,
+    queue_positions,
     read_limits,
     socket_limit,
     task_publisher,
@@ -46,6 +47,7 @@ class ChatConsumer(SessionSocket):
         self.handshake = parse_handshake(self.scope)
         self.codec = self.handshake.codec
         self.session = self.handshake.session or ""
+        self.queue_positions = queue_positions()
         self.is_admitted = self.is_counted = False
         try:
             socket_limit().take()
@@ -84,6 +86,7 @@ class ChatConsumer(SessionSocket):
         if self.is_counted:
             metrics.open_sockets.labels(self.codec.name).dec()
         heartbeats().remove(self.channel_name)
+        self.queue_positions.remove(self.channel_name)
         for task in self.background:
             task.cancel()
         if self.session:

@@ -16,6 +16,7 @@ from chat.store.replication import AsyncReplicatedStore, ReplicatedStore
 from chat.store.sessions import Limits
 from chat.store.shares import ShareLimits
 from chat.websocket.heartbeats import Heartbeats
+from chat.websocket.queue_position import QueuePositions
 from chat.websocket.rate_limit import ReadLimits
 from chat.websocket.socket_limit import SocketLimit
 from chat.worker.model_queue import ModelQueue
@@ -100,6 +101,12 @@ def socket_limit() -> SocketLimit:
 def heartbeats() -> Heartbeats:
     """Return the heartbeats of this process' open sockets."""
     return Heartbeats(async_store())
+
+
+@cache
+def queue_positions() -> QueuePositions:
+    """Return the queue positions of this process' open sockets."""
+    return QueuePositions(async_store())
 
 
 @cache

@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 from chat.schemas import (
     ChangedRating,
     PartialReply,
-    QueueState,
     Session,
     StoredMessage,
     StoredOperator,
@@ -25,12 +24,11 @@ from chat.store.keys import (
     socket_keys,
 )
 from chat.store.operation.memory import REFUSE_SESSIONS_PERCENT
+from chat.store.queue import QUEUE_TIMES, queue_state
 from chat.store.timing import (
     DUTY_TIMEOUT_MS,
     GRACE_MS,
-    QUEUE_KEPT_MS,
     SOCKET_TIMEOUT_MS,
-    WORKER_SILENCE_MS,
     instant,
     to_ms,
 )
@@ -211,7 +209,7 @@ def load(
             pending=pending,
             partial_reply=partial_reply,
             retry_in_s=reply["retry_in_ms"] / 1000,
-            queue=_queue_state(reply),
+            queue=queue_state(reply, reply["ahead"]),
             operator=_operator(reply),
             operator_requested=bool(reply["operator_requested"]),
             operators_on_duty=reply["operators_on_duty"],
@@ -228,8 +226,7 @@ def load(
         "page_bytes": page.bytes,
         "page_end": page.end,
         "duty_timeout_ms": DUTY_TIMEOUT_MS,
-        "worker_silence_ms": WORKER_SILENCE_MS,
-        "queue_kept_ms": QUEUE_KEPT_MS,
+        **QUEUE_TIMES,
     }
     return Command("load", loading_keys(session), arguments, parse)
 
@@ -241,18 +238,6 @@ def _operator(reply: Reply) -> StoredOperator | None:
         name=reply["operator_name"],
         user=reply["operator_user"],
         joined_at=instant(reply["operator_joined_ms"]),
-    )
-
-
-def _queue_state(reply: Reply) -> QueueState:
-    mean_reply_ms = reply["mean_reply_ms"]
-    return QueueState(
-        ahead=reply["ahead"],
-        waiting=reply["waiting"],
-        in_progress=reply["in_progress"],
-        workers=reply["workers"],
-        mean_reply_s=None if mean_reply_ms is None else mean_reply_ms / 1000,
-        elapsed_s=reply["elapsed_ms"] / 1000,
     )
 
 

@@ -13,7 +13,14 @@ from typing import Any
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from chat.container import async_store, client_limits, limits, socket_limit, worker_name
+from chat.container import (
+    async_store,
+    client_limits,
+    limits,
+    queue_positions,
+    socket_limit,
+    worker_name,
+)
 from chat.errors import ChatError, MessageInvalid, SessionUnknown, StoreUnavailable
 from chat.events.delivery import (
     REQUESTS_GROUP,
@@ -70,6 +77,7 @@ class OperatorConsumer(SessionSocket):
 
     async def connect(self) -> None:
         """Accept an operator, send the session, and begin the heartbeats."""
+        self.queue_positions = queue_positions()
         self.is_admitted = False
         self.session = self.scope["url_route"]["kwargs"]["session"]
         user = await load_operator(self.scope)
@@ -107,6 +115,7 @@ class OperatorConsumer(SessionSocket):
         if self.is_admitted:
             socket_limit().release()
             await self.channel_layer.group_discard(group_name(self.session), self.channel_name)
+        self.queue_positions.remove(self.channel_name)
         for task in self.background:
             task.cancel()
 

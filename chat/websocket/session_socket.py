@@ -15,8 +15,10 @@ from chat.errors import ChatError, SessionUnknown
 from chat.events.published_frame import InvalidEvent, frames_of
 from chat.observability import metrics, tracing
 from chat.protocol import Error
+from chat.schemas import QueueState
 from chat.websocket.backpressure import ClientConnection, ClientNotReading
 from chat.websocket.codecs import Codec
+from chat.websocket.queue_position import QueuePositions
 from chat.websocket.sync import Frames, SocketSync
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class SessionSocket(AsyncWebsocketConsumer):
     session = ""
     codec: Codec
     sync: SocketSync
+    queue_positions: QueuePositions
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one socket."""
@@ -115,6 +118,15 @@ class SessionSocket(AsyncWebsocketConsumer):
                 await self._in_turn(self.sync.on_timer(timer))
             except ClientNotReading:
                 self._abort()
+            if self.sync.is_queued:
+                self.queue_positions.add(self.channel_name, self.session, self._on_position)
+
+    def _on_position(self, queue: QueueState | None) -> bool:
+        """Send the queue position, or find out why there is none; return whether to go on."""
+        if not (self.is_open and self.sync.is_queued):
+            return False
+        self._start(self._in_turn(self.sync.on_position(queue)))
+        return True
 
     async def _end(self) -> None:
         if self.is_open:

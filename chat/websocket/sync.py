@@ -6,19 +6,21 @@ frames as if no event had been lost.
 """
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from chat.events.published_frame import PublishedFrame
 from chat.observability import metrics
 from chat.protocol import (
     ModelChoice,
     ModelLoading,
+    ReplyQueued,
     ServerFrame,
     SessionExpired,
     SessionExpiring,
     SessionLimits,
     SessionReady,
 )
-from chat.schemas import Operator, Session, StoredMessage
+from chat.schemas import Operator, QueueState, Session, StoredMessage
 from chat.store import sessions
 from chat.store.client import AsyncStore
 from chat.store.operators import SupportState
@@ -27,7 +29,7 @@ from chat.store.renewals import SocketState
 from chat.store.sessions import NEWEST_PAGE, Page
 from chat.websocket.codecs import Codec, OutgoingFrame
 from chat.websocket.cursor import Cursor, Decision, Presence, rated_frames
-from chat.websocket.queue_position import queue_positions
+from chat.websocket.queue_position import positions_of, queue_positions
 from chat.websocket.timers import SessionTimers, Timer
 
 Frames = Sequence[OutgoingFrame]
@@ -57,6 +59,7 @@ class SocketSync:
         self._models = tuple(models)
         self._cursor = Cursor(session)
         self._presence = Presence(session)
+        self._positions: list[ReplyQueued] = []
         self._timers = SessionTimers(session, self._cursor, codec.carries("reply.queued"))
 
     def open(self, session: Session) -> Frames:
@@ -127,6 +130,22 @@ class SocketSync:
         if self._codec.carries("session.ready"):
             return await self.load(self._cursor.last_seq, self._cursor.ratings_revision)
         return await self.resync()
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether a message waits that is not being answered, as far as this socket knows."""
+        return self._cursor.queued > 0
+
+    async def on_position(self, queue: QueueState | None) -> Frames:
+        """Return the queue positions if they have changed, or what was missed without `queue`."""
+        if queue is None:
+            return await self.resync()
+        waiting = [UUID(message) for message in self._cursor.waiting]
+        frames = list(positions_of(waiting, self._cursor.partial_id is not None, queue))
+        if frames == self._positions:
+            return []
+        self._positions = frames
+        return frames
 
     def end(self) -> Frames:
         """Return the last frame: the session is over."""

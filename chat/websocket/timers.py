@@ -10,9 +10,8 @@ from chat.websocket.cursor import Cursor
 
 # Resync if nothing arrives while a reply is due.
 REPLY_SILENCE_S = 2.0
-# Load the queue position of a message that waits: the first time, and again.
+# Load the queue position of a message that waits for the first time; then QueuePositions does.
 FIRST_POSITION_S = 0.5
-POSITION_INTERVAL_S = 1.5
 EXPIRY_WARNINGS_S = (300.0, 60.0)
 TOLERANCE_S = 0.05
 EXPIRY_RETRY_S = 1.0
@@ -29,8 +28,9 @@ class Timer(Enum):
 class SessionTimers:
     """Times by the event loop's monotonic clock; a session's remaining time by Redis' clock.
 
-    RESYNC repeats while a message waits for a worker, and while a reply is in progress but nothing
-    arrives: an event may have been lost. What an idle socket misses, its heartbeat finds.
+    RESYNC is due after a message has waited for a worker for a moment, and repeats while a reply is
+    in progress but nothing arrives: an event may have been lost. What an idle socket misses, its
+    heartbeat finds, and what one with a message that waits misses, its queue position.
     """
 
     def __init__(self, session: Session, cursor: Cursor, shows_queue_position: bool) -> None:
@@ -41,18 +41,21 @@ class SessionTimers:
         self._last_warning_s = 0.0
         self._progress_at = self._now()
         self._resync_at = 0.0
-        self._queued, self._queued_at, self._is_waiting = 0, 0.0, False
+        self._queued, self._is_waiting, self._is_missing = 0, False, False
+        self._first_position_at: float | None = None
         self.update_expiry(session.expires_at, session.remaining_s)
         self.record_progress(cursor)
 
     def record_progress(self, cursor: Cursor) -> None:
         """Restart the silence timers after a frame, and note what the socket waits for."""
         self._progress_at = self._now()
-        queued = cursor.queued if self._shows_queue_position else 0
-        if queued > self._queued:
-            self._queued_at = self._progress_at
-        self._queued = queued
-        self._is_waiting = bool(cursor.waiting)
+        if cursor.queued > self._queued:
+            delay_s = FIRST_POSITION_S if self._shows_queue_position else REPLY_SILENCE_S
+            self._first_position_at = self._progress_at + delay_s
+        elif not cursor.queued:
+            self._first_position_at = None
+        self._queued = cursor.queued
+        self._is_waiting, self._is_missing = bool(cursor.waiting), False
         self._wake_if_earlier()
 
     def update_expiry(self, expires_at: datetime, remaining_s: float) -> None:
@@ -68,7 +71,7 @@ class SessionTimers:
 
     def resync_soon(self) -> None:
         """Make RESYNC due soon, because something was missed and could not be loaded."""
-        self._is_waiting = True
+        self._is_missing = True
 
     def expires_as_warned(self, session: Session) -> bool:
         """Return whether the session still expires as soon as the last EXPIRY_WARNING assumed."""
@@ -91,10 +94,9 @@ class SessionTimers:
 
     def _due(self) -> Iterator[tuple[float, Timer]]:
         yield self._expiry_at + TOLERANCE_S, Timer.EXPIRY
-        if self._queued > 0:
-            first, again = self._queued_at + FIRST_POSITION_S, self._resync_at + POSITION_INTERVAL_S
-            yield max(first, again), Timer.RESYNC
-        elif self._is_waiting:
+        if self._first_position_at is not None:
+            yield self._first_position_at, Timer.RESYNC
+        elif self._is_missing or (self._is_waiting and not self._queued):
             yield max(self._progress_at, self._resync_at) + REPLY_SILENCE_S, Timer.RESYNC
         if self._warnings_s:
             yield self._expiry_at - self._warnings_s[0], Timer.EXPIRY_WARNING
@@ -107,6 +109,7 @@ class SessionTimers:
         match timer:
             case Timer.RESYNC:
                 self._resync_at = self._now()
+                self._first_position_at = None
             case Timer.EXPIRY_WARNING:
                 self._last_warning_s = self._warnings_s.pop(0)
             case Timer.EXPIRY:

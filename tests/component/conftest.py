@@ -34,6 +34,7 @@ ON_REDIS_CLUSTER = {
     "test_cluster",
     "test_leases",
     "test_operators",
+    "test_queue",
     "test_ratings",
     "test_sessions",
     "test_shares",

@@ -17,6 +17,7 @@ from chat.store.operation import cluster, erasure, inspection, statistics, trans
 from chat.store.operation.cluster import Swept
 from chat.store.operation.erasure import Outcome
 from chat.store.operation.transfer import Exported
+from chat.store.queue import positions
 from chat.store.redis_cluster.buckets import (
     BUCKETS,
     address_check,
@@ -79,6 +80,7 @@ COMMANDS: tuple[Command[Any], ...] = (
     sessions.register_socket(SESSION, "socket", address=AT, limits=LIMITS),
     sessions.stop(SESSION, ID, ttl_s=1),
     sessions.unregister_socket(SESSION, "socket", address=AT),
+    *(command for _, command in positions([SESSION], BUCKETS)),
     *(command for _, command in renewals([OpenSocket(SESSION, "socket", AT)], BUCKETS)),
     shares.create(
         SESSION, SHARE, ["é"], messages=1, is_named=True, ttl_s=1, address=AT, limits=SHARE_LIMITS

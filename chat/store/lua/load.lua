@@ -62,22 +62,8 @@ local reply = is_held and redis.call('HGET', work, 'reply')
 local is_operators = reply and redis.call('GET', lease) == redis.call('HGET', operator, 'lease')
 local is_continued = reply and not is_operators and redis.call('HEXISTS', work, 'continues:' .. pending[1]) == 1
 local person = has_operator(arg.session, now) and redis.call('HMGET', operator, 'name', 'user', 'joined') or {}
-local waits = redis.call('ZCARD', waiting)
-local recent = redis.call('HMGET', pace, 'reply_ms', 'at', 'all_at', 'all_waiting', 'all_in_progress', 'all_reply_ms')
-local mean_ms, last_at = recent[1], recent[2]
-local in_progress = math.max(redis.call('ZCARD', due) - waits, 0)
-local ahead = not is_held and redis.call('ZRANK', waiting, arg.session) or 0
--- On a Redis Cluster this bucket has only a share of the queue, and the sweep records how long all of it is.
--- Sessions are spread evenly, so as many of each bucket began to wait earlier.
-if recent[3] and now - recent[3] < tonumber(arg.queue_kept_ms) then
-  local all_waiting = math.max(tonumber(recent[4]), waits)
-  if waits > 0 and not is_held then
-    ahead = math.floor((ahead + 0.5) * all_waiting / waits)
-  end
-  waits, in_progress = all_waiting, math.max(tonumber(recent[5]), in_progress)
-  mean_ms = tonumber(recent[6]) > 0 and recent[6] or mean_ms
-end
-local since = is_held and redis.call('HGET', work, 'taken') or last_at or now
+local queue = load_queue(now)
+local since = is_held and redis.call('HGET', work, 'taken') or queue.last_at
 local retry_at = is_held and redis.call('HGET', work, 'retry_at') or now
 return {
   'ok',
@@ -95,11 +81,11 @@ return {
   'reply', reply or false,
   'text', reply and redis.call('GET', partial) or '',
   'retry_in_ms', math.max(retry_at - now, 0),
-  'ahead', ahead,
-  'waiting', waits,
-  'in_progress', in_progress,
-  'workers', redis.call('ZCOUNT', workers, whole(now - arg.worker_silence_ms), '+inf'),
-  'mean_reply_ms', mean_ms and tonumber(mean_ms),
+  'ahead', not is_held and sessions_ahead(arg.session, queue) or 0,
+  'waiting', queue.waiting,
+  'in_progress', queue.in_progress,
+  'workers', queue.workers,
+  'mean_reply_ms', queue.mean_reply_ms or false,
   'continues', is_continued and redis.call('HGET', work, 'replaces:' .. pending[1]) or false,
   'is_operators', is_operators or false,
   'operator_name', person[1] or false,

@@ -239,6 +239,34 @@ local function record_pace(name, value)
   redis.call('PEXPIRE', pace, 600000)
 end
 
+-- The state of the queue. On a Redis Cluster this bucket has only a share of it, and the sweep records how long
+-- all of it is.
+local function load_queue(now)
+  local waits = redis.call('ZCARD', waiting)
+  local recent = redis.call('HMGET', pace, 'reply_ms', 'at', 'all_at', 'all_waiting', 'all_in_progress', 'all_reply_ms')
+  local queue = {
+    waiting = waits,
+    in_progress = math.max(redis.call('ZCARD', due) - waits, 0),
+    workers = redis.call('ZCOUNT', workers, whole(now - arg.worker_silence_ms), '+inf'),
+    mean_reply_ms = tonumber(recent[1]),
+    last_at = recent[2] or now,
+  }
+  if recent[3] and now - recent[3] < tonumber(arg.queue_kept_ms) then
+    queue.waiting = math.max(tonumber(recent[4]), waits)
+    queue.in_progress = math.max(tonumber(recent[5]), queue.in_progress)
+    queue.mean_reply_ms = tonumber(recent[6]) > 0 and tonumber(recent[6]) or queue.mean_reply_ms
+    queue.buckets = waits > 0 and queue.waiting / waits
+  end
+  return queue
+end
+
+-- How many sessions have waited longer than this one; nothing if it does not wait. Sessions are spread evenly over
+-- buckets, so as many of each began to wait earlier.
+local function sessions_ahead(session, queue)
+  local rank = redis.call('ZRANK', waiting, session)
+  return rank and queue.buckets and math.floor((rank + 0.5) * queue.buckets) or rank
+end
+
 local function is_usable(message)
   return not message.error and message.msg ~= ''
 end

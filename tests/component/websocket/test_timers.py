@@ -55,13 +55,15 @@ async def test_an_idle_socket_waits_for_its_expiry_only(clock: Clock) -> None:
     assert first(idle, clock) == (timers.REPLY_SILENCE_S, Timer.RESYNC)
 
 
-async def test_a_queued_message_is_resynced_soon_and_periodically(clock: Clock) -> None:
+async def test_a_queued_message_is_resynced_soon_and_once(clock: Clock) -> None:
     state = session(human("a", 1))
     waiting = SessionTimers(state, Cursor(state), True)
     assert first(waiting, clock) == (timers.FIRST_POSITION_S, Timer.RESYNC)
     clock.now += timers.FIRST_POSITION_S
     waiting._restart(Timer.RESYNC)
-    assert first(waiting, clock) == (timers.POSITION_INTERVAL_S, Timer.RESYNC)
+    assert [timer for _, timer in due(waiting)] == [Timer.EXPIRY_WARNING, Timer.EXPIRY]
+    waiting.resync_soon()
+    assert first(waiting, clock) == (timers.REPLY_SILENCE_S, Timer.RESYNC)
 
 
 async def test_a_silent_reply_is_resynced_after_two_seconds(clock: Clock) -> None:
