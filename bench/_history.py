@@ -1,16 +1,19 @@
-"""Write long sessions into Redis in the format of the scripts, faster than by sending messages."""
+"""Write sessions into Redis in the format of the scripts, faster than by sending messages."""
 
 import json
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 from redis import Redis
 
-from chat.store.keys import session_key
+from chat.schemas import session_id
+from chat.store.keys import session_key, session_keys
 
 WORDS = 4_000
+BATCH = 500
 CODES = ("model.timeout", "model.unavailable")
 
 
@@ -66,3 +69,33 @@ def _message(seq: int) -> dict[str, Any]:
 
 def _text(chance: random.Random, words: int) -> str:
     return " ".join(f"word{int(chance.paretovariate(0.6)) % WORDS}" for _ in range(words))
+
+
+def queue_sessions(redis: Redis, tokens: Sequence[str]) -> list[str]:
+    """Create a session for each token, with one message that waits for a worker; return the ids.
+
+    Each has waited a millisecond longer than the next one.
+    """
+    ids = [session_id(token) for token in tokens]
+    first_ms = int(time.time() * 1000) - len(ids)
+    for start in range(0, len(ids), BATCH):
+        with redis.pipeline(transaction=False) as pipeline:
+            for number, session in enumerate(ids[start : start + BATCH], start):
+                _queue_session(pipeline, session, first_ms + number)
+            pipeline.execute()
+    return ids
+
+
+def _queue_session(pipeline: Any, session: str, since_ms: int) -> None:
+    keys = session_keys(session)
+    question = {"seq": 1, "timestamp": since_ms, "id": str(uuid4()), "source": "human"}
+    question |= {"msg": "Hello", "reply_to": None}
+    document = {"session_start": since_ms, "id": session, "name": "Bench", "messages": [question]}
+    pipeline.execute_command("JSON.SET", keys["document"], "$", json.dumps(document))
+    pipeline.hset(keys["ids"], f"human:{question['id']}", 1)
+    pipeline.rpush(keys["mailbox"], question["id"])
+    pipeline.hset(keys["work"], f"due:{question['id']}", since_ms)
+    for name in ("document", "ids", "mailbox", "work"):
+        pipeline.expire(keys[name], 7200)
+    pipeline.zadd(keys["due"], {session: since_ms + 1_500})
+    pipeline.zadd(keys["waiting"], {session: since_ms})

@@ -14,21 +14,47 @@ from chat.store import operators
 from chat.store.operation import cluster, erasure
 
 MAX_SESSIONS_PER_SWEEP = 500
+# Also while workers report no free slot, in case that all of them are wrong.
+LEAST_SESSIONS_PER_SWEEP = 5
 
 
 @shared_task
 def answer(session: str) -> None:
-    """Answer the session's next message, if a slot is free and no other worker does."""
+    """Answer the session's next message, if a slot is free and no other worker does.
+
+    The slot is then used for the sessions that wait, the longest waiting first.
+    """
     if not slots().take(session):
         _forward(session)
         return
     try:
-        another_waits = responder().answer_next(session)
+        next_session: str | None = session
+        while next_session:
+            if responder().answer_next(next_session):
+                enqueue_answer(next_session)
+            next_session = _next_waiting()
+            if next_session:
+                model_queue().wake(models().full_models())
     finally:
         slots().release()
         model_queue().wake(models().full_models())
-    if another_waits:
-        enqueue_answer(session)
+
+
+def _claim_waiting() -> None:
+    """Claim sessions whose tasks were not published, or found no slot and were forgotten."""
+    # While a model is at its limit, many may wait for it. The sweep tries some of them.
+    if not slots().is_stopped and responder().is_queue_long and not models().full_models():
+        with suppress(StoreUnavailable):
+            claimed = store().run(cluster.claim_waiting())
+            slots().remember(claimed)
+
+
+def _next_waiting() -> str | None:
+    session = slots().next_waiting()
+    if session is None:
+        _claim_waiting()
+        session = slots().next_waiting()
+    return session
 
 
 def _forward(session: str) -> None:
@@ -43,7 +69,9 @@ def _forward(session: str) -> None:
 def sweep() -> None:
     """Enqueue the sessions with unanswered messages that no worker holds."""
     buckets = store().buckets
-    swept = store().run(cluster.sweep(max(MAX_SESSIONS_PER_SWEEP // buckets, 1)))
+    # While a model is at its limit, the oldest may all wait for it.
+    least = None if models().full_models() else max(LEAST_SESSIONS_PER_SWEEP // buckets, 1)
+    swept = store().run(cluster.sweep(max(MAX_SESSIONS_PER_SWEEP // buckets, 1), least))
     metrics.sweeps.inc()
     metrics.sessions_requeued.inc(len(swept.sessions))
     for session in swept.sessions:

@@ -1,7 +1,7 @@
 """Commands of the worker that generates a reply: take the lease, progress, commit, release."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -76,10 +76,15 @@ class LeaseStatus:
 
 @dataclass(frozen=True)
 class Committed:
-    """The stored outcome, and how many messages still wait."""
+    """The stored outcome, and how many messages of the session still wait.
+
+    `longest_wait_ms` is how long any session has waited for a worker; 0 if the outcome was stored
+    before.
+    """
 
     message: StoredMessage
     pending: int
+    longest_wait_ms: int = field(default=0, compare=False)
 
 
 def take(
@@ -189,7 +194,7 @@ def commit(session: str, lease: str, reply: NewReply, *, ttl_s: float) -> Comman
 
     def parse(committed: Reply) -> Committed:
         message = StoredMessage.model_validate_json(committed["message"])
-        return Committed(message, pending=committed["pending"])
+        return Committed(message, committed["pending"], committed["longest_wait_ms"])
 
     arguments: Arguments = {
         "session": session,

@@ -54,12 +54,14 @@ class Limits:
 class Accepted:
     """A stored message; `new` is false if its id was stored before.
 
-    `sockets` counts open ones, with that of an operator who answers.
+    `sockets` counts open ones, with that of an operator who answers. `waiting` counts the sessions
+    that wait for a worker.
     """
 
     message: StoredMessage
     new: bool
     sockets: int
+    waiting: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def accept(
 
     def parse(reply: Reply) -> Accepted:
         stored = StoredMessage.model_validate_json(reply["message"])
-        return Accepted(stored, new=bool(reply["new"]), sockets=reply["sockets"])
+        return Accepted(stored, bool(reply["new"]), reply["sockets"], reply["waiting"])
 
     body = {"id": str(message), "source": "human", "msg": text, "reply_to": None}
     body |= {"replaces": str(replaces)} if replaces else {}

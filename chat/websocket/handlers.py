@@ -50,6 +50,8 @@ logger = logging.getLogger(__name__)
 
 # Clients send that the visitor types every two seconds; more is ignored.
 TYPING_INTERVAL_S = 1.0
+# While more sessions wait for a worker, no tasks are published for others: workers claim them.
+MAX_WAITING = 5_000
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,8 @@ class FrameHandlers:
         logger.info("Message accepted", extra={"facts": {"seq": accepted.message.seq}})
         # Most sessions have one tab: then nobody else needs an event.
         event = frames_event([answer], tracing.current()) if accepted.sockets > 1 else None
-        return Effects(enqueue=True, frame=answer, event=event)
+        is_useful = accepted.waiting <= MAX_WAITING
+        return Effects(enqueue=is_useful, frame=answer, event=event)
 
     async def _reply_stop(self, frame: ReplyStop) -> Effects:
         command = sessions.stop(self._session, frame.reply_to, ttl_s=settings.SESSION_TTL_S)

@@ -49,6 +49,7 @@ def start(**_: Any) -> None:
 
 def release_replies(**_: Any) -> None:
     """Hand unfinished replies back when this worker shuts down."""
+    slots().stop()
     responder().release_all()
 
 

@@ -21,6 +21,7 @@ from chat.store import leases, sessions
 from chat.store.client import Store
 from chat.store.command import LeaseLost
 from chat.store.leases import Attempt, HistoryUnreadable, ModelBusy, TakenMessage
+from chat.store.timing import GRACE_MS
 from chat.worker.history import history_window
 from chat.worker.lease_renewer import CancelReason, LeaseHandle, LeaseRenewer
 from chat.worker.model_queue import ModelQueue
@@ -72,6 +73,7 @@ class Responder:
         self._settings = settings
         self._renewer = LeaseRenewer(store)
         self._progress = Progress(store, delivery)
+        self._longest_wait_ms = 0
 
     def answer_next(self, session: str) -> bool:
         """Answer a session's oldest waiting message; return whether another one waits.
@@ -100,6 +102,11 @@ class Responder:
                     raise
                 except Exception as error:  # noqa: BLE001 a defect must not be retried forever
                     return self._give_up(taken, error)
+
+    @property
+    def is_queue_long(self) -> bool:
+        """Whether any session had waited for longer than a task needs when a reply was stored."""
+        return self._longest_wait_ms > GRACE_MS
 
     def release_all(self) -> None:
         """Hand every reply back unfinished, because this process shuts down."""
@@ -198,6 +205,7 @@ class Responder:
             return False
         except SessionUnknown:
             return False
+        self._longest_wait_ms = committed.longest_wait_ms
         metrics.record_reply(reply)
         logger.info("Reply stored", extra={"facts": _log_facts(reply)})
         frame = reply_frame(committed.message.public())

@@ -6,7 +6,7 @@ full worker then fetches nothing at all, not even those tasks.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 MAX_WAITING = 10_000
 
@@ -19,6 +19,7 @@ class Slots:
         self._free = size
         self._enqueue = enqueue
         self._waiting: dict[str, None] = {}
+        self._is_stopped = False
         self._lock = threading.Lock()
 
     @property
@@ -43,6 +44,28 @@ class Slots:
         """Forget a session, because another worker has a slot for it."""
         with self._lock:
             self._waiting.pop(session, None)
+
+    def remember(self, sessions: Iterable[str]) -> None:
+        """Remember sessions that were claimed and wait for a slot here."""
+        with self._lock:
+            self._waiting |= dict.fromkeys(sessions)
+
+    def next_waiting(self) -> str | None:
+        """Return the session that has waited longest, for the caller's slot; None without any."""
+        with self._lock:
+            session = None if self._is_stopped else next(iter(self._waiting), None)
+            if session:
+                del self._waiting[session]
+            return session
+
+    def stop(self) -> None:
+        """Let no slot be used for another session: this process shuts down."""
+        self._is_stopped = True
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether this process shuts down."""
+        return self._is_stopped
 
     def release(self) -> None:
         """Free a slot and enqueue the session that has waited longest."""

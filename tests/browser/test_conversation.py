@@ -39,22 +39,24 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def test_reply_streams_in_below_its_message(visitor: Visitor, model_stub: ModelStub) -> None:
-    model_stub.script(Behaviour(text="one two three", piece_delay_s=0.5))
+    model_stub.script(Behaviour(text="one two three", hold_after=1))
 
     visitor.send("count")
 
     visitor.expect_turn(0, "streaming", "one")
+    model_stub.release()
     visitor.expect_turn(0, "done", "one two three")
     assert visitor.transcript() == [["count", "one two three"]]
 
 
 def test_messages_sent_during_a_reply_are_queued(visitor: Visitor, model_stub: ModelStub) -> None:
-    model_stub.script(Behaviour(text="slow one", piece_delay_s=1))
+    model_stub.script(Behaviour(text="slow one", hold_after=0))
 
     visitor.send("first")
     visitor.send("second")
 
     expect(visitor.turn(1)).to_contain_text("1 message ahead")
+    model_stub.release()
     visitor.expect_turn(1, "done")
     assert visitor.transcript() == [["first", "slow one"], ["second", "You said: second"]]
 

@@ -12,7 +12,7 @@ from tests.conftest import NewStack
 from tests.model_stub import Behaviour, ModelStub
 from tests.processes import HIGH_LIMITS, Stack
 
-SLOW = Behaviour(text="one two three four five six", piece_delay_s=0.4)
+SLOW = Behaviour(text="one two three four five six", hold_after=2)
 COUNT_UNSENT = (
     "() => Object.keys(localStorage).filter((key) => key.startsWith('chat.pending.')).length"
 )
@@ -45,6 +45,7 @@ def test_reload_resumes_a_streaming_reply(visitor: Visitor, model_stub: ModelStu
     visitor.page.reload()
 
     visitor.expect_turn(0, "streaming", "one two")
+    model_stub.release()
     visitor.expect_turn(0, "done", "one two three four five six")
 
 
@@ -57,6 +58,7 @@ def test_short_connection_loss_during_a_reply_shows_no_notice(
 
     visitor.network.cut()
     visitor.network.restore()
+    model_stub.release()
 
     visitor.expect_turn(0, "done", "one two three four five six")
     expect(visitor.notices).to_have_text("")
@@ -134,6 +136,7 @@ def test_two_tabs_show_the_same_transcript(new_visitor: NewVisitor, model_stub: 
 
     two.expect_turn(0, "streaming", "one two")
     two.send("from the second tab")
+    model_stub.release()
     one.expect_turn(1, "done", "You said: from the second tab")
     two.expect_turn(1, "done", "You said: from the second tab")
     assert one.transcript() == two.transcript()
@@ -242,6 +245,7 @@ def test_killed_web_process_and_worker_lose_nothing(
     visitor.send("still there?")
     stack.start_worker()
     stack.start_web()
+    model_stub.release()
 
     visitor.expect_turn(0, "done", "one two three four five six")
     visitor.expect_turn(1, "done", "You said: still there?")

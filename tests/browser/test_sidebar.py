@@ -98,10 +98,11 @@ def test_name_is_changed_in_the_settings(visitor: Visitor) -> None:
 def test_reply_that_arrives_while_another_conversation_is_shown_is_marked(
     visitor: Visitor, model_stub: ModelStub
 ) -> None:
-    model_stub.script(Behaviour(text="one two three", piece_delay_s=0.5))
+    model_stub.script(Behaviour(text="one two three", hold_after=1))
     visitor.send("count")
     visitor.expect_turn(0, "streaming", "one")
     start_another(visitor)
+    model_stub.release()
 
     unread = visitor.page.locator(".sidebar-entry.unread")
     expect(unread).to_contain_text("New reply")
@@ -115,11 +116,12 @@ def test_reply_that_arrives_while_another_conversation_is_shown_is_marked(
 def test_reply_that_arrives_while_the_tab_is_closed_is_marked(
     visitor: Visitor, new_visitor: NewVisitor, model_stub: ModelStub
 ) -> None:
-    model_stub.script(Behaviour(text="one two three four", piece_delay_s=0.5))
+    model_stub.script(Behaviour(text="one two three four", hold_after=1))
     visitor.send("count")
     visitor.expect_turn(0, "streaming", "one")
     start_another(visitor)
     visitor.page.close()
+    model_stub.release()
 
     visitor = new_visitor(beside=visitor).open()
 

@@ -45,3 +45,4 @@ def test_a_session_that_was_taken_and_lost_waits_since_another_time(store: Store
     after = load(store, [session])[0]
     assert after is not None
     assert before.since != after.since == "5"
+    store.redis.zrem("chat:waiting", session)

@@ -93,6 +93,10 @@ class ModelStub:
         """Set the behaviours for the next requests."""
         self._record.set_script(behaviours)
 
+    def release(self) -> None:
+        """Let responses go on that `hold_after` holds."""
+        self._record.released.set()
+
     def always(self, behaviour: Behaviour) -> None:
         """Set the default behaviour, which follows the script."""
         self._record.default = behaviour

@@ -20,6 +20,7 @@ class Behaviour:
 
     Time. `delay_s` passes before the headers, `piece_delay_s` before each piece, `byte_delay_s`
     after each byte, headers too. `split_bytes` sends each byte of a body in a chunk of its own.
+    `hold_after` waits after a number of pieces until the test calls `release`.
 
     Faults, each after a number of pieces, 0 for before the headers: `reset_after` (RST),
     `close_after` (FIN in mid-response), `hang_after` (until the client disconnects).
@@ -49,6 +50,7 @@ class Behaviour:
     piece_delay_s: float = 0.0
     byte_delay_s: float = 0.0
     split_bytes: bool = False
+    hold_after: int | None = None
     reset_after: int | None = None
     close_after: int | None = None
     hang_after: int | None = None

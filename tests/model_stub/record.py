@@ -42,9 +42,12 @@ class Record:
         self._script: deque[tuple[Behaviour, int | None]] = deque()
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDS)
         self._changed = threading.Condition()
+        self.released = threading.Event()
 
     def set_script(self, behaviours: Iterable[Behaviour]) -> None:
-        """Set the behaviours for the next requests, before `default`."""
+        """Set the behaviours for the next requests, before `default`; hold them if they say so."""
+        self.released.set()
+        self.released = threading.Event()
         with self._changed:
             self._script = deque((each, each.times) for each in behaviours)
 

@@ -11,7 +11,7 @@ from tests.model_stub.behaviour import Behaviour
 from tests.model_stub.dialects import Dialect, encode_event
 
 # Bytes to send, seconds to wait, or a fault that ends the connection.
-Step = bytes | float | Literal["reset", "close", "hang"]
+Step = bytes | float | Literal["hold", "reset", "close", "hang"]
 LAST_CHUNK = b"0\r\n\r\n"
 FILLER = b" " * 65_536
 
@@ -53,7 +53,9 @@ class _Response:
             self._pieces.insert(0, dialect.prompt(payload))
 
     def fault(self, after: int) -> Iterator[Step]:
-        """Yield the fault that follows this many pieces, if there is one."""
+        """Yield the pause or the fault that follows this many pieces, if there is one."""
+        if self._behaviour.hold_after == after:
+            yield "hold"
         if self._behaviour.reset_after == after:
             yield "reset"
         if self._behaviour.close_after == after:

@@ -13,6 +13,7 @@ from tests.model_stub.record import Record, RecordedRequest
 from tests.model_stub.responses import Step, json_response, response_steps
 
 FLUSH_BYTES = 65_536
+HOLD_TIMEOUT_S = 60
 
 
 class Connection(asyncio.Protocol):
@@ -137,6 +138,8 @@ class Connection(asyncio.Protocol):
     async def _do(self, step: Step) -> None:
         if isinstance(step, float | int):
             await asyncio.sleep(step)
+        elif step == "hold":
+            await asyncio.to_thread(self._record.released.wait, HOLD_TIMEOUT_S)
         elif isinstance(step, str):
             await self._break_connection(step)
 

@@ -40,6 +40,7 @@ SHARE_LIMITS = ShareLimits(per_session=1, per_minute=1, bytes=1)
 COMMANDS: tuple[Command[Any], ...] = (
     branches.choose(SESSION, ID, ID, address=AT, limits=LIMITS),
     branches.find(SESSION, ID),
+    cluster.claim_waiting(),
     cluster.check_writable(),
     cluster.find_slot("worker"),
     cluster.health_probe_done("nonce"),

@@ -37,3 +37,15 @@ def test_a_released_slot_can_be_taken_again() -> None:
     slots.release()
     assert slots.take("c")
     assert not slots.take("d")
+
+
+def test_a_slot_is_used_for_the_session_that_has_waited_longest() -> None:
+    slots = Slots(1, lambda session: None)
+    for session in "abc":
+        slots.take(session)
+    assert slots.next_waiting() == "b"
+    assert not slots.take("d")
+
+    slots.stop()
+
+    assert slots.next_waiting() is None

@@ -8,7 +8,7 @@ local open_sockets = redis.call('ZCARD', sockets)
 local known = redis.call('HGET', ids, 'human:' .. arg.message)
 if known then
   write_again()
-  return {'ok', 'message', message_at(known), 'new', false, 'sockets', open_sockets}
+  return {'ok', 'message', message_at(known), 'new', false, 'sockets', open_sockets, 'waiting', 0}
 end
 local edited = arg.replaces ~= '' and tonumber(redis.call('HGET', ids, 'human:' .. arg.replaces) or 0)
 if edited then
@@ -41,4 +41,4 @@ expire_at(now + arg.ttl_ms)
 count_figure('accepted', now)
 -- An operator's socket does not count for the session's limit of sockets.
 local listeners = open_sockets + (has_operator(arg.session, now) and 1 or 0)
-return {'ok', 'message', message, 'new', true, 'sockets', listeners}
+return {'ok', 'message', message, 'new', true, 'sockets', listeners, 'waiting', redis.call('ZCARD', waiting)}

@@ -8,7 +8,7 @@ end
 local known = redis.call('HGET', ids, 'bot:' .. arg.reply)
 if known then
   write_again()
-  return {'ok', 'message', message_at(known), 'pending', redis.call('LLEN', mailbox)}
+  return {'ok', 'message', message_at(known), 'pending', redis.call('LLEN', mailbox), 'longest_wait_ms', 0}
 end
 if not holds_lease(arg.lease) or redis.call('LINDEX', mailbox, 0) ~= arg.reply_to then
   return {'lost'}
@@ -33,4 +33,4 @@ for figure in string.gmatch(arg.figures, '%S+') do
   count_figure(figure, now)
 end
 record_time(string.match(arg.figures, '%S+'), now)
-return {'ok', 'message', message, 'pending', pending}
+return {'ok', 'message', message, 'pending', pending, 'longest_wait_ms', longest_wait_ms(now)}

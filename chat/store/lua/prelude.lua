@@ -260,6 +260,12 @@ local function load_queue(now)
   return queue
 end
 
+-- How long the session has waited for a worker that has waited longest.
+local function longest_wait_ms(now)
+  local oldest = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
+  return oldest[2] and math.max(now - oldest[2], 0) or 0
+end
+
 -- How many sessions have waited longer than this one; nothing if it does not wait. Sessions are spread evenly over
 -- buckets, so as many of each began to wait earlier.
 local function sessions_ahead(session, queue)

@@ -42,6 +42,8 @@ if not by_operator and string.find(arg.full_models, '%S') and not redis.call('HG
   local message = cjson.decode(message_at(redis.call('HGET', ids, 'human:' .. head)))
   local model = message.model or arg.default_model
   if string.find(arg.full_models, ' ' .. model .. ' ', 1, true) then
+    -- A worker that claimed the session has removed it.
+    redis.call('ZADD', waiting, 'NX', redis.call('HGET', work, 'due:' .. head), arg.session)
     return {'model_busy', 'model', model}
   end
 end

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chat.store.command import Arguments, Command, Reply, merge_nothing, named, no_value
+from chat.store.command import Arguments, Command, Reply, joined, merge_nothing, named, no_value
 from chat.store.keys import cluster_keys, health_probe_keys
 from chat.store.operation.endpoints import (
     EndpointReport,
@@ -12,9 +12,16 @@ from chat.store.operation.endpoints import (
     merge_reports,
 )
 from chat.store.operation.memory import Memory, parse_memory
-from chat.store.timing import DUTY_TIMEOUT_MS, QUEUE_KEPT_MS, SOCKET_TIMEOUT_MS, to_ms
+from chat.store.timing import (
+    DUTY_TIMEOUT_MS,
+    GRACE_MS,
+    QUEUE_KEPT_MS,
+    SOCKET_TIMEOUT_MS,
+    to_ms,
+)
 
 SWEEP_AGAIN_MS = 5_000
+SWEEP_SCANNED = 2_000
 WORKER_TIMEOUT_S = 10.0
 HEALTH_PROBE_KEPT_MS = 60_000
 
@@ -117,8 +124,12 @@ def _merge_states(states: Sequence[ClusterState]) -> ClusterState:
     )
 
 
-def sweep(most: int) -> Command[Swept]:
-    """Find sessions with unanswered messages that no worker holds, up to `most` of each bucket."""
+def sweep(most: int, least: int | None = None) -> Command[Swept]:
+    """Find sessions with unanswered messages that no worker holds, up to `most` of each bucket.
+
+    With `least`, of those that wait for a worker only the oldest are found, that many more than
+    workers have free slots.
+    """
 
     def parse(reply: Reply) -> Swept:
         return Swept(
@@ -130,7 +141,12 @@ def sweep(most: int) -> Command[Swept]:
 
     arguments: Arguments = {
         "most": most,
+        "least": least or 0,
+        "in_turn": int(least is None),
+        "scanned": SWEEP_SCANNED,
         "again_ms": SWEEP_AGAIN_MS,
+        "grace_ms": GRACE_MS,
+        "worker_timeout_ms": to_ms(WORKER_TIMEOUT_S),
         "socket_timeout_ms": SOCKET_TIMEOUT_MS,
     }
     return Command("sweep", cluster_keys(), arguments, parse, _merge_sweeps, is_partial=True)
@@ -156,6 +172,16 @@ def record_queue(swept: Swept) -> Command[None]:
     }
     keys = cluster_keys()
     return Command("record_queue", keys, arguments, no_value, merge_nothing, is_partial=True)
+
+
+def claim_waiting() -> Command[tuple[str, ...]]:
+    """Claim the session of each bucket that has waited longest, for a worker that takes it soon."""
+
+    def parse(reply: Reply) -> tuple[str, ...]:
+        return (reply["session"],) if reply["session"] else ()
+
+    arguments: Arguments = {"grace_ms": GRACE_MS}
+    return Command("claim_waiting", cluster_keys(), arguments, parse, joined, is_partial=True)
 
 
 def heartbeat(worker: str, *, free: int, endpoints: Sequence[EndpointReport] = ()) -> Command[None]:
