@@ -10,8 +10,9 @@ are those of the servers; the Sentinels' are the options `sentinel_username` and
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -143,12 +144,41 @@ def async_pool(url: str, **options: Any) -> redis.asyncio.BlockingConnectionPool
     return pool.from_url(url, **options)
 
 
+class SentinelOrder:
+    """Which Sentinel is asked first.
+
+    redis-py prefers the one that responded last. If that one and the primary are cut off from the
+    others, it goes on naming a primary that they have replaced.
+    """
+
+    sentinels: list[Any]
+
+    @cached_property
+    def _all(self) -> Sequence[Any]:
+        return tuple(self.sentinels)
+
+    def ask_another(self) -> None:
+        """Ask the one after the preferred one first from now on."""
+        after = self._all.index(self.sentinels[0]) + 1
+        self.sentinels = [*self._all[after:], *self._all[:after]]
+
+
+class Sentinels(SentinelOrder, Sentinel):
+    """The Sentinels of a blocking pool."""
+
+
+class AsyncSentinels(SentinelOrder, AsyncSentinel):
+    """The same for the event loop."""
+
+
 class PrimaryConnection(SentinelManagedConnection):
     """A connection that is closed if the primary refuses writes for want of replicas.
 
-    They may have left it for another primary: the next connection asks the Sentinels. redis-py
-    does the same if the server is a replica meanwhile.
+    They may have left it for another primary: the next connection asks another Sentinel. redis-py
+    asks the same one if the server is a replica meanwhile.
     """
+
+    connection_pool: Any
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         """Return the next reply; raises ConnectionError for a refused write."""
@@ -158,6 +188,7 @@ class PrimaryConnection(SentinelManagedConnection):
             if not lacks_replicas(error):
                 raise
             self.disconnect()  # type: ignore[no-untyped-call]
+            self.connection_pool.sentinel_manager.ask_another()
             raise RedisConnectionError(LACKS_REPLICAS) from error
 
 
@@ -168,6 +199,8 @@ class PrimaryTlsConnection(PrimaryConnection, SentinelManagedSSLConnection):
 class AsyncPrimaryConnection(AsyncSentinelManagedConnection):
     """The same for the event loop."""
 
+    connection_pool: Any
+
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
         """Return the next reply; raises ConnectionError for a refused write."""
         try:
@@ -176,6 +209,7 @@ class AsyncPrimaryConnection(AsyncSentinelManagedConnection):
             if not lacks_replicas(error):
                 raise
             await self.disconnect()
+            self.connection_pool.sentinel_manager.ask_another()
             raise RedisConnectionError(LACKS_REPLICAS) from error
 
 
@@ -191,7 +225,8 @@ class SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
         """Return a pool for the servers behind the Sentinels of a URL."""
         parsed = SentinelUrl.parse(url)
         retry = Retry(NoBackoff(), 0)
-        sentinels = Sentinel(parsed.hosts, sentinel_kwargs=parsed.sentinel_kwargs(options, retry))
+        sentinel_kwargs = parsed.sentinel_kwargs(options, retry)
+        sentinels = Sentinels(parsed.hosts, sentinel_kwargs=sentinel_kwargs)  # type: ignore[no-untyped-call]
         connection = PrimaryTlsConnection if parsed.is_encrypted else PrimaryConnection
         settings = options | parsed.credentials | {"db": parsed.database}
         return cls(parsed.service, sentinels, connection_class=connection, **settings)
@@ -221,9 +256,8 @@ class AsyncSentinelPool(AsyncSentinelConnectionPool, redis.asyncio.BlockingConne
         """Return a pool for the servers behind the Sentinels of a URL."""
         parsed = SentinelUrl.parse(url)
         retry = AsyncRetry(NoBackoff(), 0)
-        sentinels = AsyncSentinel(
-            parsed.hosts, sentinel_kwargs=parsed.sentinel_kwargs(options, retry)
-        )
+        sentinel_kwargs = parsed.sentinel_kwargs(options, retry)
+        sentinels = AsyncSentinels(parsed.hosts, sentinel_kwargs=sentinel_kwargs)  # type: ignore[no-untyped-call]
         connection = AsyncPrimaryTlsConnection if parsed.is_encrypted else AsyncPrimaryConnection
         settings = options | parsed.credentials | {"db": parsed.database}
         return cls(parsed.service, sentinels, connection_class=connection, **settings)

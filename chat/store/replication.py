@@ -72,9 +72,10 @@ class ReplicatedStore(Store):
             return pipeline.execute(raise_on_error=False)
 
     def _leave_primary(self) -> None:
-        """Ask the Sentinels: replicas may have left this primary for another one."""
+        """Ask another Sentinel: replicas may have left this primary for another one."""
         pool = self.redis.connection_pool
         if isinstance(pool, SentinelPool):
+            pool.sentinel_manager.ask_another()
             with contextlib.suppress(RedisConnectionError):
                 pool.get_master_address()  # type: ignore[no-untyped-call]
 
@@ -112,6 +113,7 @@ class AsyncReplicatedStore(AsyncStore):
     async def _leave_primary(self) -> None:
         pool = self.redis.connection_pool
         if isinstance(pool, AsyncSentinelPool):
+            pool.sentinel_manager.ask_another()
             with contextlib.suppress(RedisConnectionError):
                 await pool.get_master_address()  # type: ignore[no-untyped-call]
 

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -18,8 +19,11 @@ from chat.cli.doctor import redis_servers
 from chat.errors import StoreUnavailable
 from chat.events.channel_layer import ChannelLayer
 from chat.management.commands import backup
+from chat.schemas import Session
 from chat.store import leases, replication, sessions
 from chat.store.client import AsyncStore, Store
+from chat.store.command import Command
+from chat.store.keys import session_key
 from chat.store.replication import AsyncReplicatedStore, ReplicatedStore
 from chat.store.scripts import LUA
 from chatproject.redis_urls import broker_options, broker_url, cache_options, layer_host
@@ -31,7 +35,7 @@ from tests.component.conftest import (
     take_message,
 )
 from tests.processes import wait_for
-from tests.sentinels import PASSWORD, SentinelGroup
+from tests.sentinels import LOOPBACK, PASSWORD, SentinelGroup
 
 T = TypeVar("T")
 EVENT = {"type": "probe"}
@@ -202,6 +206,39 @@ def test_a_primary_that_lacks_replicas_is_asked_for_again(
             primary.config_set("min-replicas-to-write", 0)
     assert isinstance(caught.value.__cause__, ConnectionError)
     send_message(store, session)
+
+
+@pytest.mark.parametrize("min_replicas_to_write", [0, 1])
+async def test_a_primary_and_its_sentinel_that_are_cut_off_are_left(
+    group: SentinelGroup,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    min_replicas_to_write: int,
+) -> None:
+    monkeypatch.setattr(replication, "TIMEOUT_MS", 200)
+    more = f"min-replicas-to-write {min_replicas_to_write}"
+    with SentinelGroup(tmp_path, hosts=(LOOPBACK,), more=more) as cut_off:
+        [lonely] = cut_off.sentinels
+        host, port = lonely.address
+        url = group.url.replace("@", f"@{host}:{port},", 1)
+        blocking = ReplicatedStore(url, 2, min_replicas=1)
+        waiting = AsyncReplicatedStore(url, 2, min_replicas=1)
+
+        def create(session: str) -> Command[Session]:
+            return sessions.create(session, "Ada", address=session, limits=LIMITS)
+
+        one, other = uuid4().hex, uuid4().hex
+        with pytest.raises(StoreUnavailable):
+            blocking.run(create(one))
+        with pytest.raises(StoreUnavailable):
+            await waiting.run(create(other))
+        wait_for(lambda: succeeds(lambda: blocking.run(create(one))), "the other primary")
+        await retried(lambda: waiting.run(create(other)))
+
+        with group.client(group.primary) as primary:
+            assert primary.exists(*(session_key(each, "document") for each in (one, other))) == 2
+        blocking.redis.close()
+        await waiting.redis.aclose()
 
 
 def test_the_doctor_checks_the_primary_each_sentinel_and_the_replicas(
