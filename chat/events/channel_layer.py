@@ -123,6 +123,17 @@ class Connection(RedisSingleShardConnection):  # type: ignore[misc]
         self._subscribed_to.discard(channel)
         await self._change("unsubscribe", channel)
 
+    async def flush(self) -> None:
+        """Close the connection and forget all subscriptions.
+
+        channels_redis cancels the receiver once. That is lost if it arrives together with the end
+        of a time limit inside redis-py, and then the process would never end.
+        """
+        while self._receive_task and not self._receive_task.done():
+            self._receive_task.cancel()
+            await asyncio.wait([self._receive_task], timeout=POLL_S)
+        await super().flush()
+
     async def _change(self, command: str, channel: str) -> None:
         self._ensure_redis()
         self._ensure_receiver()

@@ -108,3 +108,26 @@ async def test_a_server_that_hangs_is_noticed_without_an_event_to_send(
     await asyncio.to_thread(wait_for, lambda: silent in caplog.text, "the outage", 10)
     redis.send(signal.SIGCONT)
     assert await receive_until_sent(layer, channel) == [EVENT]
+
+
+async def test_flushing_ends_although_a_cancellation_is_lost(layer: ChannelLayer) -> None:
+    await join(layer)
+    [connection] = layer._get_layer()._shards
+    connection._receive_task.cancel()
+    lost = 0
+
+    async def receive() -> None:
+        nonlocal lost
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                lost += 1
+                if lost > 1:
+                    raise
+
+    connection._receive_task = asyncio.create_task(receive())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await layer.flush()
+    assert lost == 2
