@@ -72,6 +72,7 @@ class SessionTimers:
     def resync_soon(self) -> None:
         """Make RESYNC due soon, because something was missed and could not be loaded."""
         self._is_missing = True
+        self._wake_if_earlier()
 
     def expires_as_warned(self, session: Session) -> bool:
         """Return whether the session still expires as soon as the last EXPIRY_WARNING assumed."""

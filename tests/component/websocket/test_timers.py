@@ -88,6 +88,17 @@ async def test_a_failed_resync_is_retried_soon(clock: Clock) -> None:
     assert first(idle, clock) == (timers.REPLY_SILENCE_S, Timer.RESYNC)
 
 
+async def test_a_failed_resync_wakes_timers_that_wait_for_the_expiry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timers, "REPLY_SILENCE_S", 0.01)
+    idle = opened()
+    timer = asyncio.create_task(idle.next())
+    await asyncio.sleep(0)
+    idle.resync_soon()
+    assert await asyncio.wait_for(timer, 5) is Timer.RESYNC
+
+
 @pytest.mark.parametrize(("remaining_s", "warning_in_s"), [(600, 300), (200, 140), (30, None)])
 async def test_expiry_warnings_are_due_five_minutes_and_one_minute_before(
     clock: Clock, remaining_s: float, warning_in_s: float | None
