@@ -114,6 +114,7 @@ class Progress:
             self._changed.wait_for(lambda: not draft.is_being_stored)
 
     def _run(self) -> None:
+        pause = threading.Event()
         while True:
             drafts = self._next_batch()
             try:
@@ -125,7 +126,8 @@ class Progress:
                     for draft in drafts:
                         draft.is_being_stored = False
                     self._changed.notify_all()
-            time.sleep(BATCH_INTERVAL_S)
+            # time.sleep fails where libfaketime shifts the clock.
+            pause.wait(BATCH_INTERVAL_S)
 
     def _next_batch(self) -> Sequence[Draft]:
         """Wait for drafts whose new text must be stored now."""
