@@ -44,8 +44,10 @@ async def web_killed(trial: Trial) -> None:
 
 @fault(22, "Redis killed and started again in the middle of a person's answer", times=2)
 async def redis_killed(trial: Trial) -> None:
+    """If Redis is away for longer than a claim lives, the model answers what waits."""
     site = trial.site
     async with trial.group() as group, operators_of(group):
+        await group.ask_each()
         async with group.conversing(share=0.5):
             for _ in range(trial.times):
                 await group.in_mid_reply(0.5)
