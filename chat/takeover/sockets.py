@@ -10,7 +10,6 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from chat.container import (
@@ -56,7 +55,7 @@ from chat.takeover.frames import (
 from chat.takeover.trail import record
 from chat.websocket.codecs import ChatV1Codec
 from chat.websocket.rate_limit import FrameRateLimit
-from chat.websocket.session_socket import POLICY_VIOLATION, SessionSocket
+from chat.websocket.session_socket import POLICY_VIOLATION, SessionSocket, Socket
 from chat.websocket.sync import SocketSync
 
 PING_INTERVAL_S = 1.5
@@ -239,7 +238,7 @@ class OperatorConsumer(SessionSocket):
         await self.send(text_data=frame.model_dump_json())
 
 
-class RequestsConsumer(AsyncWebsocketConsumer):
+class RequestsConsumer(Socket):
     """The socket of a page that shows who asks for a person."""
 
     async def connect(self) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -29,7 +30,15 @@ BACKPRESSURE_CHECK_S = 0.25
 END_REASON = "Session not authenticated or expired token"
 
 
-class SessionSocket(AsyncWebsocketConsumer):
+class Socket(AsyncWebsocketConsumer):
+    """A socket whose `disconnect` is always called, also if the client leaves in the handshake."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one socket."""
+        await super().__call__(scope, receive, partial(_send_if_connected, send))
+
+
+class SessionSocket(Socket):
     """One socket of one session."""
 
     session = ""
@@ -176,6 +185,21 @@ class SessionSocket(AsyncWebsocketConsumer):
         task = asyncio.create_task(_until_disconnected(coroutine))
         self.background.add(task)
         task.add_done_callback(self.background.discard)
+
+
+async def _send_if_connected(send: Any, message: dict[str, Any]) -> None:
+    """Send a message; do nothing if the client has disconnected.
+
+    uvicorn raises ClientDisconnected, an OSError, or drops `accept` and raises RuntimeError for
+    what follows. Either would end the consumer before it receives `websocket.disconnect`.
+    """
+    try:
+        await send(message)
+    except OSError:
+        logger.debug("A frame was not sent: the client has disconnected")
+    except RuntimeError as error:
+        if not str(error).startswith("Expected ASGI message 'websocket.accept'"):
+            raise
 
 
 async def _until_disconnected(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -1,16 +1,21 @@
 """Large, compressed and endless frames, with and without a token."""
 
 import json
+import select
 import socket
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from redis import Redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from chat.schemas import session_id
+from chat.store.keys import session_key
 from tests.acceptance.attacks.conftest import Target
+from tests.processes import wait_for
 
 FRAME_BYTES = 64 * 1024
 MAX_SERVER_BYTES = 256 * 1024
@@ -65,6 +70,27 @@ def test_a_rejected_client_that_ignores_the_close_is_disconnected(target: Target
         while part := _receive(client):
             received += part
         assert b"session.unknown" in received
+
+
+def test_clients_that_vanish_in_the_handshake_leave_nothing(target: Target) -> None:
+    address = urlsplit(target.ws_url)
+    tokens = [target.create_session() for _ in range(40)]
+    logged = len(target.web.log.read_text())
+    for number, token in enumerate(tokens):
+        with socket.create_connection((address.hostname, address.port), TIMEOUT_S) as client:
+            client.sendall(
+                b"GET /chat HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+                b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                b"Sec-WebSocket-Version: 13\r\n"
+                b"Sec-WebSocket-Protocol: chat.v1, token.%b\r\n\r\n" % token.encode()
+            )
+            # In each stage of the handshake.
+            select.select([client], [], [], number * 0.0005)
+    keys = [session_key(session_id(token), "sockets") for token in tokens]
+    with Redis.from_url(target.redis_url) as redis:
+        # They would expire after twenty seconds.
+        wait_for(lambda: not redis.exists(*keys), "all sockets to be removed", TIMEOUT_S)
+    assert "Traceback" not in target.web.log.read_text()[logged:]
 
 
 def test_a_flooding_client_is_aborted(target: Target) -> None:

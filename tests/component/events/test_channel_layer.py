@@ -91,7 +91,6 @@ async def test_a_server_that_hangs_is_noticed_without_an_event_to_send(
     server: Stack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(channel_layer, "PAUSES_S", (0.1,))
-    monkeypatch.setattr(channel_layer, "SILENT_S", 0.3)
     server.start_redis()
     host = {"address": server.redis_url, "protocol": 2, "health_check_interval": 0.2}
     layer = ChannelLayer(hosts=[host])
@@ -102,6 +101,7 @@ async def test_a_server_that_hangs_is_noticed_without_an_event_to_send(
     while connection._pubsub.connection.next_health_check < ponged_until:  # there are no events
         await connection._redis.ping()
     assert "does not respond" not in caplog.text
+    monkeypatch.setattr(channel_layer, "SILENT_S", 0.3)
     [redis] = server.running("redis")
     redis.send(signal.SIGSTOP)
     silent = "The channel layer does not respond"
