@@ -182,7 +182,7 @@ class SessionSocket(Socket):
         return False
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(_until_disconnected(coroutine))
+        task = asyncio.create_task(coroutine)
         self.background.add(task)
         task.add_done_callback(self.background.discard)
 
@@ -200,12 +200,3 @@ async def _send_if_connected(send: Any, message: dict[str, Any]) -> None:
     except RuntimeError as error:
         if not str(error).startswith("Expected ASGI message 'websocket.accept'"):
             raise
-
-
-async def _until_disconnected(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine, until a send fails because the client has disconnected.
-
-    Servers raise a subclass of OSError then: https://asgi.readthedocs.io/en/latest/specs/www.html
-    """
-    with contextlib.suppress(OSError):
-        await coroutine
