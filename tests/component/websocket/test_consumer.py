@@ -1,6 +1,5 @@
 """ChatConsumer in Channels' WebsocketCommunicator: handshake, frames, valid and invalid events."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -20,7 +19,7 @@ from chat.protocol import MessageAccepted, ReplyCompleted
 from chat.schemas import session_id
 from chat.store import sessions
 from chat.store.client import AsyncStore, Store
-from chat.websocket.session_socket import END_REASON
+from chat.websocket.session_socket import END_REASON, _send_if_connected
 from chat.websocket.timers import SessionTimers
 from tests.component.conftest import LIMITS, send_message, store_reply
 
@@ -272,14 +271,24 @@ async def test_a_flooding_client_is_closed_and_ignored(
     assert (output["type"], output["code"]) == ("websocket.close", 1008)
 
 
-@pytest.mark.parametrize("error", [ConnectionResetError, BrokenPipeError])
-async def test_a_send_after_the_client_disconnected_is_no_error(error: type[OSError]) -> None:
-    async def send() -> None:
-        raise error  # as servers do: uvicorn's ClientDisconnected is an OSError
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionResetError(),  # uvicorn's ClientDisconnected is an OSError, too
+        RuntimeError("Expected ASGI message 'websocket.accept' but got 'websocket.send'."),
+    ],
+    ids=["disconnected", "accept dropped"],
+)
+async def test_a_send_after_the_client_disconnected_is_no_error(error: Exception) -> None:
+    async def send(message: dict[str, Any]) -> None:
+        raise error
 
-    consumer = ChatConsumer()
-    consumer.background = set()
-    consumer._start(send())
-    [task] = consumer.background
-    await asyncio.wait([task])
-    assert task.exception() is None
+    await _send_if_connected(send, {"type": "websocket.send"})
+
+
+async def test_another_error_of_a_send_is_raised() -> None:
+    async def send(message: dict[str, Any]) -> None:
+        raise RuntimeError("Unexpected ASGI message")
+
+    with pytest.raises(RuntimeError):
+        await _send_if_connected(send, {"type": "websocket.send"})
