@@ -9,6 +9,7 @@ import json
 import sys
 import time
 
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -21,7 +22,10 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     tokens, per_second = int(sys.argv[2]), float(sys.argv[3])
     while head := await reader.readuntil(b"\r\n\r\n"):
         lines = dict(line.partition(b":")[::2] for line in head.lower().splitlines()[1:])
-        await reader.readexactly(int(lines[b"content-length"]))
+        await reader.readexactly(int(lines.get(b"content-length", b"0")))
+        if not head.startswith(b"POST / "):  # it has nothing else, such as a tokenizer
+            writer.write(NOT_FOUND)
+            continue
         writer.write(HEAD)
         start = time.monotonic()
         for number in range(tokens):
