@@ -93,7 +93,7 @@ def _drain(stack: Stack, redis: Redis, ids: Sequence[str]) -> Mapping[str, float
     left, took_s = redis.zrange("chat:due", 0, -1), time.monotonic() - started_at
     shares = meter.shares()
     waiting = set(left)
-    answered = [place for place, session in enumerate(ids) if session not in waiting]
+    answered = [index for index, session in enumerate(ids) if session not in waiting]
     # The sessions that were answered are among so many that waited longest.
     among = answered[-1] + 1
     return {

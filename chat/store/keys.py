@@ -89,8 +89,15 @@ _SHARED = {
 }
 # Format strings, for scripts that find the shares of a session, or sessions, themselves.
 _SNAPSHOT = f"{DOCUMENT_PREFIX}%s}}:snapshot"
-_LISTED = {
-    f"{name}_key": f"{DOCUMENT_PREFIX}%s}}:{name}" for name in ("document", "mailbox", "lease")
+
+
+def _formats(*names: str) -> Keys:
+    return {f"{name}_key": f"{DOCUMENT_PREFIX}%s}}:{name}" for name in names}
+
+
+_LISTED = _formats("document", "mailbox", "lease")
+_RENEWED = _formats("document", "sockets", "ratings", "operator") | {
+    "address_sockets_key": f"{ADDRESS_PREFIX}%s:sockets"
 }
 _CLUSTER = _SHARED | {
     "workers": "chat:workers",
@@ -155,12 +162,7 @@ def socket_keys(session: str, address: str) -> Keys:
 
 def renewal_keys(session: str, address: str) -> Keys:
     """Return the keys of one socket, and format strings for those of others."""
-    formats = {
-        f"{name}_key": f"{DOCUMENT_PREFIX}%s}}:{name}"
-        for name in ("document", "sockets", "ratings", "operator")
-    }
-    formats["address_sockets_key"] = f"{ADDRESS_PREFIX}%s:sockets"
-    return socket_keys(session, address) | formats
+    return socket_keys(session, address) | _RENEWED
 
 
 def cluster_keys() -> Keys:

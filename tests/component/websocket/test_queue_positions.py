@@ -13,21 +13,21 @@ from chat.websocket.queue_position import QueuePositions
 
 
 class Sockets:
-    """Sockets of sessions that wait, with what each was told."""
+    """Sockets of sessions that wait, with what each received."""
 
     def __init__(self, store: AsyncStore) -> None:
         self.positions = QueuePositions(store)
-        self.told: dict[str, list[int | None]] = {}
+        self.received: dict[str, list[int | None]] = {}
         self.changed = asyncio.Event()
         self.limit = 2
 
     def add(self, session: str) -> None:
-        self.told[session] = []
+        self.received[session] = []
         self.positions.add(session, session, lambda queue: self._note(session, queue))
 
     async def wait_for(self, session: str, count: int) -> list[int | None]:
-        await self.wait_until(lambda: len(self.told[session]) >= count)
-        return self.told[session]
+        await self.wait_until(lambda: len(self.received[session]) >= count)
+        return self.received[session]
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
@@ -36,9 +36,9 @@ class Sockets:
                 await self.changed.wait()
 
     def _note(self, session: str, queue: QueueState | None) -> bool:
-        self.told[session].append(queue.ahead if queue else None)
+        self.received[session].append(queue.ahead if queue else None)
         self.changed.set()
-        return len(self.told[session]) < self.limit
+        return len(self.received[session]) < self.limit
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def waiting(store: Store) -> Iterator[list[str]]:
     store.redis.zrem("chat:waiting", *names)
 
 
-async def test_each_socket_is_told_its_position_again_until_it_no_longer_waits(
+async def test_each_socket_is_received_its_position_again_until_it_no_longer_waits(
     sockets: Sockets, waiting: list[str]
 ) -> None:
     for name in waiting:
@@ -82,8 +82,10 @@ async def test_a_session_that_was_taken_meanwhile_has_no_position(
     await sockets.wait_for(again, 1)
     store.redis.zrem("chat:waiting", taken)
     store.redis.zadd("chat:waiting", {again: 0.5})  # taken, lost, and waiting again
-    await sockets.wait_until(lambda: None in sockets.told[taken] and None in sockets.told[again])
-    assert sockets.told[again].count(None) == 1
+    await sockets.wait_until(
+        lambda: None in sockets.received[taken] and None in sockets.received[again]
+    )
+    assert sockets.received[again].count(None) == 1
     sockets.positions.remove(taken)
     sockets.positions.remove(again)
 
